@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The seams of the model: everything that comes from outside, or leaves.
+
+use thiserror::Error;
+
+/// An interrupt output of the SMMU.
+///
+/// SMMUv2 has two logical global pins, `NSgIrpt` and `NSgCfgIrpt` (IHI 0062D §3.6); boards wire them together
+/// and so does this model. Every context bank has a pin of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Line {
+    /// Global faults: `NSgIrpt` or `NSgCfgIrpt`.
+    Global,
+    /// Faults of the context bank with this index.
+    Context(u8),
+}
+
+/// The memory system refused an access: the architecture's external abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no memory answers at this address")]
+pub struct BusError;
+
+/// Whether a register access reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessKind {
+    /// Software reads the register.
+    Read,
+    /// Software writes the register.
+    Write,
+}
+
+/// The register frame that an access falls into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Frame {
+    /// Global register space 0, page 0.
+    Gr0,
+    /// Global register space 1, page 1.
+    Gr1,
+    /// Global pages 2 and above; the model has no registers there.
+    Global(u16),
+    /// The page of a context bank, implemented or not.
+    Context(u16),
+    /// Beyond the register space.
+    Outside,
+}
+
+/// One register access, reported after it took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The specification's name without `SMMU_`, such as `sCR0`, `SMRn` or `CBn_FSR`;
+    /// [`Access::RESERVED`] where no register is.
+    pub name: &'static str,
+    /// The frame.
+    pub frame: Frame,
+    /// The `n` of the name: the stream-matching group or context bank; 0 for registers without one.
+    pub index: u16,
+    /// Read or write.
+    pub kind: AccessKind,
+    /// Bytes accessed, as the bus asked for.
+    pub width: u8,
+    /// The value read, or the value written before any masking; little-endian, at most eight bytes.
+    pub value: u64,
+    /// Byte offset from the start of the register space.
+    pub offset: u64,
+}
+
+impl Access {
+    /// The name of an access that hits no register.
+    pub const RESERVED: &'static str = "RESERVED";
+}
+
+/// What the model asks of its surroundings. One implementation per process that hosts it; tests have their own.
+pub trait Env {
+    /// Nanoseconds of a monotonic clock with any origin.
+    fn now(&self) -> u64;
+
+    /// Reads physical memory for a table walk.
+    ///
+    /// # Errors
+    /// [`BusError`] if any byte of the range is not memory; the walk then ends in an external fault.
+    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError>;
+
+    /// Sets an interrupt line.
+    ///
+    /// Called when the level changes, and again with `true` when software wrote a status or control register of
+    /// the line and the level is still high: a host that turns levels into edges must send another edge.
+    fn set_line(&mut self, line: Line, level: bool);
+
+    /// The next number of the host's seeded random source.
+    fn random(&mut self) -> u64;
+
+    /// A register access took effect. Does nothing unless overridden.
+    fn access(&mut self, access: &Access) {
+        let _ = access;
+    }
+
+    /// Whether the mark of this name has been raised (see [`crate::mark`]).
+    fn mark(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
+}

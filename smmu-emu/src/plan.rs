@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The timing plan: which operations of the model take time, and how much.
+//!
+//! A plan is data. Every rule names a *site*, the status bit that it keeps busy, and one kind of delay. Which
+//! operations a rule hits follows the kernel's fault-injection attributes (Documentation/fault-injection):
+//! `times`, `interval`, `probability`, `space`. The first rule that hits an operation decides.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest delay that a rule may ask for: one minute.
+pub const MAX_DELAY_US: u64 = 60_000_000;
+/// The most status reads for which a rule may keep a status busy.
+pub const MAX_POLLS: u32 = 1_000_000_000;
+
+/// All delays of one SMMU.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The rules, in order of precedence.
+    #[serde(default, rename = "delay")]
+    pub delays: Vec<DelayRule>,
+}
+
+/// The status bit that a delay keeps busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Site {
+    /// `CBn_ATSR.ACTIVE` after an address translation operation of a context bank.
+    Ats,
+    /// `CBn_TLBSTATUS.SACTIVE` after a write of `CBn_TLBSYNC`.
+    ContextSync,
+    /// `sTLBGSTATUS.GSACTIVE` after a write of `sTLBGSYNC`.
+    GlobalSync,
+}
+
+/// A fixed time, or bounds of a uniform distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Time {
+    /// Always this many microseconds.
+    Fixed(u64),
+    /// Drawn for every operation from [`crate::Env::random`].
+    Uniform(Bounds),
+}
+
+/// Inclusive bounds in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Shortest.
+    pub min: u64,
+    /// Longest.
+    pub max: u64,
+}
+
+/// One rule of a [`Plan`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DelayRule {
+    /// What is delayed.
+    pub site: Site,
+    /// Only this context bank; every bank if absent. Not for [`Site::GlobalSync`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<u8>,
+    /// Busy for this many reads of the status register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polls: Option<u32>,
+    /// Busy for this many microseconds of [`crate::Env::now`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_us: Option<Time>,
+    /// Busy until this mark is raised, but not longer than `at_most_us`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Upper bound of `until`, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most_us: Option<u64>,
+    /// The rule sleeps until this mark is raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The rule ends when this mark is raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// How often the rule may hit; -1 is no limit.
+    #[serde(default = "no_limit")]
+    pub times: i64,
+    /// Hit every n-th operation that comes this far.
+    #[serde(default = "one")]
+    pub interval: u32,
+    /// Chance of a hit in percent.
+    #[serde(default = "always")]
+    pub probability: u8,
+    /// Let this many operations pass before the first hit.
+    #[serde(default)]
+    pub space: u32,
+}
+
+fn no_limit() -> i64 {
+    -1
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn always() -> u8 {
+    100
+}
+
+/// A rule of the plan makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("delay rule {rule}: `{field}` {problem}")]
+pub struct PlanError {
+    /// Which rule, counted from 1.
+    pub rule: usize,
+    /// The field to change.
+    pub field: &'static str,
+    /// What is wrong with it and what is allowed.
+    pub problem: String,
+}
