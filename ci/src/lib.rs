@@ -1,3 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! Runs guests against the model: one boot or many, judged and reported.
+//!
+//! - [`console`], [`classify`]: what a guest's console says.
+//! - [`stats`]: rates and intervals.
+#![forbid(unsafe_code)]
+
+pub mod classify;
+pub mod console;
+pub mod stats;
