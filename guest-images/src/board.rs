@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The machine that a recipe describes: what the device tree shows to the kernel beyond QEMU's own devices.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// Most CPUs that a GICv2 serves.
+pub const MAX_CPUS: u8 = 8;
+/// Most SMMUs of a board: one PCI slot with 16 MiB of the 32-bit window each.
+pub const MAX_SMMUS: usize = 14;
+/// QEMU's `virt` machine has this many virtio-mmio transports.
+pub const VIRTIO_MMIO_SLOTS: u8 = 32;
+/// Most stream IDs of one client, over all its SMMUs.
+pub const MAX_STREAM_IDS: usize = 4096;
+/// Least guest memory: the initramfs starts at half of it, above the kernel.
+pub const MIN_MEMORY_MIB: u32 = 256;
+
+/// What is wrong with a board.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("board: {place}: {problem}")]
+pub struct BoardError {
+    /// The key or the named item, as it is written in a recipe.
+    pub place: String,
+    /// What is wrong with it, and what is allowed.
+    pub problem: String,
+}
+
+impl BoardError {
+    pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// A machine: QEMU's `virt` with SMMUs, their clients, and what they get clocks and power from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Number of CPUs, 1 to [`MAX_CPUS`].
+    #[serde(default = "default_cpus")]
+    pub cpus: u8,
+    /// Guest memory in MiB.
+    #[serde(default = "default_memory_mib")]
+    pub memory_mib: u32,
+    /// The SMMUs, in PCI slot order.
+    #[serde(default, rename = "smmu")]
+    pub smmus: Vec<BoardSmmu>,
+    /// Regulators and clocks.
+    #[serde(default, rename = "supplier")]
+    pub suppliers: Vec<Supplier>,
+    /// Devices behind the SMMUs.
+    #[serde(default, rename = "client")]
+    pub clients: Vec<Client>,
+}
+
+fn default_cpus() -> u8 {
+    4
+}
+
+fn default_memory_mib() -> u32 {
+    512
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self {
+            cpus: default_cpus(),
+            memory_mib: default_memory_mib(),
+            smmus: Vec::new(),
+            suppliers: Vec::new(),
+            clients: Vec::new(),
+        }
+    }
+}
+
+/// One SMMU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoardSmmu {
+    /// Name by which clients refer to it.
+    pub name: String,
+    /// `compatible` of the device tree node; it selects the quirks of Linux's arm-smmu.
+    #[serde(default = "default_compatible")]
+    pub compatible: String,
+    /// Table walks are coherent with the CPUs' caches (`dma-coherent`); has to agree with the model's IDR0.CTTW.
+    #[serde(default = "yes")]
+    pub coherent: bool,
+    /// Clock supplier without which the SMMU does not probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
+}
+
+fn default_compatible() -> String {
+    "arm,mmu-500".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a supplier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SupplierKind {
+    /// `regulator-fixed`; a module in many kernels, and able to sleep while it starts up.
+    RegulatorFixed,
+    /// `gated-fixed-clock`, supplied by a regulator.
+    GatedFixedClock,
+}
+
+/// A regulator or a clock that something else needs before it can probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supplier {
+    /// Name by which SMMUs and other suppliers refer to it.
+    pub name: String,
+    /// What it is.
+    pub kind: SupplierKind,
+    /// Regulators only: how long Linux sleeps after switching it on, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_delay_us: Option<u32>,
+    /// Clocks only: the regulator it hangs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<String>,
+}
+
+/// What a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientKind {
+    /// One of QEMU's virtio-mmio transports; driver `virtio-mmio` on the platform bus.
+    VirtioMmio,
+    /// A watchdog on the AMBA bus; driver `sp805-wdt`.
+    Sp805,
+    /// A device whose driver (`dwc3-of-simple`) adds its children to the platform bus when it binds.
+    Bus,
+    /// A platform device that no driver claims: there from boot, or added by the `bus` that is its parent.
+    Plain,
+}
+
+/// A device behind SMMUs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// Name by which steps refer to it.
+    pub name: String,
+    /// What it is.
+    pub kind: ClientKind,
+    /// `virtio-mmio` only: which transport; by default the next one that no client names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u8>,
+    /// `plain` only: the `bus` that adds it; without one the device is there from boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The SMMUs it sits behind, in the order of the device tree's `iommus`.
+    #[serde(default)]
+    pub iommus: Vec<IommuRef>,
+    /// A range of I/O addresses that has to be mapped one to one before the device's domain is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_region: Option<ReservedRegion>,
+}
+
+/// Stream IDs of a client at one SMMU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IommuRef {
+    /// Name of the SMMU.
+    pub smmu: String,
+    /// The stream IDs one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stream_ids: Vec<u16>,
+    /// Or a run of them; comes after `stream_ids` if both are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_id_range: Option<StreamIdRange>,
+}
+
+impl IommuRef {
+    /// All stream IDs, in device tree order. Ones past 16 bits, which validation refuses, keep their number.
+    pub fn all_stream_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        let range = self.stream_id_range.map_or(0..0, |r| {
+            let first = u32::from(r.first);
+            first..first.saturating_add(u32::from(r.count))
+        });
+        self.stream_ids.iter().map(|id| u32::from(*id)).chain(range)
+    }
+}
+
+/// A run of stream IDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamIdRange {
+    /// The first one.
+    pub first: u16,
+    /// How many.
+    pub count: u16,
+}
+
+/// A `reserved-memory` region with `iommu-addresses`: Linux maps it one to one for the client. Clients that name the
+/// same region share one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReservedRegion {
+    /// First I/O address, and first physical address; a multiple of 4096.
+    pub iova: u64,
+    /// Size in bytes; a multiple of 4096.
+    pub size: u64,
+}
+
+impl Board {
+    /// Checks everything that the types do not say.
+    ///
+    /// # Errors
+    ///
+    /// The first problem found, with the item it concerns.
+    pub fn validate(&self) -> Result<(), BoardError> {
+        if !(1..=MAX_CPUS).contains(&self.cpus) {
+            let problem = format!("{} CPUs; a GICv2 serves 1 to {MAX_CPUS}", self.cpus);
+            return Err(BoardError::new("cpus", problem));
+        }
+        if !(MIN_MEMORY_MIB..=2048).contains(&self.memory_mib) {
+            let problem = format!("{} MiB; allowed are {MIN_MEMORY_MIB} to 2048", self.memory_mib);
+            return Err(BoardError::new("memory_mib", problem));
+        }
+        if self.smmus.len() > MAX_SMMUS {
+            let problem = format!("{} SMMUs; there is room for {MAX_SMMUS}", self.smmus.len());
+            return Err(BoardError::new("smmu", problem));
+        }
+        self.validate_names()?;
+        for supplier in &self.suppliers {
+            self.validate_supplier(supplier)?;
+        }
+        for smmu in &self.smmus {
+            self.validate_smmu(smmu)?;
+        }
+        for client in &self.clients {
+            self.validate_client(client)?;
+        }
+        self.virtio_slots().map(drop)?;
+        self.validate_regions()
+    }
+
+    fn validate_names(&self) -> Result<(), BoardError> {
+        let mut seen = BTreeSet::new();
+        let smmus = self.smmus.iter().map(|s| ("smmu", &s.name));
+        let suppliers = self.suppliers.iter().map(|s| ("supplier", &s.name));
+        let clients = self.clients.iter().map(|c| ("client", &c.name));
+        for (table, name) in smmus.chain(suppliers).chain(clients) {
+            let place = format!("{table} \"{name}\"");
+            let letters = name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+            if !letters || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 20 {
+                let problem = "a name is 1 to 20 of a-z, 0-9, '_' and '-', and starts with a letter";
+                return Err(BoardError::new(place, problem));
+            }
+            if !seen.insert(name) {
+                return Err(BoardError::new(place, "the name is used twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_supplier(&self, supplier: &Supplier) -> Result<(), BoardError> {
+        let error = |problem: String| {
+            Err(BoardError::new(
+                format!("supplier \"{}\"", supplier.name),
+                problem,
+            ))
+        };
+        match supplier.kind {
+            SupplierKind::RegulatorFixed if supplier.supply.is_some() => {
+                error("`supply` is for clocks; a regulator-fixed has none here".to_owned())
+            }
+            SupplierKind::GatedFixedClock if supplier.startup_delay_us.is_some() => {
+                error("`startup_delay_us` belongs to the regulator that supplies the clock".to_owned())
+            }
+            SupplierKind::GatedFixedClock => match &supplier.supply {
+                None => error("a gated-fixed-clock needs `supply`, the name of a regulator-fixed".to_owned()),
+                Some(name) if self.supplier(name, SupplierKind::RegulatorFixed).is_none() => error(format!(
+                    "supply \"{name}\" is not a regulator-fixed of this board"
+                )),
+                Some(_) => Ok(()),
+            },
+            SupplierKind::RegulatorFixed => Ok(()),
+        }
+    }
+
+    fn validate_smmu(&self, smmu: &BoardSmmu) -> Result<(), BoardError> {
+        let error = |problem: String| Err(BoardError::new(format!("smmu \"{}\"", smmu.name), problem));
+        let known = |b: u8| b.is_ascii_alphanumeric() || b",.-_+".contains(&b);
+        if smmu.compatible.is_empty() || !smmu.compatible.bytes().all(known) {
+            return error(format!(
+                "compatible {:?} is not a device tree string",
+                smmu.compatible
+            ));
+        }
+        match &smmu.clock {
+            Some(name) if self.supplier(name, SupplierKind::GatedFixedClock).is_none() => error(format!(
+                "clock \"{name}\" is not a gated-fixed-clock of this board"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_client(&self, client: &Client) -> Result<(), BoardError> {
+        let error = |problem: String| Err(BoardError::new(format!("client \"{}\"", client.name), problem));
+        if client.slot.is_some() && client.kind != ClientKind::VirtioMmio {
+            return error("`slot` is for virtio-mmio only".to_owned());
+        }
+        if let Some(parent) = &client.parent {
+            if client.kind != ClientKind::Plain {
+                return error("`parent` is for plain clients only".to_owned());
+            }
+            if !self
+                .clients
+                .iter()
+                .any(|c| c.name == *parent && c.kind == ClientKind::Bus)
+            {
+                return error(format!("parent \"{parent}\" is not a client of kind \"bus\""));
+            }
+        }
+        let mut ids = 0;
+        for iommu in &client.iommus {
+            if !self.smmus.iter().any(|s| s.name == iommu.smmu) {
+                return error(format!(
+                    "iommus names \"{}\", which is not an SMMU of this board",
+                    iommu.smmu
+                ));
+            }
+            let (count, highest) = iommu
+                .all_stream_ids()
+                .fold((0_usize, 0), |(n, highest), id| (n + 1, id.max(highest)));
+            if count == 0 {
+                return error(format!("no stream ID at SMMU \"{}\"", iommu.smmu));
+            }
+            if highest > 0xffff {
+                return error(format!(
+                    "stream ID {highest:#x} at SMMU \"{}\" has over 16 bits",
+                    iommu.smmu
+                ));
+            }
+            ids += count;
+        }
+        if ids > MAX_STREAM_IDS {
+            return error(format!("{ids} stream IDs; the limit is {MAX_STREAM_IDS}"));
+        }
+        if client.reserved_region.is_some() && client.iommus.is_empty() {
+            return error("`reserved_region` without `iommus` has no effect".to_owned());
+        }
+        Ok(())
+    }
+
+    fn validate_regions(&self) -> Result<(), BoardError> {
+        let mut regions: Vec<(ReservedRegion, &str)> = self
+            .clients
+            .iter()
+            .filter_map(|c| c.reserved_region.map(|r| (r, c.name.as_str())))
+            .collect();
+        regions.sort_unstable();
+        let error = |name: &str, problem: String| Err(BoardError::new(format!("client \"{name}\""), problem));
+        for (region, name) in &regions {
+            let aligned = region.iova % 4096 == 0 && region.size % 4096 == 0 && region.size != 0;
+            if !aligned
+                || region
+                    .iova
+                    .checked_add(region.size)
+                    .is_none_or(|end| end > 1 << 48)
+            {
+                let problem = "reserved_region: iova and size are multiples of 4096, not empty, below 2^48";
+                return error(name, problem.to_owned());
+            }
+            // The one-to-one mapping makes these I/O addresses physical ones too, and nothing may live there.
+            let memory_end = 0x4000_0000 + u64::from(self.memory_mib) * (1 << 20);
+            if region.iova < memory_end {
+                let problem =
+                    format!("reserved_region starts below {memory_end:#x}, where devices and memory end");
+                return error(name, problem);
+            }
+        }
+        for pair in regions.windows(2) {
+            let [(a, _), (b, name)] = pair else { continue };
+            if a != b && a.iova + a.size > b.iova {
+                return error(
+                    name,
+                    "reserved_region overlaps another one; share it or keep apart".to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn supplier(&self, name: &str, kind: SupplierKind) -> Option<&Supplier> {
+        self.suppliers.iter().find(|s| s.name == name && s.kind == kind)
+    }
+
+    /// The virtio-mmio transport of each client, in client order; `None` for other kinds.
+    ///
+    /// # Errors
+    ///
+    /// A slot past the last one, one used twice, or more clients than slots.
+    pub fn virtio_slots(&self) -> Result<Vec<Option<u8>>, BoardError> {
+        let mut used = BTreeSet::new();
+        for client in &self.clients {
+            let Some(slot) = client.slot else { continue };
+            let place = format!("client \"{}\"", client.name);
+            if slot >= VIRTIO_MMIO_SLOTS {
+                let problem = format!("slot {slot}; the last one is {}", VIRTIO_MMIO_SLOTS - 1);
+                return Err(BoardError::new(place, problem));
+            }
+            if !used.insert(slot) {
+                return Err(BoardError::new(place, format!("slot {slot} is used twice")));
+            }
+        }
+        let mut free = (0..VIRTIO_MMIO_SLOTS).filter(|slot| !used.contains(slot));
+        let slot_of = |client: &Client| match (client.kind, client.slot) {
+            (ClientKind::VirtioMmio, Some(slot)) => Ok(Some(slot)),
+            (ClientKind::VirtioMmio, None) => match free.next() {
+                Some(slot) => Ok(Some(slot)),
+                None => {
+                    let problem = format!("all {VIRTIO_MMIO_SLOTS} virtio-mmio slots are taken");
+                    Err(BoardError::new(format!("client \"{}\"", client.name), problem))
+                }
+            },
+            _ => Ok(None),
+        };
+        self.clients.iter().map(slot_of).collect()
+    }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Where a board's devices lie in the guest's address space, on QEMU's `virt` machine with `gic-version=2`.
+//!
+//! SMMU *k* is the PCI function in slot 2 + *k* of bus 0. Its BARs lie in the 32-bit PCI window, 16 MiB apart; each MSI-X
+//! vector writes its own interrupt number to the GICv2m doorbell, so to the kernel it is a wired, edge-triggered SPI.
+
+use crate::board::{Board, BoardError, ClientKind};
+
+#[cfg(test)]
+mod tests;
+
+/// First byte of guest memory.
+pub const MEMORY: u64 = 0x4000_0000;
+/// Page-sized register blocks of plain memory, for devices that QEMU does not have; reserved in the device tree.
+pub const MEMORY_BACKED_DEVICES: u64 = 0x4030_0000;
+/// Size of that area in bytes.
+pub const MEMORY_BACKED_SIZE: u64 = 0x10_0000;
+/// Where the real kernel's Image is loaded; the boot shim jumps there.
+pub const KERNEL: u64 = 0x4040_0000;
+/// First virtio-mmio transport; the others follow every [`VIRTIO_MMIO_STRIDE`] bytes.
+pub const VIRTIO_MMIO: u64 = 0x0a00_0000;
+/// Distance of two virtio-mmio transports in bytes.
+pub const VIRTIO_MMIO_STRIDE: u64 = 0x200;
+/// SPI number (not INTID) of the first virtio-mmio transport.
+pub const VIRTIO_MMIO_SPI: u32 = 16;
+/// PCI configuration space (ECAM).
+pub const ECAM: u64 = 0x40_1000_0000;
+/// GICv2m frame.
+pub const GICV2M: u64 = 0x0802_0000;
+/// Doorbell of the GICv2m frame: a write of an INTID raises it.
+pub const GICV2M_DOORBELL: u64 = GICV2M + 0x40;
+/// First INTID that the GICv2m frame raises.
+pub const GICV2M_FIRST_INTID: u32 = 80;
+/// How many INTIDs it raises.
+pub const GICV2M_INTIDS: u32 = 64;
+/// First byte after the 32-bit PCI window.
+pub const PCI_WINDOW_END: u64 = 0x3eff_0000;
+/// PCI slot of the first SMMU.
+pub const FIRST_SLOT: u8 = 2;
+/// Most bytes of an SMMU's register space.
+pub const MAX_REGISTER_SPACE: u64 = 0x0080_0000;
+
+const FIRST_BAR: u64 = 0x3000_0000;
+const BAR_STRIDE: u64 = 0x0100_0000;
+const BAR2_OFFSET: u64 = 0x0080_0000;
+const BAR4_OFFSET: u64 = 0x00c0_0000;
+
+/// What the layout needs to know of an SMMU model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SmmuShape {
+    /// Bytes of register space; a power of two, 4 KiB to [`MAX_REGISTER_SPACE`].
+    pub register_space: u64,
+    /// Number of context banks, each with an interrupt of its own.
+    pub context_banks: u8,
+}
+
+/// Where one SMMU lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmmuLayout {
+    /// Name of the board's SMMU.
+    pub name: String,
+    /// PCI slot on bus 0; `addr=` of QEMU's `-device`.
+    pub slot: u8,
+    /// BAR0: registers.
+    pub registers: u64,
+    /// Bytes of BAR0.
+    pub register_space: u64,
+    /// BAR2: marks, one 32-bit word each.
+    pub marks: u64,
+    /// BAR4: MSI-X table.
+    pub msix: u64,
+    /// INTID of each MSI-X vector: the global interrupt, then one per context bank.
+    pub intids: Vec<u32>,
+}
+
+impl SmmuLayout {
+    /// ECAM address of the function's configuration space.
+    pub fn config_space(&self) -> u64 {
+        ECAM + (u64::from(self.slot) << 15)
+    }
+
+    /// Name of the platform device under `/sys/bus/platform/devices`.
+    pub fn sysfs_name(&self) -> String {
+        format!("{:x}.iommu", self.registers)
+    }
+}
+
+/// Where one client lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientLayout {
+    /// Name of the board's client.
+    pub name: String,
+    /// Register block, for clients that have one.
+    pub registers: Option<u64>,
+    /// virtio-mmio transport, for clients of that kind.
+    pub virtio_slot: Option<u8>,
+    /// Name of the device under `/sys/bus/platform/devices` (`/sys/bus/amba/devices` for `sp805`).
+    pub sysfs_name: String,
+}
+
+/// Where everything lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The SMMUs, in board order.
+    pub smmus: Vec<SmmuLayout>,
+    /// The clients, in board order.
+    pub clients: Vec<ClientLayout>,
+}
+
+impl Layout {
+    /// Validates the board and places its devices. `shapes` has one entry per SMMU of the board, in order.
+    ///
+    /// # Errors
+    ///
+    /// A board that does not validate, a register space that does not fit, or more interrupts than there are.
+    pub fn new(board: &Board, shapes: &[SmmuShape]) -> Result<Self, BoardError> {
+        board.validate()?;
+        if board.smmus.len() != shapes.len() {
+            let problem = format!(
+                "{} SMMUs on the board, {} models",
+                board.smmus.len(),
+                shapes.len()
+            );
+            return Err(BoardError::new("smmu", problem));
+        }
+        let mut intids = GICV2M_FIRST_INTID..GICV2M_FIRST_INTID + GICV2M_INTIDS;
+        let mut smmus = Vec::new();
+        for ((smmu, shape), k) in board.smmus.iter().zip(shapes).zip(0_u8..) {
+            let error = |problem| BoardError::new(format!("smmu \"{}\"", smmu.name), problem);
+            let space = shape.register_space;
+            if !space.is_power_of_two() || !(0x1000..=MAX_REGISTER_SPACE).contains(&space) {
+                let problem = format!("{space:#x} bytes of registers; a power of two up to 8 MiB fits");
+                return Err(error(problem));
+            }
+            let vectors = usize::from(shape.context_banks) + 1;
+            let own: Vec<u32> = intids.by_ref().take(vectors).collect();
+            if own.len() < vectors {
+                let problem = format!(
+                    "no interrupts left: one per SMMU and one per context bank, {GICV2M_INTIDS} in all; \
+                     give the models fewer `context_banks`"
+                );
+                return Err(error(problem));
+            }
+            let registers = FIRST_BAR + u64::from(k) * BAR_STRIDE;
+            smmus.push(SmmuLayout {
+                name: smmu.name.clone(),
+                slot: FIRST_SLOT + k,
+                registers,
+                register_space: space,
+                marks: registers + BAR2_OFFSET,
+                msix: registers + BAR4_OFFSET,
+                intids: own,
+            });
+        }
+        let clients = place_clients(board)?;
+        Ok(Self { smmus, clients })
+    }
+
+    /// The client of that name.
+    pub fn client(&self, name: &str) -> Option<&ClientLayout> {
+        self.clients.iter().find(|c| c.name == name)
+    }
+
+    /// The SMMU of that name.
+    pub fn smmu(&self, name: &str) -> Option<&SmmuLayout> {
+        self.smmus.iter().find(|s| s.name == name)
+    }
+
+    /// Name of an SMMU's or client's device in sysfs.
+    pub fn sysfs_name(&self, name: &str) -> Option<String> {
+        let smmu = || self.smmu(name).map(SmmuLayout::sysfs_name);
+        self.client(name).map(|c| c.sysfs_name.clone()).or_else(smmu)
+    }
+}
+
+fn place_clients(board: &Board) -> Result<Vec<ClientLayout>, BoardError> {
+    let mut pages = (0..MEMORY_BACKED_SIZE / 0x1000).map(|page| MEMORY_BACKED_DEVICES + page * 0x1000);
+    let place = |(client, virtio_slot): (&crate::board::Client, Option<u8>)| {
+        let (registers, sysfs_name) = match client.kind {
+            ClientKind::VirtioMmio => {
+                let address = VIRTIO_MMIO + u64::from(virtio_slot.unwrap_or(0)) * VIRTIO_MMIO_STRIDE;
+                (Some(address), format!("{address:x}.virtio_mmio"))
+            }
+            ClientKind::Sp805 => {
+                let address = pages.next().ok_or_else(|| {
+                    let problem = "no room left for register blocks";
+                    BoardError::new(format!("client \"{}\"", client.name), problem)
+                })?;
+                (Some(address), format!("{address:x}.watchdog"))
+            }
+            // Without an address of its own a device is named after its path.
+            ClientKind::Bus => (None, format!("bus-{}", client.name)),
+            ClientKind::Plain => match &client.parent {
+                Some(parent) => (None, format!("bus-{parent}:device-{}", client.name)),
+                None => (None, format!("device-{}", client.name)),
+            },
+        };
+        Ok(ClientLayout {
+            name: client.name.clone(),
+            registers,
+            virtio_slot,
+            sysfs_name,
+        })
+    };
+    board
+        .clients
+        .iter()
+        .zip(board.virtio_slots()?)
+        .map(place)
+        .collect()
+}
