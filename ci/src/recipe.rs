@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Recipes: TOML files that say which machine to build, what to delay in its SMMUs, and what the guest does.
+//!
+//! Reading one checks everything that can be checked without booting it; an error names file, line and column.
+
+mod check;
+mod shipped;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use guest_images::board::Board;
+use guest_images::layout::{Layout, SmmuShape};
+use serde::Deserialize;
+use smmu_emu::{Config, DelayRule, MarkRule};
+use toml::Spanned;
+
+pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
+pub use step::{Action, DEFAULT_WAIT_S, Step};
+
+/// Recipe files that state another `schema` are refused.
+pub const SCHEMA: u32 = 1;
+
+/// What a recipe is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// The warning is to be seen.
+    Hit,
+    /// A control: the warning is not to be seen.
+    NoHit,
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Hit => "hit",
+            Self::NoHit => "no hit",
+        })
+    }
+}
+
+/// One SMMU's model and timing plan, for the SMMU of the board with the same name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmmuModel {
+    /// Name of the board's SMMU.
+    pub name: String,
+    /// What the model is.
+    #[serde(default)]
+    pub model: Config,
+    /// What takes time in it.
+    #[serde(default, rename = "delay")]
+    pub delays: Vec<DelayRule>,
+}
+
+/// A recipe as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    schema: Option<Spanned<u32>>,
+    name: Spanned<String>,
+    summary: String,
+    #[serde(default)]
+    why: String,
+    expect: Expect,
+    #[serde(default)]
+    cmdline: Vec<String>,
+    #[serde(default)]
+    modules: Vec<Spanned<String>>,
+    #[serde(default)]
+    quiet: bool,
+    #[serde(default)]
+    dmesg_drop: Vec<String>,
+    #[serde(default)]
+    settle_ms: Option<Spanned<u32>>,
+    board: Spanned<Board>,
+    #[serde(default, rename = "smmu")]
+    smmus: Vec<Spanned<SmmuModel>>,
+    #[serde(default, rename = "mark")]
+    marks: Vec<Spanned<MarkRule>>,
+    #[serde(default, rename = "step")]
+    steps: Vec<Spanned<step::Written>>,
+}
+
+/// A recipe that has passed all checks.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// Short name, `attach-lock`.
+    pub name: String,
+    /// One line for lists.
+    pub summary: String,
+    /// How it works, for people.
+    pub why: String,
+    /// Whether the warning is to be seen.
+    pub expect: Expect,
+    /// Kernel arguments beyond those that every boot gets.
+    pub cmdline: Vec<String>,
+    /// Kernel modules to pack (with what they depend on), not loaded by themselves.
+    pub modules: Vec<String>,
+    /// The kernel log stays off the console during the steps and is printed after them.
+    pub quiet: bool,
+    /// Quiet recipes: log lines with one of these texts are left out of what is printed.
+    pub dmesg_drop: Vec<String>,
+    /// How long the guest waits after the last step, in milliseconds.
+    pub settle_ms: u32,
+    /// The machine.
+    pub board: Board,
+    /// A model for each of the board's SMMUs, in board order.
+    pub smmus: Vec<SmmuModel>,
+    /// The marks, in the order of the guest's marks page.
+    pub marks: Vec<MarkRule>,
+    /// What the guest does.
+    pub steps: Vec<Step>,
+}
+
+/// Settle time of a recipe that states none, in milliseconds.
+pub const DEFAULT_SETTLE_MS: u32 = 1500;
+/// Longest settle time, in milliseconds.
+pub const MAX_SETTLE_MS: u32 = 60_000;
+
+/// What is wrong with a recipe file, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct RecipeError {
+    file: String,
+    /// Line and column, both from 1.
+    place: Option<(usize, usize)>,
+    problem: String,
+}
+
+impl fmt::Display for RecipeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe file.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no valid recipe.
+    pub fn read(path: &Path) -> Result<Self, RecipeError> {
+        let file = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &file),
+            Err(error) => Err(RecipeError { file, place: None, problem: error.to_string() }),
+        }
+    }
+
+    /// Reads a recipe's text; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// The first problem found.
+    pub fn parse(text: &str, file: &str) -> Result<Self, RecipeError> {
+        let error = |span: Option<Range<usize>>, problem: String| RecipeError {
+            file: file.to_owned(),
+            place: span.map(|span| line_and_column(text, span.start)),
+            problem,
+        };
+        let written: Written = toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
+        check::recipe(written).map_err(|e| error(Some(e.span), e.problem))
+    }
+
+    /// By name among the shipped ones, or else a file.
+    ///
+    /// # Errors
+    /// Neither a shipped recipe nor a readable, valid file.
+    pub fn find(name_or_file: &str) -> Result<Self, RecipeError> {
+        if let Some(shipped) = shipped(name_or_file) {
+            return shipped.recipe();
+        }
+        let path = Path::new(name_or_file);
+        if path.components().count() == 1 && path.extension().is_none() && !path.exists() {
+            let names: Vec<&str> = SHIPPED.iter().map(|s| s.name).collect();
+            let problem = format!("no such file, and no shipped recipe; there are {}", names.join(", "));
+            return Err(RecipeError { file: name_or_file.to_owned(), place: None, problem });
+        }
+        Self::read(path)
+    }
+
+    /// Where the recipe's devices lie.
+    ///
+    /// # Errors
+    /// The board does not fit; cannot happen for a recipe that was read.
+    pub fn layout(&self) -> Result<Layout, guest_images::board::BoardError> {
+        Layout::new(&self.board, &shapes(&self.smmus))
+    }
+}
+
+/// What the layout has to know of the models.
+fn shapes(smmus: &[SmmuModel]) -> Vec<SmmuShape> {
+    let shape = |smmu: &SmmuModel| SmmuShape {
+        register_space: smmu.model.register_space(),
+        // One line per bank and the global one; a count that does not fit has no room for interrupts either.
+        context_banks: u8::try_from(smmu.model.interrupt_lines().len().saturating_sub(1)).unwrap_or(u8::MAX),
+    };
+    smmus.iter().map(shape).collect()
+}
+
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
+    (line, column)
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What the types of a recipe do not say: names that refer to each other, ranges, what fits together.
+
+use std::ops::Range;
+
+use guest_images::board::Board;
+use guest_images::layout::Layout;
+use smmu_emu::{MarkRule, Marks, Plan, Smmu};
+use toml::Spanned;
+
+use super::{DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, step};
+use crate::recipe::Action;
+
+/// A problem and the bytes of the text that have it.
+pub(super) struct Problem {
+    pub(super) span: Range<usize>,
+    pub(super) problem: String,
+}
+
+type Checked<T> = Result<T, Problem>;
+
+fn problem<T>(span: Range<usize>, problem: impl Into<String>) -> Checked<T> {
+    Err(Problem { span, problem: problem.into() })
+}
+
+pub(super) fn recipe(written: Written) -> Checked<Recipe> {
+    let Written {
+        schema,
+        name,
+        summary,
+        why,
+        expect,
+        cmdline,
+        modules,
+        quiet,
+        dmesg_drop,
+        settle_ms,
+        board,
+        smmus,
+        marks,
+        steps,
+    } = written;
+    if let Some(schema) = schema
+        && *schema.get_ref() != SCHEMA
+    {
+        let text = format!("`schema` = {}: this program reads schema {SCHEMA}", schema.get_ref());
+        return problem(schema.span(), text);
+    }
+    if !is_name(name.get_ref()) {
+        return problem(name.span(), "`name`: a name is 1 to 40 of a-z, 0-9 and '-'");
+    }
+    let settle_ms = match settle_ms {
+        Some(ms) if *ms.get_ref() > MAX_SETTLE_MS => {
+            return problem(ms.span(), format!("`settle_ms` = {}: at most {MAX_SETTLE_MS}", ms.get_ref()));
+        }
+        Some(ms) => ms.into_inner(),
+        None => DEFAULT_SETTLE_MS,
+    };
+    for module in &modules {
+        if !is_module(module.get_ref()) {
+            return problem(module.span(), format!("{:?} is not the name of a module", module.get_ref()));
+        }
+    }
+    let modules: Vec<String> = modules.into_iter().map(Spanned::into_inner).collect();
+    let mark_names: Vec<String> = marks.iter().map(|mark| mark.get_ref().name.clone()).collect();
+    let board_span = board.span();
+    let board = board.into_inner();
+    let smmus = models(&board, &board_span, smmus, &mark_names)?;
+    let layout = match Layout::new(&board, &super::shapes(&smmus)) {
+        Ok(layout) => layout,
+        Err(error) => return problem(board_span, error.to_string()),
+    };
+    let marks = marks_of(&board, marks)?;
+    let steps = steps_of(steps, &modules, &mark_names, &layout)?;
+    Ok(Recipe {
+        name: name.into_inner(),
+        summary,
+        why,
+        expect,
+        cmdline,
+        modules,
+        quiet,
+        dmesg_drop,
+        settle_ms,
+        board,
+        smmus,
+        marks,
+        steps,
+    })
+}
+
+/// A model for each SMMU of the board.
+fn models(
+    board: &Board,
+    board_span: &Range<usize>,
+    written: Vec<Spanned<SmmuModel>>,
+    marks: &[String],
+) -> Checked<Vec<SmmuModel>> {
+    for (i, smmu) in written.iter().enumerate() {
+        let name = &smmu.get_ref().name;
+        if !board.smmus.iter().any(|on_board| on_board.name == *name) {
+            let names = list(board.smmus.iter().map(|s| s.name.as_str()));
+            return problem(smmu.span(), format!("smmu \"{name}\" is not on the board, which has {names}"));
+        }
+        if written.iter().take(i).any(|other| other.get_ref().name == *name) {
+            return problem(smmu.span(), format!("smmu \"{name}\" is described twice"));
+        }
+    }
+    let mut models = Vec::with_capacity(board.smmus.len());
+    for on_board in &board.smmus {
+        let own = written.iter().find(|smmu| smmu.get_ref().name == on_board.name);
+        let span = own.map_or(board_span.clone(), Spanned::span);
+        let mut model = own.map_or_else(
+            || SmmuModel {
+                name: on_board.name.clone(),
+                model: smmu_emu::Config::default(),
+                delays: Vec::new(),
+            },
+            |own| own.get_ref().clone(),
+        );
+        let coherent = *model.model.coherent_walk.get_or_insert(on_board.coherent);
+        if coherent != on_board.coherent {
+            let text = format!(
+                "smmu \"{}\": the model's `coherent_walk` = {coherent}, the board's `coherent` = {}; \
+                 Linux needs them equal",
+                on_board.name, on_board.coherent
+            );
+            return problem(span, text);
+        }
+        let plan = Plan { delays: model.delays.clone() };
+        if let Err(error) = Smmu::new(&model.model, plan) {
+            return problem(span, format!("smmu \"{}\": {error}", on_board.name));
+        }
+        for rule in &model.delays {
+            for (key, mark) in [("until", &rule.until), ("after", &rule.after), ("before", &rule.before)] {
+                if let Some(mark) = mark
+                    && !marks.contains(mark)
+                {
+                    return problem(span, unknown_mark(key, mark, marks));
+                }
+            }
+        }
+        models.push(model);
+    }
+    Ok(models)
+}
+
+fn marks_of(board: &Board, marks: Vec<Spanned<MarkRule>>) -> Checked<Vec<MarkRule>> {
+    let smmus: Vec<&str> = board.smmus.iter().map(|s| s.name.as_str()).collect();
+    let rules: Vec<MarkRule> = marks.iter().map(|mark| mark.get_ref().clone()).collect();
+    match Marks::new(rules.clone(), &smmus) {
+        Ok(_) => Ok(rules),
+        Err(error) => {
+            // The last one of that name: the error may be that there are two.
+            let at = marks.iter().rfind(|mark| mark.get_ref().name == error.name);
+            problem(at.map_or(0..0, Spanned::span), error.to_string())
+        }
+    }
+}
+
+fn steps_of(
+    written: Vec<Spanned<step::Written>>,
+    modules: &[String],
+    marks: &[String],
+    layout: &Layout,
+) -> Checked<Vec<Step>> {
+    let mut steps = Vec::with_capacity(written.len());
+    for (number, step) in (1..).zip(written) {
+        let span = step.span();
+        let step = match step.into_inner().step() {
+            Ok(step) => step,
+            Err(text) => return problem(span, format!("step {number}: {text}")),
+        };
+        if let Err(text) = action(&step.action, modules, marks, layout) {
+            return problem(span, format!("step {number}: {text}"));
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+fn action(action: &Action, modules: &[String], marks: &[String], layout: &Layout) -> Result<(), String> {
+    match action {
+        Action::Load { module, .. } if !modules.contains(module) => {
+            return Err(format!("module \"{module}\" is not in `modules`, which has {}", list(modules)));
+        }
+        // Dependencies are packed without being named, so a module to unload need not be in the list.
+        Action::Unload { module } if !is_module(module) => {
+            return Err(format!("{module:?} is not the name of a module"));
+        }
+        Action::WaitMark { mark, .. } if !marks.contains(mark) => {
+            return Err(unknown_mark("wait_mark", mark, marks));
+        }
+        Action::RaiseMark { mark } if !marks.contains(mark) => {
+            return Err(unknown_mark("raise_mark", mark, marks));
+        }
+        _ => {}
+    }
+    for text in action.texts() {
+        for name in references(text) {
+            if layout.sysfs_name(name).is_none() {
+                let clients = layout.clients.iter().map(|c| c.name.as_str());
+                let smmus = layout.smmus.iter().map(|s| s.name.as_str());
+                return Err(format!(
+                    "`${{{name}}}` is neither a client nor an SMMU; there are {}",
+                    list(clients.chain(smmus))
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names in `${name}`.
+fn references(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+fn unknown_mark(key: &str, mark: &str, marks: &[String]) -> String {
+    format!("`{key}`: \"{mark}\" is no mark of this recipe, which has {}", list(marks))
+}
+
+fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("\"{}\"", name.as_ref())).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn is_name(name: &str) -> bool {
+    let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    letters && (1..=40).contains(&name.len())
+}
+
+fn is_module(name: &str) -> bool {
+    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    letters && (1..=64).contains(&name.len())
+}

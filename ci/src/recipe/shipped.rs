@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The recipes that come with the program.
+
+use super::{Recipe, RecipeError};
+
+/// Name of the recipe that `reproduce` uses if none is named.
+pub const DEFAULT: &str = "attach-lock";
+
+/// A recipe that comes with the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Shipped {
+    /// Name, and name of the file without `.toml`.
+    pub name: &'static str,
+    /// Text of the file.
+    pub text: &'static str,
+}
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(Shipped { name: $name, text: include_str!(concat!("../../recipes/", $name, ".toml")) }),*]
+    };
+}
+
+/// All of them, in the order in which they are listed.
+pub const SHIPPED: &[Shipped] = shipped!["boot"];
+
+/// The shipped recipe of that name.
+pub fn shipped(name: &str) -> Option<Shipped> {
+    SHIPPED.iter().copied().find(|shipped| shipped.name == name)
+}
+
+impl Shipped {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// None: a test reads them all.
+    pub fn recipe(self) -> Result<Recipe, RecipeError> {
+        Recipe::parse(self.text, &format!("{}.toml (shipped)", self.name))
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Steps: what the guest does, one action each.
+
+use serde::Deserialize;
+
+/// Time that a wait may take if the step states none, in seconds.
+pub const DEFAULT_WAIT_S: u32 = 30;
+/// Longest wait that a step may state, in seconds.
+const MAX_WAIT_S: u32 = 600;
+
+/// A step as written: one of the action keys, and modifiers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    note: Option<String>,
+    #[serde(default)]
+    background: bool,
+    timeout_s: Option<u32>,
+    load: Option<String>,
+    args: Option<String>,
+    unload: Option<String>,
+    bind: Option<DriverDevice>,
+    unbind: Option<DriverDevice>,
+    write: Option<PathValue>,
+    wait_mark: Option<String>,
+    raise_mark: Option<String>,
+    wait_path: Option<String>,
+    wait_log: Option<String>,
+    sleep_ms: Option<u32>,
+    shell: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriverDevice {
+    driver: String,
+    device: String,
+    #[serde(default = "platform")]
+    bus: String,
+}
+
+fn platform() -> String {
+    "platform".to_owned()
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PathValue {
+    path: String,
+    value: String,
+}
+
+/// One step of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Why it is there.
+    pub note: Option<String>,
+    /// The next step starts without waiting for this one.
+    pub background: bool,
+    /// What it does.
+    pub action: Action,
+}
+
+/// What a step does. Names of clients stand in it as `${name}` until the script is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Load a module and what it depends on.
+    Load {
+        /// Name of the module.
+        module: String,
+        /// Its parameters.
+        args: String,
+    },
+    /// Unload a module.
+    Unload {
+        /// Name of the module.
+        module: String,
+    },
+    /// Write a value to a file; binding and unbinding are such writes. That the write fails is part of many races.
+    Write {
+        /// The file.
+        path: String,
+        /// What to write.
+        value: String,
+    },
+    /// Wait until a mark is raised.
+    WaitMark {
+        /// Name of the mark.
+        mark: String,
+        /// How long at most, in seconds.
+        timeout_s: u32,
+    },
+    /// Raise a mark.
+    RaiseMark {
+        /// Name of the mark.
+        mark: String,
+    },
+    /// Wait until a path exists; it may hold shell wildcards.
+    WaitPath {
+        /// The path.
+        path: String,
+        /// How long at most, in seconds.
+        timeout_s: u32,
+    },
+    /// Wait until the kernel log holds a text.
+    WaitLog {
+        /// The text.
+        text: String,
+        /// How long at most, in seconds.
+        timeout_s: u32,
+    },
+    /// Sleep.
+    Sleep {
+        /// How long, in milliseconds.
+        ms: u32,
+    },
+    /// Run shell commands.
+    Shell {
+        /// The commands.
+        commands: String,
+    },
+}
+
+impl Written {
+    /// The step, or what is wrong with it.
+    pub(super) fn step(self) -> Result<Step, String> {
+        let Self {
+            note,
+            background,
+            timeout_s,
+            load,
+            args,
+            unload,
+            bind,
+            unbind,
+            write,
+            wait_mark,
+            raise_mark,
+            wait_path,
+            wait_log,
+            sleep_ms,
+            shell,
+        } = self;
+        let wait = timeout_s.unwrap_or(DEFAULT_WAIT_S);
+        if !(1..=MAX_WAIT_S).contains(&wait) {
+            return Err(format!("`timeout_s` = {wait}: allowed are 1 to {MAX_WAIT_S}"));
+        }
+        let has_args = args.is_some();
+        let bound = |file: &str, to: DriverDevice| Action::Write {
+            path: format!("/sys/bus/{}/drivers/{}/{file}", to.bus, to.driver),
+            value: to.device,
+        };
+        let mut actions: Vec<Action> = [
+            load.map(|module| Action::Load { module, args: args.unwrap_or_default() }),
+            unload.map(|module| Action::Unload { module }),
+            bind.map(|to| bound("bind", to)),
+            unbind.map(|to| bound("unbind", to)),
+            write.map(|to| Action::Write { path: to.path, value: to.value }),
+            wait_mark.map(|mark| Action::WaitMark { mark, timeout_s: wait }),
+            raise_mark.map(|mark| Action::RaiseMark { mark }),
+            wait_path.map(|path| Action::WaitPath { path, timeout_s: wait }),
+            wait_log.map(|text| Action::WaitLog { text, timeout_s: wait }),
+            sleep_ms.map(|ms| Action::Sleep { ms }),
+            shell.map(|commands| Action::Shell { commands }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let (Some(action), true) = (actions.pop(), actions.is_empty()) else {
+            return Err("a step has exactly one of `load`, `unload`, `bind`, `unbind`, `write`, `wait_mark`, \
+                        `raise_mark`, `wait_path`, `wait_log`, `sleep_ms`, `shell`"
+                .to_owned());
+        };
+        if has_args && !matches!(action, Action::Load { .. }) {
+            return Err("`args` goes with `load`".to_owned());
+        }
+        let waits =
+            matches!(action, Action::WaitMark { .. } | Action::WaitPath { .. } | Action::WaitLog { .. });
+        if timeout_s.is_some() && !waits {
+            return Err("`timeout_s` goes with `wait_mark`, `wait_path` and `wait_log`".to_owned());
+        }
+        Ok(Step { note, background, action })
+    }
+}
+
+impl Action {
+    /// One line that says what happens.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Load { module, args } => format!("load {module} {args}").trim_end().to_owned(),
+            Self::Unload { module } => format!("unload {module}"),
+            Self::Write { path, value } => format!("write {value} to {path}"),
+            Self::WaitMark { mark, .. } => format!("wait for mark {mark}"),
+            Self::RaiseMark { mark } => format!("raise mark {mark}"),
+            Self::WaitPath { path, .. } => format!("wait for {path}"),
+            Self::WaitLog { text, .. } => format!("wait for \"{text}\" in the kernel log"),
+            Self::Sleep { ms } => format!("sleep {ms} ms"),
+            Self::Shell { .. } => "shell".to_owned(),
+        }
+    }
+
+    /// The texts in which `${client}` may stand.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Write { path, value } => vec![path, value],
+            Self::WaitPath { path, .. } => vec![path],
+            Self::Load { args, .. } => vec![args],
+            Self::WaitLog { text, .. } => vec![text],
+            // A shell has variables of its own.
+            Self::Shell { .. }
+            | Self::Unload { .. }
+            | Self::WaitMark { .. }
+            | Self::RaiseMark { .. }
+            | Self::Sleep { .. } => vec![],
+        }
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The steps of a recipe as the guest's `/init`: a script for busybox's shell.
+//!
+//! What the script says goes through `/dev/kmsg` at the highest level: the kernel then prints it as one line with a
+//! time stamp, in order with its own lines, and even when the console is quiet.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use guest_images::layout::Layout;
+
+use crate::recipe::{Action, Recipe};
+
+/// Kernel arguments of every boot, before those of the recipe.
+const CMDLINE: &str = "console=ttyAMA0 earlycon panic=-1 printk.devkmsg=on";
+/// Room for the kernel log of a quiet recipe, which is printed at the end: floods must not overwrite it.
+const QUIET_CMDLINE: &str = "log_buf_len=8M";
+/// How long background steps may go on after the last other step, in seconds.
+const JOIN_S: u32 = 60;
+
+/// The kernel's command line.
+pub fn cmdline(recipe: &Recipe) -> String {
+    let mut line = CMDLINE.to_owned();
+    if recipe.quiet {
+        line.push(' ');
+        line.push_str(QUIET_CMDLINE);
+    }
+    for argument in &recipe.cmdline {
+        line.push(' ');
+        line.push_str(argument);
+    }
+    line
+}
+
+/// Longest time that the script itself may take, in seconds: what a boot's time limit has to allow for.
+pub fn time_limit_s(recipe: &Recipe) -> u64 {
+    let steps = recipe.steps.iter().filter(|step| !step.background).map(|step| match &step.action {
+        Action::WaitMark { timeout_s, .. }
+        | Action::WaitPath { timeout_s, .. }
+        | Action::WaitLog { timeout_s, .. } => u64::from(*timeout_s),
+        Action::Sleep { ms } => u64::from(*ms).div_ceil(1000),
+        _ => 0,
+    });
+    let background = recipe.steps.iter().any(|step| step.background);
+    steps.sum::<u64>()
+        + if background { u64::from(JOIN_S) } else { 0 }
+        + u64::from(recipe.settle_ms).div_ceil(1000)
+}
+
+/// The functions that the steps use.
+const PRELUDE: &str = r#"#!/bin/sh
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+mount -t proc proc /proc 2>/dev/null
+mount -t sysfs sysfs /sys 2>/dev/null
+mount -t devtmpfs devtmpfs /dev 2>/dev/null
+mkdir -p /run /tmp
+exec </dev/console >/dev/console 2>&1
+
+# Background steps that go on for ever end when this file is there.
+STOP=/run/stop
+background=
+quiet=
+
+say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
+# Seconds of uptime, whole ones, without starting a process.
+deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
+late() { read -r up rest </proc/uptime; [ "${up%.*}" -ge "$end" ]; }
+# modprobe speaks only when it fails.
+load() { modprobe "$@" || { say "failed step $step: modprobe $*"; return 1; }; }
+unload() { rmmod "$1" || { say "failed step $step: rmmod $1"; return 1; }; }
+put() { echo "$2" >"$1" 2>/dev/null || say "note step $step: writing $2 to $1 failed"; return 0; }
+wait_mark() {
+  deadline "$3"
+  until [ "$(devmem "$2" 32)" = 0x00000001 ]; do
+    late && { say "timeout step $step: mark $1 after $3 s"; return 1; }
+  done
+}
+raise_mark() { devmem "$1" 32 1; }
+wait_path() {
+  deadline "$2"
+  until for path in $1; do [ -e "$path" ] && break; done; [ -e "$path" ]; do
+    late && { say "timeout step $step: $1 after $2 s"; return 1; }
+  done
+}
+wait_log() {
+  deadline "$2"
+  until dmesg | grep -qF -e "$1"; do
+    late && { say "timeout step $step: \"$1\" in the kernel log after $2 s"; return 1; }
+    sleep 0.05
+  done
+}
+join() {
+  : >"$STOP"
+  deadline "$1"
+  for step in $background; do
+    until [ -e "/run/step.$step" ]; do
+      late && { say "timeout step $step: still running $1 s after the last step"; return 1; }
+      sleep 0.05
+    done
+  done
+}
+"#;
+
+/// What runs after the steps; `finish` is also what a failed step jumps to.
+const POSTLUDE: &str = r#"
+  say done
+  poweroff -f
+  # Nothing may follow the death of the first process but the end.
+  while :; do sleep 1; done
+}
+"#;
+
+/// The script for a recipe whose devices lie as `layout` says.
+pub fn init(recipe: &Recipe, layout: &Layout) -> String {
+    let mut script = PRELUDE.to_owned();
+    script.push_str("finish() {\n");
+    if recipe.quiet {
+        script.push_str(&dump(&recipe.dmesg_drop));
+    }
+    script.push_str(POSTLUDE);
+    for (number, step) in (1..).zip(&recipe.steps) {
+        if let Some(note) = &step.note {
+            for line in note.lines() {
+                let _ = writeln!(script, "# {line}");
+            }
+        }
+        let _ = writeln!(script, "step_{number}() {{\n{}\n}}", commands(&step.action, recipe, layout));
+    }
+    script.push_str("\nsay begin\n");
+    if recipe.quiet {
+        script.push_str("dmesg -n 1\n");
+    }
+    for (number, step) in (1..).zip(&recipe.steps) {
+        let text = quote(&resolve(&step.action.describe(), layout));
+        let _ = writeln!(script, "step={number}; say \"step {number}\" {text}");
+        let _ = if step.background {
+            writeln!(
+                script,
+                "{{ step_{number}; : >/run/step.{number}; }} &\nbackground=\"$background {number}\""
+            )
+        } else {
+            writeln!(script, "step_{number} || finish")
+        };
+    }
+    let _ =
+        writeln!(script, "join {JOIN_S} || finish\nsleep {}\nfinish", decimal_seconds(recipe.settle_ms));
+    script
+}
+
+/// Prints the kernel log since the script began, without the floods, and waits until it has left the serial port.
+fn dump(drop: &[String]) -> String {
+    let mut filter = String::new();
+    if !drop.is_empty() {
+        filter.push_str(" | grep -vF");
+        for text in drop {
+            let _ = write!(filter, " -e {}", quote(text));
+        }
+    }
+    format!(
+        r#"  dmesg | grep -qF '@@boot-stress begin' || say "failed: the kernel log was overwritten; raise log_buf_len"
+  echo; echo '@@boot-stress dmesg begin'
+  dmesg | sed -n '/@@boot-stress begin/,$p'{filter}
+  echo '@@boot-stress dmesg end'
+  stty -echo"#
+    )
+}
+
+fn commands(action: &Action, recipe: &Recipe, layout: &Layout) -> String {
+    let text = |text: &str| quote(&resolve(text, layout));
+    let mark = |name: &str| {
+        let number = recipe.marks.iter().position(|mark| mark.name == name).unwrap_or(0);
+        let page = layout.smmus.first().map_or(0, |smmu| smmu.marks);
+        format!("{:#x}", page + 4 * number as u64)
+    };
+    match action {
+        // Parameters are words of their own.
+        Action::Load { module, args } => format!("load {module} {}", resolve(args, layout)).trim_end().to_owned(),
+        Action::Unload { module } => format!("unload {module}"),
+        Action::Write { path, value } => format!("put {} {}", text(path), text(value)),
+        Action::WaitMark { mark: name, timeout_s } => {
+            format!("wait_mark {} {} {timeout_s}", quote(name), mark(name))
+        }
+        Action::RaiseMark { mark: name } => format!("raise_mark {}", mark(name)),
+        Action::WaitPath { path, timeout_s } => format!("wait_path {} {timeout_s}", text(path)),
+        Action::WaitLog { text: wanted, timeout_s } => format!("wait_log {} {timeout_s}", text(wanted)),
+        Action::Sleep { ms } => format!("sleep {}", decimal_seconds(*ms)),
+        // Its last command may well fail, in a race.
+        Action::Shell { commands } => format!("{}\n:", resolve(commands, layout).trim_end()),
+    }
+}
+
+/// Puts in device names for `${client}` and `${smmu}`; other `${…}` are the shell's.
+fn resolve(text: &str, layout: &Layout) -> String {
+    let names = layout.clients.iter().map(|c| &c.name).chain(layout.smmus.iter().map(|s| &s.name));
+    let mut text = text.to_owned();
+    for name in names {
+        if let Some(device) = layout.sysfs_name(name) {
+            text = text.replace(&format!("${{{name}}}"), &device);
+        }
+    }
+    text
+}
+
+/// As one word of a POSIX shell.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn decimal_seconds(ms: u32) -> String {
+    format!("{}.{:03}", ms / 1000, ms % 1000)
+}
