@@ -6,8 +6,12 @@
 //! - [`layout`]: where the SMMUs' registers, marks and interrupts lie in the guest's address space.
 //! - [`dt`]: the device tree of such a machine, on QEMU's `virt`.
 //! - [`shim`]: the few instructions that stand in for firmware.
+//! - [`initramfs`]: busybox, an init script and kernel modules.
+//! - [`modules`]: kernel modules and their dependencies.
 
 pub mod board;
 pub mod dt;
+pub mod initramfs;
 pub mod layout;
+pub mod modules;
 pub mod shim;

@@ -20,7 +20,6 @@ const MSIX_CAPABILITY: u32 = 0x11;
 /// [`layout::KERNEL`] as the two halves that the shim loads.
 #[expect(clippy::cast_possible_truncation, reason = "below 4 GiB")]
 const KERNEL_HIGH: u32 = (layout::KERNEL >> 16) as u32;
-#[expect(clippy::cast_possible_truncation, reason = "one half")]
 const KERNEL_LOW: u32 = (layout::KERNEL & 0xffff) as u32;
 
 /// One row of the shim's table: 16 bytes, little-endian: address, value, what to do.
