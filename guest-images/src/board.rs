@@ -156,7 +156,7 @@ pub struct Client {
     /// `virtio-mmio` only: which transport; by default the next one that no client names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<u8>,
-    /// `plain` only: the `bus` that adds it; without one the device is there from boot.
+    /// The `bus` that adds it (a `bus` itself has none); without one the device is there from boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// The SMMUs it sits behind, in the order of the device tree's `iommus`.
@@ -315,8 +315,8 @@ impl Board {
             return error("`slot` is for virtio-mmio only".to_owned());
         }
         if let Some(parent) = &client.parent {
-            if client.kind != ClientKind::Plain {
-                return error("`parent` is for plain clients only".to_owned());
+            if client.kind == ClientKind::Bus {
+                return error("a bus is there from boot and has no `parent`".to_owned());
             }
             if !self
                 .clients
