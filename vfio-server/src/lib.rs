@@ -1,3 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! The SMMUv2 model as vfio-user PCI functions: the process that runs beside QEMU.
+//!
+//! | module | is |
+//! | --- | --- |
+//! | [`cli`] | arguments, signals, exit codes |
+//! | [`config`] | the TOML file |
+//! | [`server`] | sockets, threads, one client at a time |
+//! | [`socket`] | making and removing public sockets |
+//! | [`gate`] | one client: receives, checks, answers |
+//! | [`stream`], [`wire`], [`request`] | messages from bytes, their layout, their checks |
+//! | [`link`] | the `vfio_user` crate behind the gate |
+//! | [`function`] | the PCI function: where requests meet the model |
+//! | [`pci`], [`msix`], [`memory`] | its configuration space, interrupts, guest memory |
+//! | [`host`] | the model's surroundings: clock, chance, marks |
+//! | [`trace`] | the access trace and its format |
+//!
+//! Clients are hostile: nothing that one sends ends the process, memory and descriptors are bounded, and the next
+//! client meets a clean function. `docs/decisions/0002-vfio-user-gate.md` says why there is a gate.
+
+pub mod cli;
+pub mod config;
+pub mod function;
+pub mod gate;
+pub mod host;
+pub mod link;
+pub mod memory;
+pub mod msix;
+pub mod pci;
+pub mod request;
+pub mod server;
+pub mod socket;
+pub mod stream;
+pub mod trace;
+pub mod wire;

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The command line, also for programs that carry the server inside them.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use anyhow::Context;
+use clap::{ArgAction, Parser};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::server::{Server, StartError};
+
+/// Serve SMMUv2 models to QEMU as vfio-user PCI functions.
+#[derive(Debug, Parser)]
+#[command(name = "vfio-server", version, after_help = EXIT_STATUS)]
+struct Args {
+    /// TOML file with the SMMUs, their delays and the marks.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Write every register access of the SMMUs without a `trace` of their own to this file.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Check the configuration and end.
+    #[arg(long)]
+    check_config: bool,
+    /// End when standard input does: with the program that started this one.
+    #[arg(long)]
+    exit_with_stdin: bool,
+    /// Say more on standard error: -v clients, -vv every bad request. `RUST_LOG` overrides.
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+const EXIT_STATUS: &str = "\
+Prints `ready` on standard output when QEMU can connect.
+
+Exit status: 0 after SIGTERM, SIGINT, SIGHUP or the end of standard input; 1 if the server cannot start; 2 for a usage
+or configuration error.";
+
+/// Runs the server with the arguments of a command line, program name first.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // To a closed pipe there is nothing to say.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    log_to_stderr(args.verbose);
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let usage = matches!(error.downcast_ref(), Some(StartError::Config(_)));
+            let _ = writeln!(io::stderr(), "vfio-server: {error:#}");
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    let mut config = Config::read(&args.config).map_err(StartError::from)?;
+    if let Some(trace) = &args.trace {
+        for smmu in &mut config.smmu {
+            smmu.trace.get_or_insert_with(|| trace.clone());
+        }
+    }
+    if args.check_config {
+        return Ok(Server::check(&config).map_err(StartError::from)?);
+    }
+    // Before the sockets are there, so that no signal leaves one behind.
+    let end = watch(args.exit_with_stdin).context("cannot watch for signals")?;
+    let server = Server::start(&config)?;
+    let mut stdout = io::stdout();
+    // Without a reader nobody waits for it.
+    let _ = writeln!(stdout, "ready").and_then(|()| stdout.flush());
+    let reason = end.recv().unwrap_or("the watchers ended");
+    tracing::info!("ending: {reason}");
+    server.stop();
+    Ok(())
+}
+
+/// A channel that gets a message when the server has to end.
+fn watch(stdin: bool) -> anyhow::Result<Receiver<&'static str>> {
+    let (sender, receiver) = channel();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let on_signal: Sender<_> = sender.clone();
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for _ in signals.forever() {
+            let _ = on_signal.send("a signal");
+        }
+    })?;
+    if stdin {
+        std::thread::Builder::new().name("stdin".into()).spawn(move || {
+            let mut buffer = [0; 256];
+            while io::stdin().read(&mut buffer).is_ok_and(|read| read > 0) {}
+            let _ = sender.send("standard input ended");
+        })?;
+    }
+    Ok(receiver)
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    // A program that carries the server inside it may have its own subscriber.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+}

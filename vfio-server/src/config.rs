@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The configuration file: which SMMUs there are, how they differ in time, and which marks a run has.
+//!
+//! ```toml
+//! seed = 1
+//!
+//! [[smmu]]
+//! name = "a"
+//! socket = "/run/user/1000/a.sock"
+//! trace = "a.trace"                # optional
+//! [smmu.model]                     # smmu_emu::Config
+//! preset = "mmu-500-ats"
+//! [[smmu.delay]]                   # smmu_emu::DelayRule
+//! site = "ats"
+//! polls = 8
+//!
+//! [[mark]]                         # smmu_emu::MarkRule
+//! name = "b-registering"
+//! register = "SMRn"
+//! access = "write"
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use smmu_emu::{DelayRule, MarkRule, Plan};
+use thiserror::Error;
+
+#[cfg(test)]
+mod tests;
+
+/// The most SMMUs in one process.
+pub const MAX_SMMUS: usize = 32;
+
+/// All that the server needs to know.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where all chance of the run comes from.
+    #[serde(default)]
+    pub seed: u64,
+    /// The SMMUs, one socket each.
+    pub smmu: Vec<SmmuConfig>,
+    /// The marks, in the order of their words in BAR2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mark: Vec<MarkRule>,
+}
+
+/// One SMMU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmmuConfig {
+    /// Unique name; in the trace, in marks, in messages.
+    pub name: String,
+    /// Where QEMU connects to; relative paths are relative to the server's working directory.
+    pub socket: PathBuf,
+    /// File of the access trace; SMMUs may share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<PathBuf>,
+    /// The SMMU itself.
+    #[serde(default)]
+    pub model: smmu_emu::Config,
+    /// What takes how long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delay: Vec<DelayRule>,
+}
+
+impl SmmuConfig {
+    /// The timing plan of this SMMU.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan { delays: self.delay.clone() }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {error}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Not TOML, or not of this form; `error` shows line and column.
+    #[error("{}: {error}", .path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        error: Box<toml::de::Error>,
+    },
+    /// There is nothing to serve, or too much.
+    #[error("{0} SMMUs: give 1 to {MAX_SMMUS} `[[smmu]]`")]
+    Count(usize),
+    /// A name has to be one word in a trace.
+    #[error("smmu {0:?}: `name` has to be one or more of A-Z a-z 0-9 . _ -")]
+    Name(String),
+    /// Two SMMUs with one name.
+    #[error("smmu {0:?}: `name` is used twice")]
+    NameTwice(String),
+    /// Two SMMUs with one socket.
+    #[error("smmu {0:?}: `socket` is used twice")]
+    SocketTwice(String),
+    /// The model or its plan makes no sense.
+    #[error("smmu {name:?}: {error}")]
+    Model {
+        /// Name of the SMMU.
+        name: String,
+        /// Field and allowed range.
+        error: smmu_emu::ConfigError,
+    },
+    /// A mark makes no sense.
+    #[error(transparent)]
+    Mark(#[from] smmu_emu::MarkError),
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names file, line and key. The rest is checked by [`crate::server::Server::prepare`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    /// Checks what one SMMU cannot see: number, names and sockets.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the SMMU.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.smmu.is_empty() || self.smmu.len() > MAX_SMMUS {
+            return Err(ConfigError::Count(self.smmu.len()));
+        }
+        for (i, smmu) in self.smmu.iter().enumerate() {
+            let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            if smmu.name.is_empty() || !smmu.name.chars().all(word) {
+                return Err(ConfigError::Name(smmu.name.clone()));
+            }
+            let mut others = self.smmu.iter().take(i);
+            if others.clone().any(|other| other.name == smmu.name) {
+                return Err(ConfigError::NameTwice(smmu.name.clone()));
+            }
+            if others.any(|other| other.socket == smmu.socket) {
+                return Err(ConfigError::SocketTwice(smmu.name.clone()));
+            }
+        }
+        Ok(())
+    }
+}

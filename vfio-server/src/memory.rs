@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Guest memory: the files of DMA_MAP requests, mapped.
+//!
+//! A client that cuts its file short would end the server with SIGBUS at the next access, so only files that cannot
+//! shrink are mapped: a memfd, sealed by the client (QEMU's default) or else by the server.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::SealFlags;
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags};
+use smmu_emu::BusError;
+use thiserror::Error;
+use vm_memory::{
+    Bytes, FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
+    MmapRegion,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The most ranges that a client may map; offered to it as `max_dma_maps`.
+pub const MAX_MAPS: usize = 1024;
+
+/// What the QEMU user has to write.
+const OPTION: &str = "-object memory-backend-memfd,id=ram,size=…,share=on -machine memory-backend=ram";
+
+/// A mapping that is refused.
+#[derive(Debug, Error)]
+pub enum MapError {
+    /// The memory cannot be reached from here.
+    #[error("guest memory {0:#x}+{1:#x} comes without a file descriptor: start QEMU with `{OPTION}`")]
+    NoFile(u64, u64),
+    /// Accesses could end the server.
+    #[error("the file of guest memory {0:#x}+{1:#x} can shrink and takes no seal: start QEMU with `{OPTION}`")]
+    CanShrink(u64, u64),
+    /// Size 0, or an end beyond the address space, or no right to read.
+    #[error("guest memory {0:#x}+{1:#x} is no readable range")]
+    Range(u64, u64),
+    /// The range is not all in the file.
+    #[error("guest memory {address:#x}+{size:#x} at {offset:#x} is beyond its file of {file:#x} bytes")]
+    BeyondFile {
+        /// Guest physical address.
+        address: u64,
+        /// Bytes.
+        size: u64,
+        /// Start in the file.
+        offset: u64,
+        /// Size of the file.
+        file: u64,
+    },
+    /// Some of it is mapped.
+    #[error("guest memory {0:#x}+{1:#x} overlaps a range that is mapped")]
+    Overlap(u64, u64),
+    /// [`MAX_MAPS`] is reached.
+    #[error("more than {MAX_MAPS} ranges of guest memory")]
+    TooMany,
+    /// The kernel refused.
+    #[error("cannot map guest memory {0:#x}+{1:#x}: {2}")]
+    Map(u64, u64, String),
+}
+
+impl MapError {
+    /// The errno to answer with.
+    #[must_use]
+    pub fn errno(&self) -> Errno {
+        match self {
+            Self::NoFile(..) | Self::Range(..) | Self::BeyondFile { .. } => Errno::INVAL,
+            Self::CanShrink(..) => Errno::ACCESS,
+            Self::Overlap(..) => Errno::EXIST,
+            Self::TooMany => Errno::NOSPC,
+            Self::Map(..) => Errno::NOMEM,
+        }
+    }
+}
+
+/// The memory of one guest as far as its client shares it.
+#[derive(Debug, Default)]
+pub struct GuestMemory {
+    map: GuestMemoryMmap,
+}
+
+impl GuestMemory {
+    /// Maps `size` bytes of a file, from `offset` on, at a guest physical address.
+    ///
+    /// # Errors
+    /// [`MapError`]; nothing is mapped then.
+    pub fn map(
+        &mut self,
+        address: u64,
+        size: u64,
+        offset: u64,
+        writable: bool,
+        file: Option<OwnedFd>,
+    ) -> Result<(), MapError> {
+        let file = file.ok_or(MapError::NoFile(address, size))?;
+        let length = usize::try_from(size).ok().filter(|&length| length > 0);
+        let last = size.checked_sub(1).and_then(|last| address.checked_add(last));
+        let (Some(length), Some(last)) = (length, last) else {
+            return Err(MapError::Range(address, size));
+        };
+        if self.map.num_regions() >= MAX_MAPS {
+            return Err(MapError::TooMany);
+        }
+        let overlaps = |region: &GuestRegionMmap| region.start_addr().0 <= last && region.last_addr().0 >= address;
+        if self.map.iter().any(overlaps) {
+            return Err(MapError::Overlap(address, size));
+        }
+        seal(&file).map_err(|_| MapError::CanShrink(address, size))?;
+        // After the seal: from now on the size can only grow.
+        let file = File::from(file);
+        let failed = |error: &dyn std::fmt::Display| MapError::Map(address, size, error.to_string());
+        let end = file.metadata().map_err(|error| failed(&error))?.len();
+        if offset.checked_add(size).is_none_or(|needed| needed > end) {
+            return Err(MapError::BeyondFile { address, size, offset, file: end });
+        }
+        let mut prot = ProtFlags::READ;
+        prot.set(ProtFlags::WRITE, writable);
+        let flags = MapFlags::SHARED | MapFlags::NORESERVE;
+        let file = FileOffset::new(file, offset);
+        let region = MmapRegion::build(Some(file), length, prot.bits().cast_signed(), flags.bits().cast_signed())
+            .map_err(|error| failed(&error))?;
+        let region = GuestRegionMmap::new(region, GuestAddress(address)).ok_or(MapError::Range(address, size))?;
+        self.map = self.map.insert_region(Arc::new(region)).map_err(|error| failed(&error))?;
+        Ok(())
+    }
+
+    /// Unmaps all ranges within `size` bytes at `address`.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is none, `EINVAL` if a range is only partly within; nothing is unmapped then.
+    pub fn unmap(&mut self, address: u64, size: u64) -> Result<(), Errno> {
+        let last = size.checked_sub(1).and_then(|last| address.checked_add(last)).ok_or(Errno::INVAL)?;
+        let mut within = Vec::new();
+        for region in self.map.iter() {
+            let (first_byte, last_byte) = (region.start_addr().0, region.last_addr().0);
+            if first_byte >= address && last_byte <= last {
+                within.push((region.start_addr(), region.len()));
+            } else if first_byte <= last && last_byte >= address {
+                return Err(Errno::INVAL);
+            }
+        }
+        if within.is_empty() {
+            return Err(Errno::NOENT);
+        }
+        for (start, length) in within {
+            (self.map, _) = self.map.remove_region(start, length).map_err(|_| Errno::INVAL)?;
+        }
+        Ok(())
+    }
+
+    /// Unmaps everything.
+    pub fn unmap_all(&mut self) {
+        self.map = GuestMemoryMmap::default();
+    }
+
+    /// Number of mapped ranges.
+    #[must_use]
+    pub fn maps(&self) -> usize {
+        self.map.num_regions()
+    }
+
+    /// Reads guest memory. Aligned reads of four and eight bytes are single accesses, as table walks need them.
+    ///
+    /// # Errors
+    /// [`BusError`] if any byte is not mapped.
+    pub fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+        let at = GuestAddress(address);
+        match data.len() {
+            8 if address.is_multiple_of(8) => {
+                let value: u64 = self.map.load(at, Ordering::Acquire).map_err(|_| BusError)?;
+                data.copy_from_slice(&value.to_ne_bytes());
+            }
+            4 if address.is_multiple_of(4) => {
+                let value: u32 = self.map.load(at, Ordering::Acquire).map_err(|_| BusError)?;
+                data.copy_from_slice(&value.to_ne_bytes());
+            }
+            _ => self.map.read_slice(data, at).map_err(|_| BusError)?,
+        }
+        Ok(())
+    }
+}
+
+/// Makes sure that a file cannot shrink any more.
+fn seal(file: &OwnedFd) -> Result<(), Errno> {
+    if rustix::fs::fcntl_get_seals(file)?.contains(SealFlags::SHRINK) {
+        return Ok(());
+    }
+    rustix::fs::fcntl_add_seals(file, SealFlags::SHRINK)
+}

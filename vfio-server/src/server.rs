@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The server: one thread per socket that accepts clients, one thread per client that serves it.
+//!
+//! A function serves one client at a time. A second one waits a moment for the first to leave, as after a restart of
+//! QEMU, and is then turned away with a line in the log.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
+use smmu_emu::Marks;
+use thiserror::Error;
+
+use crate::config::{Config, ConfigError};
+use crate::function::Function;
+use crate::gate;
+use crate::host::{Host, Run};
+use crate::pci;
+use crate::socket::{PublicSocket, SocketError};
+use crate::trace::Trace;
+
+#[cfg(test)]
+mod tests;
+
+/// How long a second client waits for the first one to leave.
+const TAKE_OVER: Duration = Duration::from_secs(1);
+/// Pause after a failed accept, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The server cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A socket cannot be made.
+    #[error("smmu {name:?}: {error}")]
+    Socket {
+        /// Name of the SMMU.
+        name: String,
+        /// Why, and what to do.
+        error: SocketError,
+    },
+    /// A trace file cannot be made.
+    #[error("cannot create the trace file {}: {error}", .path.display())]
+    Trace {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// No threads or descriptors.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A running server. Dropping it ends it.
+#[derive(Debug)]
+pub struct Server {
+    stop: Arc<OwnedFd>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Checks a configuration as far as that needs no socket and no file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the SMMU or mark and the field.
+    pub fn check(config: &Config) -> Result<(), ConfigError> {
+        prepare(config, |_| Ok::<_, ConfigError>(None)).map(|_| ())
+    }
+
+    /// Listens at all sockets. When this returns, clients can connect.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left behind then.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let mut traces: HashMap<PathBuf, Arc<Trace>> = HashMap::new();
+        let functions = prepare(config, |path| {
+            let Some(path) = path else { return Ok(None) };
+            if let Some(trace) = traces.get(path) {
+                return Ok(Some(Arc::clone(trace)));
+            }
+            let trace = Trace::create(path).map_err(|error| StartError::Trace { path: path.clone(), error })?;
+            Ok::<_, StartError>(Some(Arc::clone(traces.entry(path.clone()).or_insert(Arc::new(trace)))))
+        })?;
+        let mut ports = Vec::new();
+        for (smmu, function) in config.smmu.iter().zip(functions) {
+            let socket = PublicSocket::bind(&smmu.socket)
+                .map_err(|error| StartError::Socket { name: smmu.name.clone(), error })?;
+            let function = Arc::new(Mutex::new(function));
+            ports.push(Port { name: smmu.name.clone(), socket, function, slot: Arc::default() });
+        }
+        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
+        let mut server = Self { stop: Arc::new(stop), threads: Vec::new() };
+        for port in ports {
+            let stop = Arc::clone(&server.stop);
+            let name = format!("smmu {}", port.name);
+            server.threads.push(std::thread::Builder::new().name(name).spawn(move || port.accept(&stop))?);
+        }
+        Ok(server)
+    }
+
+    /// Ends all clients, removes the sockets and writes the traces out.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // Level-triggered and never read: every thread sees it.
+        if let Err(error) = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()) {
+            tracing::error!(%error, "cannot tell the threads to stop");
+        }
+        for thread in self.threads.drain(..) {
+            // A panic was logged where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Builds all functions; `trace` opens a trace file.
+fn prepare<E: From<ConfigError>>(
+    config: &Config,
+    mut trace: impl FnMut(Option<&PathBuf>) -> Result<Option<Arc<Trace>>, E>,
+) -> Result<Vec<Function>, E> {
+    config.check()?;
+    let names: Vec<&str> = config.smmu.iter().map(|smmu| smmu.name.as_str()).collect();
+    let marks = Marks::new(config.mark.clone(), &names).map_err(ConfigError::from)?;
+    let run = Arc::new(Run::new(marks));
+    let mut functions = Vec::new();
+    for (i, smmu) in (0_u64..).zip(&config.smmu) {
+        let error = |error| ConfigError::Model { name: smmu.name.clone(), error };
+        let lines = smmu.model.validate().map_err(error)?.lines().count();
+        let vectors = u16::try_from(lines).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
+        // A model that does not stand must not cost an old trace.
+        smmu_emu::Smmu::new(&smmu.model, smmu.plan()).map_err(error)?;
+        let trace = trace(smmu.trace.as_ref())?;
+        let host = Host::new(smmu.name.clone(), Arc::clone(&run), trace, config.seed.wrapping_add(i), vectors);
+        functions.push(Function::new(&smmu.model, smmu.plan(), host).map_err(error)?);
+    }
+    Ok(functions)
+}
+
+/// A function, its socket, and the client that is there.
+#[derive(Debug)]
+struct Port {
+    name: String,
+    socket: PublicSocket,
+    function: Arc<Mutex<Function>>,
+    slot: Arc<Slot>,
+}
+
+/// Room for one client.
+#[derive(Debug, Default)]
+struct Slot {
+    client: Mutex<Option<UnixStream>>,
+    left: Condvar,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the slot for a client, if it is free or gets free in time.
+    fn take(&self, client: UnixStream) -> bool {
+        let (mut slot, _) = self
+            .left
+            .wait_timeout_while(self.lock(), TAKE_OVER, |slot| slot.is_some())
+            .unwrap_or_else(PoisonError::into_inner);
+        let free = slot.is_none();
+        if free {
+            *slot = Some(client);
+        }
+        free
+    }
+
+    fn free(&self) {
+        *self.lock() = None;
+        self.left.notify_all();
+    }
+}
+
+impl Port {
+    /// Accepts clients until `stop` is readable, then ends the one that is there.
+    fn accept(self, stop: &OwnedFd) {
+        let mut session: Option<JoinHandle<()>> = None;
+        while !self.wait(stop) {
+            match self.socket.listener().accept() {
+                Ok((stream, _)) => match self.admit(stream) {
+                    Ok(Some(thread)) => session = Some(thread),
+                    Ok(None) => {}
+                    Err(error) => tracing::error!(smmu = self.name, %error, "cannot serve a client"),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    tracing::error!(smmu = self.name, %error, "cannot accept a client");
+                    std::thread::sleep(ACCEPT_PAUSE);
+                }
+            }
+        }
+        if let Some(client) = &*self.slot.lock() {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+        if let Some(session) = session {
+            let _ = session.join();
+        }
+    }
+
+    /// Waits for a client; true if it is time to stop instead.
+    fn wait(&self, stop: &OwnedFd) -> bool {
+        let mut fds = [
+            PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.socket.listener().as_fd(), PollFlags::IN),
+        ];
+        match poll(&mut fds, None) {
+            Ok(_) => !fds[0].revents().is_empty(),
+            Err(Errno::INTR) => false,
+            Err(error) => {
+                tracing::error!(smmu = self.name, %error, "cannot wait for clients");
+                true
+            }
+        }
+    }
+
+    /// Starts to serve a client, or turns it away.
+    fn admit(&self, stream: UnixStream) -> io::Result<Option<JoinHandle<()>>> {
+        if !self.slot.take(stream.try_clone()?) {
+            tracing::warn!(smmu = self.name, "turned a client away: another one is connected");
+            return Ok(None);
+        }
+        let session = Session {
+            name: self.name.clone(),
+            function: Arc::clone(&self.function),
+            slot: Arc::clone(&self.slot),
+        };
+        let directory = self.socket.directory().to_owned();
+        std::thread::Builder::new()
+            .name(format!("client {}", self.name))
+            .spawn(move || session.run(&stream, &directory))
+            .map(Some)
+    }
+}
+
+/// A client's thread. However it ends, even if it never starts, the slot is free again and the function clean.
+struct Session {
+    name: String,
+    function: Arc<Mutex<Function>>,
+    slot: Arc<Slot>,
+}
+
+impl Session {
+    fn run(self, stream: &UnixStream, directory: &std::path::Path) {
+        tracing::info!(smmu = self.name, "client connected");
+        let serve = AssertUnwindSafe(|| gate::serve(stream, &self.function, directory));
+        match std::panic::catch_unwind(serve) {
+            Ok(Ok(())) => tracing::info!(smmu = self.name, "client left"),
+            Ok(Err(error)) => tracing::warn!(smmu = self.name, "ended the client: {error}"),
+            Err(_) => tracing::error!(smmu = self.name, "ended the client after a defect of the server, see above"),
+        }
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.function.lock().unwrap_or_else(PoisonError::into_inner).disconnect();
+        self.slot.free();
+    }
+}
