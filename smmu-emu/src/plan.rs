@@ -119,3 +119,99 @@ pub struct PlanError {
     /// What is wrong with it and what is allowed.
     pub problem: String,
 }
+
+impl Plan {
+    /// Checks every rule.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule and the field.
+    pub fn validate(&self, context_banks: u16) -> Result<(), PlanError> {
+        self.delays
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, rule)| rule.validate(i + 1, context_banks))
+    }
+
+    /// Checks that every mark that a rule names is one of `marks`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule and the field.
+    pub fn validate_marks<'a>(&self, marks: impl Iterator<Item = &'a str> + Clone) -> Result<(), PlanError> {
+        for (i, rule) in self.delays.iter().enumerate() {
+            for (field, mark) in [
+                ("until", &rule.until),
+                ("after", &rule.after),
+                ("before", &rule.before),
+            ] {
+                if let Some(mark) = mark
+                    && !marks.clone().any(|name| name == mark)
+                {
+                    let problem = format!("names `{mark}`, which is no mark of this run");
+                    return Err(PlanError {
+                        rule: i + 1,
+                        field,
+                        problem,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DelayRule {
+    fn validate(&self, rule: usize, context_banks: u16) -> Result<(), PlanError> {
+        let error = |field, problem: &str| {
+            Err(PlanError {
+                rule,
+                field,
+                problem: problem.into(),
+            })
+        };
+        if let Some(bank) = self.bank {
+            if self.site == Site::GlobalSync {
+                return error("bank", "does not apply to site \"global-sync\"");
+            }
+            if u16::from(bank) >= context_banks {
+                return error(
+                    "bank",
+                    &format!("must be 0 to {}, the last context bank", context_banks - 1),
+                );
+            }
+        }
+        let kinds = [self.polls.is_some(), self.time_us.is_some(), self.until.is_some()];
+        if kinds.iter().filter(|&&given| given).count() != 1 {
+            return error("polls", "`time_us` and `until`: give exactly one of the three");
+        }
+        if self.polls.is_some_and(|polls| polls == 0 || polls > MAX_POLLS) {
+            return error("polls", &format!("must be 1 to {MAX_POLLS}"));
+        }
+        match self.time_us {
+            Some(Time::Fixed(time)) if time > MAX_DELAY_US => {
+                return error("time_us", &format!("must be at most {MAX_DELAY_US}"));
+            }
+            Some(Time::Uniform(Bounds { min, max })) if min > max || max > MAX_DELAY_US => {
+                return error("time_us", &format!("needs min <= max <= {MAX_DELAY_US}"));
+            }
+            _ => {}
+        }
+        match (&self.until, self.at_most_us) {
+            (Some(_), None) => return error("at_most_us", "is missing: `until` needs an upper bound"),
+            (None, Some(_)) => return error("at_most_us", "is the bound of `until` and needs it"),
+            (Some(_), Some(bound)) if bound == 0 || bound > MAX_DELAY_US => {
+                return error("at_most_us", &format!("must be 1 to {MAX_DELAY_US}"));
+            }
+            _ => {}
+        }
+        if self.times < -1 {
+            return error("times", "must be -1 (no limit) or more");
+        }
+        if self.interval == 0 {
+            return error("interval", "must be 1 or more");
+        }
+        if self.probability > 100 {
+            return error("probability", "is in percent and must be 0 to 100");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Address translation operations: software asks the SMMU where an address leads (IHI 0062D §4).
+//!
+//! An operation walks and completes within the write. The timing plan may keep `CBn_ATSR.ACTIVE` set for longer; until
+//! it clears, `CBn_PAR` shows what it held before.
+
+use arbitrary_int::traits::Integer;
+use arbitrary_int::{u2, u36};
+
+use crate::Smmu;
+use crate::env::Env;
+use crate::fault;
+use crate::options;
+use crate::plan::Site;
+use crate::regime::{self, Regime};
+use crate::spec::bank::Format;
+use crate::spec::cb::Cb;
+use crate::spec::desc::ParSuccess;
+use crate::spec::global::Gats;
+use crate::spec::gr0::Gr0;
+use crate::spec::gr1::BankType;
+use crate::translate::Intent;
+
+/// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
+const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
+
+impl Smmu {
+    /// `CBn_ATS1*` is written. A stage 2 bank has no such operation. A fault shows in PAR alone: nothing is recorded.
+    pub(crate) fn ats(&mut self, env: &mut dyn Env, bank: u8, value: u64, intent: Intent) {
+        if self.registers.cbar(bank).kind() == BankType::Stage2 {
+            return;
+        }
+        let par = self.par(env, bank, value, intent);
+        let busy = self.timing.start(env, Site::Ats, Some(bank));
+        if let Some(operations) = self.operations_of(bank) {
+            operations.ats = busy;
+            operations.par = Some(par);
+        }
+    }
+
+    /// `CBn_ATSR.ACTIVE`. This read counts for a delay in polls.
+    pub(crate) fn ats_status(&mut self, env: &dyn Env, bank: u8) -> bool {
+        self.operations_of(bank)
+            .is_some_and(|operations| operations.ats.poll(env))
+    }
+
+    /// `CBn_PAR`: takes up the result of an operation that has completed.
+    pub(crate) fn ats_result(&mut self, env: &dyn Env, bank: u8) -> u64 {
+        if let Some(operations) = self.operations_of(bank)
+            && !operations.ats.is_busy(env)
+            && let Some(par) = operations.par.take()
+        {
+            self.registers.set_bank(bank, Cb::Par, par);
+        }
+        self.registers.bank(bank, Cb::Par)
+    }
+
+    /// `GATS1*` or `GATS12*` is written. With stage 2 bypassed both translate alike.
+    pub(crate) fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent) {
+        let bank = operation.ndx();
+        let usable = u16::from(bank) < self.geometry.context_banks
+            && options::has_stage1(&self.geometry, bank)
+            && self.registers.cbar(bank).kind() != BankType::Stage2;
+        let par = if usable {
+            self.par(env, bank, operation.address().value() << 12, intent)
+        } else {
+            GPAR_UNIMPLEMENTED_BANK
+        };
+        self.registers.gr0.set(Gr0::Gpar, 0, par);
+    }
+
+    /// The result of translating an address: software supplies it whole, there is no sign extension.
+    fn par(&self, env: &dyn Env, bank: u8, value: u64, intent: Intent) -> u64 {
+        let format = self.registers.format(bank);
+        // The upper half of a 64-bit write to an AArch32 bank is ignored.
+        let value = if format == Format::AArch64 {
+            value
+        } else {
+            value & u64::from(u32::MAX)
+        };
+        let address = value >> 12 << 12;
+        match self.translate_in(env, bank, address, intent) {
+            Ok(leaf) => ParSuccess::ZERO
+                .with_attr(leaf.attributes)
+                .with_pa(u36::masked_new(leaf.address >> 12))
+                .with_one(true)
+                .with_sh(u2::masked_new(leaf.shareability))
+                .raw_value(),
+            Err(fault) => {
+                let regime = regime::decode(&self.registers, &self.geometry, bank);
+                let stage2 = matches!(regime, Regime::NotModelled { stage2: true });
+                fault::par(fault, format as u8, stage2)
+            }
+        }
+    }
+}

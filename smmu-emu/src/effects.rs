@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Side effects of register accesses; everything else is in the tables.
+//!
+//! [`effect`] names the effect of every register, without a wildcard: a new row does not compile until someone
+//! decides. The two functions below it carry the effects out.
+
+use crate::Smmu;
+use crate::env::{Env, Line};
+use crate::options::Target;
+use crate::plan::Site;
+use crate::spec::bank::{ContextFaults, Format};
+use crate::spec::cb::Cb;
+use crate::spec::global::{Gats, GlobalFaults};
+use crate::spec::gr0::Gr0;
+use crate::spec::gr1::Gr1;
+use crate::translate::Intent;
+
+/// What an access does beyond the row's access rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing.
+    None,
+    /// Written: interrupt enables may have changed.
+    InterruptEnable,
+    /// Written: faults were cleared. Read of a bank's: FORMAT is derived.
+    FaultStatus,
+    /// Written: sets fault bits.
+    FaultRestore,
+    /// Written: a stalled transaction goes on. None ever stalls (see `docs/deviations.md`).
+    Resume,
+    /// Written: drops TLB entries. Every transaction walks, so there are none.
+    Invalidate,
+    /// Written: starts a TLB synchronisation.
+    Sync,
+    /// Read: whether one is under way.
+    SyncStatus,
+    /// Written: translates an address for software.
+    Translate(Intent),
+    /// Read: whether that is under way.
+    TranslateStatus,
+    /// Read: its result.
+    TranslateResult,
+}
+
+const PRIVILEGED_READ: Effect = Effect::Translate(Intent {
+    privileged: true,
+    write: false,
+    instruction: false,
+});
+const PRIVILEGED_WRITE: Effect = Effect::Translate(Intent {
+    privileged: true,
+    write: true,
+    instruction: false,
+});
+const USER_READ: Effect = Effect::Translate(Intent {
+    privileged: false,
+    write: false,
+    instruction: false,
+});
+const USER_WRITE: Effect = Effect::Translate(Intent {
+    privileged: false,
+    write: true,
+    instruction: false,
+});
+
+/// The effect of every register.
+pub(crate) fn effect(target: Target) -> Effect {
+    match target {
+        Target::Gr0(register, _) => global(register),
+        Target::Gr1(Gr1::Cbar | Gr1::Cbfrsynra | Gr1::Cba2r, _) => Effect::None,
+        Target::Cb(register, _) => context(register),
+    }
+}
+
+#[rustfmt::skip]
+fn global(register: Gr0) -> Effect {
+    match register {
+        Gr0::Scr0 => Effect::InterruptEnable,
+        Gr0::Sgfsr => Effect::FaultStatus,
+        Gr0::Sgfsrrestore => Effect::FaultRestore,
+        Gr0::Tlbivmid | Gr0::Tlbiallnsnh | Gr0::Tlbiallh | Gr0::Tlbivah | Gr0::Tlbivalh64 | Gr0::Tlbivmids1
+        | Gr0::Tlbivah64 => Effect::Invalidate,
+        Gr0::Stlbgsync => Effect::Sync,
+        Gr0::Stlbgstatus => Effect::SyncStatus,
+        Gr0::Gats1pr | Gr0::Gats12pr => PRIVILEGED_READ,
+        Gr0::Gats1pw | Gr0::Gats12pw => PRIVILEGED_WRITE,
+        Gr0::Gats1ur | Gr0::Gats12ur => USER_READ,
+        Gr0::Gats1uw | Gr0::Gats12uw => USER_WRITE,
+        Gr0::Gatsr => Effect::TranslateStatus,
+        Gr0::Gpar => Effect::TranslateResult,
+        Gr0::Scr1 | Gr0::Scr2 | Gr0::Sacr | Gr0::Idr0 | Gr0::Idr1 | Gr0::Idr2 | Gr0::Idr3 | Gr0::Idr4
+        | Gr0::Idr5 | Gr0::Idr6 | Gr0::Idr7 | Gr0::Sgfar | Gr0::Sgfsynr0 | Gr0::Sgfsynr1 | Gr0::Sgfsynr2
+        | Gr0::Stlbiall | Gr0::Dbgrptrtbu | Gr0::Dbgrdatatbu | Gr0::Dbgrptrtcu | Gr0::Dbgrdatatcu
+        | Gr0::Stlbivalm | Gr0::Stlbivam | Gr0::Stlbiallm | Gr0::Nscr0 | Gr0::Nscr2 | Gr0::Nsacr | Gr0::Nsgfar
+        | Gr0::Nsgfsr | Gr0::Nsgfsrrestore | Gr0::Nsgfsynr0 | Gr0::Nsgfsynr1 | Gr0::Nsgfsynr2 | Gr0::Nstlbgsync
+        | Gr0::Nstlbgstatus | Gr0::Nsgats1ur | Gr0::Nsgats1uw | Gr0::Nsgats1pr | Gr0::Nsgats1pw
+        | Gr0::Nsgats12ur | Gr0::Nsgats12uw | Gr0::Nsgats12pr | Gr0::Nsgats12pw | Gr0::Nsgpar | Gr0::Nsgatsr
+        | Gr0::Smr | Gr0::S2cr | Gr0::Pidr4 | Gr0::Pidr5 | Gr0::Pidr6 | Gr0::Pidr7 | Gr0::Pidr0 | Gr0::Pidr1
+        | Gr0::Pidr2 | Gr0::Pidr3 | Gr0::Cidr0 | Gr0::Cidr1 | Gr0::Cidr2 | Gr0::Cidr3 => Effect::None,
+    }
+}
+
+#[rustfmt::skip]
+fn context(register: Cb) -> Effect {
+    match register {
+        Cb::Sctlr => Effect::InterruptEnable,
+        Cb::Resume => Effect::Resume,
+        Cb::Fsr => Effect::FaultStatus,
+        Cb::Fsrrestore => Effect::FaultRestore,
+        Cb::Tlbiva | Cb::Tlbivaa | Cb::Tlbiasid | Cb::Tlbiall | Cb::Tlbival | Cb::Tlbivaal | Cb::Tlbiipas2
+        | Cb::Tlbiipas2l => Effect::Invalidate,
+        Cb::Tlbsync => Effect::Sync,
+        Cb::Tlbstatus => Effect::SyncStatus,
+        Cb::Ats1pr => PRIVILEGED_READ,
+        Cb::Ats1pw => PRIVILEGED_WRITE,
+        Cb::Ats1ur => USER_READ,
+        Cb::Ats1uw => USER_WRITE,
+        Cb::Atsr => Effect::TranslateStatus,
+        Cb::Par => Effect::TranslateResult,
+        Cb::Actlr | Cb::Tcr2 | Cb::Ttbr0 | Cb::Ttbr1 | Cb::Tcr | Cb::Contextidr | Cb::Mair0 | Cb::Mair1 | Cb::Far
+        | Cb::Fsynr0 | Cb::Fsynr1 | Cb::Ipafar | Cb::Pmevcntr | Cb::Pmevtyper | Cb::Pmcfgr | Cb::Pmcr
+        | Cb::Pmceid | Cb::Pmcntenset | Cb::Pmcntenclr | Cb::Pmintenset | Cb::Pmintenclr | Cb::Pmovsclr
+        | Cb::Pmovsset | Cb::Pmauthstatus => Effect::None,
+    }
+}
+
+impl Smmu {
+    /// What software reads from a register that holds `stored`.
+    pub(crate) fn read_effect(&mut self, env: &dyn Env, target: Target, stored: u64) -> u64 {
+        match (effect(target), target) {
+            (Effect::SyncStatus, Target::Gr0(..)) => self.global_sync.poll(env).into(),
+            (Effect::SyncStatus, Target::Cb(_, bank)) => self
+                .operations_of(bank)
+                .is_some_and(|operations| operations.sync.poll(env))
+                .into(),
+            (Effect::TranslateStatus, Target::Cb(_, bank)) => self.ats_status(env, bank).into(),
+            (Effect::TranslateResult, Target::Cb(_, bank)) => self.ats_result(env, bank),
+            (Effect::FaultStatus, Target::Cb(_, bank)) => self.fault_status(bank, stored),
+            _ => stored,
+        }
+    }
+
+    /// Acts on a write that has been stored; `value` is what arrived, less the bits that do not exist.
+    pub(crate) fn write_effect(&mut self, env: &mut dyn Env, target: Target, value: u64) {
+        match (effect(target), target) {
+            (Effect::InterruptEnable | Effect::FaultStatus, Target::Gr0(..)) => {
+                self.update_line(env, Line::Global, true)
+            }
+            (Effect::InterruptEnable | Effect::FaultStatus, Target::Cb(_, bank)) => {
+                self.update_line(env, Line::Context(bank), true);
+            }
+            (Effect::FaultRestore, Target::Gr0(..)) => self.restore_global_faults(env, value),
+            (Effect::FaultRestore, Target::Cb(_, bank)) => self.restore_context_faults(env, bank, value),
+            (Effect::Sync, Target::Gr0(..)) => {
+                self.global_sync = self.timing.start(env, Site::GlobalSync, None)
+            }
+            (Effect::Sync, Target::Cb(_, bank)) => self.start_context_sync(env, bank),
+            (Effect::Translate(intent), Target::Cb(_, bank)) => self.ats(env, bank, value, intent),
+            (Effect::Translate(intent), Target::Gr0(..)) => {
+                self.global_ats(env, Gats::new_with_raw_value(value), intent);
+            }
+            _ => {}
+        }
+    }
+
+    /// FORMAT follows the bank's configuration at any time (IHI 0062D §3.5, [`Format`]).
+    fn fault_status(&self, bank: u8, stored: u64) -> u64 {
+        stored | u64::from(Format::in_fsr(self.registers.format(bank)))
+    }
+
+    fn start_context_sync(&mut self, env: &mut dyn Env, bank: u8) {
+        let busy = self.timing.start(env, Site::ContextSync, Some(bank));
+        if let Some(operations) = self.operations_of(bank) {
+            operations.sync = busy;
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the register is 32 bits wide")]
+    fn restore_global_faults(&mut self, env: &mut dyn Env, value: u64) {
+        let faults = self.registers.global_faults() | GlobalFaults::from_bits_truncate(value as u32);
+        self.registers.gr0.set(Gr0::Sgfsr, 0, faults.bits().into());
+        self.update_line(env, Line::Global, true);
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the register is 32 bits wide")]
+    fn restore_context_faults(&mut self, env: &mut dyn Env, bank: u8, value: u64) {
+        let faults = self.registers.context_faults(bank) | ContextFaults::from_bits_truncate(value as u32);
+        self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
+        self.update_line(env, Line::Context(bank), true);
+    }
+}

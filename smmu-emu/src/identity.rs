@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a configuration advertises: the values of the identification registers, and the bits of other registers that
+//! an implementation fixes.
+
+use arbitrary_int::traits::Integer;
+use arbitrary_int::{u3, u4};
+
+use crate::config::{Geometry, PageSize};
+use crate::spec::global::Scr0;
+use crate::spec::gr0::Gr0;
+use crate::spec::ident::{Idr0, Idr1, Idr2, Idr7, address_bits};
+
+/// PIDR0 to 2, PIDR4 and CIDR0 to 3 of MMU-500: part 0x481 by Arm, revision r2p1.
+const MMU_500_ID: [(Gr0, u32); 8] = [
+    (Gr0::Pidr4, 0x04),
+    (Gr0::Pidr0, 0x81),
+    (Gr0::Pidr1, 0xb4),
+    (Gr0::Pidr2, 0x1b),
+    (Gr0::Cidr0, 0x0d),
+    (Gr0::Cidr1, 0xf0),
+    (Gr0::Cidr2, 0x05),
+    (Gr0::Cidr3, 0xb1),
+];
+
+/// Every register of global space 0 whose reset value follows from the configuration.
+pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
+    let mut values = vec![
+        (Gr0::Scr0, scr0(geometry).raw_value()),
+        (Gr0::Idr0, idr0(geometry).raw_value()),
+        (Gr0::Idr1, idr1(geometry).raw_value()),
+        (Gr0::Idr2, idr2(geometry).raw_value()),
+    ];
+    if geometry.mmu_500 {
+        values.push((
+            Gr0::Idr7,
+            Idr7::ZERO
+                .with_major(u4::new(2))
+                .with_minor(u4::new(1))
+                .raw_value(),
+        ));
+        values.extend(MMU_500_ID);
+    }
+    values
+}
+
+fn scr0(geometry: &Geometry) -> Scr0 {
+    Scr0::ZERO.with_clientpd(true).with_smcfcfg(geometry.mmu_500)
+}
+
+/// The bits of sCR0 that software cannot change in this configuration.
+///
+/// MMU-500 always reports stream match conflicts, never stalls by global control and has no configuration access
+/// faults (its sCR0 has the read-only bits 0x00200330).
+pub(crate) fn scr0_fixed(geometry: &Geometry) -> u32 {
+    let mut fixed = 0;
+    if geometry.mmu_500 {
+        fixed |= Scr0::smcfcfg_mask()
+            | Scr0::gse_mask()
+            | Scr0::stalld_mask()
+            | Scr0::gcfgfie_mask()
+            | Scr0::gcfgfre_mask();
+    }
+    if !geometry.vmid16 {
+        fixed |= Scr0::vmid16en_mask();
+    }
+    if !geometry.extended_stream_ids {
+        fixed |= Scr0::exidenable_mask();
+    }
+    fixed
+}
+
+fn idr0(geometry: &Geometry) -> Idr0 {
+    Idr0::ZERO
+        .with_s1ts(true)
+        .with_s2ts(true)
+        .with_nts(true)
+        .with_sms(geometry.stream_match_groups != 0)
+        .with_atosns(!geometry.ats)
+        .with_numirpt(1)
+        .with_cttw(geometry.coherent_walk)
+        .with_btm(true)
+        .with_numsidb(u4::masked_new(geometry.stream_id_bits))
+        .with_exids(geometry.extended_stream_ids)
+        .with_numsmrg(u8::masked_new(geometry.stream_match_groups))
+}
+
+fn idr1(geometry: &Geometry) -> Idr1 {
+    let idr1 = Idr1::ZERO
+        .with_pagesize(geometry.page_size == PageSize::Size64K)
+        .with_numpagendxb(u3::masked_new(geometry.page_count_shift - 1))
+        .with_nums2cb(u8::masked_new(geometry.stage2_only_banks))
+        .with_numcb(u8::masked_new(geometry.context_banks));
+    if geometry.mmu_500 {
+        idr1.with_numssdndxb(u4::new(15))
+    } else {
+        idr1.with_smcd(true)
+    }
+}
+
+fn idr2(geometry: &Geometry) -> Idr2 {
+    let size = (0..=5)
+        .find(|&size| address_bits(size) == Some(geometry.address_bits))
+        .unwrap_or(5);
+    Idr2::ZERO
+        .with_vmid16s(geometry.vmid16)
+        .with_ptfsv8_64k(geometry.granule_64k)
+        .with_ptfsv8_16k(geometry.granule_16k)
+        .with_ptfsv8_4k(geometry.granule_4k)
+        .with_ubs(u4::new(5))
+        .with_oas(u4::masked_new(size))
+        .with_ias(u4::masked_new(size))
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a configuration takes away from the tables: registers that are not there, and bits that are not writable.
+
+use crate::config::Geometry;
+use crate::identity;
+use crate::spec::cb::Cb;
+use crate::spec::global::{Sacr, Smr};
+use crate::spec::gr0::Gr0;
+use crate::spec::gr1::{Cba2r, Cbar, Gr1};
+use crate::state::Registers;
+
+/// One register of the SMMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Of global space 0, with its number in an array.
+    Gr0(Gr0, u16),
+    /// Of global space 1, with the context bank.
+    Gr1(Gr1, u16),
+    /// Of a context bank, with the bank.
+    Cb(Cb, u8),
+}
+
+/// Whether the register exists; RAZ/WI otherwise (IHI 0062D §3.9 leaves that open for global space, and asks for it in
+/// context banks).
+pub(crate) fn present(geometry: &Geometry, target: Target) -> bool {
+    match target {
+        Target::Gr0(Gr0::Smr, group) => group < geometry.stream_match_groups,
+        Target::Gr0(Gr0::S2cr, group) => group < geometry.stream_to_context_count(),
+        Target::Gr0(Gr0::Sacr, _) => geometry.mmu_500,
+        Target::Gr0(
+            Gr0::Gats1ur
+            | Gr0::Gats1uw
+            | Gr0::Gats1pr
+            | Gr0::Gats1pw
+            | Gr0::Gats12ur
+            | Gr0::Gats12uw
+            | Gr0::Gats12pr
+            | Gr0::Gats12pw
+            | Gr0::Gpar
+            | Gr0::Gatsr,
+            _,
+        ) => geometry.ats,
+        Target::Gr0(..) => true,
+        Target::Gr1(_, bank) => bank < geometry.context_banks,
+        Target::Cb(Cb::Actlr, _) => geometry.mmu_500,
+        Target::Cb(Cb::Ats1pr | Cb::Ats1pw | Cb::Ats1ur | Cb::Ats1uw | Cb::Atsr | Cb::Par, bank) => {
+            geometry.ats && has_stage1(geometry, bank)
+        }
+        Target::Cb(
+            Cb::Tcr2
+            | Cb::Ttbr1
+            | Cb::Contextidr
+            | Cb::Mair0
+            | Cb::Mair1
+            | Cb::Tlbiva
+            | Cb::Tlbivaa
+            | Cb::Tlbiasid
+            | Cb::Tlbival
+            | Cb::Tlbivaal,
+            bank,
+        ) => has_stage1(geometry, bank),
+        Target::Cb(..) => true,
+    }
+}
+
+/// Whether the hardware of the bank can translate stage 1.
+pub(crate) fn has_stage1(geometry: &Geometry, bank: u8) -> bool {
+    u16::from(bank) >= geometry.stage2_only_banks
+}
+
+/// The bits of the register that this configuration, in its present state, lets software write.
+pub(crate) fn writable(geometry: &Geometry, registers: &Registers, target: Target) -> u64 {
+    match target {
+        Target::Gr0(Gr0::Scr0, _) => (!identity::scr0_fixed(geometry)).into(),
+        Target::Gr0(Gr0::Smr, _) => smr_bits(geometry).into(),
+        Target::Gr1(Gr1::Cbar, _) => (!Cbar::irptndx_mask()).into(),
+        Target::Gr1(Gr1::Cba2r, _) if !geometry.vmid16 => (!Cba2r::vmid16_mask()).into(),
+        Target::Cb(Cb::Actlr, _) if actlr_is_locked(registers) => 0,
+        _ => u64::MAX,
+    }
+}
+
+/// ID and MASK have as many bits as a stream ID. With EXIDS the word holds either format, as written.
+fn smr_bits(geometry: &Geometry) -> u32 {
+    if geometry.extended_stream_ids {
+        return u32::MAX;
+    }
+    let id = (1 << geometry.stream_id_bits) - 1;
+    Smr::valid_mask() | id << 16 | id
+}
+
+/// MMU-500 r2 ignores writes of ACTLR while `sACR.CACHE_LOCK` is set.
+fn actlr_is_locked(registers: &Registers) -> bool {
+    Sacr::new_with_raw_value(registers.gr0.get32(Gr0::Sacr, 0)).cache_lock()
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Field types of a context bank.
+
+use arbitrary_int::{u2, u3, u4, u6};
+use bitbybit::bitfield;
+use bitflags::bitflags;
+
+/// `CBn_SCTLR`: system control. TRANSIENTCFG is BSU in a stage 2 bank.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Sctlr {
+    /// User cache maintenance.
+    #[bit(30, rw)]
+    uci: bool,
+    /// Security attribute while translation is off.
+    #[bits(28..=29, rw)]
+    nscfg: u2,
+    /// Write-allocate hint while translation is off.
+    #[bits(26..=27, rw)]
+    wacfg: u2,
+    /// Read-allocate hint while translation is off.
+    #[bits(24..=25, rw)]
+    racfg: u2,
+    /// Shareability while translation is off.
+    #[bits(22..=23, rw)]
+    shcfg: u2,
+    /// Force broadcast; stage 2 only.
+    #[bit(21, rw)]
+    fb: bool,
+    /// `memattr` replaces the memory type while translation is off.
+    #[bit(20, rw)]
+    mtcfg: bool,
+    /// Memory type while translation is off.
+    #[bits(16..=19, rw)]
+    memattr: u4,
+    /// Transient hint while translation is off.
+    #[bits(14..=15, rw)]
+    transientcfg: u2,
+    /// Protected table walk; stage 2 only.
+    #[bit(13, rw)]
+    ptw: bool,
+    /// ASID private namespace.
+    #[bit(12, rw)]
+    asidpne: bool,
+    /// Unprivileged write permission implies privileged execute never.
+    #[bit(10, rw)]
+    uwxn: bool,
+    /// Write permission implies execute never.
+    #[bit(9, rw)]
+    wxn: bool,
+    /// Transactions go on under a recorded fault.
+    #[bit(8, rw)]
+    hupcf: bool,
+    /// A fault stalls the transaction; it terminates if clear.
+    #[bit(7, rw)]
+    cfcfg: bool,
+    /// Faults interrupt.
+    #[bit(6, rw)]
+    cfie: bool,
+    /// Faults abort the transaction; it reads zero and its write is ignored if clear.
+    #[bit(5, rw)]
+    cfre: bool,
+    /// Table walks are big-endian.
+    #[bit(4, rw)]
+    e: bool,
+    /// Access flag faults are disabled.
+    #[bit(3, rw)]
+    affd: bool,
+    /// Access flag in AP\[0\] (short format).
+    #[bit(2, rw)]
+    afe: bool,
+    /// Type remap (short format).
+    #[bit(1, rw)]
+    tre: bool,
+    /// Translation is on.
+    #[bit(0, rw)]
+    m: bool,
+}
+
+impl Sctlr {
+    /// Every field of both formats; bits 31 and 11 are reserved.
+    pub const WRITE: u32 = !(1 << 31 | 1 << 11);
+}
+
+/// `CBn_ACTLR` of MMU-500.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Actlr {
+    /// Prefetching into the walk cache.
+    #[bit(1, rw)]
+    cpre: bool,
+    /// Caching in the macro TLB.
+    #[bit(0, rw)]
+    cmtlb: bool,
+}
+
+impl Actlr {
+    /// Both fields.
+    pub const WRITE: u32 = Self::cpre_mask() | Self::cmtlb_mask();
+    /// MMU-500: both on.
+    pub const MMU_500: Self = Self::ZERO.with_cpre(true).with_cmtlb(true);
+}
+
+/// `CBn_TCR2`: more translation control.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Tcr2 {
+    /// Security of walks from TTBR1.
+    #[bit(30, rw)]
+    nscfg1: bool,
+    /// Sign extension position.
+    #[bits(15..=17, rw)]
+    sep: u3,
+    /// Security of walks from TTBR0.
+    #[bit(14, rw)]
+    nscfg0: bool,
+    /// Hardware update of the dirty state.
+    #[bit(11, rw)]
+    hd: bool,
+    /// Hardware update of the access flag.
+    #[bit(10, rw)]
+    ha: bool,
+    /// Hierarchical attributes off for TTBR1.
+    #[bit(9, rw)]
+    had1: bool,
+    /// Hierarchical attributes off for TTBR0.
+    #[bit(8, rw)]
+    had0: bool,
+    /// The top byte of an address in TTBR1's half is ignored.
+    #[bit(6, rw)]
+    tbi1: bool,
+    /// The top byte of an address in TTBR0's half is ignored.
+    #[bit(5, rw)]
+    tbi0: bool,
+    /// ASIDs have 16 bits.
+    #[bit(4, rw)]
+    r#as: bool,
+    /// Size of an output address.
+    #[bits(0..=2, rw)]
+    pasize: u3,
+}
+
+impl Tcr2 {
+    /// HD, HA and HAD need features that are not advertised.
+    pub const WRITE: u32 = Self::nscfg1_mask()
+        | Self::sep_mask()
+        | Self::nscfg0_mask()
+        | Self::tbi1_mask()
+        | Self::tbi0_mask()
+        | Self::as_mask()
+        | Self::pasize_mask();
+}
+
+/// `CBn_TCR` of an AArch64 stage 1 bank.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Tcr64 {
+    /// Granule of TTBR1: 1 = 16 KiB, 2 = 4 KiB, 3 = 64 KiB.
+    #[bits(30..=31, rw)]
+    tg1: u2,
+    /// Shareability of walks from TTBR1.
+    #[bits(28..=29, rw)]
+    sh1: u2,
+    /// Outer cacheability of walks from TTBR1.
+    #[bits(26..=27, rw)]
+    orgn1: u2,
+    /// Inner cacheability of walks from TTBR1.
+    #[bits(24..=25, rw)]
+    irgn1: u2,
+    /// Walks from TTBR1 are disabled.
+    #[bit(23, rw)]
+    epd1: bool,
+    /// TTBR1 holds the ASID.
+    #[bit(22, rw)]
+    a1: bool,
+    /// TTBR1's half has 64 less this many address bits.
+    #[bits(16..=21, rw)]
+    t1sz: u6,
+    /// Granule of TTBR0: 0 = 4 KiB, 1 = 64 KiB, 2 = 16 KiB.
+    #[bits(14..=15, rw)]
+    tg0: u2,
+    /// Shareability of walks from TTBR0.
+    #[bits(12..=13, rw)]
+    sh0: u2,
+    /// Outer cacheability of walks from TTBR0.
+    #[bits(10..=11, rw)]
+    orgn0: u2,
+    /// Inner cacheability of walks from TTBR0.
+    #[bits(8..=9, rw)]
+    irgn0: u2,
+    /// Walks from TTBR0 are disabled.
+    #[bit(7, rw)]
+    epd0: bool,
+    /// TTBR0's half has 64 less this many address bits.
+    #[bits(0..=5, rw)]
+    t0sz: u6,
+}
+
+/// `CBn_TCR` of an AArch32 stage 1 bank: the bit that chooses the format.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Tcr32 {
+    /// Long descriptors; short ones if clear.
+    #[bit(31, rw)]
+    eae: bool,
+}
+
+bitflags! {
+    /// `CBn_FSR`: faults of a context bank. All but SS are cleared by writing 1; FORMAT is derived.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct ContextFaults: u32 {
+        /// Another fault happened while one was recorded.
+        const MULTI = 1 << 31;
+        /// A transaction is stalled.
+        const SS = 1 << 30;
+        /// Unsupported upstream transaction.
+        const UUT = 1 << 8;
+        /// Address size fault.
+        const ASF = 1 << 7;
+        /// TLB lock fault.
+        const TLBLKF = 1 << 6;
+        /// TLB match conflict fault.
+        const TLBMCF = 1 << 5;
+        /// External fault.
+        const EF = 1 << 4;
+        /// Permission fault.
+        const PF = 1 << 3;
+        /// Access flag fault.
+        const AFF = 1 << 2;
+        /// Translation fault.
+        const TF = 1 << 1;
+    }
+}
+
+impl ContextFaults {
+    /// What software can clear and restore.
+    pub const CLEARABLE: Self = Self::all().difference(Self::SS);
+}
+
+/// The format of a context bank's tables, as FSR and PAR report it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Format {
+    /// AArch32 short descriptors.
+    Short = 0,
+    /// AArch32 long descriptors.
+    Long = 1,
+    /// AArch64.
+    AArch64 = 2,
+}
+
+impl Format {
+    /// The FORMAT field of `CBn_FSR`, bits 10 and 9.
+    #[must_use]
+    pub const fn in_fsr(self) -> u32 {
+        (self as u32) << 9
+    }
+}
+
+/// `CBn_FSYNR0`: syndrome of a context fault.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Fsynr0 {
+    /// Stage 1 bank of a nested fault; stage 2 only.
+    #[bits(16..=23, rw)]
+    s1cbndx: u8,
+    /// Asynchronous fault.
+    #[bit(11, rw)]
+    afr: bool,
+    /// External abort of a table walk.
+    #[bit(10, rw)]
+    ptwf: bool,
+    /// An address translation operation faulted.
+    #[bit(9, rw)]
+    atof: bool,
+    /// The transaction's Non-secure attribute.
+    #[bit(8, rw)]
+    nsattr: bool,
+    /// Instruction fetch.
+    #[bit(6, rw)]
+    ind: bool,
+    /// Privileged.
+    #[bit(5, rw)]
+    pnu: bool,
+    /// Write.
+    #[bit(4, rw)]
+    wnr: bool,
+    /// Stage 2 fault of a stage 1 walk; stage 2 only.
+    #[bit(3, rw)]
+    s1ptwf: bool,
+    /// Fault of a nested translation; stage 2 only.
+    #[bit(2, rw)]
+    nested: bool,
+    /// Level of the walk.
+    #[bits(0..=1, rw)]
+    plvl: u2,
+}
+
+impl Fsynr0 {
+    /// Every field.
+    pub const WRITE: u32 = Self::s1cbndx_mask()
+        | Self::afr_mask()
+        | Self::ptwf_mask()
+        | Self::atof_mask()
+        | Self::nsattr_mask()
+        | Self::ind_mask()
+        | Self::pnu_mask()
+        | Self::wnr_mask()
+        | Self::s1ptwf_mask()
+        | Self::nested_mask()
+        | Self::plvl_mask();
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Register table of global space 0, Non-secure view (IHI 0062D §9).
+//!
+//! Registers that only Secure software sees are rows too, as RAZ/WI. The contents of sACR and offsets 0x080 to 0x08c are
+//! MMU-500's.
+
+use super::global::{GlobalFaults, S2cr, Sacr, Scr0, Scr2};
+use crate::regs::frame;
+
+/// All bits of a 32-bit register.
+const WORD: u32 = u32::MAX;
+
+frame! {
+    /// The registers of global space 0.
+    pub enum Gr0 {
+        /// Global configuration.
+        Scr0 "sCR0" = 0x000, 4, Rw, write Scr0::WRITE, reset Scr0::ZERO.with_clientpd(true).raw_value();
+        /// Secure configuration.
+        Scr1 "SCR1" = 0x004, 4, Raz;
+        /// More global configuration.
+        Scr2 "sCR2" = 0x008, 4, Rw, write Scr2::WRITE;
+        /// Implementation-defined configuration.
+        Sacr "sACR" = 0x010, 4, Rw, write Sacr::WRITE, reset Sacr::MMU_500.raw_value();
+        /// Translation stages, stream matching, formats.
+        Idr0 "IDR0" = 0x020, 4, Ro;
+        /// Address map and context banks.
+        Idr1 "IDR1" = 0x024, 4, Ro;
+        /// Address sizes and AArch64 formats.
+        Idr2 "IDR2" = 0x028, 4, Ro;
+        /// Reserved identification.
+        Idr3 "IDR3" = 0x02c, 4, Ro;
+        /// Reserved identification.
+        Idr4 "IDR4" = 0x030, 4, Ro;
+        /// Reserved identification.
+        Idr5 "IDR5" = 0x034, 4, Ro;
+        /// Reserved identification.
+        Idr6 "IDR6" = 0x038, 4, Ro;
+        /// Revision of the implementation.
+        Idr7 "IDR7" = 0x03c, 4, Ro;
+        /// Address of the first global fault.
+        Sgfar "sGFAR" = 0x040, 8, Rw, write u64::MAX;
+        /// Global fault status.
+        Sgfsr "sGFSR" = 0x048, 4, W1c, write GlobalFaults::NON_SECURE.bits();
+        /// Sets bits of the global fault status.
+        Sgfsrrestore "sGFSRRESTORE" = 0x04c, 4, Wo, write GlobalFaults::NON_SECURE.bits();
+        /// Syndrome of the first global fault.
+        Sgfsynr0 "sGFSYNR0" = 0x050, 4, Rw, write 0x7f;
+        /// Stream of the first global fault.
+        Sgfsynr1 "sGFSYNR1" = 0x054, 4, Rw, write 0xffff;
+        /// Implementation-defined syndrome.
+        Sgfsynr2 "sGFSYNR2" = 0x058, 4, Rw;
+        /// Invalidates all Secure TLB entries.
+        Stlbiall "STLBIALL" = 0x060, 4, Raz;
+        /// Invalidates TLB entries by VMID.
+        Tlbivmid "TLBIVMID" = 0x064, 4, Wo, write 0xffff;
+        /// Invalidates all Non-secure non-hypervisor TLB entries.
+        Tlbiallnsnh "TLBIALLNSNH" = 0x068, 4, Wo, write WORD;
+        /// Invalidates all hypervisor TLB entries.
+        Tlbiallh "TLBIALLH" = 0x06c, 4, Wo, write WORD;
+        /// Starts a global TLB synchronisation.
+        Stlbgsync "sTLBGSYNC" = 0x070, 4, Wo, write WORD;
+        /// Whether a global TLB synchronisation is under way.
+        Stlbgstatus "sTLBGSTATUS" = 0x074, 4, Ro;
+        /// Invalidates hypervisor TLB entries by a 32-bit address.
+        Tlbivah "TLBIVAH" = 0x078, 4, Wo, write WORD;
+        /// TLB debug read pointer of a TBU.
+        Dbgrptrtbu "DBGRPTRTBU" = 0x080, 4, Raz;
+        /// TLB debug data of a TBU.
+        Dbgrdatatbu "DBGRDATATBU" = 0x084, 4, Raz;
+        /// TLB debug read pointer of the TCU.
+        Dbgrptrtcu "DBGRPTRTCU" = 0x088, 4, Raz;
+        /// TLB debug data of the TCU.
+        Dbgrdatatcu "DBGRDATATCU" = 0x08c, 4, Raz;
+        /// Invalidates last-level Secure monitor TLB entries by address.
+        Stlbivalm "STLBIVALM" = 0x0a0, 8, Raz;
+        /// Invalidates Secure monitor TLB entries by address.
+        Stlbivam "STLBIVAM" = 0x0a8, 8, Raz;
+        /// Invalidates last-level hypervisor TLB entries by a 64-bit address.
+        Tlbivalh64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX;
+        /// Invalidates stage 1 TLB entries by VMID.
+        Tlbivmids1 "TLBIVMIDS1" = 0x0b8, 4, Wo, write 0xffff;
+        /// Invalidates all Secure monitor TLB entries.
+        Stlbiallm "STLBIALLM" = 0x0bc, 4, Raz;
+        /// Invalidates hypervisor TLB entries by a 64-bit address.
+        Tlbivah64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX;
+        /// Translates through stage 1, unprivileged read.
+        Gats1ur "GATS1UR" = 0x100, 8, Wo, write u64::MAX;
+        /// Translates through stage 1, unprivileged write.
+        Gats1uw "GATS1UW" = 0x108, 8, Wo, write u64::MAX;
+        /// Translates through stage 1, privileged read.
+        Gats1pr "GATS1PR" = 0x110, 8, Wo, write u64::MAX;
+        /// Translates through stage 1, privileged write.
+        Gats1pw "GATS1PW" = 0x118, 8, Wo, write u64::MAX;
+        /// Translates through both stages, unprivileged read.
+        Gats12ur "GATS12UR" = 0x120, 8, Wo, write u64::MAX;
+        /// Translates through both stages, unprivileged write.
+        Gats12uw "GATS12UW" = 0x128, 8, Wo, write u64::MAX;
+        /// Translates through both stages, privileged read.
+        Gats12pr "GATS12PR" = 0x130, 8, Wo, write u64::MAX;
+        /// Translates through both stages, privileged write.
+        Gats12pw "GATS12PW" = 0x138, 8, Wo, write u64::MAX;
+        /// Result of a global address translation operation.
+        Gpar "GPAR" = 0x180, 8, Rw, write u64::MAX;
+        /// Whether a global address translation operation is under way.
+        Gatsr "GATSR" = 0x188, 4, Ro;
+        /// Secure alias of sCR0.
+        Nscr0 "NSCR0" = 0x400, 4, Raz;
+        /// Secure alias of sCR2.
+        Nscr2 "NSCR2" = 0x408, 4, Raz;
+        /// Secure alias of sACR.
+        Nsacr "NSACR" = 0x410, 4, Raz;
+        /// Secure alias of sGFAR.
+        Nsgfar "NSGFAR" = 0x440, 8, Raz;
+        /// Secure alias of sGFSR.
+        Nsgfsr "NSGFSR" = 0x448, 4, Raz;
+        /// Secure alias of sGFSRRESTORE.
+        Nsgfsrrestore "NSGFSRRESTORE" = 0x44c, 4, Raz;
+        /// Secure alias of sGFSYNR0.
+        Nsgfsynr0 "NSGFSYNR0" = 0x450, 4, Raz;
+        /// Secure alias of sGFSYNR1.
+        Nsgfsynr1 "NSGFSYNR1" = 0x454, 4, Raz;
+        /// Secure alias of sGFSYNR2.
+        Nsgfsynr2 "NSGFSYNR2" = 0x458, 4, Raz;
+        /// Secure alias of sTLBGSYNC.
+        Nstlbgsync "NSTLBGSYNC" = 0x470, 4, Raz;
+        /// Secure alias of sTLBGSTATUS.
+        Nstlbgstatus "NSTLBGSTATUS" = 0x474, 4, Raz;
+        /// Secure alias of GATS1UR.
+        Nsgats1ur "NSGATS1UR" = 0x500, 8, Raz;
+        /// Secure alias of GATS1UW.
+        Nsgats1uw "NSGATS1UW" = 0x508, 8, Raz;
+        /// Secure alias of GATS1PR.
+        Nsgats1pr "NSGATS1PR" = 0x510, 8, Raz;
+        /// Secure alias of GATS1PW.
+        Nsgats1pw "NSGATS1PW" = 0x518, 8, Raz;
+        /// Secure alias of GATS12UR.
+        Nsgats12ur "NSGATS12UR" = 0x520, 8, Raz;
+        /// Secure alias of GATS12UW.
+        Nsgats12uw "NSGATS12UW" = 0x528, 8, Raz;
+        /// Secure alias of GATS12PR.
+        Nsgats12pr "NSGATS12PR" = 0x530, 8, Raz;
+        /// Secure alias of GATS12PW.
+        Nsgats12pw "NSGATS12PW" = 0x538, 8, Raz;
+        /// Secure alias of GPAR.
+        Nsgpar "NSGPAR" = 0x580, 8, Raz;
+        /// Secure alias of GATSR.
+        Nsgatsr "NSGATSR" = 0x588, 4, Raz;
+        /// Stream match of group n.
+        Smr "SMRn" = 0x800, 4 x 128, Rw, write WORD;
+        /// Stream to context of group n.
+        S2cr "S2CRn" = 0xc00, 4 x 128, Rw, write S2cr::WRITE;
+        /// Peripheral identification 4.
+        Pidr4 "PIDR4" = 0xfd0, 4, Ro;
+        /// Peripheral identification 5.
+        Pidr5 "PIDR5" = 0xfd4, 4, Ro;
+        /// Peripheral identification 6.
+        Pidr6 "PIDR6" = 0xfd8, 4, Ro;
+        /// Peripheral identification 7.
+        Pidr7 "PIDR7" = 0xfdc, 4, Ro;
+        /// Peripheral identification 0.
+        Pidr0 "PIDR0" = 0xfe0, 4, Ro;
+        /// Peripheral identification 1.
+        Pidr1 "PIDR1" = 0xfe4, 4, Ro;
+        /// Peripheral identification 2.
+        Pidr2 "PIDR2" = 0xfe8, 4, Ro;
+        /// Peripheral identification 3.
+        Pidr3 "PIDR3" = 0xfec, 4, Ro;
+        /// Component identification 0.
+        Cidr0 "CIDR0" = 0xff0, 4, Ro;
+        /// Component identification 1.
+        Cidr1 "CIDR1" = 0xff4, 4, Ro;
+        /// Component identification 2.
+        Cidr2 "CIDR2" = 0xff8, 4, Ro;
+        /// Component identification 3.
+        Cidr3 "CIDR3" = 0xffc, 4, Ro;
+    }
+}

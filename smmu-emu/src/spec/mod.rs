@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The registers and table descriptors of SMMUv2, from the Arm System Memory Management Unit Architecture
+//! Specification, IHI 0062 issue D.c. This module holds types and tables only, no algorithms.
+//!
+//! Field types are written top bit first, like the specification's tables. A type whose fields overlap has several
+//! formats; the others forbid overlaps at compile time.
+
+pub mod bank;
+pub mod cb;
+pub mod desc;
+pub mod global;
+pub mod gr0;
+pub mod gr1;
+pub mod ident;
+
+use crate::regs::{Row, Table};
+
+/// The tables: global space 0, global space 1, a context bank.
+pub const FRAMES: [(&str, &[Row]); 3] = [
+    ("GR0", gr0::Gr0::ROWS),
+    ("GR1", gr1::Gr1::ROWS),
+    ("CB", cb::Cb::ROWS),
+];
+
+/// Names of all registers, frame by frame, in address order.
+pub fn register_names() -> impl Iterator<Item = &'static str> {
+    FRAMES.into_iter().flat_map(|(_, rows)| rows).map(|row| row.name)
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Stream matching: from a stream ID to what happens to its transactions (IHI 0062D §2.4).
+
+use crate::config::Geometry;
+use crate::fault::{GlobalCause, GlobalFault};
+use crate::options;
+use crate::spec::global::{InstructionConfig, PrivilegeConfig, S2cr, StreamType};
+use crate::spec::gr1::BankType;
+use crate::state::Registers;
+use crate::translate::{Intent, Transaction};
+
+/// Where the transactions of a stream go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Not translated.
+    Bypass,
+    /// Translated by this context bank, as this kind of access.
+    Bank(u8, Intent),
+}
+
+/// What the stream table says about a stream ID.
+enum Match {
+    None,
+    One(S2cr),
+    Several,
+}
+
+/// Routes a transaction, or says which global fault it takes.
+///
+/// # Errors
+/// The fault, in the order that §2.4.2 and §3.8.4 give.
+pub(crate) fn route(
+    registers: &Registers,
+    geometry: &Geometry,
+    transaction: &Transaction,
+) -> Result<Route, GlobalFault> {
+    let scr0 = registers.scr0();
+    let fault = |cause, nested| GlobalFault {
+        cause,
+        nested,
+        transaction: *transaction,
+    };
+    if scr0.clientpd() {
+        return Ok(Route::Bypass);
+    }
+    let s2cr = match find(registers, geometry, transaction.stream_id) {
+        Match::One(s2cr) => s2cr,
+        Match::None if scr0.usfcfg() => return Err(fault(GlobalCause::UnidentifiedStream, false)),
+        Match::Several if scr0.smcfcfg() => return Err(fault(GlobalCause::StreamMatchConflict, false)),
+        Match::None | Match::Several => return Ok(Route::Bypass),
+    };
+    match s2cr.kind() {
+        Ok(StreamType::Bypass) => Ok(Route::Bypass),
+        // The reserved type is treated as a fault.
+        Ok(StreamType::Fault) | Err(_) => Err(fault(GlobalCause::InvalidContext, false)),
+        Ok(StreamType::Translate) => {
+            check_bank(registers, geometry, s2cr.cbndx()).map_err(|(cause, nested)| fault(cause, nested))?;
+            Ok(Route::Bank(s2cr.cbndx(), overridden(s2cr, transaction.intent)))
+        }
+    }
+}
+
+fn find(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {
+    if geometry.stream_match_groups == 0 {
+        let known = stream_id < geometry.stream_to_context_count();
+        return if known {
+            Match::One(registers.s2cr(stream_id))
+        } else {
+            Match::None
+        };
+    }
+    let extended = registers.scr0().exidenable();
+    let mut matching = (0..geometry.stream_match_groups).filter(|&group| {
+        let smr = registers.smr(group);
+        let (valid, id, mask) = if extended {
+            (registers.s2cr(group).exidvalid(), smr.exid(), smr.exmask())
+        } else {
+            (smr.valid(), smr.id().value(), smr.mask().value())
+        };
+        valid && (stream_id ^ id) & !mask == 0
+    });
+    match (matching.next(), matching.next()) {
+        (None, _) => Match::None,
+        (Some(group), None) => Match::One(registers.s2cr(group)),
+        (Some(_), Some(_)) => Match::Several,
+    }
+}
+
+/// Whether a bank may translate, in the order of CheckBankValidity (§3.8.4). The flag is `sGFSYNR0.Nested`, which is
+/// set for an unusable type even where nothing is nested.
+fn check_bank(registers: &Registers, geometry: &Geometry, bank: u8) -> Result<(), (GlobalCause, bool)> {
+    let missing = |bank: u8| u16::from(bank) >= geometry.context_banks;
+    if missing(bank) {
+        return Err((GlobalCause::UnimplementedBank, false));
+    }
+    let cbar = registers.cbar(bank);
+    if cbar.kind() != BankType::Stage2 && !options::has_stage1(geometry, bank) {
+        return Err((GlobalCause::InvalidContext, true));
+    }
+    match cbar.kind() {
+        BankType::Stage2 | BankType::Stage1 => Ok(()),
+        BankType::Stage1WithFault => Err((GlobalCause::InvalidContext, true)),
+        BankType::Nested => {
+            let second = cbar.cbndx();
+            if missing(second) {
+                return Err((GlobalCause::UnimplementedBank, true));
+            }
+            let narrower = registers.cba2r(bank).va64() && !registers.cba2r(second).va64();
+            if registers.cbar(second).kind() != BankType::Stage2 || narrower {
+                return Err((GlobalCause::InvalidContext, true));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The access after S2CR's overrides, which come before permission checks and fault records (§3.4).
+fn overridden(s2cr: S2cr, intent: Intent) -> Intent {
+    let privileged = match s2cr.privcfg() {
+        PrivilegeConfig::Default | PrivilegeConfig::Dipan => intent.privileged,
+        PrivilegeConfig::Unprivileged => false,
+        PrivilegeConfig::Privileged => true,
+    };
+    let instruction = match s2cr.instcfg() {
+        Ok(InstructionConfig::Data) => false,
+        Ok(InstructionConfig::Instruction) => !intent.write,
+        Ok(InstructionConfig::Default) | Err(_) => intent.instruction,
+    };
+    Intent {
+        privileged,
+        instruction,
+        ..intent
+    }
+}
