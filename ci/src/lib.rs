@@ -2,14 +2,28 @@
 
 //! Runs guests against the model: one boot or many, judged and reported.
 //!
+//! - [`cli`]: the command line.
+//! - [`recipe`], [`script`]: what to boot, and what the guest does.
+//! - [`environment`], [`qemu`]: what a run stands on.
+//! - [`machine`]: the machine as files and as QEMU's command line.
+//! - [`reproduce`], [`run`], [`supervise`], [`rundir`]: many boots, one boot, its processes, its directory.
 //! - [`console`], [`classify`]: what a guest's console says.
-//! - [`recipe`]: what to boot and what the guest does.
-//! - [`script`]: the guest's part as a shell script.
-//! - [`stats`]: rates and intervals.
+//! - [`results`], [`stats`], [`verdict`], [`progress`]: what stays, and what people are told.
 #![forbid(unsafe_code)]
 
 pub mod classify;
+pub mod cli;
 pub mod console;
+pub mod environment;
+pub mod machine;
+pub mod progress;
+pub mod qemu;
 pub mod recipe;
+pub mod reproduce;
+pub mod results;
+pub mod run;
+pub mod rundir;
 pub mod script;
 pub mod stats;
+pub mod supervise;
+pub mod verdict;

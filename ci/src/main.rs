@@ -2,4 +2,9 @@
 
 //! The `boot-stress` command.
 
-fn main() {}
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    boot_stress::cli::main(env::args_os())
+}

@@ -68,9 +68,18 @@ say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
 # Seconds of uptime, whole ones, without starting a process.
 deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
 late() { read -r up rest </proc/uptime; [ "${up%.*}" -ge "$end" ]; }
-# modprobe speaks only when it fails.
-load() { modprobe "$@" || { say "failed step $step: modprobe $*"; return 1; }; }
-unload() { rmmod "$1" || { say "failed step $step: rmmod $1"; return 1; }; }
+# The list names what the module needs, in order, and itself; it is empty if the kernel has the module built in.
+load() {
+  list=/lib/modules/load/$1
+  shift
+  for module in $(cat "$list"); do last=$module; done
+  for module in $(cat "$list"); do
+    [ -d "/sys/module/$module" ] && continue
+    if [ "$module" = "$last" ]; then insmod "/lib/modules/$module.ko" "$@"; else insmod "/lib/modules/$module.ko"; fi ||
+      { say "failed step $step: loading $module"; return 1; }
+  done
+}
+unload() { rmmod "$(echo "$1" | tr - _)" || { say "failed step $step: unloading $1"; return 1; }; }
 put() { echo "$2" >"$1" 2>/dev/null || say "note step $step: writing $2 to $1 failed"; return 0; }
 wait_mark() {
   deadline "$3"

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The command line.
+
+mod reproduce;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::environment::Choice;
+use crate::recipe::{DEFAULT, SHIPPED};
+use crate::results::Keep;
+use crate::{run, supervise};
+
+/// Exit statuses, for the help text and for [`code`].
+pub const EXIT_STATUS: &str = "\
+EXIT STATUS
+  0  reproduced: the warning was seen (also by a control recipe, which should not show it)
+  1  not reproduced: every boot asked for was conclusive, and none showed the warning
+  2  usage: a wrong option, or a recipe that is not valid
+  3  environment: something is missing or failed outside the guest; the message says what to do
+  4  inconclusive: the warning was not seen, and at least one boot did not get to the end of its steps
+  130, 143, 129  ended by Ctrl-C, SIGTERM, SIGHUP";
+
+/// Exit statuses by name.
+pub mod code {
+    /// The warning was seen.
+    pub const REPRODUCED: u8 = 0;
+    /// The warning was not seen.
+    pub const NOT_REPRODUCED: u8 = 1;
+    /// Wrong options or a recipe that is not valid.
+    pub const USAGE: u8 = 2;
+    /// Something outside the guest.
+    pub const ENVIRONMENT: u8 = 3;
+    /// Nothing can be said.
+    pub const INCONCLUSIVE: u8 = 4;
+}
+
+/// Boots unmodified Linux kernels against an SMMUv2 model and looks for the late-probe warning.
+#[derive(Debug, Parser)]
+#[command(name = "boot-stress", version, after_help = EXIT_STATUS, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boot a recipe until there is a verdict: is `late IOMMU probe at driver bind` printed?
+    #[command(after_help = EXIT_STATUS)]
+    Reproduce(Reproduce),
+    /// List the recipes that come with the program.
+    Recipes {
+        /// Print the file of this recipe, to start one's own from.
+        #[arg(value_name = "NAME")]
+        show: Option<String>,
+    },
+    /// The SMMU server (what the vfio-server program does).
+    #[command(hide = true, disable_help_flag = true)]
+    VfioServer {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Become PROGRAM, and die with the process PARENT.
+    #[command(hide = true)]
+    Exec {
+        parent: u32,
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Reproduce {
+    /// Boots at most [default: 3, and the first hit ends the run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    boots: Option<u32>,
+    /// End with the first boot that shows the warning.
+    #[arg(long)]
+    until_hit: bool,
+    /// A shipped recipe (see `boot-stress recipes`) or a file.
+    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
+    recipe: String,
+    /// CPUs of the guest, instead of the recipe's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    smp: Option<u8>,
+    /// Seed for everything that is drawn; a run prints the one it used.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
+    seed: Option<u64>,
+    /// Limit for one boot, in seconds [default: 90 and what the steps may take]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
+    /// Which consoles to keep; `hits` includes inconclusive boots.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Keep::Hits)]
+    keep_logs: Keep,
+    /// Directory for results [default: a new one in $XDG_STATE_HOME/smmu-emu/runs]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// Print the verdict as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Write every register access to this file (of the last boot).
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Say every step of the guest.
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    parts: Parts,
+}
+
+/// Where QEMU, kernel and busybox come from.
+#[derive(Debug, Args)]
+struct Parts {
+    /// Kernel: debian:RELEASE from the lock file, or an Image (with --modules) [default: the newest of the lock file]
+    #[arg(long, value_name = "debian:RELEASE|IMAGE")]
+    kernel: Option<String>,
+    /// Modules of the Image: the directory that has modules.dep.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    modules: Option<PathBuf>,
+    /// QEMU to use [default: the one in PATH if it is fit, else the one of the lock file]
+    #[arg(long, value_name = "PROGRAM")]
+    qemu: Option<PathBuf>,
+    /// A static busybox for arm64 [default: the one of the lock file]
+    #[arg(long, value_name = "FILE")]
+    busybox: Option<PathBuf>,
+    /// Cache for what is fetched [default: $XDG_CACHE_HOME/smmu-emu]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Debian mirror to fetch from [default: $SMMU_EMU_MIRROR, else those of this machine's apt]
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
+
+impl From<Parts> for Choice {
+    fn from(parts: Parts) -> Self {
+        let Parts { kernel, modules, qemu, busybox, cache, mirror } = parts;
+        Self { qemu, kernel, modules, busybox, cache, mirror }
+    }
+}
+
+/// Runs the command line `args`, program name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // To a closed pipe there is nothing to say.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { code::USAGE } else { 0 });
+        }
+    };
+    match cli.command {
+        Command::Reproduce(args) => reproduce::main(args),
+        Command::Recipes { show: None } => print(&list()),
+        Command::Recipes { show: Some(name) } => match crate::recipe::shipped(&name) {
+            Some(shipped) => print(shipped.text),
+            None => fail(code::USAGE, &format!("no shipped recipe is called {name:?}; `boot-stress recipes` lists them")),
+        },
+        Command::VfioServer { args } => {
+            vfio_server::cli::main(std::iter::once(OsString::from(run::SERVER)).chain(args))
+        }
+        Command::Exec { parent, program, args } => {
+            let error = supervise::exec(parent, &program, &args);
+            fail(code::ENVIRONMENT, &format!("{}: {error}", program.display()))
+        }
+    }
+}
+
+fn list() -> String {
+    let mut text = String::new();
+    for shipped in SHIPPED {
+        // A test reads them all.
+        let Ok(recipe) = shipped.recipe() else { continue };
+        text.push_str(&format!("{:<22} {:<7} {}\n", recipe.name, recipe.expect.to_string(), recipe.summary));
+    }
+    text
+}
+
+/// Prints to standard output; a reader that has gone is no error.
+fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(code::ENVIRONMENT, &format!("cannot write to standard output: {error}")),
+    }
+}
+
+/// Prints the one message of a failure.
+fn fail(code: u8, message: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "boot-stress: {message}");
+    ExitCode::from(code)
+}

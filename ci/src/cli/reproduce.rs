@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! `boot-stress reproduce`.
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{Reproduce, code, fail, print};
+use crate::environment::Choice;
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::reproduce::{Run, RunError, Wanted, run};
+use crate::verdict::Word;
+
+/// Boots of a run that was not told how many.
+const BOOTS: u32 = 3;
+
+pub(super) fn main(args: Reproduce) -> ExitCode {
+    let Reproduce {
+        boots,
+        until_hit,
+        recipe,
+        smp,
+        seed,
+        timeout,
+        keep_logs,
+        results,
+        json,
+        trace,
+        verbose,
+        parts,
+    } = args;
+    let mut recipe = match Recipe::find(&recipe) {
+        Ok(recipe) => recipe,
+        Err(error) => return fail(code::USAGE, &error.to_string()),
+    };
+    if let Some(cpus) = smp {
+        recipe.board.cpus = cpus;
+    }
+    let mut server_args = Vec::new();
+    if let Some(trace) = trace {
+        server_args.extend(["--trace".to_owned(), trace.to_string_lossy().into_owned()]);
+    }
+    let wanted = Wanted {
+        recipe,
+        boots: boots.unwrap_or(BOOTS),
+        until_hit: until_hit || boots.is_none(),
+        seed,
+        timeout: timeout.map(Duration::from_secs),
+        keep: keep_logs,
+        results,
+        server_args,
+    };
+    let helper = match env::current_exe() {
+        Ok(helper) => helper,
+        Err(error) => return fail(code::ENVIRONMENT, &format!("cannot find this program's file: {error}")),
+    };
+    let mut progress = Progress::new(verbose > 0);
+    let result = Choice::from(parts)
+        .resolve(&mut |text| progress.task(text))
+        .map_err(RunError::from)
+        .and_then(|environment| run(&wanted, &environment, &helper, &mut progress));
+    progress.clear();
+    match result {
+        Ok(run) => report(&run, json),
+        Err(error) => fail(status(&error), &error.to_string()),
+    }
+}
+
+fn report(Run { verdict, broken }: &Run, json: bool) -> ExitCode {
+    // A run that broke before its first boot was over has nothing to tell but why.
+    if verdict.boots() == 0
+        && let Some(error) = broken
+    {
+        return fail(status(error), &error.to_string());
+    }
+    let text = if json {
+        serde_json::to_string_pretty(verdict).map(|text| text + "\n").unwrap_or_default()
+    } else {
+        verdict.to_string()
+    };
+    let printed = print(&text);
+    if printed != ExitCode::SUCCESS {
+        return printed;
+    }
+    let code = match (broken, verdict.verdict) {
+        (Some(error @ RunError::Interrupted { .. }), _) => status(error),
+        (_, Word::Reproduced) => code::REPRODUCED,
+        (Some(error), _) => status(error),
+        (None, Word::NotReproduced) => code::NOT_REPRODUCED,
+        (None, Word::Inconclusive) => code::INCONCLUSIVE,
+    };
+    ExitCode::from(code)
+}
+
+fn status(error: &RunError) -> u8 {
+    match error {
+        RunError::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        _ => code::ENVIRONMENT,
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The machine of a recipe as files and as QEMU's command line.
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use guest_images::board::BoardError;
+use guest_images::initramfs::{self, InitramfsError, InitramfsSpec};
+use guest_images::layout::{self, Layout};
+use guest_images::{dt, shim};
+use serde_json::json;
+
+use crate::qemu::Qemu;
+use crate::recipe::Recipe;
+use crate::script;
+use crate::supervise::Program;
+
+/// How long QEMU waits for the server's answer, in milliseconds. Afterwards the device is lost to the guest, so the boot
+/// is over; a server that is alive answers within microseconds.
+const ANSWER_MS: u32 = 4000;
+
+/// The kernel to boot and what goes with it.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// The kernel's Image.
+    pub image: PathBuf,
+    /// `lib/modules/<release>` of that kernel, if it has modules.
+    pub modules: Option<PathBuf>,
+    /// A static busybox for arm64.
+    pub busybox: PathBuf,
+    /// What to call the kernel.
+    pub release: String,
+}
+
+/// The generated files that QEMU loads.
+#[derive(Debug, Clone)]
+pub struct Files {
+    shim: PathBuf,
+    device_tree: PathBuf,
+    initramfs: PathBuf,
+}
+
+/// Why the files cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The initramfs.
+    #[error("cannot build the initramfs: {0}")]
+    Initramfs(#[from] InitramfsError),
+    /// Device tree or shim.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// No room, or no permission.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What stands behind the guest's SMMUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backing<'a> {
+    /// `vfio-server`, with its sockets in this directory.
+    Server {
+        /// Directory of the sockets; each is named `<smmu>.sock`.
+        sockets: &'a Path,
+    },
+    /// Nothing: the machine has no SMMU. To know what a boot costs without.
+    None,
+}
+
+impl Files {
+    /// Generates shim, device tree and initramfs in `dir`.
+    ///
+    /// # Errors
+    /// Modules that the kernel does not have, no space, no permission.
+    pub fn generate(dir: &Path, recipe: &Recipe, layout: &Layout, guest: &Guest) -> Result<Self, FilesError> {
+        let write = |name: &str, contents: Vec<u8>| {
+            let path = dir.join(name);
+            match fs::write(&path, contents) {
+                Ok(()) => Ok(path),
+                Err(source) => Err(FilesError::Write { path, source }),
+            }
+        };
+        let init = script::init(recipe, layout);
+        let initramfs = initramfs::build(&InitramfsSpec {
+            busybox: &guest.busybox,
+            init: &init,
+            kernel_modules: guest.modules.as_deref(),
+            modules: &recipe.modules,
+            files: &[],
+        })?;
+        Ok(Self {
+            shim: write("shim", shim::boot_shim(layout)?)?,
+            device_tree: write("device-tree", dt::device_tree(&recipe.board, layout)?)?,
+            initramfs: write("initramfs", initramfs)?,
+        })
+    }
+}
+
+/// QEMU with the machine of `recipe`; console on standard output.
+pub fn program(
+    qemu: &Qemu,
+    recipe: &Recipe,
+    layout: &Layout,
+    guest: &Guest,
+    files: &Files,
+    backing: Backing<'_>,
+) -> Program {
+    let board = &recipe.board;
+    let mut args = qemu.args.clone();
+    let mut push = |flag: &str, value: OsString| {
+        args.push(flag.into());
+        args.push(value);
+    };
+    push("-machine", "virt,gic-version=2,memory-backend=ram".into());
+    // Emulated, and every CPU a thread: the races need CPUs that really run side by side.
+    push("-accel", "tcg,thread=multi".into());
+    push("-cpu", "cortex-a57".into());
+    push("-smp", board.cpus.to_string().into());
+    push("-m", format!("{}M", board.memory_mib).into());
+    // The server reaches guest memory through the descriptor of a shared memfd.
+    push("-object", format!("memory-backend-memfd,id=ram,size={}M,share=on", board.memory_mib).into());
+    push("-display", "none".into());
+    push("-monitor", "none".into());
+    push("-serial", "stdio".into());
+    push("-kernel", files.shim.clone().into());
+    // As JSON: a path may hold commas.
+    let loader =
+        json!({ "driver": "loader", "file": guest.image.to_string_lossy(), "addr": layout::KERNEL, "force-raw": true });
+    push("-device", loader.to_string().into());
+    push("-dtb", files.device_tree.clone().into());
+    push("-initrd", files.initramfs.clone().into());
+    push("-append", script::cmdline(recipe).into());
+    if let Backing::Server { sockets } = backing {
+        for smmu in &layout.smmus {
+            let device = json!({
+                "driver": "vfio-user-pci",
+                "addr": format!("{}.0", smmu.slot),
+                "socket": { "type": "unix", "path": sockets.join(format!("{}.sock", smmu.name)).to_string_lossy() },
+                "x-msg-timeout": ANSWER_MS,
+            });
+            push("-device", device.to_string().into());
+        }
+    }
+    for client in &layout.clients {
+        // A transport without a device would refuse its driver; this one binds, and has no driver of its own loaded.
+        if let Some(slot) = client.virtio_slot {
+            push("-device", format!("virtio-rng-device,bus=virtio-mmio-bus.{slot}").into());
+        }
+    }
+    args.extend(["-nodefaults", "-no-reboot"].map(OsString::from));
+    Program { path: qemu.program.clone(), args, env: qemu.env.clone() }
+}

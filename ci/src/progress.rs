@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What is going on, on standard error: one changing line on a terminal, plain lines elsewhere.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Says what is going on.
+#[derive(Debug)]
+pub struct Progress {
+    started: Instant,
+    bar: Option<ProgressBar>,
+    verbose: bool,
+    task: String,
+}
+
+impl Progress {
+    /// On standard error. With `verbose` every step of the guest is a line that stays.
+    pub fn new(verbose: bool) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} [{elapsed}] {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Self { started: Instant::now(), bar, verbose, task: String::new() }
+    }
+
+    /// A line that stays.
+    pub fn line(&self, text: &str) {
+        let mut line = String::new();
+        let elapsed = self.started.elapsed();
+        let _ = write!(line, "[{:>3}.{} s] {text}", elapsed.as_secs(), elapsed.subsec_millis() / 100);
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            // Without a reader nobody needs it.
+            None => drop(writeln!(io::stderr(), "{line}")),
+        }
+    }
+
+    /// What is being done now; details follow it.
+    pub fn task(&mut self, text: &str) {
+        text.clone_into(&mut self.task);
+        match &self.bar {
+            Some(bar) => bar.set_message(self.task.clone()),
+            None => self.line(text),
+        }
+    }
+
+    /// How far the task is.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.line(&format!("{}: {text}", self.task));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}: {text}", self.task));
+        }
+    }
+
+    /// Takes the changing line away.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! A run: boots until there is a verdict.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::environment::{Environment, EnvironmentError};
+use crate::machine::{self, Backing, Files, FilesError};
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::results::{Keep, Results, ResultsError};
+use crate::run::{Bench, BootError, Limits, Outcome};
+use crate::rundir::{RunDir, RunDirError};
+use crate::script;
+use crate::verdict::{Part, Verdict};
+
+/// Until the kernel's first console output: it comes within the first second of a boot on an idle host.
+const FIRST_OUTPUT: Duration = Duration::from_secs(20);
+/// Until the guest's script runs: eight seconds on two idle cores.
+const BOOT: Duration = Duration::from_secs(90);
+
+/// What is wanted of a run.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// Boots at most.
+    pub boots: u32,
+    /// The first boot with the warning is the last.
+    pub until_hit: bool,
+    /// Seed of the run; a new one if absent.
+    pub seed: Option<u64>,
+    /// Limit of one boot.
+    pub timeout: Option<Duration>,
+    /// Which consoles to keep.
+    pub keep: Keep,
+    /// Where to put results.
+    pub results: Option<PathBuf>,
+    /// Arguments for the server beyond its configuration.
+    pub server_args: Vec<String>,
+}
+
+/// Why a run has no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A signal has asked to end, before any boot was over.
+    #[error("interrupted")]
+    Interrupted {
+        /// Which one.
+        signal: usize,
+    },
+    /// QEMU, kernel, busybox.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The run's directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The files of the machine.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The results.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// A boot.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// Signals cannot be caught.
+    #[error("cannot catch signals: {0}")]
+    Signals(#[from] io::Error),
+}
+
+/// A run that got as far as its boots.
+#[derive(Debug)]
+pub struct Run {
+    /// What was seen.
+    pub verdict: Verdict,
+    /// What ended it before it had to end.
+    pub broken: Option<RunError>,
+}
+
+/// The seed of boot number `boot` of a run: splitmix64, so that neighbours have nothing in common.
+pub fn boot_seed(seed: u64, boot: u32) -> u64 {
+    let mut z = seed.wrapping_add(u64::from(boot).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A seed that nobody chose. It fits the integers of TOML and JSON readers.
+fn new_seed() -> u64 {
+    RandomState::new().build_hasher().finish() >> 32
+}
+
+/// The limits of a boot of `recipe`.
+pub fn limits(recipe: &Recipe, timeout: Option<Duration>) -> Limits {
+    let total = timeout.unwrap_or_else(|| BOOT + Duration::from_secs(script::time_limit_s(recipe)));
+    Limits { first_output: FIRST_OUTPUT.min(total), boot: BOOT.min(total), total }
+}
+
+/// Boots `wanted` in `environment`; `helper` is this program.
+///
+/// # Errors
+/// The run could not begin. What goes wrong after the first boot is part of [`Run`].
+pub fn run(
+    wanted: &Wanted,
+    environment: &Environment,
+    helper: &Path,
+    progress: &mut Progress,
+) -> Result<Run, RunError> {
+    let recipe = &wanted.recipe;
+    let stop = Arc::new(AtomicUsize::new(0));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let number = usize::try_from(signal).unwrap_or_default();
+        signal_hook::flag::register_usize(signal, Arc::clone(&stop), number)?;
+    }
+    let started = Instant::now();
+    let mut results = Results::create(wanted.results.as_deref(), &recipe.name, wanted.keep)?;
+    let dir = RunDir::create()?;
+    let layout = recipe.layout().map_err(FilesError::from)?;
+    let files = Files::generate(dir.path(), recipe, &layout, &environment.guest)?;
+    let backing = Backing::Server { sockets: dir.path() };
+    let bench = Bench {
+        helper,
+        dir: &dir,
+        recipe,
+        qemu: machine::program(&environment.qemu, recipe, &layout, &environment.guest, &files, backing),
+        server: true,
+        server_args: wanted.server_args.clone(),
+        limits: limits(recipe, wanted.timeout),
+        stop: Arc::clone(&stop),
+    };
+    let seed = wanted.seed.unwrap_or_else(new_seed);
+    let kernel = Part { version: environment.guest.release.clone(), source: environment.kernel_source.clone() };
+    let qemu = Part { version: environment.qemu.version.clone(), source: environment.qemu.source.clone() };
+    let mut verdict = Verdict::new(recipe, kernel, qemu, seed, wanted.boots, results.dir().to_owned());
+    let mut broken = None;
+    for boot in 1..=wanted.boots {
+        match one(&bench, boot, wanted.boots, boot_seed(seed, boot), &mut results, &mut verdict, progress) {
+            Ok(Outcome::Hit) => {
+                let elapsed = started.elapsed();
+                verdict.first_hit_ms.get_or_insert(millis(elapsed));
+                if wanted.until_hit {
+                    break;
+                }
+            }
+            Ok(Outcome::NotBooted(_)) => {
+                if boot < wanted.boots {
+                    verdict.ended_early = Some("the guest does not boot".to_owned());
+                }
+                break;
+            }
+            Ok(Outcome::NoHit | Outcome::Inconclusive(_)) => {}
+            Err(RunError::Boot(BootError::Interrupted)) => {
+                broken = Some(RunError::Interrupted { signal: stop.load(Ordering::Relaxed) });
+                break;
+            }
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
+        }
+    }
+    verdict.elapsed_ms = millis(started.elapsed());
+    verdict.files = results.kept().to_vec();
+    verdict.ended_early = verdict.ended_early.take().or(broken.as_ref().map(ToString::to_string));
+    Ok(Run { verdict, broken })
+}
+
+/// One boot, on disk and counted.
+fn one(
+    bench: &Bench<'_>,
+    boot: u32,
+    boots: u32,
+    seed: u64,
+    results: &mut Results,
+    verdict: &mut Verdict,
+    progress: &mut Progress,
+) -> Result<Outcome, RunError> {
+    progress.task(&format!("boot {boot} of {boots}"));
+    let console = results.console(boot);
+    let report = bench.boot(seed, console.as_deref(), &mut |step| progress.detail(step))?;
+    results.record(boot, seed, &report)?;
+    let outcome = report.outcome.clone();
+    let said = match &outcome {
+        Outcome::Hit => format!("hit, {} warning(s)", report.warnings),
+        Outcome::NoHit => "no hit".to_owned(),
+        Outcome::Inconclusive(reason) => format!("inconclusive: {reason}"),
+        Outcome::NotBooted(reason) => format!("not booted: {reason}"),
+    };
+    let booted = report
+        .boot_ms
+        .map(|ms| format!(", at its first step after {}.{} s", ms / 1000, ms % 1000 / 100))
+        .unwrap_or_default();
+    progress.line(&format!(
+        "boot {boot} of {boots}: {said} ({}.{} s{booted})",
+        report.total_ms / 1000,
+        report.total_ms % 1000 / 100
+    ));
+    verdict.add(boot, report);
+    Ok(outcome)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

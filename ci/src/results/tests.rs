@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use std::fs;
+
+use super::{Keep, Results, date};
+use crate::run::{BootReport, Outcome};
+
+fn report(outcome: Outcome) -> BootReport {
+    BootReport {
+        outcome,
+        warnings: 0,
+        hits: Vec::new(),
+        others: Vec::new(),
+        total_ms: 1,
+        boot_ms: None,
+        tail: Vec::new(),
+    }
+}
+
+#[test]
+fn dates() {
+    assert_eq!(date(0), "19700101-000000");
+    assert_eq!(date(951_782_400), "20000229-000000");
+    assert_eq!(date(1_795_374_312), "20261122-190512");
+}
+
+#[test]
+fn a_line_per_boot_and_only_the_consoles_asked_for() {
+    for (keep, expected) in [(Keep::Hits, vec![2, 3]), (Keep::All, vec![1, 2, 3]), (Keep::None, vec![])] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut results = Results::create(Some(dir.path()), "boot", keep).unwrap();
+        let outcomes = [Outcome::NoHit, Outcome::Hit, Outcome::Inconclusive("because".to_owned())];
+        for (boot, outcome) in (1..).zip(outcomes) {
+            if let Some(console) = results.console(boot) {
+                fs::write(console, "console").unwrap();
+            }
+            results.record(boot, 7, &report(outcome)).unwrap();
+        }
+        let lines = fs::read_to_string(dir.path().join("results.ndjson")).unwrap();
+        let lines: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!((&lines[1]["boot"], &lines[1]["outcome"]), (&2.into(), &"hit".into()));
+        assert_eq!(lines[2]["reason"], "because");
+        let there: Vec<u32> =
+            (1..=3).filter(|boot| dir.path().join(format!("boot-{boot:03}.log")).exists()).collect();
+        assert_eq!(there, expected);
+        assert_eq!(results.kept().len(), expected.len());
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_says_what_to_do() {
+    let error = Results::create(Some("/proc/none".as_ref()), "boot", Keep::All).unwrap_err().to_string();
+    assert!(error.contains("/proc/none") && error.contains("--results"), "{error}");
+}

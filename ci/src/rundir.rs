@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The directory of a run: sockets and generated files, gone when the run is over.
+
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
+
+/// Longest path of a UNIX socket: `sun_path` has 108 bytes and ends with a NUL.
+pub const SOCKET_PATH_MAX: usize = 107;
+
+/// All directories of runs begin with this.
+const PREFIX: &str = "smmu-emu-";
+/// Locked as long as the run lives, so that a later run can tell leftovers from neighbours.
+const LOCK: &str = "lock";
+
+/// A directory that only its owner can enter, removed on drop.
+#[derive(Debug)]
+pub struct RunDir {
+    dir: TempDir,
+    /// Keeps the lock.
+    _lock: File,
+}
+
+/// Why there is no run directory.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// It cannot be made.
+    #[error("cannot make a directory for the run in {}: {source}; set XDG_RUNTIME_DIR or TMPDIR to a directory that can be written", .base.display())]
+    Create {
+        /// Where it was tried.
+        base: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A socket in it could not be bound.
+    #[error("the socket path {} has {} bytes and the system allows {SOCKET_PATH_MAX}; set XDG_RUNTIME_DIR or TMPDIR to a shorter path", .path.display(), .path.as_os_str().len())]
+    PathTooLong {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// Where run directories are made: `$XDG_RUNTIME_DIR`, else the directory for temporary files.
+pub fn base() -> PathBuf {
+    env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute() && dir.is_dir())
+        .unwrap_or_else(env::temp_dir)
+}
+
+impl RunDir {
+    /// Makes one in [`base`], and removes what killed runs have left there.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn create() -> Result<Self, RunDirError> {
+        Self::create_in(&base())
+    }
+
+    fn create_in(base: &Path) -> Result<Self, RunDirError> {
+        let error = |source| RunDirError::Create { base: base.to_owned(), source };
+        sweep(base);
+        // Mode 0700 is tempfile's own.
+        let dir = tempfile::Builder::new().prefix(PREFIX).rand_bytes(6).tempdir_in(base).map_err(error)?;
+        let lock = File::create(dir.path().join(LOCK)).map_err(error)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| error(e.into()))?;
+        Ok(Self { dir, _lock: lock })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Path of an SMMU's socket.
+    ///
+    /// # Errors
+    /// The path is longer than a socket's may be.
+    pub fn socket(&self, smmu: &str) -> Result<PathBuf, RunDirError> {
+        let path = self.file(&format!("{smmu}.sock"));
+        if path.as_os_str().len() > SOCKET_PATH_MAX {
+            return Err(RunDirError::PathTooLong { path });
+        }
+        Ok(path)
+    }
+
+    /// Removes it now.
+    ///
+    /// # Errors
+    /// Something in it cannot be removed.
+    pub fn close(self) -> io::Result<()> {
+        self.dir.close()
+    }
+}
+
+/// Removes directories whose run was killed too hard to do it. Whatever cannot be looked at is left alone.
+fn sweep(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !name.to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        // A directory without a lock file may be one that is being made just now.
+        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
