@@ -3,7 +3,7 @@
 //! The command line, also for programs that carry the server inside them.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -93,11 +93,13 @@ fn watch(stdin: bool) -> anyhow::Result<Receiver<&'static str>> {
     let (sender, receiver) = channel();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let on_signal: Sender<_> = sender.clone();
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for _ in signals.forever() {
-            let _ = on_signal.send("a signal");
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for _ in signals.forever() {
+                let _ = on_signal.send("a signal");
+            }
+        })?;
     if stdin {
         std::thread::Builder::new().name("stdin".into()).spawn(move || {
             let mut buffer = [0; 256];
@@ -117,5 +119,9 @@ fn log_to_stderr(verbose: u8) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     // A program that carries the server inside it may have its own subscriber.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .try_init();
 }

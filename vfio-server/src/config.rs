@@ -70,7 +70,9 @@ impl SmmuConfig {
     /// The timing plan of this SMMU.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        Plan { delays: self.delay.clone() }
+        Plan {
+            delays: self.delay.clone(),
+        }
     }
 }
 
@@ -124,10 +126,14 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names file, line and key. The rest is checked by [`crate::server::Server::prepare`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-        toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), error: Box::new(error) })
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            error: Box::new(error),
+        })
     }
 
     /// Checks what one SMMU cannot see: number, names and sockets.

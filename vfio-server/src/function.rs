@@ -76,7 +76,12 @@ impl Function {
         let bars = [bar(register_space), 0, bar(MARKS_SIZE), 0, pci::MSIX_BAR_SIZE, 0];
         let vectors = u16::try_from(host.vectors.len()).unwrap_or(pci::MAX_VECTORS);
         let config = ConfigSpace::new(bars, vectors);
-        Ok(Self { smmu, host, config, register_space })
+        Ok(Self {
+            smmu,
+            host,
+            config,
+            register_space,
+        })
     }
 
     /// The surroundings of the model.
@@ -101,7 +106,7 @@ impl Function {
             region::MARKS => Ok(MARKS_SIZE),
             region::MSIX => Ok(u64::from(pci::MSIX_BAR_SIZE)),
             region::CONFIG => Ok(pci::CONFIG_SIZE as u64),
-            0..region::COUNT => Ok(0),
+            _ if number < region::COUNT => Ok(0),
             _ => Err(Errno::INVAL),
         }
     }
@@ -109,7 +114,11 @@ impl Function {
     fn check(&self, number: u32, offset: u64, length: usize) -> Result<(), Errno> {
         let length = u64::try_from(length).map_err(|_| Errno::INVAL)?;
         let end = offset.checked_add(length).ok_or(Errno::INVAL)?;
-        if end > self.region_size(number)? { Err(Errno::INVAL) } else { Ok(()) }
+        if end > self.region_size(number)? {
+            Err(Errno::INVAL)
+        } else {
+            Ok(())
+        }
     }
 
     /// Reads a region. A guest that reads what is not there reads 0, as on a bus.
@@ -157,7 +166,9 @@ impl Function {
     fn write_marks(&self, offset: u64, data: &[u8]) {
         for (at, byte) in (offset..).zip(data) {
             if *byte != 0 {
-                self.host.run().raise(usize::try_from(at / 4).unwrap_or(usize::MAX));
+                self.host
+                    .run()
+                    .raise(usize::try_from(at / 4).unwrap_or(usize::MAX));
             }
         }
     }

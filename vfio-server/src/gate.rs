@@ -59,9 +59,17 @@ pub enum Ended {
 /// [`Ended`] if the client did not leave by itself.
 pub fn serve(socket: &UnixStream, function: &Arc<Mutex<Function>>, directory: &Path) -> Result<(), Ended> {
     socket.set_read_timeout(Some(TICK)).map_err(Ended::Setup)?;
-    socket.set_write_timeout(Some(REPLY_TIMEOUT)).map_err(Ended::Setup)?;
+    socket
+        .set_write_timeout(Some(REPLY_TIMEOUT))
+        .map_err(Ended::Setup)?;
     let mut stream = MessageStream::default();
-    let mut client = Client { socket, function, directory, session: None, reply: Vec::new() };
+    let mut client = Client {
+        socket,
+        function,
+        directory,
+        session: None,
+        reply: Vec::new(),
+    };
     let begin = Instant::now();
     loop {
         match stream.next(socket)? {
@@ -101,7 +109,10 @@ impl Client<'_> {
             MessageType::Command => {}
             MessageType::Reply => {
                 // Nothing was asked; a reply to a reply would only go round.
-                tracing::warn!(command = header.command.get(), "ignored a reply that nobody asked for");
+                tracing::warn!(
+                    command = header.command.get(),
+                    "ignored a reply that nobody asked for"
+                );
                 return Ok(());
             }
             MessageType::Unknown => return self.fail(header, Errno::INVAL),
@@ -130,8 +141,14 @@ impl Client<'_> {
         }
         let link = Link::open(self.function, self.directory).map_err(LinkError::from)?;
         let participant = lock(self.function).host().run().join();
-        self.session = Some(Session { link, _participant: participant });
-        let version = wire::Version { major: 0.into(), minor: 0.into() };
+        self.session = Some(Session {
+            link,
+            _participant: participant,
+        });
+        let version = wire::Version {
+            major: 0.into(),
+            minor: 0.into(),
+        };
         let capabilities = serde_json::json!({ "capabilities": {
             "max_msg_fds": wire::MAX_MESSAGE_FDS,
             "max_data_xfer_size": wire::MAX_DATA_TRANSFER,
@@ -151,7 +168,9 @@ impl Client<'_> {
         if header.no_reply() {
             return Ok(());
         }
-        let count = usize::try_from(access.count.get()).unwrap_or(usize::MAX).min(wire::MAX_MESSAGE_SIZE);
+        let count = usize::try_from(access.count.get())
+            .unwrap_or(usize::MAX)
+            .min(wire::MAX_MESSAGE_SIZE);
         let reply = header.reply(size_of::<wire::RegionAccess>() + count);
         self.reply.clear();
         self.reply.extend_from_slice(reply.as_bytes());
@@ -208,7 +227,8 @@ impl Client<'_> {
         self.reply.clear();
         match result {
             Ok(payload) => {
-                self.reply.extend_from_slice(header.reply(payload.len()).as_bytes());
+                self.reply
+                    .extend_from_slice(header.reply(payload.len()).as_bytes());
                 self.reply.extend_from_slice(payload);
             }
             Err(errno) => self.reply.extend_from_slice(header.error_reply(errno).as_bytes()),

@@ -31,8 +31,15 @@ impl Run {
     /// A process with these marks, none of them raised.
     #[must_use]
     pub fn new(marks: Marks) -> Self {
-        let state = Mutex::new(State { marks: marks.clone(), clients: 0 });
-        Self { start: Instant::now(), fresh: marks, state }
+        let state = Mutex::new(State {
+            marks: marks.clone(),
+            clients: 0,
+        });
+        Self {
+            start: Instant::now(),
+            fresh: marks,
+            state,
+        }
     }
 
     /// Whether there are marks at all.
@@ -55,7 +62,9 @@ impl Run {
             state.marks = self.fresh.clone();
         }
         state.clients += 1;
-        Participant { run: Arc::clone(self) }
+        Participant {
+            run: Arc::clone(self),
+        }
     }
 
     /// Whether the mark with this number is raised.

@@ -67,15 +67,23 @@ impl Link {
         let errno = Arc::new(AtomicI32::new(0));
         let (irqs, regions) = describe(&lock(function));
         let server = Server::from_owned_fd(listener, true, irqs, regions);
-        let mut backend = Backend { function: Arc::clone(function), errno: Arc::clone(&errno) };
-        let thread = std::thread::Builder::new().name("vfio-user".into()).spawn(move || {
-            match std::panic::catch_unwind(AssertUnwindSafe(|| server.run(&mut backend))) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "the vfio_user crate ended a connection"),
-                Err(_) => tracing::error!("the vfio_user crate panicked"),
-            }
-        })?;
-        Ok(Self { stream, thread: Some(thread), errno })
+        let mut backend = Backend {
+            function: Arc::clone(function),
+            errno: Arc::clone(&errno),
+        };
+        let thread =
+            std::thread::Builder::new().name("vfio-user".into()).spawn(
+                move || match std::panic::catch_unwind(AssertUnwindSafe(|| server.run(&mut backend))) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "the vfio_user crate ended a connection"),
+                    Err(_) => tracing::error!("the vfio_user crate panicked"),
+                },
+            )?;
+        Ok(Self {
+            stream,
+            thread: Some(thread),
+            errno,
+        })
     }
 
     /// Hands a checked request to the crate and returns the payload of its reply.
@@ -90,13 +98,19 @@ impl Link {
     ) -> Result<Result<Vec<u8>, Errno>, LinkError> {
         self.errno.store(0, Ordering::Relaxed);
         // The gate decides whether the client hears of it.
-        let header = Header { flags: 0.into(), error: 0.into(), ..*header };
+        let header = Header {
+            flags: 0.into(),
+            error: 0.into(),
+            ..*header
+        };
         self.send(&header, payload, fds)?;
         let mut reply = [0; wire::HEADER_SIZE];
         self.stream.read_exact(&mut reply)?;
         let reply = Header::read_from_bytes(&reply).unwrap_or_default();
         let size = usize::try_from(reply.message_size.get()).unwrap_or(usize::MAX);
-        let size = size.checked_sub(wire::HEADER_SIZE).filter(|&size| size <= MAX_REPLY);
+        let size = size
+            .checked_sub(wire::HEADER_SIZE)
+            .filter(|&size| size <= MAX_REPLY);
         let (Some(size), true) = (size, reply.message_id == header.message_id) else {
             return Err(LinkError::Reply(reply));
         };
@@ -117,14 +131,19 @@ impl Link {
     /// The crate takes the header with one receive, and descriptors only with it: everything goes in one message.
     fn send(&self, header: &Header, payload: &[u8], fds: &[OwnedFd]) -> io::Result<()> {
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(wire::MAX_MESSAGE_FDS))];
+        let mut space =
+            [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(wire::MAX_MESSAGE_FDS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&fds)) {
             return Err(Errno::TOOBIG.into());
         }
         let parts = [IoSlice::new(header.as_bytes()), IoSlice::new(payload)];
         let sent = rustix::net::sendmsg(&self.stream, &parts, &mut control, SendFlags::NOSIGNAL)?;
-        if sent == wire::HEADER_SIZE + payload.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+        if sent == wire::HEADER_SIZE + payload.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WriteZero.into())
+        }
     }
 }
 
@@ -141,7 +160,11 @@ impl Drop for Link {
 /// A listener for the crate with our connection as the only one it will ever get: its name is gone on return.
 fn private_connection(directory: &Path) -> io::Result<(OwnedFd, UnixStream)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let directory = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let directory = rustix::fs::open(
+        directory,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!(".vfio-server-{}-{count}", std::process::id());
     // By way of the descriptor the path is short, however deep the directory is.
@@ -156,7 +179,11 @@ fn private_connection(directory: &Path) -> io::Result<(OwnedFd, UnixStream)> {
 fn describe(function: &Function) -> (Vec<IrqInfo>, Vec<ServerRegion>) {
     let irqs = (0..irq::COUNT).map(|index| IrqInfo {
         index,
-        flags: if index == irq::MSIX { VFIO_IRQ_INFO_EVENTFD } else { 0 },
+        flags: if index == irq::MSIX {
+            VFIO_IRQ_INFO_EVENTFD
+        } else {
+            0
+        },
         count: if index == irq::MSIX { function.vectors() } else { 0 },
     });
     let regions = (0..region::COUNT).map(|index| {
@@ -169,7 +196,11 @@ fn describe(function: &Function) -> (Vec<IrqInfo>, Vec<ServerRegion>) {
             size,
             ..Default::default()
         };
-        ServerRegion { region_info, sparse_areas: Vec::new(), mmap_fd: None }
+        ServerRegion {
+            region_info,
+            sparse_areas: Vec::new(),
+            mmap_fd: None,
+        }
     });
     (irqs.collect(), regions.collect())
 }
@@ -213,10 +244,12 @@ impl ServerBackend for Backend {
         fd: Option<File>,
     ) -> io::Result<()> {
         let mut function = lock(&self.function);
-        let result = function.map(address, size, offset, flags, fd.map(OwnedFd::from)).map_err(|error| {
-            tracing::error!(smmu = function.host().name(), "{error}");
-            error.errno()
-        });
+        let result = function
+            .map(address, size, offset, flags, fd.map(OwnedFd::from))
+            .map_err(|error| {
+                tracing::error!(smmu = function.host().name(), "{error}");
+                error.errno()
+            });
         drop(function);
         self.latch(result)
     }

@@ -36,7 +36,9 @@ pub enum MapError {
     #[error("guest memory {0:#x}+{1:#x} comes without a file descriptor: start QEMU with `{OPTION}`")]
     NoFile(u64, u64),
     /// Accesses could end the server.
-    #[error("the file of guest memory {0:#x}+{1:#x} can shrink and takes no seal: start QEMU with `{OPTION}`")]
+    #[error(
+        "the file of guest memory {0:#x}+{1:#x} can shrink and takes no seal: start QEMU with `{OPTION}`"
+    )]
     CanShrink(u64, u64),
     /// Size 0, or an end beyond the address space, or no right to read.
     #[error("guest memory {0:#x}+{1:#x} is no readable range")]
@@ -106,7 +108,8 @@ impl GuestMemory {
         if self.map.num_regions() >= MAX_MAPS {
             return Err(MapError::TooMany);
         }
-        let overlaps = |region: &GuestRegionMmap| region.start_addr().0 <= last && region.last_addr().0 >= address;
+        let overlaps =
+            |region: &GuestRegionMmap| region.start_addr().0 <= last && region.last_addr().0 >= address;
         if self.map.iter().any(overlaps) {
             return Err(MapError::Overlap(address, size));
         }
@@ -116,16 +119,30 @@ impl GuestMemory {
         let failed = |error: &dyn std::fmt::Display| MapError::Map(address, size, error.to_string());
         let end = file.metadata().map_err(|error| failed(&error))?.len();
         if offset.checked_add(size).is_none_or(|needed| needed > end) {
-            return Err(MapError::BeyondFile { address, size, offset, file: end });
+            return Err(MapError::BeyondFile {
+                address,
+                size,
+                offset,
+                file: end,
+            });
         }
         let mut prot = ProtFlags::READ;
         prot.set(ProtFlags::WRITE, writable);
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         let file = FileOffset::new(file, offset);
-        let region = MmapRegion::build(Some(file), length, prot.bits().cast_signed(), flags.bits().cast_signed())
+        let region = MmapRegion::build(
+            Some(file),
+            length,
+            prot.bits().cast_signed(),
+            flags.bits().cast_signed(),
+        )
+        .map_err(|error| failed(&error))?;
+        let region =
+            GuestRegionMmap::new(region, GuestAddress(address)).ok_or(MapError::Range(address, size))?;
+        self.map = self
+            .map
+            .insert_region(Arc::new(region))
             .map_err(|error| failed(&error))?;
-        let region = GuestRegionMmap::new(region, GuestAddress(address)).ok_or(MapError::Range(address, size))?;
-        self.map = self.map.insert_region(Arc::new(region)).map_err(|error| failed(&error))?;
         Ok(())
     }
 
@@ -134,7 +151,10 @@ impl GuestMemory {
     /// # Errors
     /// `ENOENT` if there is none, `EINVAL` if a range is only partly within; nothing is unmapped then.
     pub fn unmap(&mut self, address: u64, size: u64) -> Result<(), Errno> {
-        let last = size.checked_sub(1).and_then(|last| address.checked_add(last)).ok_or(Errno::INVAL)?;
+        let last = size
+            .checked_sub(1)
+            .and_then(|last| address.checked_add(last))
+            .ok_or(Errno::INVAL)?;
         let mut within = Vec::new();
         for region in self.map.iter() {
             let (first_byte, last_byte) = (region.start_addr().0, region.last_addr().0);

@@ -30,7 +30,9 @@ impl Vectors {
     /// Vectors without eventfds, lines low.
     #[must_use]
     pub fn new(count: u16) -> Self {
-        Self { vectors: (0..count).map(|_| Vector::default()).collect() }
+        Self {
+            vectors: (0..count).map(|_| Vector::default()).collect(),
+        }
     }
 
     /// The vector of a line.
@@ -86,7 +88,13 @@ impl Vectors {
         for fd in &fds {
             check_eventfd(fd)?;
         }
-        for (vector, fd) in self.vectors.get_mut(range).unwrap_or_default().iter_mut().zip(fds) {
+        for (vector, fd) in self
+            .vectors
+            .get_mut(range)
+            .unwrap_or_default()
+            .iter_mut()
+            .zip(fds)
+        {
             vector.eventfd = Some(fd);
             if vector.level {
                 vector.raise();
@@ -129,7 +137,11 @@ impl Vectors {
         let end = start.checked_add(count).ok_or(Errno::INVAL)?;
         let start = usize::try_from(start).map_err(|_| Errno::INVAL)?;
         let end = usize::try_from(end).map_err(|_| Errno::INVAL)?;
-        if end > self.vectors.len() { Err(Errno::INVAL) } else { Ok(start..end) }
+        if end > self.vectors.len() {
+            Err(Errno::INVAL)
+        } else {
+            Ok(start..end)
+        }
     }
 }
 

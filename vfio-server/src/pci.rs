@@ -56,8 +56,11 @@ impl ConfigSpace {
     /// least 1 and at most [`MAX_VECTORS`].
     #[must_use]
     pub fn new(bars: [u32; 6], vectors: u16) -> Self {
-        let mut space =
-            Self { bytes: [0; CONFIG_SIZE], writable: [0; CONFIG_SIZE], reset: [0; CONFIG_SIZE] };
+        let mut space = Self {
+            bytes: [0; CONFIG_SIZE],
+            writable: [0; CONFIG_SIZE],
+            reset: [0; CONFIG_SIZE],
+        };
         space.put(0, &VENDOR.to_le_bytes(), &[]);
         space.put(2, &DEVICE.to_le_bytes(), &[]);
         space.put(COMMAND, &[0, 0], &COMMAND_WRITABLE.to_le_bytes());
@@ -77,9 +80,17 @@ impl ConfigSpace {
         space.put(INTERRUPT_LINE, &[0], &[0xff]);
         let control = vectors.clamp(1, MAX_VECTORS) - 1;
         space.put(MSIX, &[MSIX_CAPABILITY, 0], &[]);
-        space.put(MSIX + 2, &control.to_le_bytes(), &MSIX_CONTROL_WRITABLE.to_le_bytes());
+        space.put(
+            MSIX + 2,
+            &control.to_le_bytes(),
+            &MSIX_CONTROL_WRITABLE.to_le_bytes(),
+        );
         space.put(MSIX + 4, &u32::from(MSIX_BAR).to_le_bytes(), &[]);
-        space.put(MSIX + 8, &(PENDING_OFFSET | u32::from(MSIX_BAR)).to_le_bytes(), &[]);
+        space.put(
+            MSIX + 8,
+            &(PENDING_OFFSET | u32::from(MSIX_BAR)).to_le_bytes(),
+            &[],
+        );
         space.reset = space.bytes;
         space
     }

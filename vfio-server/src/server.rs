@@ -91,22 +91,41 @@ impl Server {
             if let Some(trace) = traces.get(path) {
                 return Ok(Some(Arc::clone(trace)));
             }
-            let trace = Trace::create(path).map_err(|error| StartError::Trace { path: path.clone(), error })?;
-            Ok::<_, StartError>(Some(Arc::clone(traces.entry(path.clone()).or_insert(Arc::new(trace)))))
+            let trace = Trace::create(path).map_err(|error| StartError::Trace {
+                path: path.clone(),
+                error,
+            })?;
+            Ok::<_, StartError>(Some(Arc::clone(
+                traces.entry(path.clone()).or_insert(Arc::new(trace)),
+            )))
         })?;
         let mut ports = Vec::new();
         for (smmu, function) in config.smmu.iter().zip(functions) {
-            let socket = PublicSocket::bind(&smmu.socket)
-                .map_err(|error| StartError::Socket { name: smmu.name.clone(), error })?;
+            let socket = PublicSocket::bind(&smmu.socket).map_err(|error| StartError::Socket {
+                name: smmu.name.clone(),
+                error,
+            })?;
             let function = Arc::new(Mutex::new(function));
-            ports.push(Port { name: smmu.name.clone(), socket, function, slot: Arc::default() });
+            ports.push(Port {
+                name: smmu.name.clone(),
+                socket,
+                function,
+                slot: Arc::default(),
+            });
         }
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
-        let mut server = Self { stop: Arc::new(stop), threads: Vec::new() };
+        let mut server = Self {
+            stop: Arc::new(stop),
+            threads: Vec::new(),
+        };
         for port in ports {
             let stop = Arc::clone(&server.stop);
             let name = format!("smmu {}", port.name);
-            server.threads.push(std::thread::Builder::new().name(name).spawn(move || port.accept(&stop))?);
+            server.threads.push(
+                std::thread::Builder::new()
+                    .name(name)
+                    .spawn(move || port.accept(&stop))?,
+            );
         }
         Ok(server)
     }
@@ -145,13 +164,22 @@ fn prepare<E: From<ConfigError>>(
     let run = Arc::new(Run::new(marks));
     let mut functions = Vec::new();
     for (i, smmu) in (0_u64..).zip(&config.smmu) {
-        let error = |error| ConfigError::Model { name: smmu.name.clone(), error };
+        let error = |error| ConfigError::Model {
+            name: smmu.name.clone(),
+            error,
+        };
         let lines = smmu.model.validate().map_err(error)?.lines().count();
         let vectors = u16::try_from(lines).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
         // A model that does not stand must not cost an old trace.
         smmu_emu::Smmu::new(&smmu.model, smmu.plan()).map_err(error)?;
         let trace = trace(smmu.trace.as_ref())?;
-        let host = Host::new(smmu.name.clone(), Arc::clone(&run), trace, config.seed.wrapping_add(i), vectors);
+        let host = Host::new(
+            smmu.name.clone(),
+            Arc::clone(&run),
+            trace,
+            config.seed.wrapping_add(i),
+            vectors,
+        );
         functions.push(Function::new(&smmu.model, smmu.plan(), host).map_err(error)?);
     }
     Ok(functions)
@@ -272,7 +300,10 @@ impl Session {
         match std::panic::catch_unwind(serve) {
             Ok(Ok(())) => tracing::info!(smmu = self.name, "client left"),
             Ok(Err(error)) => tracing::warn!(smmu = self.name, "ended the client: {error}"),
-            Err(_) => tracing::error!(smmu = self.name, "ended the client after a defect of the server, see above"),
+            Err(_) => tracing::error!(
+                smmu = self.name,
+                "ended the client after a defect of the server, see above"
+            ),
         }
         let _ = stream.shutdown(Shutdown::Both);
     }
@@ -280,7 +311,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.function.lock().unwrap_or_else(PoisonError::into_inner).disconnect();
+        self.function
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .disconnect();
         self.slot.free();
     }
 }

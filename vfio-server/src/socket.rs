@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen as start, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen as start, socket_with,
+};
 use thiserror::Error;
 
 #[cfg(test)]
@@ -64,10 +66,16 @@ impl PublicSocket {
     /// # Errors
     /// [`SocketError`] says what to do.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
-        let io = |error: io::Error| SocketError::Io { path: path.to_owned(), error };
+        let io = |error: io::Error| SocketError::Io {
+            path: path.to_owned(),
+            error,
+        };
         let length = path.as_os_str().as_bytes().len();
         if length > MAX_PATH {
-            return Err(SocketError::TooLong { path: path.to_owned(), length });
+            return Err(SocketError::TooLong {
+                path: path.to_owned(),
+                length,
+            });
         }
         match std::fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -85,7 +93,11 @@ impl PublicSocket {
         }
         let listener = UnixListener::from(listen(path, BACKLOG).map_err(io)?);
         let identity = std::fs::symlink_metadata(path).ok().as_ref().map(identity);
-        let socket = Self { listener, path: path.to_owned(), identity };
+        let socket = Self {
+            listener,
+            path: path.to_owned(),
+            identity,
+        };
         socket.listener.set_nonblocking(true).map_err(io)?;
         Ok(socket)
     }
@@ -135,7 +147,12 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 /// Those of the system calls.
 pub fn listen(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     bind(&socket, &address)?;
     start(&socket, backlog)?;

@@ -75,7 +75,13 @@ pub struct MessageStream {
 
 impl Default for MessageStream {
     fn default() -> Self {
-        Self { buffer: vec![0; BUFFER_SIZE], filled: 0..0, fds: Vec::new(), fds_end: 0, since: None }
+        Self {
+            buffer: vec![0; BUFFER_SIZE],
+            filled: 0..0,
+            fds: Vec::new(),
+            fds_end: 0,
+            since: None,
+        }
     }
 }
 
@@ -123,7 +129,11 @@ impl MessageStream {
         self.filled.start = end;
         // The next message begins when it is first looked for.
         self.since = None;
-        let fds = if end >= self.fds_end { std::mem::take(&mut self.fds) } else { Vec::new() };
+        let fds = if end >= self.fds_end {
+            std::mem::take(&mut self.fds)
+        } else {
+            Vec::new()
+        };
         match self.buffer.get(begin..end).map(wire::decode) {
             Some(Ok(Decoded::Frame(header, payload))) => Next::Message(header, payload, fds),
             _ => Next::Idle,
@@ -146,7 +156,12 @@ impl MessageStream {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let room = self.buffer.get_mut(self.filled.end..).unwrap_or_default();
-        let received = recvmsg(socket, &mut [IoSliceMut::new(room)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let received = recvmsg(
+            socket,
+            &mut [IoSliceMut::new(room)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )?;
         self.filled.end = self.filled.end.saturating_add(received.bytes);
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(fds) = message {

@@ -72,7 +72,17 @@ impl Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ns, smmu, kind, frame, register, index, width, value, offset } = self;
+        let Self {
+            ns,
+            smmu,
+            kind,
+            frame,
+            register,
+            index,
+            width,
+            value,
+            offset,
+        } = self;
         let kind = match kind {
             AccessKind::Read => 'R',
             AccessKind::Write => 'W',
@@ -131,12 +141,26 @@ impl FromStr for Line {
         if fields.next().is_some() {
             return Err(error("end of line", text));
         }
-        Ok(Self { ns, smmu, kind, frame, register: register.to_owned(), index, width, value, offset })
+        Ok(Self {
+            ns,
+            smmu,
+            kind,
+            frame,
+            register: register.to_owned(),
+            index,
+            width,
+            value,
+            offset,
+        })
     }
 }
 
 fn error(field: &'static str, text: &str) -> ParseError {
-    ParseError { line: 1, field, text: text.to_owned() }
+    ParseError {
+        line: 1,
+        field,
+        text: text.to_owned(),
+    }
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -163,8 +187,13 @@ fn frame(text: &str) -> Option<Frame> {
 /// # Errors
 /// [`ParseError`] of the first line that is none.
 pub fn parse(text: &str) -> Result<Vec<Line>, ParseError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|(i, line)| line.parse().map_err(|error| ParseError { line: i + 1, ..error })).collect()
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(i, line)| line.parse().map_err(|error| ParseError { line: i + 1, ..error }))
+        .collect()
 }
 
 /// A trace file; several SMMUs may share it.
@@ -189,8 +218,14 @@ impl Trace {
     /// # Errors
     /// Those of creating a file.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let sink = Sink { file: File::create(path)?, text: String::new(), failed: false };
-        Ok(Self { sink: Mutex::new(sink) })
+        let sink = Sink {
+            file: File::create(path)?,
+            text: String::new(),
+            failed: false,
+        };
+        Ok(Self {
+            sink: Mutex::new(sink),
+        })
     }
 
     /// Appends a line.

@@ -22,7 +22,9 @@ pub const MAX_MESSAGE_SIZE: usize = HEADER_SIZE + size_of::<RegionAccess>() + MA
 pub const MAX_MESSAGE_FDS: usize = 16;
 
 /// The first 16 bytes of every message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct Header {
     /// Chosen by the sender of a command, echoed in its reply.
@@ -262,7 +264,9 @@ pub enum FramingError {
         command: u16,
     },
     /// Longer than anything that the server takes.
-    #[error("message of {size} bytes is longer than the {MAX_MESSAGE_SIZE} that the server takes (command {command})")]
+    #[error(
+        "message of {size} bytes is longer than the {MAX_MESSAGE_SIZE} that the server takes (command {command})"
+    )]
     TooLong {
         /// What the header says.
         size: u32,
@@ -296,5 +300,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, FramingError> {
     if total > MAX_MESSAGE_SIZE {
         return Err(FramingError::TooLong { size, command });
     }
-    Ok(rest.get(..payload).map_or(Decoded::Need(total), |payload| Decoded::Frame(header, payload)))
+    Ok(rest
+        .get(..payload)
+        .map_or(Decoded::Need(total), |payload| Decoded::Frame(header, payload)))
 }

@@ -1,2 +1,187 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use std::sync::Arc;
+
+use smmu_emu::{MarkRule, Marks};
+
+use super::*;
+use crate::host::Run;
+
+fn mark(name: &str) -> MarkRule {
+    toml::from_str(&format!("name = {name:?}")).unwrap()
+}
+
+fn function() -> Function {
+    let marks = Marks::new(vec![mark("zero"), mark("one"), mark("two")], &["a"]).unwrap();
+    let model = Config::default();
+    let vectors = u16::try_from(model.interrupt_lines().len()).unwrap();
+    let host = Host::new("a".into(), Arc::new(Run::new(marks)), None, 1, vectors);
+    Function::new(&model, Plan::default(), host).unwrap()
+}
+
+fn read32(function: &mut Function, region: u32, offset: u64) -> u32 {
+    let mut data = [0; 4];
+    function.read(region, offset, &mut data).unwrap();
+    u32::from_le_bytes(data)
+}
+
+#[test]
+fn regions_are_those_of_a_vfio_pci_device() {
+    let function = function();
+    let sizes: Vec<_> = (0..region::COUNT)
+        .map(|i| function.region_size(i).unwrap())
+        .collect();
+    let space = Config::default().register_space();
+    assert!(space.is_power_of_two());
+    assert_eq!(sizes, [space, 0, 4096, 0, 8192, 0, 0, 256, 0]);
+    assert_eq!(function.region_size(9), Err(Errno::INVAL));
+    assert_eq!(function.region_size(u32::MAX), Err(Errno::INVAL));
+}
+
+#[test]
+fn accesses_stay_within_their_region() {
+    let mut function = function();
+    for region in 0..12 {
+        let size = function.region_size(region).unwrap_or(0);
+        for (offset, length) in [
+            (size, 1),
+            (size.wrapping_sub(3), 4),
+            (u64::MAX, 1),
+            (u64::MAX - 3, 8),
+        ] {
+            let mut data = vec![0; length];
+            assert_eq!(
+                function.read(region, offset, &mut data),
+                Err(Errno::INVAL),
+                "{region} {offset:#x}"
+            );
+            assert_eq!(
+                function.write(region, offset, &data),
+                Err(Errno::INVAL),
+                "{region} {offset:#x}"
+            );
+        }
+        for length in [1, 2, 3, 4, 5, 8, 16, 64] {
+            if length <= size {
+                let mut data = vec![0; usize::try_from(length).unwrap()];
+                function.read(region, size - length, &mut data).unwrap();
+                function.write(region, size - length, &data).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_registers_are_the_models() {
+    let mut function = function();
+    const IDR1: u64 = 0x24;
+    let idr1 = read32(&mut function, region::REGISTERS, IDR1);
+    let mut smmu = Smmu::new(&Config::default(), Plan::default()).unwrap();
+    assert_eq!(idr1 & 0xff, u32::from(smmu.context_banks()), "NUMCB");
+    let mut data = [0; 4];
+    smmu.read(&mut function.host, IDR1, &mut data);
+    assert_eq!(idr1, u32::from_le_bytes(data));
+}
+
+#[test]
+fn marks_are_words_and_any_byte_raises() {
+    let mut function = function();
+    assert_eq!(read32(&mut function, region::MARKS, 4), 0);
+    function.write(region::MARKS, 4, &0_u32.to_le_bytes()).unwrap();
+    assert_eq!(read32(&mut function, region::MARKS, 4), 0, "0 does nothing");
+    function
+        .write(region::MARKS, 4, &0x100_u32.to_le_bytes())
+        .unwrap();
+    assert_eq!(read32(&mut function, region::MARKS, 4), 1);
+    function.write(region::MARKS, 4, &0_u32.to_le_bytes()).unwrap();
+    assert_eq!(read32(&mut function, region::MARKS, 4), 1, "marks go one way");
+    let mut all = [0xff; 16];
+    function.read(region::MARKS, 0, &mut all).unwrap();
+    assert_eq!(all, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    function.write(region::MARKS, 4092, &[1; 4]).unwrap();
+    assert_eq!(read32(&mut function, region::MARKS, 4092), 0, "no such mark");
+}
+
+#[test]
+fn marks_begin_anew_with_a_run() {
+    let mut function = function();
+    let run = Arc::clone(function.host().run());
+    let first = run.join();
+    function.write(region::MARKS, 0, &[1]).unwrap();
+    let second = run.join();
+    drop(first);
+    assert_eq!(
+        read32(&mut function, region::MARKS, 0),
+        1,
+        "one client is still there"
+    );
+    drop(second);
+    assert_eq!(
+        read32(&mut function, region::MARKS, 0),
+        1,
+        "the end of a run shows what was"
+    );
+    let _third = run.join();
+    assert_eq!(read32(&mut function, region::MARKS, 0), 0);
+}
+
+#[test]
+fn interrupts_other_than_msix_can_only_be_disabled() {
+    let mut function = function();
+    for index in 0..irq::COUNT {
+        assert_eq!(
+            function.set_irqs(index, 0x21, 0, 0, vec![]),
+            Ok(()),
+            "disable {index}"
+        );
+        if index != irq::MSIX {
+            assert_eq!(function.set_irqs(index, 0x21, 0, 1, vec![]), Err(Errno::INVAL));
+            assert_eq!(function.set_irqs(index, 0x24, 0, 1, vec![]), Err(Errno::INVAL));
+        }
+    }
+    assert_eq!(
+        function.set_irqs(irq::COUNT, 0x21, 0, 0, vec![]),
+        Err(Errno::INVAL)
+    );
+    assert_eq!(
+        function.set_irqs(irq::MSIX, 0x24, 0, 1, vec![]),
+        Ok(()),
+        "QEMU's first message"
+    );
+    assert_eq!(
+        function.set_irqs(irq::MSIX, 0x09, 0, 1, vec![]),
+        Err(Errno::INVAL),
+        "mask"
+    );
+    assert_eq!(
+        function.set_irqs(irq::MSIX, 0x11, 0, 1, vec![]),
+        Err(Errno::INVAL),
+        "unmask"
+    );
+}
+
+#[test]
+fn reset_keeps_what_belongs_to_the_client() {
+    let mut function = function();
+    let fd = rustix::fs::memfd_create("guest", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+    rustix::fs::ftruncate(&fd, 4096).unwrap();
+    function
+        .map(0, 4096, 0, vfio_user::DmaMapFlags::READ_WRITE, Some(fd))
+        .unwrap();
+    function.write(region::CONFIG, 4, &[6, 0]).unwrap();
+    function.reset();
+    assert_eq!(read32(&mut function, region::CONFIG, 4) & 0xffff, 0);
+    assert_eq!(function.host().memory.maps(), 1);
+    function.write(region::CONFIG, 4, &[6, 0]).unwrap();
+    function.disconnect();
+    assert_eq!(read32(&mut function, region::CONFIG, 4) & 0xffff, 0);
+    assert_eq!(function.host().memory.maps(), 0);
+}
+
+#[test]
+fn memory_that_cannot_be_read_is_refused() {
+    let error = function()
+        .map(0, 4096, 0, vfio_user::DmaMapFlags::WRITE, None)
+        .unwrap_err();
+    assert!(matches!(error, MapError::Range(0, 4096)), "{error}");
+}

@@ -1,2 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::*;
+
+/// An eventfd and another descriptor of it.
+fn event() -> (OwnedFd, OwnedFd) {
+    let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap();
+    (fd.try_clone().unwrap(), fd)
+}
+
+/// How often the eventfd was raised since the last call.
+fn count(fd: &OwnedFd) -> u64 {
+    let mut value = [0; 8];
+    match rustix::io::read(fd, &mut value) {
+        Ok(_) => u64::from_ne_bytes(value),
+        Err(error) => {
+            assert_eq!(error, Errno::AGAIN);
+            0
+        }
+    }
+}
+
+#[test]
+fn lines_have_a_vector_each() {
+    assert_eq!(Vectors::of(Line::Global), 0);
+    assert_eq!(Vectors::of(Line::Context(0)), 1);
+    assert_eq!(Vectors::of(Line::Context(127)), 128);
+}
+
+#[test]
+fn every_high_level_is_an_edge() {
+    let mut vectors = Vectors::new(3);
+    let (a, ours) = event();
+    let (b, theirs) = event();
+    vectors.assign(1, vec![a, b]).unwrap();
+    vectors.set_line(Line::Context(0), true);
+    vectors.set_line(Line::Context(0), true);
+    vectors.set_line(Line::Context(0), false);
+    vectors.set_line(Line::Global, true);
+    assert_eq!((count(&ours), count(&theirs)), (2, 0));
+    vectors.remove(1, 1).unwrap();
+    vectors.set_line(Line::Context(0), true);
+    assert_eq!(count(&ours), 0);
+}
+
+#[test]
+fn a_line_that_is_high_is_pending_until_someone_listens() {
+    let mut vectors = Vectors::new(12);
+    vectors.set_line(Line::Context(8), true);
+    let mut bits = [0; 4];
+    vectors.pending(0, &mut bits);
+    assert_eq!(bits, [0, 2, 0, 0]);
+    let mut second = [0];
+    vectors.pending(1, &mut second);
+    assert_eq!(second, [2]);
+    vectors.pending(u64::MAX, &mut second);
+    assert_eq!(second, [0]);
+    let (fd, ours) = event();
+    vectors.assign(9, vec![fd]).unwrap();
+    assert_eq!(count(&ours), 1);
+    vectors.pending(0, &mut bits);
+    assert_eq!(bits, [0; 4]);
+}
+
+#[test]
+fn ranges_stay_within_the_vectors() {
+    let mut vectors = Vectors::new(4);
+    assert_eq!(vectors.assign(3, vec![event().0, event().0]), Err(Errno::INVAL));
+    assert_eq!(vectors.assign(u32::MAX, vec![event().0]), Err(Errno::INVAL));
+    assert_eq!(vectors.remove(0, 5), Err(Errno::INVAL));
+    assert_eq!(vectors.remove(2, u32::MAX), Err(Errno::INVAL));
+    assert_eq!(vectors.trigger(u32::MAX, u32::MAX), Err(Errno::INVAL));
+    assert_eq!(vectors.trigger(0, 4), Ok(()));
+    vectors.set_line(Line::Context(100), true);
+}
+
+#[test]
+fn nothing_but_eventfds_is_taken() {
+    let mut vectors = Vectors::new(4);
+    let (pipe, _writer) = rustix::pipe::pipe().unwrap();
+    let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let (good, ours) = event();
+    assert_eq!(vectors.assign(0, vec![pipe]), Err(Errno::INVAL));
+    assert_eq!(vectors.assign(0, vec![good, file]), Err(Errno::INVAL));
+    vectors.trigger(0, 4).unwrap();
+    assert_eq!(count(&ours), 0, "all or nothing");
+}
+
+#[test]
+fn a_full_counter_does_not_block() {
+    let fd = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+    rustix::io::write(&fd, &(u64::MAX - 1).to_ne_bytes()).unwrap();
+    let mut vectors = Vectors::new(1);
+    vectors.assign(0, vec![fd]).unwrap();
+    vectors.set_line(Line::Global, true);
+    vectors.trigger(0, 1).unwrap();
+}
