@@ -275,6 +275,14 @@ impl State {
         if self.repeated(line) {
             return;
         }
+        // An oops has two headlines.
+        if kind == OtherKind::Oops
+            && let Some(at) = self.open_at(line.caller)
+            && matches!(self.open[at].other, Some((OtherKind::Oops, _)))
+        {
+            self.open[at].line(raw, line);
+            return;
+        }
         let warning = kind == OtherKind::Warning;
         let report = self.report(
             line,

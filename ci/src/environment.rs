@@ -3,6 +3,13 @@
 //! What a run stands on: a QEMU, a kernel, a busybox; the user's own or those of the lock file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use guest_images::kernel::{Kernel, KernelChoice};
+use guest_images::lock::Lock;
+use guest_images::progress::Progress;
+use guest_images::qemu::QemuInstall;
+use guest_images::store::{Error as StoreError, Store};
 
 use crate::machine::Guest;
 use crate::qemu::{self, Qemu, Unfit};
@@ -41,32 +48,66 @@ pub enum EnvironmentError {
     /// The QEMU that the user named.
     #[error("--qemu: {0}")]
     Qemu(#[from] Unfit),
-    /// A kernel that the user named.
-    #[error("--kernel {path}: {problem}")]
-    Kernel {
-        /// As given.
-        path: String,
-        /// What is wrong.
-        problem: String,
-    },
+    /// The cache, the mirror or the kernel.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl EnvironmentError {
+    /// Whether the command line is at fault: a kernel that is not one, or not in the lock file.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Kernel(_)))
+    }
 }
 
 impl Choice {
-    /// Finds or fetches everything.
+    /// The cache that the user chose.
+    ///
+    /// # Errors
+    /// There is no place for one.
+    pub fn store(&self) -> Result<Store, EnvironmentError> {
+        Ok(Store::open(self.cache.clone(), self.mirror.clone())?)
+    }
+
+    /// Finds or fetches everything, telling `progress`.
     ///
     /// # Errors
     /// Something is missing and cannot be fetched.
-    pub fn resolve(&self, note: &mut dyn FnMut(&str)) -> Result<Environment, EnvironmentError> {
-        let program = self.qemu.clone().or_else(qemu::in_path).unwrap_or_default();
-        note("looking for QEMU");
-        let qemu = Qemu::examine(&program, "--qemu")?;
-        let kernel = self.kernel.clone().unwrap_or_default();
-        let guest = Guest {
-            image: PathBuf::from(&kernel),
-            modules: self.modules.clone(),
-            busybox: self.busybox.clone().unwrap_or_default(),
-            release: kernel.clone(),
+    pub fn resolve(&self, progress: Arc<dyn Progress>) -> Result<Environment, EnvironmentError> {
+        let store = self.store()?.with_progress(Arc::clone(&progress));
+        let lock = Lock::shipped().map_err(StoreError::from)?;
+        let choice = KernelChoice::parse(self.kernel.as_deref(), self.modules.clone()).map_err(StoreError::from)?;
+        let qemu = self.qemu(&store, &lock, progress.as_ref())?;
+        let Kernel { image, modules, release, source } = store.kernel(&lock, &choice)?;
+        let busybox = match &self.busybox {
+            Some(busybox) => busybox.clone(),
+            None => store.busybox(&lock)?,
         };
-        Ok(Environment { qemu, guest, kernel_source: kernel })
+        let guest = Guest { image, modules, busybox, release };
+        Ok(Environment { qemu, guest, kernel_source: source })
+    }
+
+    /// The user's QEMU, or the one in PATH if it is fit, or that of the lock file.
+    fn qemu(&self, store: &Store, lock: &Lock, progress: &dyn Progress) -> Result<Qemu, EnvironmentError> {
+        if let Some(program) = &self.qemu {
+            return Ok(Qemu::examine(program, &program.display().to_string())?);
+        }
+        if let Some(program) = qemu::in_path() {
+            match Qemu::examine(&program, &program.display().to_string()) {
+                Ok(qemu) => return Ok(qemu),
+                Err(unfit) => progress.note(&format!("{unfit}; taking the QEMU of the lock file")),
+            }
+        }
+        let QemuInstall { program, prefix_args, environment, version } = store.qemu(lock)?;
+        // Libraries of the host are for another libc than the one that comes with it.
+        let host = ["LD_PRELOAD", "LD_LIBRARY_PATH"].map(Into::into).to_vec();
+        Ok(Qemu {
+            program,
+            args: prefix_args,
+            env: environment,
+            env_remove: host,
+            version,
+            source: "lock file".to_owned(),
+        })
     }
 }

@@ -158,5 +158,10 @@ pub fn program(
         }
     }
     args.extend(["-nodefaults", "-no-reboot"].map(OsString::from));
-    Program { path: qemu.program.clone(), args, env: qemu.env.clone() }
+    Program {
+        path: qemu.program.clone(),
+        args,
+        env: qemu.env.clone(),
+        env_remove: qemu.env_remove.clone(),
+    }
 }

@@ -46,6 +46,8 @@ pub struct Qemu {
     pub args: Vec<OsString>,
     /// Variables it needs.
     pub env: Vec<(OsString, OsString)>,
+    /// Variables it must not see.
+    pub env_remove: Vec<OsString>,
     /// Its version, for people.
     pub version: String,
     /// Where it comes from, for people.
@@ -113,6 +115,7 @@ impl Qemu {
             program: program.to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            env_remove: Vec::new(),
             version: version.to_string(),
             source: source.to_owned(),
         })

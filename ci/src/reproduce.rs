@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::environment::{Environment, EnvironmentError};
+use crate::environment::Environment;
 use crate::machine::{self, Backing, Files, FilesError};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -56,9 +56,6 @@ pub enum RunError {
         /// Which one.
         signal: usize,
     },
-    /// QEMU, kernel, busybox.
-    #[error(transparent)]
-    Environment(#[from] EnvironmentError),
     /// The run's directory.
     #[error(transparent)]
     RunDir(#[from] RunDirError),

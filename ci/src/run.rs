@@ -242,7 +242,7 @@ impl Bench<'_> {
         fs::write(&config, text).map_err(|source| BootError::Write { path: config.clone(), source })?;
         let mut args = vec![SERVER.into(), "--config".into(), config.into_os_string(), "--exit-with-stdin".into()];
         args.extend(self.server_args.iter().map(Into::into));
-        let program = Program { path: self.helper.to_owned(), args, env: Vec::new() };
+        let program = Program { path: self.helper.to_owned(), args, env: Vec::new(), env_remove: Vec::new() };
         let mut server = Supervised::spawn("vfio-server", self.helper, &program, true, |_| {})
             .map_err(|source| BootError::Start { name: "vfio-server", source })?;
         if let Some(stdout) = server.take_stdout() {

@@ -6,8 +6,9 @@
 mod tests;
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -68,8 +69,12 @@ impl RunDir {
     fn create_in(base: &Path) -> Result<Self, RunDirError> {
         let error = |source| RunDirError::Create { base: base.to_owned(), source };
         sweep(base);
-        // Mode 0700 is tempfile's own.
-        let dir = tempfile::Builder::new().prefix(PREFIX).rand_bytes(6).tempdir_in(base).map_err(error)?;
+        let owner_only = Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(owner_only)
+            .tempdir_in(base)
+            .map_err(error)?;
         let lock = File::create(dir.path().join(LOCK)).map_err(error)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| error(e.into()))?;
         Ok(Self { dir, _lock: lock })

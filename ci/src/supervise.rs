@@ -48,6 +48,8 @@ pub struct Program {
     pub args: Vec<OsString>,
     /// Variables to add to its environment.
     pub env: Vec<(OsString, OsString)>,
+    /// Variables to take away.
+    pub env_remove: Vec<OsString>,
 }
 
 impl Supervised {
@@ -70,6 +72,9 @@ impl Supervised {
         let mut command = Command::new(helper);
         command.arg(EXEC).arg(std::process::id().to_string()).arg(&program.path).args(&program.args);
         command.envs(program.env.iter().map(|(key, value)| (key, value)));
+        for key in &program.env_remove {
+            command.env_remove(key);
+        }
         command.stdin(if stdin { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut process = command.spawn()?;

@@ -4,6 +4,7 @@
 
 use std::env;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Reproduce, code, fail, print};
@@ -56,11 +57,15 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         Ok(helper) => helper,
         Err(error) => return fail(code::ENVIRONMENT, &format!("cannot find this program's file: {error}")),
     };
+    let environment = match Choice::from(parts).resolve(Arc::from(guest_images::progress::on_stderr())) {
+        Ok(environment) => environment,
+        Err(error) => {
+            let code = if error.is_usage() { code::USAGE } else { code::ENVIRONMENT };
+            return fail(code, &error.to_string());
+        }
+    };
     let mut progress = Progress::new(verbose > 0);
-    let result = Choice::from(parts)
-        .resolve(&mut |text| progress.task(text))
-        .map_err(RunError::from)
-        .and_then(|environment| run(&wanted, &environment, &helper, &mut progress));
+    let result = run(&wanted, &environment, &helper, &mut progress);
     progress.clear();
     match result {
         Ok(run) => report(&run, json),
