@@ -217,15 +217,6 @@ impl Tree<'_> {
         fdt.property_u32("#address-cells", 2)?;
         fdt.property_u32("#size-cells", 2)?;
         fdt.property_null("ranges")?;
-        if self.board.clients.iter().any(|c| c.kind == ClientKind::Sp805) {
-            let node = fdt.begin_node(&format!("devices@{:x}", layout::MEMORY_BACKED_DEVICES))?;
-            reg(
-                fdt,
-                &[(layout::MEMORY_BACKED_DEVICES, layout::MEMORY_BACKED_SIZE)],
-            )?;
-            fdt.property_null("no-map")?;
-            fdt.end_node(node)?;
-        }
         let regions: BTreeSet<ReservedRegion> = self
             .board
             .clients

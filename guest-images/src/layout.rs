@@ -12,10 +12,12 @@ mod tests;
 
 /// First byte of guest memory.
 pub const MEMORY: u64 = 0x4000_0000;
-/// Page-sized register blocks of plain memory, for devices that QEMU does not have; reserved in the device tree.
-pub const MEMORY_BACKED_DEVICES: u64 = 0x4030_0000;
+/// Register blocks, one page each, of devices that QEMU does not have. It is a part of the PCI window that nobody answers:
+/// reads give ones and writes vanish. (Elsewhere such accesses are external aborts, and guest memory cannot be claimed by
+/// a device on the AMBA bus.)
+pub const EMPTY_DEVICES: u64 = 0x2000_0000;
 /// Size of that area in bytes.
-pub const MEMORY_BACKED_SIZE: u64 = 0x10_0000;
+pub const EMPTY_DEVICES_SIZE: u64 = 0x10_0000;
 /// Where the real kernel's Image is loaded; the boot shim jumps there.
 pub const KERNEL: u64 = 0x4040_0000;
 /// First virtio-mmio transport; the others follow every [`VIRTIO_MMIO_STRIDE`] bytes.
@@ -175,7 +177,7 @@ impl Layout {
 }
 
 fn place_clients(board: &Board) -> Result<Vec<ClientLayout>, BoardError> {
-    let mut pages = (0..MEMORY_BACKED_SIZE / 0x1000).map(|page| MEMORY_BACKED_DEVICES + page * 0x1000);
+    let mut pages = (0..EMPTY_DEVICES_SIZE / 0x1000).map(|page| EMPTY_DEVICES + page * 0x1000);
     let place = |(client, virtio_slot): (&crate::board::Client, Option<u8>)| {
         let (registers, sysfs_name) = match client.kind {
             ClientKind::VirtioMmio => {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The command line of `guest-images`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::lock::{Lock, Set};
+use crate::progress;
+use crate::renew::{Wanted, renew};
+use crate::store::Store;
+
+#[cfg(test)]
+mod tests;
+
+/// Fetches what the guest runs, and renews the list of it.
+#[derive(Debug, Parser)]
+#[command(name = "guest-images", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where packages come from and go to.
+#[derive(Debug, Args)]
+struct Place {
+    /// Directory for packages and what is unpacked from them [default: $XDG_CACHE_HOME/smmu-emu]
+    #[arg(long, global = true, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Debian mirror, the part of its address before /dists and /pool [default: from $SMMU_EMU_MIRROR, else the apt sources]
+    #[arg(long, global = true, value_name = "URL")]
+    mirror: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fetch packages into the cache: QEMU, busybox and the newest kernel, or what is named
+    Fetch {
+        /// Everything in the lock file that this host can use
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
+        /// Names of sets, as `guest-images list` shows them
+        names: Vec<String>,
+    },
+    /// Show what the lock file names, and what of it is in the cache
+    List,
+    /// Renew the lock file from the signed index of the archive
+    Lock {
+        /// What is wanted
+        #[arg(long, value_name = "FILE", default_value = "guest-images/images.toml")]
+        wanted: PathBuf,
+        /// The lock file to write
+        #[arg(long, value_name = "FILE", default_value = "guest-images/images.lock")]
+        output: PathBuf,
+        /// Keys of the archive [default: those of the package debian-archive-keyring]
+        #[arg(long, value_name = "FILE")]
+        keyring: Option<PathBuf>,
+    },
+}
+
+/// Runs the command line and gives the exit code: 0 done, 2 wrong usage, 3 something is missing or failed.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("guest-images: {e:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    let store = Store::open(cli.place.cache.clone(), cli.place.mirror.clone())?;
+    let store = store.with_progress(Arc::from(progress::on_stderr()));
+    match &cli.command {
+        Command::Fetch { all, names } => {
+            let lock = Lock::shipped()?;
+            for set in chosen(&lock, *all, names)? {
+                let tree = store.tree(set)?;
+                println!("{}  {}", set.name, tree.display());
+            }
+            Ok(())
+        }
+        Command::List => {
+            for set in &Lock::shipped()?.sets {
+                let state = if store.has(set) { "cached" } else { "-" };
+                let (packages, mebibytes) = (set.packages.len(), set.size() >> 20);
+                println!(
+                    "{:28} {state:8} {packages:3} packages {mebibytes:5} MiB",
+                    set.name
+                );
+            }
+            Ok(())
+        }
+        Command::Lock {
+            wanted,
+            output,
+            keyring,
+        } => {
+            let text = std::fs::read_to_string(wanted)
+                .with_context(|| format!("{} (name it with --wanted)", wanted.display()))?;
+            let lock = renew(&store, &Wanted::parse(&text)?, keyring.as_deref())?;
+            let text = lock.to_toml()?;
+            // What is written is what will be read.
+            Lock::parse(&text)?;
+            std::fs::write(output, text).with_context(|| output.display().to_string())?;
+            for set in &lock.sets {
+                println!(
+                    "{}: {} packages, {} MiB",
+                    set.name,
+                    set.packages.len(),
+                    set.size() >> 20
+                );
+            }
+            Ok(())
+        }
+    }
+}
+
+fn chosen<'a>(lock: &'a Lock, all: bool, names: &[String]) -> anyhow::Result<Vec<&'a Set>> {
+    if all {
+        let mut sets = vec![lock.qemu()?, lock.busybox()?];
+        sets.extend(lock.kernels());
+        return Ok(sets);
+    }
+    if names.is_empty() {
+        return Ok(vec![lock.qemu()?, lock.busybox()?, lock.kernel(None)?]);
+    }
+    let find = |name: &String| {
+        let known = || {
+            lock.sets
+                .iter()
+                .map(|set| set.name.as_str())
+                .collect::<Vec<&str>>()
+                .join(", ")
+        };
+        let found = lock.sets.iter().find(|set| set.name == *name);
+        found.with_context(|| format!("nothing named \"{name}\" is locked; there are {}", known()))
+    };
+    names.iter().map(find).collect()
+}
