@@ -1,3 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! Whole-process tests: protocol, driver replay, guest boots.
+
+pub mod raw;
+pub mod served;

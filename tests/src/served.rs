@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! A `vfio-server` process for a test: started, asked how it is, ended.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::raw::PATIENCE;
+
+/// The registers as a driver knows them.
+pub mod registers {
+    /// Number of stream-matching groups and more.
+    pub const IDR0: u64 = 0x20;
+    /// Number of context banks and more.
+    pub const IDR1: u64 = 0x24;
+    /// Stream match 0.
+    pub const SMR0: u64 = 0x800;
+    /// Global configuration.
+    pub const SCR0: u64 = 0x0;
+    /// `sCR0.GFIE`: global faults raise the interrupt.
+    pub const SCR0_GFIE: u32 = 1 << 2;
+    /// Global fault status; ones clear.
+    pub const SGFSR: u64 = 0x48;
+    /// Sets bits of [`SGFSR`], for drivers that restore state.
+    pub const SGFSRRESTORE: u64 = 0x4c;
+}
+
+/// Regions of a vfio PCI device.
+pub mod region {
+    /// The SMMU.
+    pub const BAR0: u32 = 0;
+    /// The marks.
+    pub const BAR2: u32 = 2;
+    /// MSI-X.
+    pub const BAR4: u32 = 4;
+    /// Configuration space.
+    pub const CONFIG: u32 = 7;
+}
+
+/// Index of MSI-X.
+pub const MSIX: u32 = 2;
+
+/// A server that takes this much more memory than at first leaks.
+const MAY_GROW_KIB: u64 = 32 << 10;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Served {
+    child: Child,
+    directory: TempDir,
+    resident_kib: u64,
+    descriptors: usize,
+}
+
+impl Served {
+    /// Starts `program` (a `vfio-server`) with these SMMUs, a mark `guest`, and the lines of `more` in the configuration.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub fn start(program: &Path, smmus: &[&str], more: &str) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let mut config = String::from("seed = 1\n");
+        for name in smmus {
+            let socket = directory.path().join(name);
+            writeln!(config, "[[smmu]]\nname = {name:?}\nsocket = {socket:?}")?;
+            writeln!(
+                config,
+                "trace = {:?}",
+                directory.path().join(format!("{name}.trace"))
+            )?;
+        }
+        writeln!(config, "[[mark]]\nname = \"guest\"\n{more}")?;
+        let file = directory.path().join("smmu.toml");
+        std::fs::write(&file, config)?;
+        let mut child = Command::new(program)
+            .args(["--exit-with-stdin", "--config"])
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(directory.path().join("stderr"))?)
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
+        let mut served = Self {
+            child,
+            directory,
+            resident_kib: 0,
+            descriptors: 0,
+        };
+        ensure!(line == "ready\n", "not ready: {line:?} {}", served.log());
+        served.resident_kib = served.resident()?;
+        served.descriptors = served.descriptors()?;
+        Ok(served)
+    }
+
+    /// Where clients of this SMMU connect.
+    #[must_use]
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The directory with sockets, traces and configuration.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What the server said on standard error.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("stderr")).unwrap_or_default()
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn resident(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    fn descriptors(&self) -> Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.pid()))?.count())
+    }
+
+    /// Number of mapped memfds.
+    ///
+    /// # Errors
+    /// Those of reading `/proc`.
+    pub fn mapped_memfds(&self) -> Result<usize> {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid()))?;
+        Ok(maps.lines().filter(|line| line.contains("/memfd:")).count())
+    }
+
+    /// The server is alive, has not grown, and serves a good client of every SMMU in full and from a clean state.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&mut self, smmus: &[&str]) -> Result<()> {
+        for name in smmus {
+            let socket = self.socket(name);
+            within_patience(move || good_client(&socket)).with_context(|| {
+                format!(
+                    "a good client of {name} is not served; the server said:\n{}",
+                    self.log()
+                )
+            })?;
+        }
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the server ended: {status}\n{}", self.log());
+        }
+        let resident = self.resident()?;
+        ensure!(
+            resident < self.resident_kib + MAY_GROW_KIB,
+            "resident memory grew from {} to {resident} KiB",
+            self.resident_kib
+        );
+        // The last client's thread may just be closing its end.
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while self.descriptors()? > self.descriptors || self.mapped_memfds()? > 0 {
+            ensure!(
+                std::time::Instant::now() < deadline,
+                "descriptors went from {} to {}, {} memfds are mapped",
+                self.descriptors,
+                self.descriptors()?,
+                self.mapped_memfds()?
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        ensure!(
+            !self.log().contains("panicked"),
+            "something panicked:\n{}",
+            self.log()
+        );
+        Ok(())
+    }
+
+    /// Sends a signal and waits for the end.
+    ///
+    /// # Errors
+    /// Those of the system calls.
+    pub fn signal(&mut self, signal: Signal) -> Result<ExitStatus> {
+        kill_process(Pid::from_child(&self.child), signal)?;
+        Ok(self.child.wait()?)
+    }
+
+    /// Closes the server's standard input and waits for the end.
+    ///
+    /// # Errors
+    /// Those of the system calls.
+    pub fn hang_up(&mut self) -> Result<ExitStatus> {
+        drop(self.child.stdin.take());
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs something that could hang for ever if the server did not do its part.
+///
+/// # Errors
+/// Those of `what`, or it takes too long.
+pub fn within_patience<T: Send + 'static>(what: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(what()));
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => bail!("it hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => bail!("it panicked"),
+    }
+}
+
+fn failed(error: vfio_user::Error) -> anyhow::Error {
+    anyhow!("{error:?}")
+}
+
+/// An eventfd, and how often it was raised.
+///
+/// # Errors
+/// Those of the system calls.
+pub fn raised(fd: &OwnedFd) -> Result<u64> {
+    let mut value = [0; 8];
+    match rustix::io::read(fd, &mut value) {
+        Ok(_) => Ok(u64::from_ne_bytes(value)),
+        Err(rustix::io::Errno::AGAIN) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A client that does everything a client should, by another implementation than the server's gate.
+///
+/// # Errors
+/// What the server did not do, or left behind for this client.
+pub fn good_client(socket: &Path) -> Result<()> {
+    let mut client = vfio_user::Client::new(socket).map_err(failed)?;
+    let size = |client: &vfio_user::Client, index| client.region(index).map(|region| region.size);
+    ensure!(
+        size(&client, region::BAR0).is_some_and(u64::is_power_of_two),
+        "size of BAR0"
+    );
+    ensure!(size(&client, region::BAR2) == Some(4096), "size of BAR2");
+    ensure!(size(&client, region::BAR4) == Some(8192), "size of BAR4");
+    ensure!(
+        size(&client, region::CONFIG) == Some(256),
+        "size of configuration space"
+    );
+    let read32 = |client: &mut vfio_user::Client, region, offset| {
+        let mut data = [0; 4];
+        client
+            .region_read(region, offset, &mut data)
+            .map(|()| u32::from_le_bytes(data))
+            .map_err(failed)
+    };
+    let banks = read32(&mut client, region::BAR0, registers::IDR1)? & 0xff;
+    ensure!(banks > 0, "IDR1.NUMCB");
+    let msix = client.get_irq_info(MSIX).map_err(failed)?;
+    ensure!(
+        msix.count == banks + 1,
+        "{} MSI-X vectors for {banks} context banks",
+        msix.count
+    );
+
+    // A clean state, then one that is not.
+    ensure!(
+        read32(&mut client, region::BAR0, registers::SMR0)? == 0,
+        "SMR0 is left over"
+    );
+    client
+        .region_write(region::BAR0, registers::SMR0, &0x8001_0002_u32.to_le_bytes())
+        .map_err(failed)?;
+    ensure!(
+        read32(&mut client, region::BAR0, registers::SMR0)? == 0x8001_0002,
+        "SMR0 does not keep its value"
+    );
+    ensure!(
+        read32(&mut client, region::CONFIG, 4)? & 0xffff == 0,
+        "the command register is left over"
+    );
+    client
+        .region_write(region::CONFIG, 4, &6_u16.to_le_bytes())
+        .map_err(failed)?;
+    ensure!(
+        read32(&mut client, region::BAR2, 0)? == 0,
+        "the mark is left over"
+    );
+    client
+        .region_write(region::BAR2, 0, &1_u32.to_le_bytes())
+        .map_err(failed)?;
+    ensure!(
+        read32(&mut client, region::BAR2, 0)? == 1,
+        "the mark is not raised"
+    );
+
+    let memory = memfd_create("guest", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    rustix::fs::ftruncate(&memory, 1 << 20)?;
+    client
+        .dma_map(0, 0x4000_0000, 1 << 20, memory.as_raw_fd())
+        .map_err(failed)?;
+
+    // The line of global faults goes up by the guest's hand.
+    let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+    client
+        .set_irqs(MSIX, 0x24, 0, 1, &[event.as_fd().as_raw_fd()])
+        .map_err(failed)?;
+    ensure!(raised(&event)? == 0, "an interrupt is left over");
+    let gfie = registers::SCR0_GFIE.to_le_bytes();
+    client
+        .region_write(region::BAR0, registers::SCR0, &gfie)
+        .map_err(failed)?;
+    client
+        .region_write(region::BAR0, registers::SGFSRRESTORE, &2_u32.to_le_bytes())
+        .map_err(failed)?;
+    ensure!(raised(&event)? > 0, "no interrupt");
+    client.dma_unmap(0x4000_0000, 1 << 20).map_err(failed)?;
+    client.reset().map_err(failed)?;
+    ensure!(
+        read32(&mut client, region::BAR0, registers::SMR0)? == 0,
+        "SMR0 survives a reset"
+    );
+    client
+        .region_write(region::BAR0, registers::SMR0, &0x8001_0002_u32.to_le_bytes())
+        .map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The repository's own rules: dependency arrows, licence headers, file lengths, what the documentation lists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Product files have one subject; the number is the rule's “near 400” with a margin.
+const LONGEST_PRODUCT_FILE: usize = 450;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ stands in the workspace")
+        .to_path_buf()
+}
+
+/// Every file that is the project's own, by extension; build output and fuzz corpora are left out.
+fn files(extension: &str) -> Vec<PathBuf> {
+    fn walk(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).expect("a readable directory") {
+            let path = entry.expect("a directory entry").path();
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            if path.is_dir() {
+                if !matches!(name, "target" | ".git" | "corpus" | "artifacts") {
+                    walk(&path, extension, found);
+                }
+            } else if path.extension().is_some_and(|e| e == extension) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root(), extension, &mut found);
+    assert!(!found.is_empty(), "no .{extension} file: the walk is wrong");
+    found
+}
+
+fn is_test(path: &Path) -> bool {
+    path.file_name().is_some_and(|n| n == "tests.rs")
+        || path
+            .strip_prefix(root())
+            .expect("files() yields files below the root")
+            .components()
+            .any(|c| matches!(c.as_os_str().to_str(), Some("tests" | "fuzz" | "benches")))
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("smmu-emu", &[]),
+        ("vfio-server", &["smmu-emu"]),
+        ("guest-images", &["smmu-emu"]),
+        ("ci", &["smmu-emu", "vfio-server", "guest-images"]),
+        (
+            "tests",
+            &["smmu-emu", "vfio-server", "guest-images", "boot-stress"],
+        ),
+    ];
+    let members: BTreeSet<&str> = allowed
+        .iter()
+        .flat_map(|(_, deps)| deps.iter().copied())
+        .chain(["integration-tests"])
+        .collect();
+    for (folder, allowed) in allowed {
+        let manifest = root().join(folder).join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).expect("a member's manifest");
+        let manifest: toml::Table = text.parse().expect("a valid manifest");
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(dependencies) = manifest.get(section).and_then(toml::Value::as_table) else {
+                continue;
+            };
+            for name in dependencies.keys().filter(|name| members.contains(name.as_str())) {
+                assert!(
+                    allowed.contains(&name.as_str()),
+                    "{folder} must not depend on {name} ({section})"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_source_file_names_its_licence() {
+    for path in files("rs") {
+        let text = fs::read_to_string(&path).expect("a readable source file");
+        let first = text.lines().next().unwrap_or_default();
+        assert_eq!(
+            first,
+            "// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause",
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn product_files_have_one_subject() {
+    let too_long: Vec<String> = files("rs")
+        .into_iter()
+        .filter(|path| !is_test(path))
+        .map(|path| {
+            (
+                fs::read_to_string(&path)
+                    .expect("a readable source file")
+                    .lines()
+                    .count(),
+                path,
+            )
+        })
+        .filter(|(lines, _)| *lines > LONGEST_PRODUCT_FILE)
+        .map(|(lines, path)| format!("{} ({lines} lines)", path.display()))
+        .collect();
+    assert!(
+        too_long.is_empty(),
+        "files of more than {LONGEST_PRODUCT_FILE} lines: {too_long:?}"
+    );
+}
+
+#[test]
+fn the_model_is_pure() {
+    let manifest = fs::read_to_string(root().join("smmu-emu/Cargo.toml")).expect("the model's manifest");
+    let manifest: toml::Table = manifest.parse().expect("a valid manifest");
+    let dependencies = manifest["dependencies"]
+        .as_table()
+        .expect("a table of dependencies");
+    let pure = ["arbitrary-int", "bitbybit", "bitflags", "serde", "thiserror"];
+    for name in dependencies.keys() {
+        assert!(
+            pure.contains(&name.as_str()),
+            "smmu-emu must stay free of I/O and threads: {name}"
+        );
+    }
+    let lib = fs::read_to_string(root().join("smmu-emu/src/lib.rs")).expect("the model's root");
+    assert!(lib.contains("#![forbid(unsafe_code)]"));
+}
+
+#[test]
+fn every_shipped_recipe_is_documented() {
+    let documented = fs::read_to_string(root().join("docs/recipes.md")).expect("docs/recipes.md");
+    for entry in fs::read_dir(root().join("ci/recipes")).expect("the recipes") {
+        let path = entry.expect("a directory entry").path();
+        let name = path
+            .file_stem()
+            .and_then(|n| n.to_str())
+            .expect("a recipe's name");
+        assert!(
+            documented.contains(&format!("`{name}`")),
+            "docs/recipes.md does not mention {name}"
+        );
+    }
+}
+
+#[test]
+fn decisions_are_numbered_without_gaps() {
+    let mut numbers: Vec<u32> = fs::read_dir(root().join("docs/decisions"))
+        .expect("the decisions")
+        .map(|entry| entry.expect("a directory entry").file_name())
+        .map(|name| {
+            name.to_str()
+                .and_then(|n| n.get(..4)?.parse().ok())
+                .expect("a name NNNN-subject.md")
+        })
+        .collect();
+    numbers.sort_unstable();
+    let expected: Vec<u32> = (1..).take(numbers.len()).collect();
+    assert_eq!(numbers, expected);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Any bytes after a handshake, through the gate, the crate behind it and the model, in this process.
+
+#![no_main]
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use libfuzzer_sys::fuzz_target;
+use vfio_server::function::Function;
+use vfio_server::gate;
+use vfio_server::host::{Host, Run};
+
+static FUNCTION: LazyLock<Arc<Mutex<Function>>> = LazyLock::new(|| {
+    let host = Host::new("a".into(), Arc::new(Run::new(Default::default())), None, 1, 17);
+    Arc::new(Mutex::new(Function::new(&Default::default(), Default::default(), host).expect("default model")))
+});
+static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| tempfile::tempdir().expect("directory").keep());
+
+const VERSION: [u8; 20] = [1, 0, 1, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+fuzz_target!(|bytes: &[u8]| {
+    let (mut client, server) = UnixStream::pair().expect("socket pair");
+    // Inputs are small, so what is sent and what is answered fits into the sockets' buffers.
+    client.write_all(&VERSION).expect("send");
+    client.write_all(bytes).expect("send");
+    client.shutdown(Shutdown::Write).expect("shutdown");
+    let _ = gate::serve(&server, &FUNCTION, &DIRECTORY);
+    FUNCTION.lock().expect("no panic").disconnect();
+});
