@@ -65,7 +65,8 @@ background=
 quiet=
 
 say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
-# Seconds of uptime, whole ones, without starting a process.
+# Seconds of uptime, whole ones, without starting a process. A loop that waits ends with `return 0`: its own status would
+# be that of the last look at the clock.
 deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
 late() { read -r up rest </proc/uptime; [ "${up%.*}" -ge "$end" ]; }
 # The list names what the module needs, in order, and itself; it is empty if the kernel has the module built in.
@@ -86,6 +87,7 @@ wait_mark() {
   until [ "$(devmem "$2" 32)" = 0x00000001 ]; do
     late && { say "timeout step $step: mark $1 after $3 s"; return 1; }
   done
+  return 0
 }
 raise_mark() { devmem "$1" 32 1; }
 wait_path() {
@@ -93,6 +95,7 @@ wait_path() {
   until for path in $1; do [ -e "$path" ] && break; done; [ -e "$path" ]; do
     late && { say "timeout step $step: $1 after $2 s"; return 1; }
   done
+  return 0
 }
 wait_log() {
   deadline "$2"
