@@ -65,6 +65,7 @@ background=
 quiet=
 
 say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
+# A loop's status is that of its last turn, so what has waited says that all is well.
 # Seconds of uptime, whole ones, without starting a process. A loop that waits ends with `return 0`: its own status would
 # be that of the last look at the clock.
 deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
@@ -79,6 +80,7 @@ load() {
     if [ "$module" = "$last" ]; then insmod "/lib/modules/$module.ko" "$@"; else insmod "/lib/modules/$module.ko"; fi ||
       { say "failed step $step: loading $module"; return 1; }
   done
+  return 0
 }
 unload() { rmmod "$(echo "$1" | tr - _)" || { say "failed step $step: unloading $1"; return 1; }; }
 put() { echo "$2" >"$1" 2>/dev/null || say "note step $step: writing $2 to $1 failed"; return 0; }
@@ -103,6 +105,7 @@ wait_log() {
     late && { say "timeout step $step: \"$1\" in the kernel log after $2 s"; return 1; }
     sleep 0.05
   done
+  return 0
 }
 join() {
   : >"$STOP"
@@ -113,6 +116,7 @@ join() {
       sleep 0.05
     done
   done
+  return 0
 }
 "#;
 
@@ -154,7 +158,7 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
                 "{{ step_{number}; : >/run/step.{number}; }} &\nbackground=\"$background {number}\""
             )
         } else {
-            writeln!(script, "step_{number} || finish")
+            writeln!(script, "step_{number} || {{ say \"failed step {number}\"; finish; }}")
         };
     }
     let _ =
