@@ -123,12 +123,7 @@ impl Tree<'_> {
         self.cpus(fdt)?;
         self.machine(fdt)?;
         self.reserved_memory(fdt)?;
-        for supplier in &self.board.suppliers {
-            self.supplier(fdt, supplier)?;
-        }
-        for (smmu, at) in self.board.smmus.iter().zip(&self.layout.smmus) {
-            self.smmu(fdt, smmu, at)?;
-        }
+        // In order of address, as on real boards; it is the order in which Linux adds devices, and a bus walk visits them.
         let clients = || self.board.clients.iter().zip(&self.layout.clients);
         for (client, at) in clients().filter(|(client, _)| client.parent.is_none()) {
             let node = self.client(fdt, client, at)?;
@@ -137,6 +132,12 @@ impl Tree<'_> {
                 fdt.end_node(child)?;
             }
             fdt.end_node(node)?;
+        }
+        for supplier in &self.board.suppliers {
+            self.supplier(fdt, supplier)?;
+        }
+        for (smmu, at) in self.board.smmus.iter().zip(&self.layout.smmus) {
+            self.smmu(fdt, smmu, at)?;
         }
         fdt.end_node(root)?;
         Ok(())
