@@ -175,7 +175,13 @@ impl Classifier {
     /// Everything else that the kernel complained about.
     pub fn others(&self) -> Vec<Other> {
         let others = self.state.others.iter();
-        others.map(|((kind, title), &count)| Other { kind: *kind, title: title.clone(), count }).collect()
+        others
+            .map(|((kind, title), &count)| Other {
+                kind: *kind,
+                title: title.clone(),
+                count,
+            })
+            .collect()
     }
 
     /// The last lines of the console.
@@ -224,7 +230,9 @@ impl State {
     }
 
     fn open_at(&self, caller: Option<&str>) -> Option<usize> {
-        self.open.iter().position(|report| report.caller.as_deref() == caller)
+        self.open
+            .iter()
+            .position(|report| report.caller.as_deref() == caller)
     }
 
     /// Opens a report; one of the same context that is still open has lost its end marker.
@@ -242,7 +250,12 @@ impl State {
     }
 
     /// The open report that a headline belongs to, or a new one: `cut here` may be missing, or lost in another line.
-    fn report(&mut self, line: &Line<'_>, fits: impl Fn(&Report) -> bool, events: &mut Vec<Event>) -> &mut Report {
+    fn report(
+        &mut self,
+        line: &Line<'_>,
+        fits: impl Fn(&Report) -> bool,
+        events: &mut Vec<Event>,
+    ) -> &mut Report {
         match self.open_at(line.caller) {
             Some(at) if fits(&self.open[at]) => &mut self.open[at],
             _ => self.start(line, events),
@@ -253,7 +266,9 @@ impl State {
         if self.repeated(line) {
             return;
         }
-        let Some(late) = LateProbe::from_line(line) else { return };
+        let Some(late) = LateProbe::from_line(line) else {
+            return;
+        };
         let report = self.report(line, |open| open.late.is_none() && !open.has_trace(), events);
         report.late = Some(late);
         report.line(raw, line);
@@ -261,7 +276,14 @@ impl State {
         events.push(Event::Hit);
     }
 
-    fn headline(&mut self, raw: &str, line: &Line<'_>, kind: OtherKind, title: String, events: &mut Vec<Event>) {
+    fn headline(
+        &mut self,
+        raw: &str,
+        line: &Line<'_>,
+        kind: OtherKind,
+        title: String,
+        events: &mut Vec<Event>,
+    ) {
         if kind == OtherKind::Panic {
             events.push(Event::Panic);
         }
@@ -368,5 +390,9 @@ fn warning_title(at: &str) -> String {
     let mut words = at.split_whitespace();
     let source = words.next().unwrap_or("");
     let function = words.next().unwrap_or("");
-    format!("{} {}", source.split(':').next().unwrap_or(source), function.split('+').next().unwrap_or(function))
+    format!(
+        "{} {}",
+        source.split(':').next().unwrap_or(source),
+        function.split('+').next().unwrap_or(function)
+    )
 }

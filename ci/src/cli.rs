@@ -2,6 +2,7 @@
 
 //! The command line.
 
+mod qemu_args;
 mod reproduce;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::doctor::Check;
 use crate::environment::Choice;
 use crate::recipe::{DEFAULT, SHIPPED};
 use crate::results::Keep;
@@ -55,6 +57,10 @@ enum Command {
     /// Boot a recipe until there is a verdict: is `late IOMMU probe at driver bind` printed?
     #[command(after_help = EXIT_STATUS)]
     Reproduce(Reproduce),
+    /// Check what a run needs, and say how to mend what is missing. Exits 0 or 3.
+    Doctor(Parts),
+    /// Print the commands for a recipe, for people who start QEMU themselves.
+    QemuArgs(QemuArgs),
     /// List the recipes that come with the program.
     Recipes {
         /// Print the file of this recipe, to start one's own from.
@@ -116,6 +122,24 @@ struct Reproduce {
     parts: Parts,
 }
 
+#[derive(Debug, Args)]
+struct QemuArgs {
+    /// A shipped recipe (see `boot-stress recipes`) or a file.
+    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
+    recipe: String,
+    /// Directory for the generated files and the sockets; it stays.
+    #[arg(long, value_name = "DIR", default_value = "smmu-emu-run")]
+    dir: PathBuf,
+    /// CPUs of the guest, instead of the recipe's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    smp: Option<u8>,
+    /// Seed for everything that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
+    seed: u64,
+    #[command(flatten)]
+    parts: Parts,
+}
+
 /// Where QEMU, kernel and busybox come from.
 #[derive(Debug, Args)]
 struct Parts {
@@ -141,8 +165,22 @@ struct Parts {
 
 impl From<Parts> for Choice {
     fn from(parts: Parts) -> Self {
-        let Parts { kernel, modules, qemu, busybox, cache, mirror } = parts;
-        Self { qemu, kernel, modules, busybox, cache, mirror }
+        let Parts {
+            kernel,
+            modules,
+            qemu,
+            busybox,
+            cache,
+            mirror,
+        } = parts;
+        Self {
+            qemu,
+            kernel,
+            modules,
+            busybox,
+            cache,
+            mirror,
+        }
     }
 }
 
@@ -158,18 +196,38 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match cli.command {
         Command::Reproduce(args) => reproduce::main(args),
+        Command::Doctor(parts) => doctor(&parts.into()),
+        Command::QemuArgs(args) => qemu_args::main(args),
         Command::Recipes { show: None } => print(&list()),
         Command::Recipes { show: Some(name) } => match crate::recipe::shipped(&name) {
             Some(shipped) => print(shipped.text),
-            None => fail(code::USAGE, &format!("no shipped recipe is called {name:?}; `boot-stress recipes` lists them")),
+            None => fail(
+                code::USAGE,
+                &format!("no shipped recipe is called {name:?}; `boot-stress recipes` lists them"),
+            ),
         },
         Command::VfioServer { args } => {
             vfio_server::cli::main(std::iter::once(OsString::from(run::SERVER)).chain(args))
         }
-        Command::Exec { parent, program, args } => {
+        Command::Exec {
+            parent,
+            program,
+            args,
+        } => {
             let error = supervise::exec(parent, &program, &args);
             fail(code::ENVIRONMENT, &format!("{}: {error}", program.display()))
         }
+    }
+}
+
+fn doctor(choice: &Choice) -> ExitCode {
+    let checks = crate::doctor::checks(choice);
+    let text: String = checks.iter().map(|check| format!("{check}\n")).collect();
+    let printed = print(&text);
+    if checks.iter().any(Check::is_bad) {
+        ExitCode::from(code::ENVIRONMENT)
+    } else {
+        printed
     }
 }
 
@@ -178,7 +236,12 @@ fn list() -> String {
     for shipped in SHIPPED {
         // A test reads them all.
         let Ok(recipe) = shipped.recipe() else { continue };
-        text.push_str(&format!("{:<22} {:<7} {}\n", recipe.name, recipe.expect.to_string(), recipe.summary));
+        text.push_str(&format!(
+            "{:<22} {:<7} {}\n",
+            recipe.name,
+            recipe.expect.to_string(),
+            recipe.summary
+        ));
     }
     text
 }
@@ -189,7 +252,10 @@ fn print(text: &str) -> ExitCode {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => fail(code::ENVIRONMENT, &format!("cannot write to standard output: {error}")),
+        Err(error) => fail(
+            code::ENVIRONMENT,
+            &format!("cannot write to standard output: {error}"),
+        ),
     }
 }
 

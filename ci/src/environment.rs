@@ -76,15 +76,30 @@ impl Choice {
     pub fn resolve(&self, progress: Arc<dyn Progress>) -> Result<Environment, EnvironmentError> {
         let store = self.store()?.with_progress(Arc::clone(&progress));
         let lock = Lock::shipped().map_err(StoreError::from)?;
-        let choice = KernelChoice::parse(self.kernel.as_deref(), self.modules.clone()).map_err(StoreError::from)?;
+        let choice =
+            KernelChoice::parse(self.kernel.as_deref(), self.modules.clone()).map_err(StoreError::from)?;
         let qemu = self.qemu(&store, &lock, progress.as_ref())?;
-        let Kernel { image, modules, release, source } = store.kernel(&lock, &choice)?;
+        let Kernel {
+            image,
+            modules,
+            release,
+            source,
+        } = store.kernel(&lock, &choice)?;
         let busybox = match &self.busybox {
             Some(busybox) => busybox.clone(),
             None => store.busybox(&lock)?,
         };
-        let guest = Guest { image, modules, busybox, release };
-        Ok(Environment { qemu, guest, kernel_source: source })
+        let guest = Guest {
+            image,
+            modules,
+            busybox,
+            release,
+        };
+        Ok(Environment {
+            qemu,
+            guest,
+            kernel_source: source,
+        })
     }
 
     /// The user's QEMU, or the one in PATH if it is fit, or that of the lock file.
@@ -98,7 +113,12 @@ impl Choice {
                 Err(unfit) => progress.note(&format!("{unfit}; taking the QEMU of the lock file")),
             }
         }
-        let QemuInstall { program, prefix_args, environment, version } = store.qemu(lock)?;
+        let QemuInstall {
+            program,
+            prefix_args,
+            environment,
+            version,
+        } = store.qemu(lock)?;
         // Libraries of the host are for another libc than the one that comes with it.
         let host = ["LD_PRELOAD", "LD_LIBRARY_PATH"].map(Into::into).to_vec();
         Ok(Qemu {

@@ -4,7 +4,7 @@
 //!
 //! - [`cli`]: the command line.
 //! - [`recipe`], [`script`]: what to boot, and what the guest does.
-//! - [`environment`], [`qemu`]: what a run stands on.
+//! - [`environment`], [`qemu`], [`doctor`]: what a run stands on.
 //! - [`machine`]: the machine as files and as QEMU's command line.
 //! - [`reproduce`], [`run`], [`supervise`], [`rundir`]: many boots, one boot, its processes, its directory.
 //! - [`console`], [`classify`]: what a guest's console says.
@@ -14,6 +14,7 @@
 pub mod classify;
 pub mod cli;
 pub mod console;
+pub mod doctor;
 pub mod environment;
 pub mod machine;
 pub mod progress;

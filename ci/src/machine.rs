@@ -15,9 +15,11 @@ use guest_images::initramfs::{self, InitramfsError, InitramfsSpec};
 use guest_images::layout::{self, Layout};
 use guest_images::{dt, shim};
 use serde_json::json;
+use vfio_server::config::{Config as ServerConfig, SmmuConfig};
 
 use crate::qemu::Qemu;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, SmmuModel};
+use crate::rundir::{self, RunDirError};
 use crate::script;
 use crate::supervise::Program;
 
@@ -55,6 +57,12 @@ pub enum FilesError {
     /// Device tree or shim.
     #[error(transparent)]
     Board(#[from] BoardError),
+    /// A socket.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The server's configuration.
+    #[error("cannot write the server's configuration: {0}")]
+    Config(#[from] toml::ser::Error),
     /// No room, or no permission.
     #[error("cannot write {}: {source}", .path.display())]
     Write {
@@ -106,6 +114,29 @@ impl Files {
     }
 }
 
+/// The configuration of the server, as TOML, with the sockets in `dir`.
+///
+/// # Errors
+/// The directory's path is too long for a socket, or the seed has over 63 bits, which TOML cannot hold.
+pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, FilesError> {
+    let smmu = |smmu: &SmmuModel| {
+        Ok(SmmuConfig {
+            name: smmu.name.clone(),
+            socket: rundir::socket(dir, &smmu.name)?,
+            trace: None,
+            model: smmu.model.clone(),
+            delay: smmu.delays.clone(),
+        })
+    };
+    let smmu: Result<_, RunDirError> = recipe.smmus.iter().map(smmu).collect();
+    let config = ServerConfig {
+        seed,
+        smmu: smmu?,
+        mark: recipe.marks.clone(),
+    };
+    Ok(toml::to_string(&config)?)
+}
+
 /// QEMU with the machine of `recipe`; console on standard output.
 pub fn program(
     qemu: &Qemu,
@@ -128,14 +159,16 @@ pub fn program(
     push("-smp", board.cpus.to_string().into());
     push("-m", format!("{}M", board.memory_mib).into());
     // The server reaches guest memory through the descriptor of a shared memfd.
-    push("-object", format!("memory-backend-memfd,id=ram,size={}M,share=on", board.memory_mib).into());
+    push(
+        "-object",
+        format!("memory-backend-memfd,id=ram,size={}M,share=on", board.memory_mib).into(),
+    );
     push("-display", "none".into());
     push("-monitor", "none".into());
     push("-serial", "stdio".into());
     push("-kernel", files.shim.clone().into());
     // As JSON: a path may hold commas.
-    let loader =
-        json!({ "driver": "loader", "file": guest.image.to_string_lossy(), "addr": layout::KERNEL, "force-raw": true });
+    let loader = json!({ "driver": "loader", "file": guest.image.to_string_lossy(), "addr": layout::KERNEL, "force-raw": true });
     push("-device", loader.to_string().into());
     push("-dtb", files.device_tree.clone().into());
     push("-initrd", files.initramfs.clone().into());
@@ -154,7 +187,10 @@ pub fn program(
     for client in &layout.clients {
         // A transport without a device would refuse its driver; this one binds, and has no driver of its own loaded.
         if let Some(slot) = client.virtio_slot {
-            push("-device", format!("virtio-rng-device,bus=virtio-mmio-bus.{slot}").into());
+            push(
+                "-device",
+                format!("virtio-rng-device,bus=virtio-mmio-bus.{slot}").into(),
+            );
         }
     }
     args.extend(["-nodefaults", "-no-reboot"].map(OsString::from));

@@ -28,14 +28,24 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { started: Instant::now(), bar, verbose, task: String::new() }
+        Self {
+            started: Instant::now(),
+            bar,
+            verbose,
+            task: String::new(),
+        }
     }
 
     /// A line that stays.
     pub fn line(&self, text: &str) {
         let mut line = String::new();
         let elapsed = self.started.elapsed();
-        let _ = write!(line, "[{:>3}.{} s] {text}", elapsed.as_secs(), elapsed.subsec_millis() / 100);
+        let _ = write!(
+            line,
+            "[{:>3}.{} s] {text}",
+            elapsed.as_secs(),
+            elapsed.subsec_millis() / 100
+        );
         match &self.bar {
             Some(bar) => bar.println(line),
             // Without a reader nobody needs it.

@@ -90,26 +90,40 @@ impl Qemu {
     /// It does not run, is too old, or has no vfio-user client.
     pub fn examine(program: &Path, source: &str) -> Result<Self, Unfit> {
         let name = program.display().to_string();
-        let broken = |problem: String| Unfit::Broken { program: name.clone(), problem };
+        let broken = |problem: String| Unfit::Broken {
+            program: name.clone(),
+            problem,
+        };
         let output = |argument: &[&str]| {
-            let output =
-                Command::new(program).args(argument).output().map_err(|error| broken(error.to_string()))?;
+            let output = Command::new(program)
+                .args(argument)
+                .output()
+                .map_err(|error| broken(error.to_string()))?;
             if output.status.success() {
                 Ok(String::from_utf8_lossy(&output.stdout).into_owned())
             } else {
                 let stderr = String::from_utf8_lossy(&output.stderr);
                 let first = stderr.lines().next().unwrap_or("no message");
-                Err(broken(format!("{}: {first}", crate::supervise::describe(output.status))))
+                Err(broken(format!(
+                    "{}: {first}",
+                    crate::supervise::describe(output.status)
+                )))
             }
         };
         let text = output(&["--version"])?;
         let version = Version::parse(&text)
             .ok_or_else(|| broken(format!("no version in {:?}", text.lines().next().unwrap_or(""))))?;
         if version < OLDEST {
-            return Err(Unfit::TooOld { program: name.clone(), version });
+            return Err(Unfit::TooOld {
+                program: name.clone(),
+                version,
+            });
         }
         if !output(&["-device", "help"])?.contains("\"vfio-user-pci\"") {
-            return Err(Unfit::NoDevice { program: name.clone(), version });
+            return Err(Unfit::NoDevice {
+                program: name.clone(),
+                version,
+            });
         }
         Ok(Self {
             program: program.to_owned(),
@@ -125,5 +139,7 @@ impl Qemu {
 /// The QEMU in PATH, wherever that is.
 pub fn in_path() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|dir| dir.join(PROGRAM)).find(|program| program.is_file())
+    env::split_paths(&path)
+        .map(|dir| dir.join(PROGRAM))
+        .find(|program| program.is_file())
 }

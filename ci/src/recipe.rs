@@ -154,7 +154,11 @@ impl Recipe {
         let file = path.display().to_string();
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text, &file),
-            Err(error) => Err(RecipeError { file, place: None, problem: error.to_string() }),
+            Err(error) => Err(RecipeError {
+                file,
+                place: None,
+                problem: error.to_string(),
+            }),
         }
     }
 
@@ -183,8 +187,15 @@ impl Recipe {
         let path = Path::new(name_or_file);
         if path.components().count() == 1 && path.extension().is_none() && !path.exists() {
             let names: Vec<&str> = SHIPPED.iter().map(|s| s.name).collect();
-            let problem = format!("no such file, and no shipped recipe; there are {}", names.join(", "));
-            return Err(RecipeError { file: name_or_file.to_owned(), place: None, problem });
+            let problem = format!(
+                "no such file, and no shipped recipe; there are {}",
+                names.join(", ")
+            );
+            return Err(RecipeError {
+                file: name_or_file.to_owned(),
+                place: None,
+                problem,
+            });
         }
         Self::read(path)
     }

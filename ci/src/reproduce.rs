@@ -82,12 +82,13 @@ pub struct Run {
     pub broken: Option<RunError>,
 }
 
-/// The seed of boot number `boot` of a run: splitmix64, so that neighbours have nothing in common.
+/// The seed of boot number `boot` of a run: splitmix64, so that neighbours have nothing in common; 63 bits of it, which
+/// TOML can hold.
 pub fn boot_seed(seed: u64, boot: u32) -> u64 {
     let mut z = seed.wrapping_add(u64::from(boot).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    (z ^ (z >> 31)) >> 1
 }
 
 /// A seed that nobody chose. It fits the integers of TOML and JSON readers.
@@ -98,7 +99,11 @@ fn new_seed() -> u64 {
 /// The limits of a boot of `recipe`.
 pub fn limits(recipe: &Recipe, timeout: Option<Duration>) -> Limits {
     let total = timeout.unwrap_or_else(|| BOOT + Duration::from_secs(script::time_limit_s(recipe)));
-    Limits { first_output: FIRST_OUTPUT.min(total), boot: BOOT.min(total), total }
+    Limits {
+        first_output: FIRST_OUTPUT.min(total),
+        boot: BOOT.min(total),
+        total,
+    }
 }
 
 /// Boots `wanted` in `environment`; `helper` is this program.
@@ -127,19 +132,40 @@ pub fn run(
         helper,
         dir: &dir,
         recipe,
-        qemu: machine::program(&environment.qemu, recipe, &layout, &environment.guest, &files, backing),
+        qemu: machine::program(
+            &environment.qemu,
+            recipe,
+            &layout,
+            &environment.guest,
+            &files,
+            backing,
+        ),
         server: true,
         server_args: wanted.server_args.clone(),
         limits: limits(recipe, wanted.timeout),
         stop: Arc::clone(&stop),
     };
     let seed = wanted.seed.unwrap_or_else(new_seed);
-    let kernel = Part { version: environment.guest.release.clone(), source: environment.kernel_source.clone() };
-    let qemu = Part { version: environment.qemu.version.clone(), source: environment.qemu.source.clone() };
+    let kernel = Part {
+        version: environment.guest.release.clone(),
+        source: environment.kernel_source.clone(),
+    };
+    let qemu = Part {
+        version: environment.qemu.version.clone(),
+        source: environment.qemu.source.clone(),
+    };
     let mut verdict = Verdict::new(recipe, kernel, qemu, seed, wanted.boots, results.dir().to_owned());
     let mut broken = None;
     for boot in 1..=wanted.boots {
-        match one(&bench, boot, wanted.boots, boot_seed(seed, boot), &mut results, &mut verdict, progress) {
+        match one(
+            &bench,
+            boot,
+            wanted.boots,
+            boot_seed(seed, boot),
+            &mut results,
+            &mut verdict,
+            progress,
+        ) {
             Ok(Outcome::Hit) => {
                 let elapsed = started.elapsed();
                 verdict.first_hit_ms.get_or_insert(millis(elapsed));
@@ -155,7 +181,9 @@ pub fn run(
             }
             Ok(Outcome::NoHit | Outcome::Inconclusive(_)) => {}
             Err(RunError::Boot(BootError::Interrupted)) => {
-                broken = Some(RunError::Interrupted { signal: stop.load(Ordering::Relaxed) });
+                broken = Some(RunError::Interrupted {
+                    signal: stop.load(Ordering::Relaxed),
+                });
                 break;
             }
             Err(error) => {
@@ -166,7 +194,10 @@ pub fn run(
     }
     verdict.elapsed_ms = millis(started.elapsed());
     verdict.files = results.kept().to_vec();
-    verdict.ended_early = verdict.ended_early.take().or(broken.as_ref().map(ToString::to_string));
+    verdict.ended_early = verdict
+        .ended_early
+        .take()
+        .or(broken.as_ref().map(ToString::to_string));
     Ok(Run { verdict, broken })
 }
 

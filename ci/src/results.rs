@@ -55,8 +55,13 @@ struct Line<'a> {
 
 /// Where results go if the user does not say: `$XDG_STATE_HOME/smmu-emu/runs`, else below `~/.local/state`.
 pub fn default_base() -> Option<PathBuf> {
-    let absolute = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    let absolute = |variable| {
+        env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state =
+        absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
     Some(state.join("smmu-emu/runs"))
 }
 
@@ -79,7 +84,12 @@ impl Results {
         };
         let path = dir.join("results.ndjson");
         match File::options().create(true).append(true).open(&path) {
-            Ok(log) => Ok(Self { dir, keep, log, kept: Vec::new() }),
+            Ok(log) => Ok(Self {
+                dir,
+                keep,
+                log,
+                kept: Vec::new(),
+            }),
             Err(source) => Err(ResultsError { path, source }),
         }
     }
@@ -104,11 +114,17 @@ impl Results {
     /// # Errors
     /// The line cannot be written.
     pub fn record(&mut self, boot: u32, seed: u64, report: &BootReport) -> Result<(), ResultsError> {
-        let error = |source| ResultsError { path: self.dir.join("results.ndjson"), source };
+        let error = |source| ResultsError {
+            path: self.dir.join("results.ndjson"),
+            source,
+        };
         let mut line = serde_json::to_vec(&Line { boot, seed, report }).map_err(|e| error(e.into()))?;
         line.push(b'\n');
         // In one write: a full disk leaves whole lines.
-        self.log.write_all(&line).and_then(|()| self.log.sync_data()).map_err(error)?;
+        self.log
+            .write_all(&line)
+            .and_then(|()| self.log.sync_data())
+            .map_err(error)?;
         if let Some(console) = self.console(boot) {
             if self.keep == Keep::All || report.outcome != Outcome::NoHit {
                 self.kept.push(console);
@@ -121,15 +137,24 @@ impl Results {
 }
 
 fn make(dir: &Path) -> Result<(), ResultsError> {
-    fs::create_dir_all(dir).map_err(|source| ResultsError { path: dir.to_owned(), source })
+    fs::create_dir_all(dir).map_err(|source| ResultsError {
+        path: dir.to_owned(),
+        source,
+    })
 }
 
 /// A directory that did not exist: runs that start in the same second get different ones.
 fn new_below(base: &Path, recipe: &str) -> Result<PathBuf, ResultsError> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
     let mut attempt = 0;
     loop {
-        let tail = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        let tail = if attempt == 0 {
+            String::new()
+        } else {
+            format!("-{attempt}")
+        };
         let dir = base.join(format!("{}-{recipe}{tail}", date(seconds)));
         match fs::create_dir(&dir) {
             Ok(()) => return Ok(dir),
@@ -149,7 +174,16 @@ fn date(seconds: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", time / 3600, time / 60 % 60, time % 60)
+    format!(
+        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
+        time / 3600,
+        time / 60 % 60,
+        time % 60
+    )
 }

@@ -7,18 +7,18 @@ mod watch;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vfio_server::config::{Config as ServerConfig, SmmuConfig};
 
 use crate::classify::{LateProbe, Other};
+use crate::machine::{self, FilesError};
 use crate::recipe::Recipe;
-use crate::rundir::{RunDir, RunDirError};
+use crate::rundir::RunDir;
 use crate::supervise::{Program, Supervised, describe};
 use watch::{End, Watch};
 
@@ -108,15 +108,19 @@ pub enum BootError {
         /// What the system said.
         source: io::Error,
     },
-    /// A socket of the run.
+    /// The server's configuration.
     #[error(transparent)]
-    RunDir(#[from] RunDirError),
+    Files(#[from] FilesError),
 }
 
 fn said(stderr: &[String]) -> String {
     let from = stderr.len().saturating_sub(8);
     let lines = stderr.get(from..).unwrap_or_default();
-    if lines.is_empty() { String::new() } else { format!("; it said:\n  {}", lines.join("\n  ")) }
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("; it said:\n  {}", lines.join("\n  "))
+    }
 }
 
 /// What is the same for every boot of a run.
@@ -155,7 +159,12 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// [`BootError`]: the environment failed, or the run was interrupted.
-    pub fn boot(&self, seed: u64, console: Option<&Path>, step: &mut dyn FnMut(&str)) -> Result<BootReport, BootError> {
+    pub fn boot(
+        &self,
+        seed: u64,
+        console: Option<&Path>,
+        step: &mut dyn FnMut(&str),
+    ) -> Result<BootReport, BootError> {
         let started = Instant::now();
         let result = self.supervised(seed, console, step);
         for smmu in &self.recipe.smmus {
@@ -175,7 +184,11 @@ impl Bench<'_> {
         step: &mut dyn FnMut(&str),
     ) -> Result<(End, Watch), BootError> {
         let (sender, messages) = sync_channel(CHUNKS);
-        let mut server = if self.server { Some(self.start_server(seed, &sender, &messages)?) } else { None };
+        let mut server = if self.server {
+            Some(self.start_server(seed, &sender, &messages)?)
+        } else {
+            None
+        };
         let lost = Arc::new(AtomicU32::new(0));
         let mut qemu = self.start_qemu(&sender, &lost)?;
         drop(sender);
@@ -200,7 +213,10 @@ impl Bench<'_> {
             if lost.load(Ordering::Relaxed) > 0 {
                 qemu.kill();
                 let what = format!("vfio-server did not answer QEMU; {}", watch.whereabouts());
-                return Err(BootError::Child { what, stderr: qemu.last_words() });
+                return Err(BootError::Child {
+                    what,
+                    stderr: qemu.last_words(),
+                });
             }
             if let Some(end) = watch.end() {
                 break end;
@@ -216,7 +232,10 @@ impl Bench<'_> {
                 }
                 if !status.success() {
                     let what = format!("QEMU ended: {}; {}", describe(status), watch.whereabouts());
-                    return Err(BootError::Child { what, stderr: qemu.last_words() });
+                    return Err(BootError::Child {
+                        what,
+                        stderr: qemu.last_words(),
+                    });
                 }
                 break End::Powered;
             }
@@ -238,13 +257,31 @@ impl Bench<'_> {
         messages: &Receiver<Message>,
     ) -> Result<Supervised, BootError> {
         let config = self.dir.file("server.toml");
-        let text = self.server_config(seed)?;
-        fs::write(&config, text).map_err(|source| BootError::Write { path: config.clone(), source })?;
-        let mut args = vec![SERVER.into(), "--config".into(), config.into_os_string(), "--exit-with-stdin".into()];
+        let text = machine::server_config(self.recipe, self.dir.path(), seed)?;
+        fs::write(&config, text).map_err(|source| BootError::Write {
+            path: config.clone(),
+            source,
+        })?;
+        let mut args = vec![
+            SERVER.into(),
+            "--config".into(),
+            config.into_os_string(),
+            "--exit-with-stdin".into(),
+        ];
         args.extend(self.server_args.iter().map(Into::into));
-        let program = Program { path: self.helper.to_owned(), args, env: Vec::new(), env_remove: Vec::new() };
-        let mut server = Supervised::spawn("vfio-server", self.helper, &program, true, |_| {})
-            .map_err(|source| BootError::Start { name: "vfio-server", source })?;
+        let program = Program {
+            path: self.helper.to_owned(),
+            args,
+            env: Vec::new(),
+            env_remove: Vec::new(),
+        };
+        let mut server =
+            Supervised::spawn("vfio-server", self.helper, &program, true, |_| {}).map_err(|source| {
+                BootError::Start {
+                    name: "vfio-server",
+                    source,
+                }
+            })?;
         if let Some(stdout) = server.take_stdout() {
             let sender = sender.clone();
             thread::spawn(move || {
@@ -268,16 +305,26 @@ impl Bench<'_> {
                 let what = format!("vfio-server did not start: {}", describe(status));
                 // Its last words may still be under way.
                 thread::sleep(TICK);
-                return Err(BootError::Child { what, stderr: server.last_words() });
+                return Err(BootError::Child {
+                    what,
+                    stderr: server.last_words(),
+                });
             }
             if Instant::now() > deadline {
                 let what = format!("vfio-server was not ready after {} s", READY.as_secs());
-                return Err(BootError::Child { what, stderr: server.last_words() });
+                return Err(BootError::Child {
+                    what,
+                    stderr: server.last_words(),
+                });
             }
         }
     }
 
-    fn start_qemu(&self, sender: &SyncSender<Message>, lost: &Arc<AtomicU32>) -> Result<Supervised, BootError> {
+    fn start_qemu(
+        &self,
+        sender: &SyncSender<Message>,
+        lost: &Arc<AtomicU32>,
+    ) -> Result<Supervised, BootError> {
         let lost = Arc::clone(lost);
         let on_stderr = move |line: &str| {
             if watch::tells_of_lost_device(line) {
@@ -301,25 +348,6 @@ impl Bench<'_> {
         }
         Ok(qemu)
     }
-
-    /// The configuration of the server as TOML.
-    fn server_config(&self, seed: u64) -> Result<String, BootError> {
-        let smmu = |smmu: &crate::recipe::SmmuModel| {
-            Ok(SmmuConfig {
-                name: smmu.name.clone(),
-                socket: self.dir.socket(&smmu.name)?,
-                trace: None,
-                model: smmu.model.clone(),
-                delay: smmu.delays.clone(),
-            })
-        };
-        let smmus: Result<_, RunDirError> = self.recipe.smmus.iter().map(smmu).collect();
-        let config = ServerConfig { seed, smmu: smmus?, mark: self.recipe.marks.clone() };
-        toml::to_string(&config).map_err(|error| BootError::Write {
-            path: self.dir.file("server.toml"),
-            source: io::Error::other(error),
-        })
-    }
 }
 
 /// A console copy that is written as it comes, so that it is there whatever happens.
@@ -331,12 +359,21 @@ pub(crate) struct Copy {
 impl Copy {
     pub(crate) fn create(path: &Path) -> Result<Self, BootError> {
         match File::create(path) {
-            Ok(file) => Ok(Self { path: path.to_owned(), file }),
-            Err(source) => Err(BootError::Write { path: path.to_owned(), source }),
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                file,
+            }),
+            Err(source) => Err(BootError::Write {
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BootError> {
-        self.file.write_all(bytes).map_err(|source| BootError::Write { path: self.path.clone(), source })
+        self.file.write_all(bytes).map_err(|source| BootError::Write {
+            path: self.path.clone(),
+            source,
+        })
     }
 }

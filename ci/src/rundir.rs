@@ -42,7 +42,7 @@ pub enum RunDirError {
         source: io::Error,
     },
     /// A socket in it could not be bound.
-    #[error("the socket path {} has {} bytes and the system allows {SOCKET_PATH_MAX}; set XDG_RUNTIME_DIR or TMPDIR to a shorter path", .path.display(), .path.as_os_str().len())]
+    #[error("the socket path {} has {} bytes and the system allows {SOCKET_PATH_MAX}; set XDG_RUNTIME_DIR or TMPDIR to a directory with a shorter path", .path.display(), .path.as_os_str().len())]
     PathTooLong {
         /// The path.
         path: PathBuf,
@@ -57,6 +57,18 @@ pub fn base() -> PathBuf {
         .unwrap_or_else(env::temp_dir)
 }
 
+/// Path of an SMMU's socket in `dir`.
+///
+/// # Errors
+/// The path is longer than a socket's may be.
+pub fn socket(dir: &Path, smmu: &str) -> Result<PathBuf, RunDirError> {
+    let path = dir.join(format!("{smmu}.sock"));
+    if path.as_os_str().len() > SOCKET_PATH_MAX {
+        return Err(RunDirError::PathTooLong { path });
+    }
+    Ok(path)
+}
+
 impl RunDir {
     /// Makes one in [`base`], and removes what killed runs have left there.
     ///
@@ -67,7 +79,10 @@ impl RunDir {
     }
 
     fn create_in(base: &Path) -> Result<Self, RunDirError> {
-        let error = |source| RunDirError::Create { base: base.to_owned(), source };
+        let error = |source| RunDirError::Create {
+            base: base.to_owned(),
+            source,
+        };
         sweep(base);
         let owner_only = Permissions::from_mode(0o700);
         let dir = tempfile::Builder::new()
@@ -95,11 +110,7 @@ impl RunDir {
     /// # Errors
     /// The path is longer than a socket's may be.
     pub fn socket(&self, smmu: &str) -> Result<PathBuf, RunDirError> {
-        let path = self.file(&format!("{smmu}.sock"));
-        if path.as_os_str().len() > SOCKET_PATH_MAX {
-            return Err(RunDirError::PathTooLong { path });
-        }
-        Ok(path)
+        socket(self.path(), smmu)
     }
 
     /// Removes it now.
@@ -120,7 +131,9 @@ fn sweep(base: &Path) {
             continue;
         }
         // A directory without a lock file may be one that is being made just now.
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
+        let Ok(lock) = File::open(entry.path().join(LOCK)) else {
+            continue;
+        };
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_dir_all(entry.path());
         }

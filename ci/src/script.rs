@@ -37,13 +37,17 @@ pub fn cmdline(recipe: &Recipe) -> String {
 
 /// Longest time that the script itself may take, in seconds: what a boot's time limit has to allow for.
 pub fn time_limit_s(recipe: &Recipe) -> u64 {
-    let steps = recipe.steps.iter().filter(|step| !step.background).map(|step| match &step.action {
-        Action::WaitMark { timeout_s, .. }
-        | Action::WaitPath { timeout_s, .. }
-        | Action::WaitLog { timeout_s, .. } => u64::from(*timeout_s),
-        Action::Sleep { ms } => u64::from(*ms).div_ceil(1000),
-        _ => 0,
-    });
+    let steps = recipe
+        .steps
+        .iter()
+        .filter(|step| !step.background)
+        .map(|step| match &step.action {
+            Action::WaitMark { timeout_s, .. }
+            | Action::WaitPath { timeout_s, .. }
+            | Action::WaitLog { timeout_s, .. } => u64::from(*timeout_s),
+            Action::Sleep { ms } => u64::from(*ms).div_ceil(1000),
+            _ => 0,
+        });
     let background = recipe.steps.iter().any(|step| step.background);
     steps.sum::<u64>()
         + if background { u64::from(JOIN_S) } else { 0 }
@@ -62,10 +66,8 @@ exec </dev/console >/dev/console 2>&1
 # Background steps that go on for ever end when this file is there.
 STOP=/run/stop
 background=
-quiet=
 
 say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
-# A loop's status is that of its last turn, so what has waited says that all is well.
 # Seconds of uptime, whole ones, without starting a process. A loop that waits ends with `return 0`: its own status would
 # be that of the last look at the clock.
 deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
@@ -143,7 +145,11 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
                 let _ = writeln!(script, "# {line}");
             }
         }
-        let _ = writeln!(script, "step_{number}() {{\n{}\n}}", commands(&step.action, recipe, layout));
+        let _ = writeln!(
+            script,
+            "step_{number}() {{\n{}\n}}",
+            commands(&step.action, recipe, layout)
+        );
     }
     script.push_str("\nsay begin\n");
     if recipe.quiet {
@@ -158,11 +164,17 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
                 "{{ step_{number}; : >/run/step.{number}; }} &\nbackground=\"$background {number}\""
             )
         } else {
-            writeln!(script, "step_{number} || {{ say \"failed step {number}\"; finish; }}")
+            writeln!(
+                script,
+                "step_{number} || {{ say \"failed step {number}\"; finish; }}"
+            )
         };
     }
-    let _ =
-        writeln!(script, "join {JOIN_S} || finish\nsleep {}\nfinish", decimal_seconds(recipe.settle_ms));
+    let _ = writeln!(
+        script,
+        "join {JOIN_S} || finish\nsleep {}\nfinish",
+        decimal_seconds(recipe.settle_ms)
+    );
     script
 }
 
@@ -187,21 +199,33 @@ fn dump(drop: &[String]) -> String {
 fn commands(action: &Action, recipe: &Recipe, layout: &Layout) -> String {
     let text = |text: &str| quote(&resolve(text, layout));
     let mark = |name: &str| {
-        let number = recipe.marks.iter().position(|mark| mark.name == name).unwrap_or(0);
+        let number = recipe
+            .marks
+            .iter()
+            .position(|mark| mark.name == name)
+            .unwrap_or(0);
         let page = layout.smmus.first().map_or(0, |smmu| smmu.marks);
         format!("{:#x}", page + 4 * number as u64)
     };
     match action {
         // Parameters are words of their own.
-        Action::Load { module, args } => format!("load {module} {}", resolve(args, layout)).trim_end().to_owned(),
+        Action::Load { module, args } => format!("load {module} {}", resolve(args, layout))
+            .trim_end()
+            .to_owned(),
         Action::Unload { module } => format!("unload {module}"),
         Action::Write { path, value } => format!("put {} {}", text(path), text(value)),
-        Action::WaitMark { mark: name, timeout_s } => {
+        Action::WaitMark {
+            mark: name,
+            timeout_s,
+        } => {
             format!("wait_mark {} {} {timeout_s}", quote(name), mark(name))
         }
         Action::RaiseMark { mark: name } => format!("raise_mark {}", mark(name)),
         Action::WaitPath { path, timeout_s } => format!("wait_path {} {timeout_s}", text(path)),
-        Action::WaitLog { text: wanted, timeout_s } => format!("wait_log {} {timeout_s}", text(wanted)),
+        Action::WaitLog {
+            text: wanted,
+            timeout_s,
+        } => format!("wait_log {} {timeout_s}", text(wanted)),
         Action::Sleep { ms } => format!("sleep {}", decimal_seconds(*ms)),
         // Its last command may well fail, in a race.
         Action::Shell { commands } => format!("{}\n:", resolve(commands, layout).trim_end()),
@@ -210,7 +234,11 @@ fn commands(action: &Action, recipe: &Recipe, layout: &Layout) -> String {
 
 /// Puts in device names for `${client}` and `${smmu}`; other `${…}` are the shell's.
 fn resolve(text: &str, layout: &Layout) -> String {
-    let names = layout.clients.iter().map(|c| &c.name).chain(layout.smmus.iter().map(|s| &s.name));
+    let names = layout
+        .clients
+        .iter()
+        .map(|c| &c.name)
+        .chain(layout.smmus.iter().map(|s| &s.name));
     let mut text = text.to_owned();
     for name in names {
         if let Some(device) = layout.sysfs_name(name) {

@@ -31,9 +31,22 @@ impl Rate {
     pub fn new(hits: u32, boots: u32) -> Self {
         let hits = hits.min(boots);
         // P(X >= hits) grows with the rate and P(X <= hits) falls with it, so each bound is a root.
-        let low = if hits == 0 { 0.0 } else { root(|rate| at_least(hits, boots, rate) < TAIL) };
-        let high = if hits == boots { 1.0 } else { root(|rate| 1.0 - at_least(hits + 1, boots, rate) > TAIL) };
-        Self { hits, boots, low, high }
+        let low = if hits == 0 {
+            0.0
+        } else {
+            root(|rate| at_least(hits, boots, rate) < TAIL)
+        };
+        let high = if hits == boots {
+            1.0
+        } else {
+            root(|rate| 1.0 - at_least(hits + 1, boots, rate) > TAIL)
+        };
+        Self {
+            hits,
+            boots,
+            low,
+            high,
+        }
     }
 
     /// The observed share, or `None` without boots.

@@ -70,20 +70,31 @@ impl Supervised {
         on_stderr: impl Fn(&str) + Send + 'static,
     ) -> io::Result<Self> {
         let mut command = Command::new(helper);
-        command.arg(EXEC).arg(std::process::id().to_string()).arg(&program.path).args(&program.args);
+        command
+            .arg(EXEC)
+            .arg(std::process::id().to_string())
+            .arg(&program.path)
+            .args(&program.args);
         command.envs(program.env.iter().map(|(key, value)| (key, value)));
         for key in &program.env_remove {
             command.env_remove(key);
         }
         command.stdin(if stdin { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
         let mut process = command.spawn()?;
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
         if let Some(pipe) = process.stderr.take() {
             let lines = Arc::clone(&stderr);
             thread::spawn(move || read_stderr(pipe, &lines, on_stderr));
         }
-        Ok(Self { name, process, stderr })
+        Ok(Self {
+            name,
+            process,
+            stderr,
+        })
     }
 
     /// What it is called in messages.
@@ -113,7 +124,12 @@ impl Supervised {
 
     /// The last lines of its standard error.
     pub fn last_words(&self) -> Vec<String> {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.stderr
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
     }
 
     /// Kills it, at once and whatever it is doing.

@@ -2,9 +2,9 @@
 
 //! What a run showed: as text for people, and as JSON with a schema version.
 
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -113,7 +113,14 @@ pub struct Verdict {
 
 impl Verdict {
     /// A verdict on no boots yet.
-    pub fn new(recipe: &Recipe, kernel: Part, qemu: Part, seed: u64, boots_wanted: u32, results: PathBuf) -> Self {
+    pub fn new(
+        recipe: &Recipe,
+        kernel: Part,
+        qemu: Part,
+        seed: u64,
+        boots_wanted: u32,
+        results: PathBuf,
+    ) -> Self {
         Self {
             schema: SCHEMA,
             verdict: Word::Inconclusive,
@@ -144,8 +151,21 @@ impl Verdict {
 
     /// Counts a boot.
     pub fn add(&mut self, boot: u32, report: BootReport) {
-        let BootReport { outcome, warnings: _, hits, others, total_ms: _, boot_ms: _, tail } = report;
-        let Rate { hits: seen, boots, low: _, high: _ } = self.rate;
+        let BootReport {
+            outcome,
+            warnings: _,
+            hits,
+            others,
+            total_ms: _,
+            boot_ms: _,
+            tail,
+        } = report;
+        let Rate {
+            hits: seen,
+            boots,
+            low: _,
+            high: _,
+        } = self.rate;
         match outcome {
             Outcome::Hit => self.rate = Rate::new(seen + 1, boots + 1),
             Outcome::NoHit => self.rate = Rate::new(seen, boots + 1),
@@ -159,7 +179,10 @@ impl Verdict {
             let total = sum.entry((kind, title)).or_default();
             *total = total.saturating_add(count);
         }
-        self.others = sum.into_iter().map(|((kind, title), count)| Other { kind, title, count }).collect();
+        self.others = sum
+            .into_iter()
+            .map(|((kind, title), count)| Other { kind, title, count })
+            .collect();
         self.verdict = match (self.rate.hits, self.rate.boots, self.inconclusive.is_empty()) {
             (1.., _, _) => Word::Reproduced,
             (0, 1.., true) => Word::NotReproduced,

@@ -59,10 +59,17 @@ impl Sentinel {
             ("dmesg", "end") => Self::DmesgEnd,
             ("step", text) => {
                 let (index, text) = text.split_once(' ').unwrap_or((text, ""));
-                Self::Step { index: index.parse().ok()?, text: text.to_owned() }
+                Self::Step {
+                    index: index.parse().ok()?,
+                    text: text.to_owned(),
+                }
             }
-            ("timeout", text) => Self::Timeout { text: text.to_owned() },
-            ("failed", text) => Self::Failed { text: text.to_owned() },
+            ("timeout", text) => Self::Timeout {
+                text: text.to_owned(),
+            },
+            ("failed", text) => Self::Failed {
+                text: text.to_owned(),
+            },
             _ => return None,
         })
     }
@@ -92,7 +99,11 @@ impl<'a> Line<'a> {
             // One blank ends the prefix; the rest of the indentation belongs to the text.
             rest = after.strip_prefix(' ').unwrap_or(after);
         }
-        Self { time, caller, text: rest }
+        Self {
+            time,
+            caller,
+            text: rest,
+        }
     }
 }
 
@@ -101,7 +112,11 @@ fn level(raw: &str) -> &str {
     let Some((number, after)) = raw.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
         return raw;
     };
-    if !number.is_empty() && number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit()) { after } else { raw }
+    if !number.is_empty() && number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit()) {
+        after
+    } else {
+        raw
+    }
 }
 
 fn bracket(text: &str) -> Option<(&str, &str)> {
@@ -111,7 +126,8 @@ fn bracket(text: &str) -> Option<(&str, &str)> {
 
 fn is_time(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    text.split_once('.').is_some_and(|(seconds, fraction)| digits(seconds) && digits(fraction))
+    text.split_once('.')
+        .is_some_and(|(seconds, fraction)| digits(seconds) && digits(fraction))
 }
 
 fn is_caller(text: &str) -> bool {

@@ -35,7 +35,10 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(caller: Option<&str>) -> Self {
-        Self { caller: caller.map(str::to_owned), ..Self::default() }
+        Self {
+            caller: caller.map(str::to_owned),
+            ..Self::default()
+        }
     }
 
     /// Whether it has taken all that a report can hold.
@@ -54,7 +57,8 @@ impl Report {
             self.warning(at);
         } else if text.contains(" PID: ") && text.contains("CPU: ") {
             self.context(text);
-        } else if text.trim_start().starts_with("Call trace:") || text.trim_start().starts_with("Call Trace:") {
+        } else if text.trim_start().starts_with("Call trace:") || text.trim_start().starts_with("Call Trace:")
+        {
             self.in_trace = true;
         } else if self.in_trace
             && let Some(frame) = Frame::parse(text)
@@ -94,8 +98,14 @@ impl Report {
             && let Some((_, after)) = text.split_once(" Comm: ")
         {
             // A task's name may hold blanks; the taint state ends it.
-            let end = [" Not tainted", " Tainted:", " Kdump:"].iter().filter_map(|end| after.find(end)).min();
-            let comm = end.map_or_else(|| after.split_whitespace().next().unwrap_or(after), |end| &after[..end]);
+            let end = [" Not tainted", " Tainted:", " Kdump:"]
+                .iter()
+                .filter_map(|end| after.find(end))
+                .min();
+            let comm = end.map_or_else(
+                || after.split_whitespace().next().unwrap_or(after),
+                |end| &after[..end],
+            );
             self.comm = Some(comm.to_owned());
         }
     }
@@ -113,7 +123,19 @@ impl Report {
         let kind = Kind::of(&self.frames);
         let (cpu, pid, comm, source, trace, raw) =
             (self.cpu, self.pid, self.comm, self.source, self.frames, self.raw);
-        (Some(LateProbe { cpu, pid, comm, source, kind, trace, raw, ..late }), None)
+        (
+            Some(LateProbe {
+                cpu,
+                pid,
+                comm,
+                source,
+                kind,
+                trace,
+                raw,
+                ..late
+            }),
+            None,
+        )
     }
 }
 
@@ -122,7 +144,12 @@ impl LateProbe {
     pub(super) fn from_line(line: &Line<'_>) -> Option<Self> {
         let (before, _) = line.text.split_once(LATE_PROBE)?;
         // Console output of a user program may stand before the kernel's line, stamp and all.
-        let names = before.rsplit("] ").next().unwrap_or(before).trim().trim_end_matches(':');
+        let names = before
+            .rsplit("] ")
+            .next()
+            .unwrap_or(before)
+            .trim()
+            .trim_end_matches(':');
         let (driver, device) = names.rsplit_once(' ').unwrap_or(("", names));
         Some(Self {
             device: clip(device, 128).to_owned(),
@@ -148,7 +175,9 @@ impl Frame {
         let (offset, size) = offset.split_once("/0x")?;
         let hex = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
         let known = rest.is_empty() || rest.starts_with('[') || rest.starts_with('(');
-        let named = symbol.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$' | b':'));
+        let named = symbol
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$' | b':'));
         (hex(offset) && hex(size) && known && named && !symbol.is_empty()).then(|| Self(text.to_owned()))
     }
 
@@ -167,9 +196,10 @@ impl Kind {
             .iter()
             .find_map(|frame| match frame.function() {
                 "probe_iommu_group" | "bus_iommu_probe" | "iommu_device_register" => Some(Self::Walk),
-                "of_iommu_configure" | "acpi_iommu_configure_id" | "acpi_dma_configure_id" | "really_probe" => {
-                    Some(Self::Replay)
-                }
+                "of_iommu_configure"
+                | "acpi_iommu_configure_id"
+                | "acpi_dma_configure_id"
+                | "really_probe" => Some(Self::Replay),
                 _ => None,
             })
             .unwrap_or(Self::Unknown)

@@ -38,15 +38,27 @@ const OLD: &str = "\
 #[test]
 fn the_form_up_to_6_18() {
     let hit = only_hit(OLD);
-    assert_eq!((hit.driver.as_str(), hit.device.as_str()), ("adreno", "13d00000.gpu"));
-    assert_eq!((hit.cpu, hit.pid, hit.comm.as_deref()), (Some(1), Some(13), Some("kworker/u16:1")));
+    assert_eq!(
+        (hit.driver.as_str(), hit.device.as_str()),
+        ("adreno", "13d00000.gpu")
+    );
+    assert_eq!(
+        (hit.cpu, hit.pid, hit.comm.as_deref()),
+        (Some(1), Some(13), Some("kworker/u16:1"))
+    );
     assert_eq!(hit.source.as_deref(), Some("drivers/iommu/iommu.c:571"));
     assert_eq!(hit.time.as_deref(), Some("4.350107"));
     assert_eq!(hit.kind, Kind::Replay);
     let functions: Vec<&str> = hit.trace.iter().map(|frame| frame.function()).collect();
     assert_eq!(
         functions,
-        ["__iommu_probe_device", "iommu_probe_device", "of_iommu_configure", "really_probe", "adreno_register"]
+        [
+            "__iommu_probe_device",
+            "iommu_probe_device",
+            "of_iommu_configure",
+            "really_probe",
+            "adreno_register"
+        ]
     );
     assert_eq!(hit.trace[0].as_str(), "__iommu_probe_device+0x208/0x38c (P)");
 }
@@ -64,7 +76,10 @@ fn the_form_since_6_19_where_names_of_tasks_hold_slashes() {
           really_probe+0xb8/0x2d0
          ---[ end trace 0000000000000000 ]---",
     );
-    assert_eq!((hit.cpu, hit.pid, hit.comm.as_deref()), (Some(7), Some(71), Some("kworker/u16:2")));
+    assert_eq!(
+        (hit.cpu, hit.pid, hit.comm.as_deref()),
+        (Some(7), Some(71), Some("kworker/u16:2"))
+    );
     assert_eq!(hit.source.as_deref(), Some("drivers/iommu/iommu.c:650"));
     assert_eq!(hit.kind, Kind::Walk);
 }
@@ -86,8 +101,14 @@ fn prefixes_of_levels_and_callers() {
         (time, caller, text)
     };
     assert_eq!(parse("<4>[    6.246790] a"), (Some("6.246790"), None, "a"));
-    assert_eq!(parse("[    2.360729][    T1] a"), (Some("2.360729"), Some("T1"), "a"));
-    assert_eq!(parse("[    2.360729] [    C3]  a"), (Some("2.360729"), Some("C3"), " a"));
+    assert_eq!(
+        parse("[    2.360729][    T1] a"),
+        (Some("2.360729"), Some("T1"), "a")
+    );
+    assert_eq!(
+        parse("[    2.360729] [    C3]  a"),
+        (Some("2.360729"), Some("C3"), " a")
+    );
     assert_eq!(parse("[    2.360729  T1] a"), (Some("2.360729"), Some("T1"), "a"));
     assert_eq!(parse("[  OK  ] Started"), (None, None, "[  OK  ] Started"));
     assert_eq!(parse("<not a level> a"), (None, None, "<not a level> a"));
@@ -108,7 +129,11 @@ fn reports_of_two_callers_do_not_mix() {
 [ 1.0][   T5] ---[ end trace 0000000000000000 ]---
 ",
     );
-    let told: Vec<(&str, Kind)> = classifier.hits().iter().map(|hit| (hit.device.as_str(), hit.kind)).collect();
+    let told: Vec<(&str, Kind)> = classifier
+        .hits()
+        .iter()
+        .map(|hit| (hit.device.as_str(), hit.kind))
+        .collect();
     assert_eq!(told, [("b.dev", Kind::Walk), ("a.dev", Kind::Replay)]);
 }
 
@@ -124,14 +149,17 @@ fn lines_of_others_within_a_report_are_no_frames() {
 
 #[test]
 fn without_markers_every_warning_still_counts() {
-    let line = |n: u32| format!("[ {n}.0] drv dev{n}: late IOMMU probe at driver bind, something fishy here!\n");
+    let line =
+        |n: u32| format!("[ {n}.0] drv dev{n}: late IOMMU probe at driver bind, something fishy here!\n");
     let classifier = read(&(line(1) + &line(2) + &line(3)));
     assert_eq!((classifier.hit_count(), classifier.hits().len()), (3, 3));
 }
 
 #[test]
 fn a_kernel_line_behind_a_user_programs_output_counts() {
-    let hit = only_hit("some prompt$ [    9.000001] drv dev: late IOMMU probe at driver bind, something fishy here!\n");
+    let hit = only_hit(
+        "some prompt$ [    9.000001] drv dev: late IOMMU probe at driver bind, something fishy here!\n",
+    );
     assert_eq!((hit.driver.as_str(), hit.device.as_str()), ("drv", "dev"));
 }
 
@@ -144,7 +172,10 @@ fn the_dumped_log_repeats_nothing() {
     assert_eq!(classifier.hit_count(), 2);
     assert_eq!(classifier.others(), []);
     // The same with nothing seen live: twice the same line is twice the warning.
-    assert_eq!(read(&format!("@@boot-stress dmesg begin\n{live}{live}")).hit_count(), 2);
+    assert_eq!(
+        read(&format!("@@boot-stress dmesg begin\n{live}{live}")).hit_count(),
+        2
+    );
 }
 
 #[test]
@@ -195,9 +226,14 @@ fn sentinels_wherever_they_stand_in_a_line() {
     );
     let expected = [
         Sentinel::Begin,
-        Sentinel::Step { index: 12, text: "load fixed".to_owned() },
+        Sentinel::Step {
+            index: 12,
+            text: "load fixed".to_owned(),
+        },
         Sentinel::Done,
-        Sentinel::Timeout { text: "step 3: mark x after 5 s".to_owned() },
+        Sentinel::Timeout {
+            text: "step 3: mark x after 5 s".to_owned(),
+        },
     ];
     assert_eq!(events, expected.map(Event::Sentinel));
 }
@@ -205,7 +241,11 @@ fn sentinels_wherever_they_stand_in_a_line() {
 #[test]
 fn a_storm_is_counted_and_not_kept() {
     let text: String = (0..10_000)
-        .map(|n| format!("[ {n}.0] drv d{n}: late IOMMU probe at driver bind\n[ {n}.1] WARNING: at f{n}.c:1 g{n}\n"))
+        .map(|n| {
+            format!(
+                "[ {n}.0] drv d{n}: late IOMMU probe at driver bind\n[ {n}.1] WARNING: at f{n}.c:1 g{n}\n"
+            )
+        })
         .collect();
     let classifier = read(&text);
     assert_eq!(classifier.hit_count(), 10_000);

@@ -55,12 +55,21 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
     };
     let helper = match env::current_exe() {
         Ok(helper) => helper,
-        Err(error) => return fail(code::ENVIRONMENT, &format!("cannot find this program's file: {error}")),
+        Err(error) => {
+            return fail(
+                code::ENVIRONMENT,
+                &format!("cannot find this program's file: {error}"),
+            );
+        }
     };
     let environment = match Choice::from(parts).resolve(Arc::from(guest_images::progress::on_stderr())) {
         Ok(environment) => environment,
         Err(error) => {
-            let code = if error.is_usage() { code::USAGE } else { code::ENVIRONMENT };
+            let code = if error.is_usage() {
+                code::USAGE
+            } else {
+                code::ENVIRONMENT
+            };
             return fail(code, &error.to_string());
         }
     };
@@ -81,7 +90,9 @@ fn report(Run { verdict, broken }: &Run, json: bool) -> ExitCode {
         return fail(status(error), &error.to_string());
     }
     let text = if json {
-        serde_json::to_string_pretty(verdict).map(|text| text + "\n").unwrap_or_default()
+        serde_json::to_string_pretty(verdict)
+            .map(|text| text + "\n")
+            .unwrap_or_default()
     } else {
         verdict.to_string()
     };

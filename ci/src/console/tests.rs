@@ -17,7 +17,11 @@ fn lines(chunks: &[&[u8]]) -> Vec<String> {
 #[test]
 fn carriage_returns_escapes_and_chunk_borders_do_not_show() {
     assert_eq!(
-        lines(&[b"[    0.0] a\r\n\x1b[1;3", b"1mred\x1b[0m\n\x1b=x\x07y\tz\r", b"\nlast"]),
+        lines(&[
+            b"[    0.0] a\r\n\x1b[1;3",
+            b"1mred\x1b[0m\n\x1b=x\x07y\tz\r",
+            b"\nlast"
+        ]),
         ["[    0.0] a", "red", "xy z", "last"]
     );
 }

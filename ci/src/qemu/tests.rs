@@ -37,9 +37,24 @@ fn a_fit_one_is_taken_and_others_say_why_not() {
     let good = fake(&dir, "QEMU emulator version 10.1.1", DEVICE);
     assert_eq!(Qemu::examine(&good, "test").unwrap().version, "10.1.1");
     let old = fake(&dir, "QEMU emulator version 10.1.0", DEVICE);
-    assert!(matches!(Qemu::examine(&old, "test"), Err(Unfit::TooOld { version: Version(10, 1, 0), .. })));
+    assert!(matches!(
+        Qemu::examine(&old, "test"),
+        Err(Unfit::TooOld {
+            version: Version(10, 1, 0),
+            ..
+        })
+    ));
     let bare = fake(&dir, "QEMU emulator version 11.0.0", "name \"vfio-pci\", bus PCI");
-    assert!(matches!(Qemu::examine(&bare, "test"), Err(Unfit::NoDevice { .. })));
-    assert!(matches!(Qemu::examine(&dir.path().join("none"), "test"), Err(Unfit::Broken { .. })));
-    assert!(matches!(Qemu::examine("/bin/false".as_ref(), "test"), Err(Unfit::Broken { .. })));
+    assert!(matches!(
+        Qemu::examine(&bare, "test"),
+        Err(Unfit::NoDevice { .. })
+    ));
+    assert!(matches!(
+        Qemu::examine(&dir.path().join("none"), "test"),
+        Err(Unfit::Broken { .. })
+    ));
+    assert!(matches!(
+        Qemu::examine("/bin/false".as_ref(), "test"),
+        Err(Unfit::Broken { .. })
+    ));
 }

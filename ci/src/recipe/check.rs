@@ -21,7 +21,10 @@ pub(super) struct Problem {
 type Checked<T> = Result<T, Problem>;
 
 fn problem<T>(span: Range<usize>, problem: impl Into<String>) -> Checked<T> {
-    Err(Problem { span, problem: problem.into() })
+    Err(Problem {
+        span,
+        problem: problem.into(),
+    })
 }
 
 pub(super) fn recipe(written: Written) -> Checked<Recipe> {
@@ -44,7 +47,10 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
     if let Some(schema) = schema
         && *schema.get_ref() != SCHEMA
     {
-        let text = format!("`schema` = {}: this program reads schema {SCHEMA}", schema.get_ref());
+        let text = format!(
+            "`schema` = {}: this program reads schema {SCHEMA}",
+            schema.get_ref()
+        );
         return problem(schema.span(), text);
     }
     if !is_name(name.get_ref()) {
@@ -52,14 +58,20 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
     }
     let settle_ms = match settle_ms {
         Some(ms) if *ms.get_ref() > MAX_SETTLE_MS => {
-            return problem(ms.span(), format!("`settle_ms` = {}: at most {MAX_SETTLE_MS}", ms.get_ref()));
+            return problem(
+                ms.span(),
+                format!("`settle_ms` = {}: at most {MAX_SETTLE_MS}", ms.get_ref()),
+            );
         }
         Some(ms) => ms.into_inner(),
         None => DEFAULT_SETTLE_MS,
     };
     for module in &modules {
         if !is_module(module.get_ref()) {
-            return problem(module.span(), format!("{:?} is not the name of a module", module.get_ref()));
+            return problem(
+                module.span(),
+                format!("{:?} is not the name of a module", module.get_ref()),
+            );
         }
     }
     let modules: Vec<String> = modules.into_iter().map(Spanned::into_inner).collect();
@@ -101,7 +113,10 @@ fn models(
         let name = &smmu.get_ref().name;
         if !board.smmus.iter().any(|on_board| on_board.name == *name) {
             let names = list(board.smmus.iter().map(|s| s.name.as_str()));
-            return problem(smmu.span(), format!("smmu \"{name}\" is not on the board, which has {names}"));
+            return problem(
+                smmu.span(),
+                format!("smmu \"{name}\" is not on the board, which has {names}"),
+            );
         }
         if written.iter().take(i).any(|other| other.get_ref().name == *name) {
             return problem(smmu.span(), format!("smmu \"{name}\" is described twice"));
@@ -128,12 +143,18 @@ fn models(
             );
             return problem(span, text);
         }
-        let plan = Plan { delays: model.delays.clone() };
+        let plan = Plan {
+            delays: model.delays.clone(),
+        };
         if let Err(error) = Smmu::new(&model.model, plan) {
             return problem(span, format!("smmu \"{}\": {error}", on_board.name));
         }
         for rule in &model.delays {
-            for (key, mark) in [("until", &rule.until), ("after", &rule.after), ("before", &rule.before)] {
+            for (key, mark) in [
+                ("until", &rule.until),
+                ("after", &rule.after),
+                ("before", &rule.before),
+            ] {
                 if let Some(mark) = mark
                     && !marks.contains(mark)
                 {
@@ -183,7 +204,10 @@ fn steps_of(
 fn action(action: &Action, modules: &[String], marks: &[String], layout: &Layout) -> Result<(), String> {
     match action {
         Action::Load { module, .. } if !modules.contains(module) => {
-            return Err(format!("module \"{module}\" is not in `modules`, which has {}", list(modules)));
+            return Err(format!(
+                "module \"{module}\" is not in `modules`, which has {}",
+                list(modules)
+            ));
         }
         // Dependencies are packed without being named, so a module to unload need not be in the list.
         Action::Unload { module } if !is_module(module) => {
@@ -214,24 +238,41 @@ fn action(action: &Action, modules: &[String], marks: &[String], layout: &Layout
 
 /// The names in `${name}`.
 fn references(text: &str) -> impl Iterator<Item = &str> {
-    text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+    text.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
 }
 
 fn unknown_mark(key: &str, mark: &str, marks: &[String]) -> String {
-    format!("`{key}`: \"{mark}\" is no mark of this recipe, which has {}", list(marks))
+    format!(
+        "`{key}`: \"{mark}\" is no mark of this recipe, which has {}",
+        list(marks)
+    )
 }
 
 fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("\"{}\"", name.as_ref())).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    let names: Vec<String> = names
+        .into_iter()
+        .map(|name| format!("\"{}\"", name.as_ref()))
+        .collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn is_name(name: &str) -> bool {
-    let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let letters = name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     letters && (1..=40).contains(&name.len())
 }
 
 fn is_module(name: &str) -> bool {
-    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    let letters = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     letters && (1..=64).contains(&name.len())
 }

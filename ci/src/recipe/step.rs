@@ -152,15 +152,30 @@ impl Written {
             value: to.device,
         };
         let mut actions: Vec<Action> = [
-            load.map(|module| Action::Load { module, args: args.unwrap_or_default() }),
+            load.map(|module| Action::Load {
+                module,
+                args: args.unwrap_or_default(),
+            }),
             unload.map(|module| Action::Unload { module }),
             bind.map(|to| bound("bind", to)),
             unbind.map(|to| bound("unbind", to)),
-            write.map(|to| Action::Write { path: to.path, value: to.value }),
-            wait_mark.map(|mark| Action::WaitMark { mark, timeout_s: wait }),
+            write.map(|to| Action::Write {
+                path: to.path,
+                value: to.value,
+            }),
+            wait_mark.map(|mark| Action::WaitMark {
+                mark,
+                timeout_s: wait,
+            }),
             raise_mark.map(|mark| Action::RaiseMark { mark }),
-            wait_path.map(|path| Action::WaitPath { path, timeout_s: wait }),
-            wait_log.map(|text| Action::WaitLog { text, timeout_s: wait }),
+            wait_path.map(|path| Action::WaitPath {
+                path,
+                timeout_s: wait,
+            }),
+            wait_log.map(|text| Action::WaitLog {
+                text,
+                timeout_s: wait,
+            }),
             sleep_ms.map(|ms| Action::Sleep { ms }),
             shell.map(|commands| Action::Shell { commands }),
         ]
@@ -168,19 +183,27 @@ impl Written {
         .flatten()
         .collect();
         let (Some(action), true) = (actions.pop(), actions.is_empty()) else {
-            return Err("a step has exactly one of `load`, `unload`, `bind`, `unbind`, `write`, `wait_mark`, \
+            return Err(
+                "a step has exactly one of `load`, `unload`, `bind`, `unbind`, `write`, `wait_mark`, \
                         `raise_mark`, `wait_path`, `wait_log`, `sleep_ms`, `shell`"
-                .to_owned());
+                    .to_owned(),
+            );
         };
         if has_args && !matches!(action, Action::Load { .. }) {
             return Err("`args` goes with `load`".to_owned());
         }
-        let waits =
-            matches!(action, Action::WaitMark { .. } | Action::WaitPath { .. } | Action::WaitLog { .. });
+        let waits = matches!(
+            action,
+            Action::WaitMark { .. } | Action::WaitPath { .. } | Action::WaitLog { .. }
+        );
         if timeout_s.is_some() && !waits {
             return Err("`timeout_s` goes with `wait_mark`, `wait_path` and `wait_log`".to_owned());
         }
-        Ok(Step { note, background, action })
+        Ok(Step {
+            note,
+            background,
+            action,
+        })
     }
 }
 

@@ -7,7 +7,11 @@ fn every_shipped_recipe_is_valid_and_called_like_its_file() {
     for shipped in SHIPPED {
         let recipe = shipped.recipe().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(recipe.name, shipped.name);
-        assert!(!recipe.why.is_empty(), "{} does not say why it works", recipe.name);
+        assert!(
+            !recipe.why.is_empty(),
+            "{} does not say why it works",
+            recipe.name
+        );
     }
     assert!(shipped(DEFAULT).is_some());
 }

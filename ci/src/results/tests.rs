@@ -26,10 +26,18 @@ fn dates() {
 
 #[test]
 fn a_line_per_boot_and_only_the_consoles_asked_for() {
-    for (keep, expected) in [(Keep::Hits, vec![2, 3]), (Keep::All, vec![1, 2, 3]), (Keep::None, vec![])] {
+    for (keep, expected) in [
+        (Keep::Hits, vec![2, 3]),
+        (Keep::All, vec![1, 2, 3]),
+        (Keep::None, vec![]),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let mut results = Results::create(Some(dir.path()), "boot", keep).unwrap();
-        let outcomes = [Outcome::NoHit, Outcome::Hit, Outcome::Inconclusive("because".to_owned())];
+        let outcomes = [
+            Outcome::NoHit,
+            Outcome::Hit,
+            Outcome::Inconclusive("because".to_owned()),
+        ];
         for (boot, outcome) in (1..).zip(outcomes) {
             if let Some(console) = results.console(boot) {
                 fs::write(console, "console").unwrap();
@@ -39,10 +47,14 @@ fn a_line_per_boot_and_only_the_consoles_asked_for() {
         let lines = fs::read_to_string(dir.path().join("results.ndjson")).unwrap();
         let lines: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
         assert_eq!(lines.len(), 3);
-        assert_eq!((&lines[1]["boot"], &lines[1]["outcome"]), (&2.into(), &"hit".into()));
+        assert_eq!(
+            (&lines[1]["boot"], &lines[1]["outcome"]),
+            (&2.into(), &"hit".into())
+        );
         assert_eq!(lines[2]["reason"], "because");
-        let there: Vec<u32> =
-            (1..=3).filter(|boot| dir.path().join(format!("boot-{boot:03}.log")).exists()).collect();
+        let there: Vec<u32> = (1..=3)
+            .filter(|boot| dir.path().join(format!("boot-{boot:03}.log")).exists())
+            .collect();
         assert_eq!(there, expected);
         assert_eq!(results.kept().len(), expected.len());
     }
@@ -50,6 +62,11 @@ fn a_line_per_boot_and_only_the_consoles_asked_for() {
 
 #[test]
 fn a_directory_that_cannot_be_written_says_what_to_do() {
-    let error = Results::create(Some("/proc/none".as_ref()), "boot", Keep::All).unwrap_err().to_string();
-    assert!(error.contains("/proc/none") && error.contains("--results"), "{error}");
+    let error = Results::create(Some("/proc/none".as_ref()), "boot", Keep::All)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("/proc/none") && error.contains("--results"),
+        "{error}"
+    );
 }

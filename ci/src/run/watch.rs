@@ -176,28 +176,51 @@ impl Watch {
         let reason = match end {
             _ if self.panicked => "the kernel panicked".to_owned(),
             End::Mute => {
-                format!("the kernel printed nothing for {} s", seconds(self.limits.first_output))
+                format!(
+                    "the kernel printed nothing for {} s",
+                    seconds(self.limits.first_output)
+                )
             }
-            End::NoBegin => format!("the guest was still booting after {} s", seconds(self.limits.boot)),
+            End::NoBegin => format!(
+                "the guest was still booting after {} s",
+                seconds(self.limits.boot)
+            ),
             End::Timeout => {
-                format!("not over after {} s; {}", seconds(self.limits.total), self.whereabouts())
+                format!(
+                    "not over after {} s; {}",
+                    seconds(self.limits.total),
+                    self.whereabouts()
+                )
             }
             End::Powered | End::Seen => match &self.spoiled {
                 Some(spoiled) => spoiled.clone(),
                 None if self.done => {
-                    let oops = self.classifier.others().into_iter().find(|other| other.kind == OtherKind::Oops);
+                    let oops = self
+                        .classifier
+                        .others()
+                        .into_iter()
+                        .find(|other| other.kind == OtherKind::Oops);
                     let Some(oops) = oops else { return Outcome::NoHit };
                     format!("the kernel had an oops: {}", oops.title)
                 }
                 None => format!("the guest ended early; {}", self.whereabouts()),
             },
         };
-        if self.begun.is_some() { Outcome::Inconclusive(reason) } else { Outcome::NotBooted(reason) }
+        if self.begun.is_some() {
+            Outcome::Inconclusive(reason)
+        } else {
+            Outcome::NotBooted(reason)
+        }
     }
 }
 
 /// Whether a line of QEMU's standard error says that a vfio-user device stopped answering.
 pub(super) fn tells_of_lost_device(line: &str) -> bool {
-    const SIGNS: [&str; 4] = ["timed out", "vfio_user_recv", "server disconnected", "bad header size"];
+    const SIGNS: [&str; 4] = [
+        "timed out",
+        "vfio_user_recv",
+        "server disconnected",
+        "bad header size",
+    ];
     SIGNS.iter().any(|sign| line.contains(sign))
 }

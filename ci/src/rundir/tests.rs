@@ -10,7 +10,10 @@ fn only_the_owner_enters_and_nothing_stays() {
     let base = tempfile::tempdir().unwrap();
     let run = RunDir::create_in(base.path()).unwrap();
     fs::write(run.file("x"), "y").unwrap();
-    assert_eq!(fs::metadata(run.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(run.path()).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     drop(run);
     assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
 }
@@ -45,5 +48,8 @@ fn a_socket_path_that_cannot_be_bound_is_refused() {
 #[test]
 fn a_base_that_cannot_be_written_says_what_to_set() {
     let error = RunDir::create_in("/proc/self".as_ref()).unwrap_err().to_string();
-    assert!(error.contains("/proc/self") && error.contains("TMPDIR"), "{error}");
+    assert!(
+        error.contains("/proc/self") && error.contains("TMPDIR"),
+        "{error}"
+    );
 }

@@ -13,14 +13,23 @@ fn only_the_last_lines_of_standard_error_are_kept() {
     read_stderr(text.as_bytes(), &lines, |_| {});
     let lines = lines.into_inner().unwrap();
     assert_eq!(lines.len(), super::STDERR_LINES);
-    assert_eq!((lines.front().unwrap().as_str(), lines.back().unwrap().as_str()), ("line 60", "line 99"));
+    assert_eq!(
+        (lines.front().unwrap().as_str(), lines.back().unwrap().as_str()),
+        ("line 60", "line 99")
+    );
 }
 
 #[test]
 fn a_line_without_end_is_cut() {
     let lines = Mutex::new(VecDeque::new());
     read_stderr(&[b'x'; 1_000_000][..], &lines, |_| {});
-    assert!(lines.into_inner().unwrap().iter().all(|line| line.len() <= super::STDERR_WIDTH));
+    assert!(
+        lines
+            .into_inner()
+            .unwrap()
+            .iter()
+            .all(|line| line.len() <= super::STDERR_WIDTH)
+    );
 }
 
 #[test]

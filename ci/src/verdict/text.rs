@@ -12,8 +12,14 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Rate { hits, boots, .. } = self.rate;
         match self.verdict {
-            Word::Reproduced => writeln!(f, "REPRODUCED: {hits} of {boots} boots showed the late-probe warning.")?,
-            Word::NotReproduced => writeln!(f, "NOT REPRODUCED: none of {boots} boots showed the late-probe warning.")?,
+            Word::Reproduced => writeln!(
+                f,
+                "REPRODUCED: {hits} of {boots} boots showed the late-probe warning."
+            )?,
+            Word::NotReproduced => writeln!(
+                f,
+                "NOT REPRODUCED: none of {boots} boots showed the late-probe warning."
+            )?,
             Word::Inconclusive => writeln!(
                 f,
                 "INCONCLUSIVE: no late-probe warning, and {} of {} boots did not get to the end.",
@@ -35,7 +41,12 @@ impl fmt::Display for Verdict {
             )?;
         }
         let seconds = |ms: u64| format!("{}.{} s", ms / 1000, ms % 1000 / 100);
-        write!(f, "  time     {} for {} boots", seconds(self.elapsed_ms), self.boots())?;
+        write!(
+            f,
+            "  time     {} for {} boots",
+            seconds(self.elapsed_ms),
+            self.boots()
+        )?;
         match self.first_hit_ms {
             Some(ms) => writeln!(f, ", first hit after {}", seconds(ms))?,
             None => writeln!(f)?,
@@ -55,7 +66,12 @@ impl fmt::Display for Verdict {
             }
         }
         if let Some(reason) = &self.ended_early {
-            writeln!(f, "\nEnded after {} of {} boots: {reason}", self.boots(), self.boots_wanted)?;
+            writeln!(
+                f,
+                "\nEnded after {} of {} boots: {reason}",
+                self.boots(),
+                self.boots_wanted
+            )?;
         }
         writeln!(f, "\nResults  {}", self.results.display())?;
         for file in &self.files {
@@ -70,17 +86,26 @@ impl Verdict {
     fn groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut groups: Vec<Vec<&Hit>> = Vec::new();
         for hit in &self.hits {
-            match groups.iter_mut().find(|group| group.first().is_some_and(|first| alike(first, hit))) {
+            match groups
+                .iter_mut()
+                .find(|group| group.first().is_some_and(|first| alike(first, hit)))
+            {
                 Some(group) => group.push(hit),
                 None => groups.push(vec![hit]),
             }
         }
         for group in groups {
-            let Some(Hit { late, .. }) = group.first() else { continue };
+            let Some(Hit { late, .. }) = group.first() else {
+                continue;
+            };
             let mut boots: Vec<u32> = group.iter().map(|hit| hit.boot).collect();
             boots.dedup();
             writeln!(f, "\n{}: {}", list(&boots), place(late.kind))?;
-            let time = late.time.as_ref().map(|time| format!("[{time}] ")).unwrap_or_default();
+            let time = late
+                .time
+                .as_ref()
+                .map(|time| format!("[{time}] "))
+                .unwrap_or_default();
             writeln!(
                 f,
                 "  {time}{} {}: late IOMMU probe at driver bind, something fishy here!",
@@ -102,13 +127,22 @@ impl Verdict {
 
 fn alike(a: &Hit, b: &Hit) -> bool {
     let (a, b) = (&a.late, &b.late);
-    let path = |trace: &[Frame]| trace.iter().map(|frame| frame.function().to_owned()).collect::<Vec<_>>();
+    let path = |trace: &[Frame]| {
+        trace
+            .iter()
+            .map(|frame| frame.function().to_owned())
+            .collect::<Vec<_>>()
+    };
     a.kind == b.kind && a.driver == b.driver && a.device == b.device && path(&a.trace) == path(&b.trace)
 }
 
 fn list(boots: &[u32]) -> String {
     let numbers: Vec<String> = boots.iter().map(u32::to_string).collect();
-    format!("Boot{} {}", if boots.len() == 1 { "" } else { "s" }, numbers.join(", "))
+    format!(
+        "Boot{} {}",
+        if boots.len() == 1 { "" } else { "s" },
+        numbers.join(", ")
+    )
 }
 
 fn place(kind: Kind) -> &'static str {

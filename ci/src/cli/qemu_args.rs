@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! `boot-stress qemu-args`: for people who start QEMU themselves.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::{QemuArgs, code, fail, print};
+use crate::environment::{Choice, Environment};
+use crate::machine::{self, Backing, Files, FilesError};
+use crate::recipe::Recipe;
+use crate::run::SERVER;
+
+pub(super) fn main(args: QemuArgs) -> ExitCode {
+    let QemuArgs {
+        recipe,
+        dir,
+        seed,
+        smp,
+        parts,
+    } = args;
+    let mut recipe = match Recipe::find(&recipe) {
+        Ok(recipe) => recipe,
+        Err(error) => return fail(code::USAGE, &error.to_string()),
+    };
+    if let Some(cpus) = smp {
+        recipe.board.cpus = cpus;
+    }
+    let environment = match Choice::from(parts).resolve(Arc::from(guest_images::progress::on_stderr())) {
+        Ok(environment) => environment,
+        Err(error) => {
+            let code = if error.is_usage() {
+                code::USAGE
+            } else {
+                code::ENVIRONMENT
+            };
+            return fail(code, &error.to_string());
+        }
+    };
+    match commands(&recipe, &environment, &dir, seed) {
+        Ok(text) => print(&text),
+        Err(error) => fail(code::ENVIRONMENT, &error.to_string()),
+    }
+}
+
+fn commands(recipe: &Recipe, environment: &Environment, dir: &Path, seed: u64) -> Result<String, FilesError> {
+    let write = |path: &Path, source| FilesError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    fs::create_dir_all(dir).map_err(|source| write(dir, source))?;
+    let dir = std::path::absolute(dir).map_err(|source| write(dir, source))?;
+    let layout = recipe.layout()?;
+    let files = Files::generate(&dir, recipe, &layout, &environment.guest)?;
+    let config = dir.join("server.toml");
+    fs::write(&config, machine::server_config(recipe, &dir, seed)?)
+        .map_err(|source| write(&config, source))?;
+    let backing = Backing::Server { sockets: &dir };
+    let qemu = machine::program(
+        &environment.qemu,
+        recipe,
+        &layout,
+        &environment.guest,
+        &files,
+        backing,
+    );
+    let own = std::env::current_exe().unwrap_or_else(|_| "boot-stress".into());
+    let mut text = format!(
+        "# First the server; it says \"ready\" and runs until it gets a signal.\n{} {SERVER} --config {}\n",
+        quote(own.as_os_str()),
+        quote(config.as_os_str())
+    );
+    text.push_str("# Then QEMU, in another terminal; the guest's console is its standard output.\n");
+    for (key, value) in &qemu.env {
+        let _ = write!(text, "{}={} ", key.display(), quote(value));
+    }
+    text.push_str(&quote(qemu.path.as_os_str()));
+    for arg in &qemu.args {
+        // One option per line, with its value.
+        text.push_str(if arg.as_encoded_bytes().starts_with(b"-") {
+            " \\\n  "
+        } else {
+            " "
+        });
+        text.push_str(&quote(arg));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// As one word of a POSIX shell, plain if it can be.
+fn quote(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=,:+@".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
