@@ -221,8 +221,8 @@ impl Geometry {
         );
         require!(
             self.stream_match_groups,
-            self.stream_match_groups <= 127,
-            "must be 0 to 127"
+            self.stream_match_groups <= 128,
+            "must be 0 to 128"
         );
         let most = if indexing { 7 } else { 15 };
         let why = if indexing {

@@ -37,7 +37,10 @@ pub enum Site {
 
 /// A fixed time, or bounds of a uniform distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a number of microseconds, or `{ min = …, max = … }` of them, was expected"
+)]
 pub enum Time {
     /// Always this many microseconds.
     Fixed(u64),
@@ -181,7 +184,10 @@ impl DelayRule {
         }
         let kinds = [self.polls.is_some(), self.time_us.is_some(), self.until.is_some()];
         if kinds.iter().filter(|&&given| given).count() != 1 {
-            return error("polls", "`time_us` and `until`: give exactly one of the three");
+            return error(
+                "polls",
+                "or `time_us` or `until`: exactly one of the three has to be given",
+            );
         }
         if self.polls.is_some_and(|polls| polls == 0 || polls > MAX_POLLS) {
             return error("polls", &format!("must be 1 to {MAX_POLLS}"));

@@ -225,6 +225,17 @@ pub struct Gfsynr0 {
     nested: bool,
 }
 
+impl Gfsynr0 {
+    /// Every field.
+    pub const WRITE: u32 = Self::ats_mask()
+        | Self::nsattr_mask()
+        | Self::nsstate_mask()
+        | Self::ind_mask()
+        | Self::pnu_mask()
+        | Self::wnr_mask()
+        | Self::nested_mask();
+}
+
 /// `sGFSYNR1`: the stream of the first global fault.
 #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
 #[derive(PartialEq, Eq)]
@@ -235,6 +246,11 @@ pub struct Gfsynr1 {
     /// Stream ID.
     #[bits(0..=15, rw)]
     streamid: u16,
+}
+
+impl Gfsynr1 {
+    /// The stream ID.
+    pub const WRITE: u32 = Self::streamid_mask();
 }
 
 /// `SMRn`: stream match, in two formats that `sCR0.EXIDENABLE` chooses between.
@@ -339,8 +355,9 @@ pub struct S2cr {
 }
 
 impl S2cr {
-    /// Every field of every format: reserved ones read back what was written (IHI 0062D §9.5).
-    pub const WRITE: u32 = 0x3fff_ffff;
+    /// Every field of every format, up to TRANSIENTCFG: one that the type reserves reads back what was written
+    /// (IHI 0062D §9.5).
+    pub const WRITE: u32 = u32::MAX >> (31 - *Self::TRANSIENTCFG_BITS.end());
 }
 
 /// `GATS1*` and `GATS12*`: a global address translation operation.

@@ -5,7 +5,7 @@
 //! Registers that only Secure software sees are rows too, as RAZ/WI. The contents of sACR and offsets 0x080 to 0x08c are
 //! MMU-500's.
 
-use super::global::{GlobalFaults, S2cr, Sacr, Scr0, Scr2};
+use super::global::{Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2};
 use crate::regs::frame;
 
 /// All bits of a 32-bit register.
@@ -45,9 +45,9 @@ frame! {
         /// Sets bits of the global fault status.
         Sgfsrrestore "sGFSRRESTORE" = 0x04c, 4, Wo, write GlobalFaults::NON_SECURE.bits();
         /// Syndrome of the first global fault.
-        Sgfsynr0 "sGFSYNR0" = 0x050, 4, Rw, write 0x7f;
+        Sgfsynr0 "sGFSYNR0" = 0x050, 4, Rw, write Gfsynr0::WRITE;
         /// Stream of the first global fault.
-        Sgfsynr1 "sGFSYNR1" = 0x054, 4, Rw, write 0xffff;
+        Sgfsynr1 "sGFSYNR1" = 0x054, 4, Rw, write Gfsynr1::WRITE;
         /// Implementation-defined syndrome.
         Sgfsynr2 "sGFSYNR2" = 0x058, 4, Rw;
         /// Invalidates all Secure TLB entries.

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! A machine around the model: sparse memory, a clock that tests turn, and a record of everything that comes out.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use smmu_emu::{Access, BusError, Config, Env, Line, Plan, Response, Smmu, Transaction};
+
+/// Everything outside the SMMU.
+#[derive(Default)]
+pub struct Host {
+    /// Nanoseconds.
+    pub time: Cell<u64>,
+    /// Pages of 4 KiB by number; what is not here is a bus error.
+    pages: BTreeMap<u64, Vec<u8>>,
+    /// Every call of `set_line`.
+    pub line_calls: Vec<(Line, bool)>,
+    /// Every access reported.
+    pub accesses: Vec<Access>,
+    /// Marks that are raised.
+    pub marks: BTreeSet<String>,
+    /// What `random` returns next; it counts up.
+    pub random: u64,
+    /// Memory reads, for tests that count walks.
+    pub reads: Cell<u32>,
+}
+
+impl Env for Host {
+    fn now(&self) -> u64 {
+        self.time.get()
+    }
+
+    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+        self.reads.set(self.reads.get() + 1);
+        let page = self.pages.get(&(address >> 12)).ok_or(BusError)?;
+        let at = usize::try_from(address & 0xfff).map_err(|_| BusError)?;
+        data.copy_from_slice(page.get(at..at + data.len()).ok_or(BusError)?);
+        Ok(())
+    }
+
+    fn set_line(&mut self, line: Line, level: bool) {
+        self.line_calls.push((line, level));
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random += 1;
+        self.random - 1
+    }
+
+    fn access(&mut self, access: &Access) {
+        self.accesses.push(*access);
+    }
+
+    fn mark(&self, name: &str) -> bool {
+        self.marks.contains(name)
+    }
+}
+
+impl Host {
+    /// Makes `size` bytes of zeroed memory.
+    pub fn add_memory(&mut self, address: u64, size: u64) {
+        for page in address >> 12..(address + size).div_ceil(0x1000) {
+            self.pages.entry(page).or_insert_with(|| vec![0; 0x1000]);
+        }
+    }
+
+    /// Writes a word of eight bytes, little-endian, making the page if need be.
+    pub fn write64(&mut self, address: u64, value: u64) {
+        self.add_memory(address, 8);
+        let page = self
+            .pages
+            .get_mut(&(address >> 12))
+            .expect("the page has just been made");
+        let at = (address & 0xfff) as usize;
+        page[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// The level that the record leaves a line at.
+    pub fn line(&self, line: Line) -> bool {
+        self.line_calls
+            .iter()
+            .rev()
+            .find(|(of, _)| *of == line)
+            .is_some_and(|(_, level)| *level)
+    }
+}
+
+/// An SMMU in its machine.
+pub struct Bench {
+    pub smmu: Smmu,
+    pub host: Host,
+    page_shift: u32,
+}
+
+/// The register space that an offset counts from.
+#[derive(Clone, Copy, Debug)]
+pub enum At {
+    Gr0(u64),
+    Gr1(u64),
+    Cb(u64, u64),
+}
+pub use At::{Cb, Gr0, Gr1};
+
+impl Bench {
+    /// The model of a configuration in TOML, without delays.
+    pub fn new(config: &str) -> Self {
+        Self::with_plan(config, "")
+    }
+
+    /// The model of a configuration and a plan in TOML.
+    pub fn with_plan(config: &str, plan: &str) -> Self {
+        let config: Config = toml::from_str(config).expect("the test's configuration parses");
+        let plan: Plan = toml::from_str(plan).expect("the test's plan parses");
+        let page_shift = config
+            .validate()
+            .expect("the test's configuration is valid")
+            .page_size
+            .shift();
+        let mut smmu = Smmu::new(&config, plan).expect("the test's configuration and plan are valid");
+        let mut host = Host::default();
+        smmu.reset(&mut host);
+        Self {
+            smmu,
+            host,
+            page_shift,
+        }
+    }
+
+    /// The byte offset in the register space.
+    pub fn offset(&self, at: At) -> u64 {
+        let pages = self.smmu.geometry().page_count();
+        match at {
+            Gr0(offset) => offset,
+            Gr1(offset) => (1 << self.page_shift) + offset,
+            Cb(bank, offset) => ((pages + bank) << self.page_shift) + offset,
+        }
+    }
+
+    /// Reads 32 bits.
+    pub fn r(&mut self, at: At) -> u32 {
+        let mut data = [0xa5; 4];
+        let offset = self.offset(at);
+        self.smmu.read(&mut self.host, offset, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    /// Reads 64 bits.
+    pub fn r64(&mut self, at: At) -> u64 {
+        let mut data = [0xa5; 8];
+        let offset = self.offset(at);
+        self.smmu.read(&mut self.host, offset, &mut data);
+        u64::from_le_bytes(data)
+    }
+
+    /// Writes 32 bits.
+    pub fn w(&mut self, at: At, value: u32) {
+        let offset = self.offset(at);
+        self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+    }
+
+    /// Writes 64 bits.
+    pub fn w64(&mut self, at: At, value: u64) {
+        let offset = self.offset(at);
+        self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+    }
+
+    /// A client's access.
+    pub fn transact(&mut self, transaction: Transaction) -> Response {
+        self.smmu.transact(&mut self.host, &transaction)
+    }
+}

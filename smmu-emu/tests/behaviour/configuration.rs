@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a user can choose, and what the errors say.
+
+use smmu_emu::{Config, Line, Plan, Smmu};
+
+fn parse(text: &str) -> Config {
+    toml::from_str(text).expect("the test's configuration parses")
+}
+
+#[test]
+fn register_space_holds_all_banks() {
+    for (config, space) in [
+        ("", 128 << 10),
+        ("page_size = \"64k\"", 2 << 20),
+        ("context_banks = 1", 128 << 10),
+        ("context_banks = 17", 256 << 10),
+        ("context_banks = 128", 1 << 20),
+        ("context_banks = 128\npage_size = \"64k\"", 16 << 20),
+    ] {
+        assert_eq!(parse(config).register_space(), space, "{config}");
+    }
+}
+
+#[test]
+fn one_line_for_global_faults_and_one_per_bank() {
+    let config = parse("context_banks = 2");
+    let lines = [Line::Global, Line::Context(0), Line::Context(1)];
+    assert_eq!(config.interrupt_lines(), lines);
+    let smmu = Smmu::new(&config, Plan::default()).expect("valid");
+    assert_eq!(
+        (smmu.lines().collect::<Vec<_>>(), smmu.context_banks()),
+        (lines.to_vec(), 2)
+    );
+    assert_eq!(parse("context_banks = 128").interrupt_lines().len(), 129);
+    assert!(
+        parse("context_banks = 0").interrupt_lines().is_empty(),
+        "not valid"
+    );
+}
+
+#[test]
+fn a_configuration_survives_being_written_and_read() {
+    for text in [
+        "preset = \"mmu-500-ats\"\n",
+        "preset = \"smmuv2-generic\"\ncontext_banks = 8\npage_size = \"64k\"\nats = false\n",
+    ] {
+        let config = parse(text);
+        let written = toml::to_string(&config).expect("a configuration can be written");
+        assert_eq!(written, text);
+        assert_eq!(parse(&written), config);
+    }
+}
+
+#[test]
+fn unknown_keys_and_values_are_errors() {
+    for text in [
+        "preset = \"mmu-400\"",
+        "context_bank = 3",
+        "page_size = \"16k\"",
+        "context_banks = -1",
+    ] {
+        assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn wrong_values_name_the_field_and_what_is_allowed() {
+    let wrong = [
+        "context_banks = 0",
+        "context_banks = 129",
+        "stage2_only_banks = 17",
+        "stream_match_groups = 129",
+        "stream_id_bits = 16",
+        "stream_id_bits = 0",
+        "stream_match_groups = 0\nstream_id_bits = 8",
+        "extended_stream_ids = true\nstream_id_bits = 8",
+        "address_bits = 52",
+        "granule_4k = false\ngranule_64k = false",
+    ];
+    let messages = wrong.map(|text| {
+        let error = parse(text).validate().expect_err(text);
+        format!("{}\n    {error}\n", text.replace('\n', ", "))
+    });
+    insta::assert_snapshot!(messages.concat());
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! A guest may do anything: no sequence of accesses panics, and what holds for every state holds afterwards.
+
+use proptest::prelude::*;
+use smmu_emu::{Intent, Response, Transaction};
+
+use crate::bench::{Bench, Host};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Read { offset: u64, len: usize },
+    Write { offset: u64, data: Vec<u8> },
+    Transact(Transaction),
+    Time(u64),
+    Mark,
+    Reset,
+}
+
+const CONFIGS: [&str; 5] = [
+    "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
+    "preset = \"mmu-500-ats\"\ncontext_banks = 2\nstream_match_groups = 2\nstream_id_bits = 3",
+    "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\nstream_match_groups = 3",
+    "preset = \"smmuv2-generic\"\ncontext_banks = 1\nstream_match_groups = 0\nstream_id_bits = 2\naddress_bits = 32",
+    "preset = \"smmuv2-generic\"\ncontext_banks = 128\npage_size = \"64k\"\ngranule_4k = false\ngranule_64k = false",
+];
+
+const PLAN: &str = "[[delay]]\nsite = \"ats\"\npolls = 2\nprobability = 50\n\
+    [[delay]]\nsite = \"context-sync\"\ntime_us = { min = 0, max = 3 }\n\
+    [[delay]]\nsite = \"global-sync\"\nuntil = \"m\"\nat_most_us = 5";
+
+/// Offsets that hit registers often: page numbers and register offsets that exist somewhere.
+fn offset() -> impl Strategy<Value = u64> {
+    let pages = prop_oneof![Just(0_u64), Just(1), 16_u64..20, 0_u64..40];
+    let registers = prop_oneof![
+        proptest::sample::select(vec![
+            0x0, 0x4, 0x8, 0x10, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x38, 0x3c, 0x40, 0x48, 0x4c, 0x50, 0x54,
+            0x58, 0x5c, 0x60, 0x68, 0x70, 0x74, 0x100, 0x110, 0x180, 0x188, 0x400, 0x404, 0x600, 0x7f0,
+            0x7f4, 0x800, 0x804, 0x808, 0x810, 0x818, 0x8f0, 0xc00, 0xc04,
+        ]),
+        0_u64..0x1000,
+    ];
+    prop_oneof![
+        9 => (pages, registers, prop_oneof![4 => Just(12), 1 => Just(16)]).prop_map(|(page, reg, shift)| (page << shift) + reg),
+        1 => any::<u64>(),
+    ]
+}
+
+/// Values that mean something: bits set one by one, tables in memory, or noise.
+fn value() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        (0_u32..64).prop_map(|bit| 1 << bit),
+        (0_u64..8).prop_map(|page| 0x9000_0000 + (page << 12)),
+        Just(0x1067),
+        Just(0x0001_0000),
+        Just(0x8000_0001),
+        Just(0x19),
+        Just(0),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let width = prop_oneof![8 => Just(4_usize), 4 => Just(8), 1 => 0_usize..20];
+    let intent = any::<(bool, bool, bool)>().prop_map(|(privileged, write, instruction)| Intent {
+        privileged,
+        write,
+        instruction,
+    });
+    prop_oneof![
+        4 => (offset(), width.clone()).prop_map(|(offset, len)| Op::Read { offset, len }),
+        8 => (offset(), width, value()).prop_map(|(offset, len, value)| {
+            Op::Write { offset, data: value.to_le_bytes().into_iter().cycle().take(len).collect() }
+        }),
+        3 => (prop_oneof![0_u16..6, any::<u16>()], prop_oneof![0_u64..0x4000, any::<u64>()], intent)
+            .prop_map(|(stream_id, address, intent)| Op::Transact(Transaction { stream_id, address, intent })),
+        1 => (0_u64..10_000).prop_map(Op::Time),
+        1 => Just(Op::Mark),
+        1 => Just(Op::Reset),
+    ]
+}
+
+/// Eight pages of memory that hold plausible descriptors pointing at each other.
+fn fill(host: &mut Host, seed: &[u64]) {
+    for page in 0..8_u64 {
+        for (slot, word) in seed.iter().enumerate() {
+            let next = 0x9000_0000 + ((word >> 3 & 7) << 12);
+            host.write64(
+                0x9000_0000 + (page << 12) + 8 * slot as u64,
+                word & 0xfff8_0000_0000_0fc3 | next,
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_accesses_panics(
+        config in 0..CONFIGS.len(),
+        seed in proptest::collection::vec(any::<u64>(), 1..16),
+        ops in proptest::collection::vec(op(), 1..120),
+    ) {
+        let mut bench = Bench::with_plan(CONFIGS[config], PLAN);
+        fill(&mut bench.host, &seed);
+        for op in ops {
+            match op {
+                Op::Read { offset, len } => {
+                    let mut data = vec![0xa5; len];
+                    bench.smmu.read(&mut bench.host, offset, &mut data);
+                }
+                Op::Write { offset, data } => bench.smmu.write(&mut bench.host, offset, &data),
+                Op::Transact(transaction) => {
+                    if let Response::Proceed(translation) = bench.transact(transaction) {
+                        let bits = bench.smmu.geometry().address_bits;
+                        prop_assert_eq!(translation.address >> bits, 0, "fits the output size");
+                        prop_assert!(translation.length > 0);
+                    }
+                }
+                Op::Time(step) => bench.host.time.set(bench.host.time.get() + step),
+                Op::Mark => { bench.host.marks.insert("m".into()); }
+                Op::Reset => bench.smmu.reset(&mut bench.host),
+            }
+            // A line is high exactly if its registers say so.
+            let faults = bench.r(crate::bench::Cb(0, 0x58)) & 0x8000_01fe != 0;
+            let enabled = bench.r(crate::bench::Cb(0, 0x00)) >> 6 & 1 == 1;
+            prop_assert_eq!(bench.host.line(smmu_emu::Line::Context(0)), faults && enabled);
+        }
+    }
+
+    #[test]
+    fn reading_twice_reads_the_same(config in 0..CONFIGS.len(), ops in proptest::collection::vec((offset(), value()), 0..60)) {
+        let mut bench = Bench::new(CONFIGS[config]);
+        for (offset, value) in ops {
+            bench.smmu.write(&mut bench.host, offset, &value.to_le_bytes()[..4]);
+        }
+        for offset in (0..0x2000).chain(0x1_0000..0x1_3000).step_by(4) {
+            let (mut a, mut b) = ([0; 4], [0; 4]);
+            bench.smmu.read(&mut bench.host, offset, &mut a);
+            bench.smmu.read(&mut bench.host, offset, &mut b);
+            prop_assert_eq!(a, b, "{:#x}", offset);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The register order of Linux 7.3's arm-smmu, replayed without a guest: probe, reset, attach, TLB maintenance,
+//! `iova_to_phys`, a fault, detach, suspend and resume, shutdown.
+
+use smmu_emu::{AccessKind, Intent, Line, Response, Transaction, Translation};
+
+use crate::bench::{Bench, Cb, Gr0, Gr1};
+use crate::tables::Tables;
+
+const SCR0: u64 = 0x000;
+const SACR: u64 = 0x010;
+const GFSR: u64 = 0x048;
+const SMR: u64 = 0x800;
+const S2CR: u64 = 0xc00;
+const SCTLR: u64 = 0x000;
+const ACTLR: u64 = 0x004;
+const FSR: u64 = 0x058;
+
+/// Waits as `__arm_smmu_tlb_sync` does.
+fn sync_global(bench: &mut Bench) {
+    bench.w(Gr0(0x70), 0xffff_ffff);
+    assert!((0..10).any(|_| bench.r(Gr0(0x74)) & 1 == 0), "TLB sync timed out");
+}
+
+/// `arm_smmu_device_reset`.
+fn device_reset(bench: &mut Bench, groups: u64, banks: u64, mmu_500: bool) {
+    let faults = bench.r(Gr0(GFSR));
+    bench.w(Gr0(GFSR), faults);
+    for group in 0..groups {
+        bench.w(Gr0(S2CR + 4 * group), 0x0002_0000);
+        bench.w(Gr0(SMR + 4 * group), 0);
+    }
+    for bank in 0..banks {
+        bench.w(Cb(bank, SCTLR), 0);
+        bench.w(Cb(bank, FSR), 0xc000_01fe);
+    }
+    bench.w(Gr0(0x6c), 0xffff_ffff);
+    bench.w(Gr0(0x68), 0xffff_ffff);
+    let mut scr0 = bench.r(Gr0(SCR0));
+    if mmu_500 {
+        // arm_mmu500_reset: unlock ACTLR, then switch prefetching off and check that it is.
+        assert!(bench.r(Gr0(0x3c)) >> 4 & 0xf >= 2);
+        let acr = bench.r(Gr0(SACR));
+        bench.w(Gr0(SACR), acr & !(1 << 26) | 1 << 8 | 1 << 10);
+        assert_eq!(bench.r(Gr0(SACR)) & (1 << 8 | 1 << 10), 1 << 8 | 1 << 10);
+        for bank in 0..banks {
+            let actlr = bench.r(Cb(bank, ACTLR));
+            bench.w(Cb(bank, ACTLR), actlr & !2);
+            assert_eq!(bench.r(Cb(bank, ACTLR)) & 2, 0, "Failed to disable prefetcher");
+        }
+    }
+    sync_global(bench);
+    // GFRE, GFIE, GCFGFRE, GCFGFIE, VMIDPNE, PTM, USFCFG on; CLIENTPD, FB, BSU off.
+    scr0 |= 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 11 | 1 << 12 | 1 << 10;
+    scr0 &= !(1 | 1 << 13 | 3 << 14);
+    bench.w(Gr0(SCR0), scr0);
+}
+
+/// `arm_smmu_device_probe`: returns groups, banks, and the masks of stream IDs.
+fn probe(bench: &mut Bench, mmu_500: bool) -> (u64, u64, u32, u32) {
+    let idr0 = bench.r(Gr0(0x20));
+    let idr1 = bench.r(Gr0(0x24));
+    let _idr2 = bench.r(Gr0(0x28));
+    assert_eq!(idr0 >> 31, 0, "SES is not for Non-secure software");
+    let (groups, banks) = (u64::from(idr0 & 0xff), u64::from(idr1 & 0xff));
+    let page_shift = if idr1 >> 31 == 1 { 16 } else { 12 };
+    let pages = 1_u64 << ((idr1 >> 28 & 7) + 1);
+    assert_eq!(
+        (2 * pages) << page_shift,
+        bench.smmu.geometry().register_space(),
+        "SMMU address space size"
+    );
+    // arm_smmu_rmr_install_bypass_smr.
+    let scr0 = bench.r(Gr0(SCR0));
+    assert_eq!(scr0 & 1, 1, "CLIENTPD out of reset");
+    bench.w(Gr0(SCR0), scr0 | 1);
+    device_reset(bench, groups, banks, mmu_500);
+    // arm_smmu_test_smr_masks.
+    let id_mask = (1 << (idr0 >> 9 & 0xf)) - 1;
+    bench.w(Gr0(SMR), id_mask);
+    let stream_ids = bench.r(Gr0(SMR));
+    bench.w(Gr0(SMR), stream_ids << 16);
+    let masks = bench.r(Gr0(SMR)) >> 16;
+    (groups, banks, stream_ids, masks)
+}
+
+/// `arm_smmu_write_context_bank` for an AArch64 stage 1 domain, then the stream.
+fn attach(bench: &mut Bench, tables: &Tables, bank: u32, group: u64, stream: u32) {
+    let index = bank;
+    let bank = u64::from(bank);
+    // probe_device comes first: S2CR faults, then the group is made valid.
+    bench.w(Gr0(S2CR + 4 * group), 0x0002_0000);
+    bench.w(Gr0(SMR + 4 * group), 1 << 31 | stream);
+    bench.w(Gr1(0x800 + 4 * bank), 1);
+    bench.w(Gr1(4 * bank), 0x0001_f300);
+    bench.w(Cb(bank, 0x010), 0x0003_8015);
+    bench.w(Cb(bank, 0x030), tables.tcr());
+    bench.w64(Cb(bank, 0x020), tables.root() | bank << 48);
+    bench.w64(Cb(bank, 0x028), bank << 48);
+    bench.w(Cb(bank, 0x038), 0xf404_ff44);
+    bench.w(Cb(bank, 0x03c), 0);
+    bench.w(Cb(bank, SCTLR), 0x1067);
+    bench.w(Gr0(S2CR + 4 * group), index);
+}
+
+/// `arm_smmu_tlb_sync_context`.
+fn sync_context(bench: &mut Bench, bank: u64) {
+    bench.w(Cb(bank, 0x7f0), 0xffff_ffff);
+    assert!(
+        (0..10).any(|_| bench.r(Cb(bank, 0x7f4)) & 1 == 0),
+        "TLB sync timed out"
+    );
+}
+
+#[test]
+fn probe_of_mmu_500() {
+    let mut bench = Bench::new("preset = \"mmu-500\"");
+    assert_eq!(probe(&mut bench, true), (48, 16, 0x7fff, 0x7fff));
+    // The driver's value with what MMU-500 fixes: SMCFCFG reads 1, GCFGFIE and GCFGFRE read 0.
+    assert_eq!(bench.r(Gr0(SCR0)), 0x0020_1c06);
+    assert!(bench.host.line_calls.is_empty(), "a probe raises no interrupt");
+}
+
+#[test]
+fn probe_of_a_generic_smmu_with_64k_pages() {
+    let mut bench = Bench::new(
+        "preset = \"smmuv2-generic\"\npage_size = \"64k\"\ncontext_banks = 20\nstream_id_bits = 8\nstream_match_groups = 8",
+    );
+    assert_eq!(probe(&mut bench, false), (8, 20, 0xff, 0xff));
+    assert_eq!(bench.r(Gr0(SCR0)), 0x1c36);
+    // Behaviour 14: with 64 KiB pages every page moves.
+    assert_eq!(bench.offset(Gr1(0)), 0x1_0000);
+    assert_eq!(bench.offset(Cb(0, 0)), 32 * 0x1_0000);
+}
+
+#[test]
+fn life_of_a_domain() {
+    let mut bench = Bench::new("preset = \"mmu-500-ats\"");
+    let (groups, banks, ..) = probe(&mut bench, true);
+    let mut tables = Tables::new(&mut bench.host, 12, 48);
+    tables.map(&mut bench.host, 0x4000_0000, 0x8_1234_5000, 3, Tables::USER_RW);
+    attach(&mut bench, &tables, 2, 5, 0x42);
+
+    // A transfer, and the driver's question where it went.
+    let write = Intent {
+        write: true,
+        ..Intent::default()
+    };
+    let transfer = Transaction {
+        stream_id: 0x42,
+        address: 0x4000_0010,
+        intent: write,
+    };
+    let expected = Translation {
+        address: 0x8_1234_5010,
+        length: 0xff0,
+        attributes: 0x44,
+        bank: Some(2),
+    };
+    assert_eq!(bench.transact(transfer), Response::Proceed(expected));
+    bench.w64(Cb(2, 0x800), 0x4000_0000);
+    assert_eq!(bench.r(Cb(2, 0x8f0)) & 1, 0);
+    assert_eq!(bench.r64(Cb(2, 0x050)) & 0xff_ffff_f001, 0x8_1234_5000);
+
+    // Unmap: TLBIVAL, TLBSYNC.
+    tables.unmap(&mut bench.host, 0x4000_0000);
+    bench.w64(Cb(2, 0x620), 0x4_0000 | 2 << 48);
+    sync_context(&mut bench, 2);
+
+    // arm_smmu_context_fault: a level, read, written back, gone.
+    assert_eq!(bench.transact(transfer), Response::Abort);
+    assert!(bench.host.line(Line::Context(2)));
+    assert_eq!(bench.r(Cb(2, FSR)), 0x402);
+    assert_eq!(bench.r64(Cb(2, 0x060)), 0x4000_0010);
+    assert_eq!(bench.r(Cb(2, 0x068)), 0x13, "WNR, level 3");
+    assert_eq!(bench.r(Gr1(0x400 + 8)), 0x42);
+    bench.w(Cb(2, FSR), 0x402);
+    assert_eq!(bench.r(Cb(2, FSR)), 0x400);
+    assert!(!bench.host.line(Line::Context(2)));
+
+    // Detach: the bank off first, then its TLB entries (behaviour 46), then the stream faults.
+    bench.w(Cb(2, SCTLR), 0);
+    bench.w(Cb(2, 0x610), 2);
+    sync_context(&mut bench, 2);
+    bench.w(Gr0(S2CR + 20), 0x0002_0000);
+    assert_eq!(bench.transact(transfer), Response::Abort);
+    assert_eq!(
+        bench.r(Gr0(GFSR)),
+        1,
+        "behaviour 61: a known stream in a fault entry is ICF"
+    );
+    assert!(bench.host.line(Line::Global));
+
+    // Suspend loses the state; resume replays the reset and the driver writes the domain again.
+    bench.smmu.reset(&mut bench.host);
+    assert!(!bench.host.line(Line::Global), "reset lowers the line");
+    device_reset(&mut bench, groups, banks, true);
+    tables.map(&mut bench.host, 0x4000_0000, 0x8_1234_5000, 3, Tables::USER_RW);
+    attach(&mut bench, &tables, 2, 5, 0x42);
+    assert_eq!(bench.transact(transfer), Response::Proceed(expected));
+
+    // Shutdown: CLIENTPD, and everything bypasses.
+    bench.w(Gr0(SCR0), 1);
+    let bypass = Translation {
+        address: 0x4000_0010,
+        length: (1 << 48) - 0x4000_0010,
+        attributes: 0,
+        bank: None,
+    };
+    assert_eq!(bench.transact(transfer), Response::Proceed(bypass));
+}
+
+#[test]
+fn probe_reads_and_writes_these_registers_in_this_order() {
+    let mut bench = Bench::new("preset = \"mmu-500\"\ncontext_banks = 2\nstream_match_groups = 2");
+    probe(&mut bench, true);
+    let lines = bench.host.accesses.iter().map(|access| {
+        let kind = if access.kind == AccessKind::Read { 'R' } else { 'W' };
+        format!(
+            "{kind} {}[{}] {:#010x}\n",
+            access.name, access.index, access.value
+        )
+    });
+    insta::assert_snapshot!(lines.collect::<String>());
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The model as software sees it: everything here goes through the public interface and hand-typed offsets.
+//!
+//! "Behaviour n" is the project's list of things that are easy to get wrong about an SMMUv2.
+
+mod ats;
+mod bench;
+mod configuration;
+mod faults;
+mod hostile;
+mod linux;
+mod registers;
+mod streams;
+mod tables;
+mod timing;

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Stream matching: which transactions are translated, pass, or fault.
+
+use smmu_emu::fault::{Fault, GlobalCause};
+use smmu_emu::{Intent, Response, Transaction};
+
+use crate::bench::{Bench, Gr0, Gr1};
+
+const SMR: u64 = 0x800;
+const S2CR: u64 = 0xc00;
+const USFCFG: u32 = 1 << 10;
+const SMCFCFG: u32 = 1 << 21;
+
+/// What became of a stream.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Bypass,
+    Bank(u8),
+    Fault(GlobalCause, bool),
+}
+use Fate::{Bank, Bypass, Fault as Faults};
+
+fn fate(bench: &Bench, stream_id: u16) -> Fate {
+    let transaction = Transaction {
+        stream_id,
+        address: 0x1000,
+        ..Transaction::default()
+    };
+    match bench.smmu.translate(&bench.host, &transaction) {
+        Ok(translation) => translation.bank.map_or(Bypass, Bank),
+        Err(Fault::Global(fault)) => Faults(fault.cause, fault.nested),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// Banks are AArch64 stage 1 and off, so that whatever reaches one passes.
+fn bench(config: &str, scr0: u32) -> Bench {
+    let mut bench = Bench::new(config);
+    for bank in 0..16 {
+        bench.w(Gr1(4 * bank), 1 << 16);
+        bench.w(Gr1(0x800 + 4 * bank), 1);
+    }
+    bench.w(Gr0(0), scr0);
+    bench
+}
+
+fn group(bench: &mut Bench, n: u64, id: u32, mask: u32, s2cr: u32) {
+    // Behaviour 3: S2CR first, as Linux does.
+    bench.w(Gr0(S2CR + 4 * n), s2cr);
+    bench.w(Gr0(SMR + 4 * n), 1 << 31 | mask << 16 | id);
+}
+
+const GENERIC: &str = "preset = \"smmuv2-generic\"";
+
+#[test]
+fn nothing_faults_while_clients_are_disabled() {
+    // Behaviour 7.
+    let mut bench = bench(GENERIC, 1 | USFCFG | SMCFCFG);
+    group(&mut bench, 0, 5, 0, 2 << 16);
+    assert_eq!(fate(&bench, 5), Bypass);
+    assert_eq!(fate(&bench, 6), Bypass);
+}
+
+#[test]
+fn unmatched_streams() {
+    // Behaviour 9.
+    let mut faulting = bench(GENERIC, USFCFG);
+    assert_eq!(fate(&faulting, 0), Faults(GlobalCause::UnidentifiedStream, false));
+    // Behaviour 4: a group whose VALID is clear takes no part, whatever else it holds.
+    faulting.w(Gr0(SMR), 0x7fff_0000);
+    assert_eq!(fate(&faulting, 0), Faults(GlobalCause::UnidentifiedStream, false));
+    assert_eq!(fate(&bench(GENERIC, 0), 0), Bypass);
+}
+
+#[test]
+fn masks_and_conflicts() {
+    // Behaviour 10.
+    for (scr0, conflict) in [
+        (SMCFCFG, Faults(GlobalCause::StreamMatchConflict, false)),
+        (0, Bypass),
+    ] {
+        let mut bench = bench(GENERIC, scr0 | USFCFG);
+        group(&mut bench, 3, 0x100, 0x0f, 4);
+        group(&mut bench, 7, 0x108, 0x00, 5);
+        assert_eq!(fate(&bench, 0x100), Bank(4));
+        assert_eq!(fate(&bench, 0x10f), Bank(4));
+        assert_eq!(
+            fate(&bench, 0x110),
+            Faults(GlobalCause::UnidentifiedStream, false)
+        );
+        assert_eq!(fate(&bench, 0x108), conflict);
+        bench.w(Gr0(SMR + 12), 0);
+        assert_eq!(
+            fate(&bench, 0x108),
+            Bank(5),
+            "the conflict goes with the other group"
+        );
+    }
+}
+
+#[test]
+fn types_of_s2cr() {
+    let mut bench = bench(GENERIC, USFCFG);
+    // Behaviour 5: the bank number means nothing unless the type is translation; type 3 is a fault.
+    group(&mut bench, 0, 1, 0, 1 << 16 | 0xff);
+    group(&mut bench, 1, 2, 0, 2 << 16 | 0xff);
+    group(&mut bench, 2, 3, 0, 3 << 16);
+    assert_eq!(fate(&bench, 1), Bypass);
+    assert_eq!(
+        fate(&bench, 2),
+        Faults(GlobalCause::InvalidContext, false),
+        "behaviour 61"
+    );
+    assert_eq!(fate(&bench, 3), Faults(GlobalCause::InvalidContext, false));
+}
+
+#[test]
+fn bank_validity_is_checked_in_order() {
+    // Behaviours 11 and 12.
+    let mut bench = bench("preset = \"smmuv2-generic\"\nstage2_only_banks = 2", USFCFG);
+    group(&mut bench, 0, 1, 0, 16);
+    assert_eq!(
+        fate(&bench, 1),
+        Faults(GlobalCause::UnimplementedBank, false),
+        "(a)"
+    );
+    bench.w(Gr0(S2CR), 1);
+    assert_eq!(fate(&bench, 1), Faults(GlobalCause::InvalidContext, true), "(b)");
+    bench.w(Gr0(S2CR), 5);
+    bench.w(Gr1(5 * 4), 2 << 16);
+    assert_eq!(fate(&bench, 1), Faults(GlobalCause::InvalidContext, true), "(c)");
+    bench.w(Gr1(5 * 4), 3 << 16 | 200 << 8);
+    assert_eq!(
+        fate(&bench, 1),
+        Faults(GlobalCause::UnimplementedBank, true),
+        "(d)"
+    );
+    bench.w(Gr1(5 * 4), 3 << 16 | 6 << 8);
+    assert_eq!(
+        fate(&bench, 1),
+        Faults(GlobalCause::InvalidContext, true),
+        "(e) bank 6 is no stage 2 bank"
+    );
+    bench.w(Gr1(6 * 4), 0);
+    bench.w(Gr1(0x818), 0);
+    assert_eq!(
+        fate(&bench, 1),
+        Faults(GlobalCause::InvalidContext, true),
+        "(e) AArch64 over AArch32"
+    );
+}
+
+#[test]
+fn extended_stream_ids() {
+    // Behaviour 3: EXIDENABLE gives the same words another meaning.
+    let mut bench = bench("preset = \"smmuv2-generic\"\nextended_stream_ids = true", USFCFG);
+    bench.w(Gr0(S2CR), 1 << 10 | 3);
+    bench.w(Gr0(SMR), 0x8000_4321);
+    assert_eq!(fate(&bench, 0x4321), Bank(3));
+    assert_eq!(
+        fate(&bench, 0xc321),
+        Bank(3),
+        "bit 15 of a stream ID is not there"
+    );
+    bench.w(Gr0(0), USFCFG | 1 << 3);
+    assert_eq!(fate(&bench, 0x4321), Bank(3), "bit 31 is now a mask bit");
+    assert_eq!(fate(&bench, 0xc321), Bank(3));
+    assert_eq!(
+        fate(&bench, 0xc320),
+        Faults(GlobalCause::UnidentifiedStream, false)
+    );
+    bench.w(Gr0(S2CR), 3);
+    assert_eq!(
+        fate(&bench, 0x4321),
+        Faults(GlobalCause::UnidentifiedStream, false),
+        "EXIDVALID"
+    );
+}
+
+#[test]
+fn stream_indexing() {
+    let mut bench = bench(
+        "preset = \"smmuv2-generic\"\nstream_match_groups = 0\nstream_id_bits = 5",
+        USFCFG,
+    );
+    assert_eq!(bench.r(Gr0(0x20)) >> 27 & 1, 0, "SMS");
+    bench.w(Gr0(SMR), u32::MAX);
+    assert_eq!(bench.r(Gr0(SMR)), 0, "there are no match registers");
+    bench.w(Gr0(S2CR + 4 * 31), 9);
+    assert_eq!(fate(&bench, 31), Bank(9));
+    assert_eq!(fate(&bench, 0), Bank(0));
+    bench.w(Gr0(S2CR + 4 * 32), u32::MAX);
+    assert_eq!(bench.r(Gr0(S2CR + 4 * 32)), 0);
+}
+
+#[test]
+fn every_context_bank_number_is_safe() {
+    let mut bench = bench(GENERIC, USFCFG);
+    for bank in 0..=255 {
+        group(&mut bench, 0, 1, 0, bank);
+        let expected = u8::try_from(bank)
+            .ok()
+            .filter(|&bank| bank < 16)
+            .map_or(Faults(GlobalCause::UnimplementedBank, false), Bank);
+        assert_eq!(fate(&bench, 1), expected);
+    }
+}
+
+#[test]
+fn bypass_truncates_and_changes_nothing() {
+    // Behaviour 62.
+    let mut bench = bench("preset = \"smmuv2-generic\"\naddress_bits = 40", 0);
+    let transaction = Transaction {
+        stream_id: 1,
+        address: 0x1_ff12_3456_7890,
+        intent: Intent::default(),
+    };
+    match bench.transact(transaction) {
+        Response::Proceed(translation) => assert_eq!(translation.address, 0x12_3456_7890),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((bench.r(Gr0(0x48)), bench.host.reads.get()), (0, 0));
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! `docs/registers.md` is written from the tables. `UPDATE_DOCS=1 cargo test -p smmu-emu --test documentation` renews
+//! it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use smmu_emu::regs::{Access, Row};
+use smmu_emu::spec::FRAMES;
+
+const HEAD: &str = "# Registers
+
+Written from the tables in `smmu-emu/src/spec/` by a test (`smmu-emu/tests/documentation.rs`); do not edit.
+
+Names are those of IHI 0062 issue D without `SMMU_`; an `n` is the number of a stream-matching group or context bank.
+Offsets are from the start of the frame: GR0 is page 0, GR1 page 1, context bank n page NUMPAGE + n. \"Writable\" and \"reset\" are
+those of a full configuration; identification registers and the bits of absent features follow the configuration
+(`smmu-emu/src/identity.rs`, `smmu-emu/src/options.rs`). What no row covers reads as zero and ignores writes.
+";
+
+const FRAME_TITLES: [&str; 3] = ["GR0: global space 0", "GR1: global space 1", "CB: a context bank"];
+
+fn line(row: &Row) -> String {
+    let access = match row.access {
+        Access::Ro => "RO",
+        Access::Rw => "RW",
+        Access::W1c => "W1C",
+        Access::Wo => "WO",
+        Access::Raz => "RAZ/WI",
+    };
+    let digits = usize::try_from(row.width * 2).unwrap_or(8);
+    let bits = |value: u64| {
+        if value == 0 {
+            String::from("–")
+        } else {
+            format!("`{value:0digits$x}`")
+        }
+    };
+    let array = if row.count == 1 {
+        String::new()
+    } else {
+        format!(" × {}", row.count)
+    };
+    let Row {
+        offset,
+        name,
+        width,
+        doc,
+        ..
+    } = row;
+    let (write, reset) = (bits(row.write), bits(row.reset));
+    format!(
+        "| `{offset:03x}` | {name} | {}{array} | {access} | {write} | {reset} |{doc} |\n",
+        width * 8
+    )
+}
+
+#[test]
+fn register_documentation_is_current() {
+    let mut text = String::from(HEAD);
+    for ((_, rows), title) in FRAMES.into_iter().zip(FRAME_TITLES) {
+        write!(
+            text,
+            "\n## {title}\n\n| offset | name | bits | access | writable | reset | |\n"
+        )
+        .expect("a string takes all");
+        text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
+        text.extend(rows.iter().map(line));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/registers.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &text).expect("docs/registers.md can be written");
+    }
+    let file = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        file == text,
+        "docs/registers.md is out of date: UPDATE_DOCS=1 cargo test -p smmu-emu --test documentation"
+    );
+}
