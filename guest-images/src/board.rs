@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Most CPUs that a GICv2 serves.
 pub const MAX_CPUS: u8 = 8;

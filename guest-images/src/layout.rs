@@ -8,7 +8,7 @@
 use crate::board::{Board, BoardError, ClientKind};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// First byte of guest memory.
 pub const MEMORY: u64 = 0x4000_0000;

@@ -37,3 +37,5 @@ pub mod qemu;
 pub mod renew;
 pub mod shim;
 pub mod store;
+#[cfg(test)]
+mod testing;

@@ -1,1 +1,161 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use super::*;
+
+fn parse(text: &str) -> Board {
+    toml::from_str(text).unwrap()
+}
+
+fn error(text: &str) -> String {
+    parse(text).validate().unwrap_err().to_string()
+}
+
+/// One of everything.
+pub(crate) const FULL: &str = r#"
+cpus = 2
+memory_mib = 1024
+
+[[smmu]]
+name = "a"
+
+[[smmu]]
+name = "b"
+compatible = "arm,smmu-v2"
+coherent = false
+clock = "gclk"
+
+[[supplier]]
+name = "vdd"
+kind = "regulator-fixed"
+startup_delay_us = 250000
+
+[[supplier]]
+name = "gclk"
+kind = "gated-fixed-clock"
+supply = "vdd"
+
+[[client]]
+name = "c0"
+kind = "virtio-mmio"
+iommus = [{ smmu = "a", stream_ids = [1, 5] }]
+
+[[client]]
+name = "c1"
+kind = "virtio-mmio"
+slot = 0
+iommus = [{ smmu = "b", stream_id_range = { first = 0x100, count = 3 } }]
+
+[[client]]
+name = "wdt"
+kind = "sp805"
+iommus = [{ smmu = "a", stream_ids = [3] }, { smmu = "b", stream_ids = [4] }]
+
+[[client]]
+name = "disp"
+kind = "bus"
+
+[[client]]
+name = "panel"
+kind = "plain"
+parent = "disp"
+iommus = [{ smmu = "a", stream_ids = [7] }]
+reserved_region = { iova = 0x80000000, size = 0x2000000 }
+
+[[client]]
+name = "boot"
+kind = "plain"
+iommus = [{ smmu = "a", stream_ids = [7] }]
+reserved_region = { iova = 0x80000000, size = 0x2000000 }
+"#;
+
+#[test]
+fn a_board_of_everything_is_valid_and_survives_serialisation() {
+    let board = parse(FULL);
+    board.validate().unwrap();
+    assert_eq!(
+        toml::from_str::<Board>(&toml::to_string(&board).unwrap()).unwrap(),
+        board
+    );
+}
+
+#[test]
+fn an_empty_table_is_the_default() {
+    assert_eq!(parse(""), Board::default());
+    Board::default().validate().unwrap();
+}
+
+#[test]
+fn unknown_keys_are_errors_with_their_line() {
+    let e = toml::from_str::<Board>("cpus = 2\n[[smmu]]\nname = \"a\"\nclok = \"x\"\n")
+        .unwrap_err()
+        .to_string();
+    assert!(e.contains("line 4") && e.contains("clok"), "{e}");
+}
+
+#[test]
+fn stream_ids_come_in_the_order_written() {
+    let iommu = IommuRef {
+        smmu: "a".into(),
+        stream_ids: vec![9, 2],
+        stream_id_range: Some(StreamIdRange {
+            first: 0xfffe,
+            count: 2,
+        }),
+    };
+    assert_eq!(iommu.all_stream_ids().collect::<Vec<_>>(), [9, 2, 0xfffe, 0xffff]);
+}
+
+#[test]
+fn mistakes_are_named() {
+    let cases = [
+        "cpus = 0",
+        "cpus = 9",
+        "memory_mib = 255",
+        "[[smmu]]\nname = 'A'",
+        "[[smmu]]\nname = ''",
+        "[[smmu]]\nname = 'x'\n[[client]]\nname = 'x'\nkind = 'plain'",
+        "[[smmu]]\nname = 'a'\ncompatible = 'bad one'",
+        "[[smmu]]\nname = 'a'\nclock = 'none'",
+        "[[supplier]]\nname = 'c'\nkind = 'gated-fixed-clock'",
+        "[[supplier]]\nname = 'c'\nkind = 'gated-fixed-clock'\nsupply = 'c'",
+        "[[supplier]]\nname = 'r'\nkind = 'regulator-fixed'\nsupply = 'r'",
+        "[[client]]\nname = 'c'\nkind = 'sp805'\nslot = 3",
+        "[[client]]\nname = 'c'\nkind = 'virtio-mmio'\nslot = 32",
+        "[[client]]\nname = 'c'\nkind = 'virtio-mmio'\nslot = 1\n[[client]]\nname = 'd'\nkind = 'virtio-mmio'\nslot = 1",
+        "[[client]]\nname = 'c'\nkind = 'plain'\nparent = 'nobody'",
+        "[[client]]\nname = 'c'\nkind = 'bus'\nparent = 'c'",
+        "[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'z', stream_ids = [1] }]",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a' }]",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_id_range = { first = 65535, count = 2 } }]",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_id_range = { first = 0, count = 4097 } }]",
+        "[[client]]\nname = 'c'\nkind = 'plain'\nreserved_region = { iova = 0x80000000, size = 0x1000 }",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [1] }]\nreserved_region = { iova = 0x80000800, size = 0x1000 }",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [1] }]\nreserved_region = { iova = 0x40000000, size = 0x1000 }",
+    ];
+    let errors: Vec<String> = cases.iter().map(|case| error(case)).collect();
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn overlapping_regions_are_refused_and_shared_ones_are_not() {
+    let second = FULL.rfind("0x80000000").unwrap();
+    let overlapping = format!("{}0x81fff000{}", &FULL[..second], &FULL[second + 10..]);
+    assert_eq!(
+        error(&overlapping),
+        "board: client \"boot\": reserved_region overlaps another one; share it or keep apart"
+    );
+}
+
+#[test]
+fn virtio_clients_get_the_free_slots() {
+    let board = parse(FULL);
+    let slots = board.virtio_slots().unwrap();
+    assert_eq!(slots, [Some(1), Some(0), None, None, None, None]);
+    let many: String = (0..33)
+        .map(|n| format!("[[client]]\nname = \"c{n}\"\nkind = \"virtio-mmio\"\n"))
+        .collect();
+    assert_eq!(
+        error(&many),
+        "board: client \"c32\": all 32 virtio-mmio slots are taken"
+    );
+}

@@ -1,1 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use dtoolkit::fdt::Fdt;
+use dtoolkit::{Node, Property};
+use proptest::prelude::*;
+
+use super::*;
+use crate::board::tests::FULL;
+use crate::board::{IommuRef, StreamIdRange};
+use crate::layout::tests::SHAPE;
+
+fn tree(board: &Board) -> Vec<u8> {
+    let shapes = vec![SHAPE; board.smmus.len()];
+    device_tree(board, &Layout::new(board, &shapes).unwrap()).unwrap()
+}
+
+#[test]
+fn the_tree_of_a_board_of_everything() {
+    let blob = tree(&toml::from_str(FULL).unwrap());
+    insta::assert_snapshot!(Fdt::new(&blob).unwrap().root());
+}
+
+#[test]
+fn the_pci_host_is_left_out() {
+    let blob = tree(&Board::default());
+    let fdt = Fdt::new(&blob).unwrap();
+    assert!(fdt.root().children().all(|node| !node.name().starts_with("pci")));
+}
+
+proptest! {
+    /// Whatever valid board: the tree parses, and every client's specifiers come back.
+    #[test]
+    fn stream_ids_survive(ids in prop::collection::vec(any::<u16>(), 1..40), count in 1_u16..300) {
+        let mut board: Board = toml::from_str(FULL).unwrap();
+        let range = StreamIdRange { first: 0x1000, count };
+        let iommu = IommuRef { smmu: "b".into(), stream_ids: ids, stream_id_range: Some(range) };
+        board.clients[0].iommus = vec![iommu.clone()];
+        let blob = tree(&board);
+        let fdt = Fdt::new(&blob).unwrap();
+        let smmu = fdt.find_node("/iommu@31000000").unwrap();
+        let phandle = smmu.property("phandle").unwrap().value().to_vec();
+        let client = fdt.find_node("/virtio_mmio@a000200").unwrap();
+        let iommus = client.property("iommus").unwrap().value().to_vec();
+        let expected: Vec<u8> =
+            iommu.all_stream_ids().flat_map(|id| [&phandle[..], &id.to_be_bytes()].concat()).collect();
+        prop_assert_eq!(iommus, expected);
+    }
+}
+
+#[test]
+fn phandles_are_unique() {
+    let board: Board = toml::from_str(FULL).unwrap();
+    let mut all: Vec<u32> = phandles(&board)
+        .into_values()
+        .chain([GIC_PHANDLE, APB_CLOCK_PHANDLE])
+        .collect();
+    all.sort_unstable();
+    // Two SMMUs, two suppliers, six clients, one region that two of them share, GIC and clock.
+    assert_eq!(all, (1..=13).collect::<Vec<u32>>());
+}

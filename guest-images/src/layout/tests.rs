@@ -1,1 +1,131 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use super::*;
+use crate::board::{BoardSmmu, Client};
+
+pub(crate) const SHAPE: SmmuShape = SmmuShape {
+    register_space: 0x2_0000,
+    context_banks: 2,
+};
+
+fn smmus(count: usize) -> Board {
+    let smmu = |n| BoardSmmu {
+        name: format!("s{n}"),
+        compatible: "arm,mmu-500".into(),
+        coherent: true,
+        clock: None,
+    };
+    Board {
+        smmus: (0..count).map(smmu).collect(),
+        ..Board::default()
+    }
+}
+
+#[test]
+fn smmus_follow_each_other() {
+    let layout = Layout::new(&smmus(3), &[SHAPE; 3]).unwrap();
+    let last = &layout.smmus[2];
+    assert_eq!((last.slot, last.registers), (4, 0x3200_0000));
+    assert_eq!((last.marks, last.msix), (0x3280_0000, 0x32c0_0000));
+    assert_eq!(last.config_space(), 0x40_1002_0000);
+    assert_eq!(last.intids, [86, 87, 88]);
+    assert_eq!(layout.sysfs_name("s2").unwrap(), "32000000.iommu");
+}
+
+#[test]
+fn the_largest_board_stays_in_the_pci_window() {
+    let shape = SmmuShape {
+        register_space: MAX_REGISTER_SPACE,
+        context_banks: 1,
+    };
+    let layout = Layout::new(&smmus(crate::board::MAX_SMMUS), &[shape; crate::board::MAX_SMMUS]).unwrap();
+    let mut ranges: Vec<(u64, u64)> = vec![(EMPTY_DEVICES, EMPTY_DEVICES_SIZE)];
+    for smmu in &layout.smmus {
+        ranges.extend([
+            (smmu.registers, smmu.register_space),
+            (smmu.marks, 0x1000),
+            (smmu.msix, 0x2000),
+        ]);
+    }
+    ranges.sort_unstable();
+    for pair in ranges.windows(2) {
+        assert!(pair[0].0 + pair[0].1 <= pair[1].0, "{pair:x?}");
+    }
+    assert!(ranges.last().unwrap().0 + 0x2000 <= PCI_WINDOW_END);
+    assert!(
+        layout.smmus.iter().all(|s| s.registers % s.register_space == 0),
+        "a BAR is aligned to its size"
+    );
+}
+
+#[test]
+fn interrupts_run_out_at_64() {
+    let shape = SmmuShape {
+        register_space: 0x1_0000,
+        context_banks: 31,
+    };
+    let layout = Layout::new(&smmus(2), &[shape; 2]).unwrap();
+    assert_eq!(layout.smmus[1].intids.last(), Some(&143));
+    let more = SmmuShape {
+        context_banks: 32,
+        ..shape
+    };
+    let error = Layout::new(&smmus(2), &[shape, more]).unwrap_err().to_string();
+    assert!(
+        error.starts_with("board: smmu \"s1\": no interrupts left"),
+        "{error}"
+    );
+}
+
+#[test]
+fn register_spaces_have_to_fit() {
+    for register_space in [0, 0x800, 0x3000, MAX_REGISTER_SPACE * 2] {
+        let shape = SmmuShape {
+            register_space,
+            context_banks: 1,
+        };
+        let error = Layout::new(&smmus(1), &[shape]).unwrap_err().to_string();
+        assert!(error.contains("a power of two up to 8 MiB"), "{error}");
+    }
+    assert!(Layout::new(&smmus(1), &[]).is_err());
+}
+
+#[test]
+fn clients_are_named_as_linux_names_them() {
+    let board: Board = toml::from_str(crate::board::tests::FULL).unwrap();
+    let layout = Layout::new(&board, &[SHAPE; 2]).unwrap();
+    let names: Vec<(&str, &str)> = layout
+        .clients
+        .iter()
+        .map(|c| (c.name.as_str(), c.sysfs_name.as_str()))
+        .collect();
+    let expected = [
+        ("c0", "a000200.virtio_mmio"),
+        ("c1", "a000000.virtio_mmio"),
+        ("wdt", "20000000.watchdog"),
+        ("disp", "bus-disp"),
+        ("panel", "bus-disp:device-panel"),
+        ("boot", "device-boot"),
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(layout.client("wdt").unwrap().registers, Some(EMPTY_DEVICES));
+    assert_eq!(layout.sysfs_name("nobody"), None);
+}
+
+#[test]
+fn register_blocks_run_out() {
+    let client = |n| Client {
+        name: format!("w{n}"),
+        kind: ClientKind::Sp805,
+        slot: None,
+        parent: None,
+        iommus: Vec::new(),
+        reserved_region: None,
+    };
+    let board = Board {
+        clients: (0..257).map(client).collect(),
+        ..Board::default()
+    };
+    let error = Layout::new(&board, &[]).unwrap_err().to_string();
+    assert_eq!(error, "board: client \"w256\": no room left for register blocks");
+}
