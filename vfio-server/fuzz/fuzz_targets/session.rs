@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -25,10 +25,13 @@ const VERSION: [u8; 20] = [1, 0, 1, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut client, server) = UnixStream::pair().expect("socket pair");
-    // Inputs are small, so what is sent and what is answered fits into the sockets' buffers.
+    // Inputs are small and fit into the socket's buffer; what is answered need not.
     client.write_all(&VERSION).expect("send");
     client.write_all(bytes).expect("send");
     client.shutdown(Shutdown::Write).expect("shutdown");
+    let replies = std::thread::spawn(move || io::copy(&mut client, &mut io::sink()));
     let _ = gate::serve(&server, &FUNCTION, &DIRECTORY);
+    drop(server);
+    let _ = replies.join();
     FUNCTION.lock().expect("no panic").disconnect();
 });
