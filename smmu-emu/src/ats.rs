@@ -11,7 +11,7 @@ use arbitrary_int::{u2, u36};
 use crate::Smmu;
 use crate::env::Env;
 use crate::fault;
-use crate::options;
+use crate::options::{self, Target};
 use crate::plan::Site;
 use crate::regime::{self, Regime};
 use crate::spec::bank::Format;
@@ -26,8 +26,18 @@ use crate::translate::Intent;
 const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
 
 impl Smmu {
-    /// `CBn_ATS1*` is written. A stage 2 bank has no such operation. A fault shows in PAR alone: nothing is recorded.
-    pub(crate) fn ats(&mut self, env: &mut dyn Env, bank: u8, value: u64, intent: Intent) {
+    /// `CBn_ATS1*`, `GATS1*` or `GATS12*` is written.
+    pub(crate) fn ats(&mut self, env: &mut dyn Env, target: Target, value: u64, intent: Intent) {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => {
+                self.global_ats(env, Gats::new_with_raw_value(value), intent)
+            }
+            Target::Cb(_, bank) => self.context_ats(env, bank, value, intent),
+        }
+    }
+
+    /// A stage 2 bank has no such operation. A fault shows in PAR alone: nothing is recorded.
+    fn context_ats(&mut self, env: &mut dyn Env, bank: u8, value: u64, intent: Intent) {
         if self.registers.cbar(bank).kind() == BankType::Stage2 {
             return;
         }
@@ -37,27 +47,11 @@ impl Smmu {
             operations.ats = busy;
             operations.par = Some(par);
         }
+        self.take_result(env, bank);
     }
 
-    /// `CBn_ATSR.ACTIVE`. This read counts for a delay in polls.
-    pub(crate) fn ats_status(&mut self, env: &dyn Env, bank: u8) -> bool {
-        self.operations_of(bank)
-            .is_some_and(|operations| operations.ats.poll(env))
-    }
-
-    /// `CBn_PAR`: takes up the result of an operation that has completed.
-    pub(crate) fn ats_result(&mut self, env: &dyn Env, bank: u8) -> u64 {
-        if let Some(operations) = self.operations_of(bank)
-            && !operations.ats.is_busy(env)
-            && let Some(par) = operations.par.take()
-        {
-            self.registers.set_bank(bank, Cb::Par, par);
-        }
-        self.registers.bank(bank, Cb::Par)
-    }
-
-    /// `GATS1*` or `GATS12*` is written. With stage 2 bypassed both translate alike.
-    pub(crate) fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent) {
+    /// With stage 2 bypassed the operations for one stage and for both translate alike.
+    fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent) {
         let bank = operation.ndx();
         let usable = u16::from(bank) < self.geometry.context_banks
             && options::has_stage1(&self.geometry, bank)
@@ -68,6 +62,45 @@ impl Smmu {
             GPAR_UNIMPLEMENTED_BANK
         };
         self.registers.gr0.set(Gr0::Gpar, 0, par);
+    }
+
+    /// `CBn_ATSR.ACTIVE`, where this read counts for a delay in polls; `GATSR.ACTIVE` is never set.
+    pub(crate) fn ats_status(&mut self, env: &dyn Env, target: Target) -> bool {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => false,
+            Target::Cb(_, bank) => self
+                .operations_of(bank)
+                .is_some_and(|operations| operations.ats.poll(env)),
+        }
+    }
+
+    /// `CBn_PAR` takes up the result of an operation that has completed; `GPAR` has it at once.
+    pub(crate) fn ats_result(&mut self, env: &dyn Env, target: Target, stored: u64) -> u64 {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => stored,
+            Target::Cb(_, bank) => {
+                self.take_result(env, bank);
+                self.registers.bank(bank, Cb::Par)
+            }
+        }
+    }
+
+    /// Software's own write of `CBn_PAR` replaces the result of an operation under way.
+    pub(crate) fn drop_ats_result(&mut self, target: Target) {
+        if let Target::Cb(_, bank) = target
+            && let Some(operations) = self.operations_of(bank)
+        {
+            operations.par = None;
+        }
+    }
+
+    fn take_result(&mut self, env: &dyn Env, bank: u8) {
+        if let Some(operations) = self.operations_of(bank)
+            && !operations.ats.is_busy(env)
+            && let Some(par) = operations.par.take()
+        {
+            self.registers.set_bank(bank, Cb::Par, par);
+        }
     }
 
     /// The result of translating an address: software supplies it whole, there is no sign extension.

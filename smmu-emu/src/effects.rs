@@ -11,7 +11,7 @@ use crate::options::Target;
 use crate::plan::Site;
 use crate::spec::bank::{ContextFaults, Format};
 use crate::spec::cb::Cb;
-use crate::spec::global::{Gats, GlobalFaults};
+use crate::spec::global::GlobalFaults;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
 use crate::translate::Intent;
@@ -39,7 +39,7 @@ pub(crate) enum Effect {
     Translate(Intent),
     /// Read: whether that is under way.
     TranslateStatus,
-    /// Read: its result.
+    /// Read: its result. Written: software replaces that.
     TranslateResult,
 }
 
@@ -128,65 +128,89 @@ fn context(register: Cb) -> Effect {
 impl Smmu {
     /// What software reads from a register that holds `stored`.
     pub(crate) fn read_effect(&mut self, env: &dyn Env, target: Target, stored: u64) -> u64 {
-        match (effect(target), target) {
-            (Effect::SyncStatus, Target::Gr0(..)) => self.global_sync.poll(env).into(),
-            (Effect::SyncStatus, Target::Cb(_, bank)) => self
-                .operations_of(bank)
-                .is_some_and(|operations| operations.sync.poll(env))
-                .into(),
-            (Effect::TranslateStatus, Target::Cb(_, bank)) => self.ats_status(env, bank).into(),
-            (Effect::TranslateResult, Target::Cb(_, bank)) => self.ats_result(env, bank),
-            (Effect::FaultStatus, Target::Cb(_, bank)) => self.fault_status(bank, stored),
-            _ => stored,
+        match effect(target) {
+            Effect::SyncStatus => self.sync_status(env, target).into(),
+            Effect::TranslateStatus => self.ats_status(env, target).into(),
+            Effect::TranslateResult => self.ats_result(env, target, stored),
+            Effect::FaultStatus => self.fault_status(target, stored),
+            Effect::None
+            | Effect::InterruptEnable
+            | Effect::FaultRestore
+            | Effect::Resume
+            | Effect::Invalidate
+            | Effect::Sync
+            | Effect::Translate(_) => stored,
         }
     }
 
     /// Acts on a write that has been stored; `value` is what arrived, less the bits that do not exist.
     pub(crate) fn write_effect(&mut self, env: &mut dyn Env, target: Target, value: u64) {
-        match (effect(target), target) {
-            (Effect::InterruptEnable | Effect::FaultStatus, Target::Gr0(..)) => {
-                self.update_line(env, Line::Global, true)
-            }
-            (Effect::InterruptEnable | Effect::FaultStatus, Target::Cb(_, bank)) => {
-                self.update_line(env, Line::Context(bank), true);
-            }
-            (Effect::FaultRestore, Target::Gr0(..)) => self.restore_global_faults(env, value),
-            (Effect::FaultRestore, Target::Cb(_, bank)) => self.restore_context_faults(env, bank, value),
-            (Effect::Sync, Target::Gr0(..)) => {
-                self.global_sync = self.timing.start(env, Site::GlobalSync, None)
-            }
-            (Effect::Sync, Target::Cb(_, bank)) => self.start_context_sync(env, bank),
-            (Effect::Translate(intent), Target::Cb(_, bank)) => self.ats(env, bank, value, intent),
-            (Effect::Translate(intent), Target::Gr0(..)) => {
-                self.global_ats(env, Gats::new_with_raw_value(value), intent);
-            }
-            _ => {}
+        match effect(target) {
+            Effect::InterruptEnable | Effect::FaultStatus => self.update_line(env, line_of(target), true),
+            Effect::FaultRestore => self.restore_faults(env, target, value),
+            Effect::Sync => self.start_sync(env, target),
+            Effect::Translate(intent) => self.ats(env, target, value, intent),
+            Effect::TranslateResult => self.drop_ats_result(target),
+            Effect::None
+            | Effect::Resume
+            | Effect::Invalidate
+            | Effect::SyncStatus
+            | Effect::TranslateStatus => {}
         }
     }
 
-    /// FORMAT follows the bank's configuration at any time (IHI 0062D §3.5, [`Format`]).
-    fn fault_status(&self, bank: u8, stored: u64) -> u64 {
-        stored | u64::from(Format::in_fsr(self.registers.format(bank)))
-    }
-
-    fn start_context_sync(&mut self, env: &mut dyn Env, bank: u8) {
-        let busy = self.timing.start(env, Site::ContextSync, Some(bank));
-        if let Some(operations) = self.operations_of(bank) {
-            operations.sync = busy;
+    /// FORMAT of a bank follows its configuration at any time (IHI 0062D §3.5, [`Format`]).
+    fn fault_status(&self, target: Target, stored: u64) -> u64 {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => stored,
+            Target::Cb(_, bank) => stored | u64::from(Format::in_fsr(self.registers.format(bank))),
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the register is 32 bits wide")]
-    fn restore_global_faults(&mut self, env: &mut dyn Env, value: u64) {
-        let faults = self.registers.global_faults() | GlobalFaults::from_bits_truncate(value as u32);
-        self.registers.gr0.set(Gr0::Sgfsr, 0, faults.bits().into());
-        self.update_line(env, Line::Global, true);
+    fn sync_status(&mut self, env: &dyn Env, target: Target) -> bool {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => self.global_sync.poll(env),
+            Target::Cb(_, bank) => self
+                .operations_of(bank)
+                .is_some_and(|operations| operations.sync.poll(env)),
+        }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the register is 32 bits wide")]
-    fn restore_context_faults(&mut self, env: &mut dyn Env, bank: u8, value: u64) {
-        let faults = self.registers.context_faults(bank) | ContextFaults::from_bits_truncate(value as u32);
-        self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
-        self.update_line(env, Line::Context(bank), true);
+    fn start_sync(&mut self, env: &mut dyn Env, target: Target) {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => {
+                self.global_sync = self.timing.start(env, Site::GlobalSync, None);
+            }
+            Target::Cb(_, bank) => {
+                let busy = self.timing.start(env, Site::ContextSync, Some(bank));
+                if let Some(operations) = self.operations_of(bank) {
+                    operations.sync = busy;
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the registers are 32 bits wide")]
+    fn restore_faults(&mut self, env: &mut dyn Env, target: Target, value: u64) {
+        let bits = value as u32;
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => {
+                let faults = self.registers.global_faults() | GlobalFaults::from_bits_truncate(bits);
+                self.registers.gr0.set(Gr0::Sgfsr, 0, faults.bits().into());
+            }
+            Target::Cb(_, bank) => {
+                let faults = self.registers.context_faults(bank) | ContextFaults::from_bits_truncate(bits);
+                self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
+            }
+        }
+        self.update_line(env, line_of(target), true);
+    }
+}
+
+/// The line that a register belongs to.
+fn line_of(target: Target) -> Line {
+    match target {
+        Target::Gr0(..) | Target::Gr1(..) => Line::Global,
+        Target::Cb(_, bank) => Line::Context(bank),
     }
 }

@@ -8,7 +8,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`config`] | what a user chooses, and [`Geometry`], the same after validation |
-//! | [`env`] | the seams: memory, interrupt lines, time, chance, the trace of accesses |
+//! | [`mod@env`] | the seams: memory, interrupt lines, time, chance, the trace of accesses |
 //! | [`plan`] | the timing plan: which operations take time, and how much |
 //! | [`mark`] | marks: flags of a run that register accesses raise |
 //! | [`regs`] | what a register table is |

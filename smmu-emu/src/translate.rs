@@ -140,18 +140,17 @@ impl Smmu {
     /// SCTLR.M = 0: the address passes if it fits, into the format's input and then into the output.
     fn untranslated(&self, bank: u8, address: u64) -> Result<Leaf, WalkFault> {
         let stage2 = self.registers.cbar(bank).kind() == BankType::Stage2;
-        let aarch64 = self.registers.format(bank) == Format::AArch64;
-        if !aarch64 && !stage2 && address >> 32 != 0 {
+        let (input_bits, output_bits) = match self.registers.format(bank) {
+            Format::AArch64 => (64, self.output_bits()),
+            Format::Short | Format::Long if stage2 => (64, self.output_bits().min(40)),
+            Format::Short | Format::Long => (32, self.output_bits().min(40)),
+        };
+        if input_bits < 64 && address >> input_bits != 0 {
             return Err(WalkFault {
                 cause: ContextCause::Translation,
                 level: 1,
             });
         }
-        let output_bits = if aarch64 {
-            self.output_bits()
-        } else {
-            self.output_bits().min(40)
-        };
         if address >> output_bits != 0 {
             return Err(WalkFault {
                 cause: ContextCause::AddressSize,
@@ -160,7 +159,7 @@ impl Smmu {
         }
         Ok(Leaf {
             address,
-            size: 1 << output_bits,
+            size: 1 << output_bits.min(input_bits),
             attributes: 0,
             shareability: 0,
         })

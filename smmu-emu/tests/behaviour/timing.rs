@@ -146,6 +146,13 @@ fn par_shows_the_result_when_the_operation_ends() {
     bench.w64(Cb(4, 0x800), 0x2000);
     while bench.r(Cb(4, 0x8f0)) == 1 {}
     assert_eq!(bench.r(Cb(4, 0x50)) & 0xffff_f001, 0x2000);
+    // And so does a write of the register, with and without a delay.
+    for bank in [4, 5] {
+        bench.w64(Cb(bank, 0x800), 0x3000);
+        bench.w64(Cb(bank, 0x50), 0xabc);
+        while bench.r(Cb(bank, 0x8f0)) == 1 {}
+        assert_eq!(bench.r64(Cb(bank, 0x50)), 0xabc);
+    }
 }
 
 #[test]
