@@ -74,7 +74,7 @@ enum Command {
         args: Vec<OsString>,
     },
     /// Become PROGRAM, and die with the process PARENT.
-    #[command(hide = true)]
+    #[command(hide = true, disable_help_flag = true)]
     Exec {
         parent: u32,
         program: OsString,

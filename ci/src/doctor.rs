@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use guest_images::lock::Lock;
+use guest_images::lock::{Lock, Set, SetKind};
 use guest_images::mirror;
 use guest_images::store::Store;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create, statvfs};
@@ -93,7 +93,7 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
                     "name another directory with --cache DIR",
                 ),
             );
-            for set in &lock.sets {
+            for set in own_sets(lock) {
                 let size = set.size() >> 20;
                 add(
                     "packages",
@@ -121,6 +121,14 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
         writable(&base, RUN_MIB, "name another directory with --results DIR"),
     );
     checks
+}
+
+/// Without the QEMUs for other hosts.
+fn own_sets(lock: &Lock) -> impl Iterator<Item = &Set> {
+    let own = lock.qemu().ok();
+    lock.sets
+        .iter()
+        .filter(move |set| set.kind != SetKind::Qemu || Some(*set) == own)
 }
 
 fn qemu_check(choice: &Choice, store: &Store, lock: &Lock) -> Finding {
@@ -170,7 +178,7 @@ fn mirror_check(choice: &Choice, store: &Store, lock: &Lock) -> Finding {
         variable.as_deref(),
         Path::new("/etc/apt"),
     );
-    let complete = lock.sets.iter().all(|set| store.has(set));
+    let complete = own_sets(lock).all(|set| store.has(set));
     match mirror {
         Err(error) if complete => Finding::Note(format!("none, and none is needed: {error}")),
         Err(error) => bad(

@@ -117,7 +117,7 @@ impl Files {
 /// The configuration of the server, as TOML, with the sockets in `dir`.
 ///
 /// # Errors
-/// The directory's path is too long for a socket, or the seed has over 63 bits, which TOML cannot hold.
+/// The directory's path is too long for a socket.
 pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, FilesError> {
     let smmu = |smmu: &SmmuModel| {
         Ok(SmmuConfig {

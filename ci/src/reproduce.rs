@@ -83,7 +83,7 @@ pub struct Run {
 }
 
 /// The seed of boot number `boot` of a run: splitmix64, so that neighbours have nothing in common; 63 bits of it, which
-/// TOML can hold.
+/// every reader of TOML takes.
 pub fn boot_seed(seed: u64, boot: u32) -> u64 {
     let mut z = seed.wrapping_add(u64::from(boot).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::line::Line;
-use super::{Classifier, Event, Kind, LateProbe, Other, OtherKind, Sentinel};
+use super::{Classifier, Event, Kind, LateProbe, Other, Sentinel};
 
 fn read(text: &str) -> Classifier {
     let mut classifier = Classifier::default();

@@ -1,6 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use super::{DEFAULT, Recipe, SHIPPED, shipped};
+use super::{Action, DEFAULT, DEFAULT_WAIT_S, Recipe, SHIPPED, shipped};
+
+/// A recipe with `more` at its end.
+fn with(more: &str) -> String {
+    format!(
+        r#"name = "test"
+summary = "s"
+expect = "hit"
+modules = ["virtio_mmio"]
+{more}
+[board]
+[[board.smmu]]
+name = "a"
+[[board.client]]
+name = "c0"
+kind = "virtio-mmio"
+iommus = [{{ smmu = "a", stream_ids = [1] }}]
+"#
+    )
+}
+
+/// The error for a recipe: `head` before its tables and `tail` after them.
+fn error(head: &str, tail: &str) -> String {
+    let text = with(head) + tail;
+    Recipe::parse(&text, "file.toml").expect_err(&text).to_string()
+}
 
 #[test]
 fn every_shipped_recipe_is_valid_and_called_like_its_file() {
@@ -14,4 +39,126 @@ fn every_shipped_recipe_is_valid_and_called_like_its_file() {
         );
     }
     assert!(shipped(DEFAULT).is_some());
+}
+
+#[test]
+fn every_recipe_file_is_shipped() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes");
+    let mut files: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    let mut names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
+    files.sort();
+    names.sort_unstable();
+    assert_eq!(files, names);
+}
+
+#[test]
+fn steps_are_read() {
+    let text = with("")
+        + r#"
+[[mark]]
+name = "m"
+[[step]]
+note = "why"
+load = "virtio_mmio"
+args = "a=1"
+background = true
+[[step]]
+bind = { driver = "virtio-mmio", device = "${c0}" }
+[[step]]
+wait_mark = "m"
+timeout_s = 5
+[[step]]
+wait_log = "x"
+"#;
+    let recipe = Recipe::parse(&text, "file.toml").unwrap();
+    let actions: Vec<&Action> = recipe.steps.iter().map(|step| &step.action).collect();
+    assert_eq!(
+        actions,
+        [
+            &Action::Load {
+                module: "virtio_mmio".into(),
+                args: "a=1".into()
+            },
+            &Action::Write {
+                path: "/sys/bus/platform/drivers/virtio-mmio/bind".into(),
+                value: "${c0}".into()
+            },
+            &Action::WaitMark {
+                mark: "m".into(),
+                timeout_s: 5
+            },
+            &Action::WaitLog {
+                text: "x".into(),
+                timeout_s: DEFAULT_WAIT_S
+            },
+        ]
+    );
+    assert!(recipe.steps[0].background && !recipe.steps[1].background);
+    assert_eq!(recipe.steps[0].note.as_deref(), Some("why"));
+}
+
+/// One of each kind of mistake, with the place and what would be right.
+#[test]
+fn mistakes_are_told_with_their_place() {
+    let instead = |from: &str, to: &str| {
+        let text = with("").replace(from, to);
+        Recipe::parse(&text, "file.toml").expect_err(&text).to_string()
+    };
+    let step = |keys: &str| error("", &format!("[[step]]\n{keys}\n"));
+    let told = [
+        error("colour = 1", ""),
+        instead("expect = \"hit\"", "expect = \"maybe\""),
+        error("schema = 2", ""),
+        error("settle_ms = 99999999", ""),
+        instead("modules = [\"virtio_mmio\"]", "modules = [\"../x\"]"),
+        instead("name = \"test\"", "name = \"No Name\""),
+        instead("stream_ids = [1]", "stream_ids = []"),
+        error("", "[[smmu]]\nname = \"b\"\n"),
+        error("", "[[smmu]]\nname = \"a\"\n[[smmu]]\nname = \"a\"\n"),
+        error("", "[[smmu]]\nname = \"a\"\nmodel = { context_banks = 0 }\n"),
+        error("", "[[smmu]]\nname = \"a\"\nmodel = { coherent_walk = false }\n"),
+        error(
+            "",
+            "[[smmu]]\nname = \"a\"\n[[smmu.delay]]\nsite = \"ats\"\nuntil = \"m\"\nat_most_us = 5\n",
+        ),
+        error("", "[[mark]]\nname = \"m\"\nregister = \"XYZ\"\n"),
+        error("", "[[mark]]\nname = \"m\"\n[[mark]]\nname = \"m\"\n"),
+        step("note = \"nothing\""),
+        step("load = \"virtio_mmio\"\nunload = \"virtio_mmio\""),
+        step("load = \"fixed\""),
+        step("wait_mark = \"m\""),
+        step("sleep_ms = 1\ntimeout_s = 1"),
+        step("wait_path = \"/x\"\ntimeout_s = 0"),
+        step("unload = \"x\"\nargs = \"y\""),
+        step("bind = { driver = \"d\", device = \"${c1}\" }"),
+        step("bind = { driver = \"d\" }"),
+        step("colour = 1"),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_file_that_is_not_there_and_a_name_that_is_not_shipped() {
+    let error = |name| Recipe::find(name).unwrap_err().to_string();
+    assert!(
+        error("/none/x.toml").starts_with("/none/x.toml: No such file"),
+        "{}",
+        error("/none/x.toml")
+    );
+    assert!(
+        error("atach-lock").contains("attach-lock"),
+        "{}",
+        error("atach-lock")
+    );
 }

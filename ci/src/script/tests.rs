@@ -1,1 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::{cmdline, init, time_limit_s};
+use crate::recipe::{Recipe, SHIPPED};
+
+fn recipe(more: &str) -> Recipe {
+    let text = format!(
+        r#"name = "test"
+summary = "s"
+expect = "hit"
+modules = ["virtio_mmio"]
+{more}
+[board]
+[[board.smmu]]
+name = "a"
+[[board.client]]
+name = "c0"
+kind = "virtio-mmio"
+iommus = [{{ smmu = "a", stream_ids = [1] }}]
+[[mark]]
+name = "first"
+[[mark]]
+name = "second"
+[[step]]
+note = "two\nlines"
+load = "virtio_mmio"
+args = "dyndbg"
+background = true
+[[step]]
+bind = {{ driver = "virtio-mmio", device = "${{c0}}" }}
+[[step]]
+wait_mark = "second"
+timeout_s = 7
+[[step]]
+raise_mark = "first"
+[[step]]
+wait_path = "/sys/bus/platform/devices/${{a}}/iommu*"
+[[step]]
+wait_log = "it's"
+[[step]]
+sleep_ms = 1250
+[[step]]
+shell = "echo ${{c0}} ${{HOME}}"
+[[step]]
+unload = "virtio_mmio"
+"#
+    );
+    Recipe::parse(&text, "test").unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The part of the script that differs between recipes.
+fn own_part(recipe: &Recipe) -> String {
+    let script = init(recipe, &recipe.layout().unwrap());
+    let at = script.find("finish() {").unwrap();
+    script[at..].to_owned()
+}
+
+#[test]
+fn every_kind_of_step() {
+    insta::assert_snapshot!(own_part(&recipe("")));
+}
+
+#[test]
+fn a_quiet_recipe_prints_the_log_at_the_end() {
+    let recipe = recipe("quiet = true\ndmesg_drop = [\"PAR = \", \"it's\"]\ncmdline = [\"a=1\", \"b\"]");
+    let own = own_part(&recipe);
+    let finish = own.split("step_1()").next().unwrap();
+    insta::assert_snapshot!(format!("{}\n\n{finish}", cmdline(&recipe)));
+}
+
+#[test]
+fn the_time_limit_covers_every_wait() {
+    // 7 and twice 30 of waits, 2 of sleep, 60 for the background, 2 to settle.
+    assert_eq!(time_limit_s(&recipe("")), 7 + 30 + 30 + 2 + 60 + 2);
+}
+
+/// The shell of the host reads every script without a syntax error.
+#[test]
+fn scripts_are_shell() {
+    let shipped = SHIPPED.iter().map(|shipped| shipped.recipe().unwrap());
+    for recipe in shipped.chain([recipe(""), recipe("quiet = true")]) {
+        let script = init(&recipe, &recipe.layout().unwrap());
+        let mut shell = Command::new("sh")
+            .arg("-n")
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let output = shell.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}: {}",
+            recipe.name,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
