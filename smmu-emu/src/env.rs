@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// An interrupt output of the SMMU.
 ///
-/// SMMUv2 has two logical global pins, `NSgIrpt` and `NSgCfgIrpt` (IHI 0062D §3.6); boards wire them together
+/// SMMUv2 has two logical global pins, `NSgIrpt` and `NSgCfgIrpt`; boards wire them together
 /// and so does this model. Every context bank has a pin of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Line {

@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! Faults: what can go wrong with a transaction, and how it shows in the registers.
+//!
+//! | fault | when | bit | IHI 0062D |
+//! | --- | --- | --- | --- |
+//! | [`GlobalCause::UnidentifiedStream`] | no group matches the stream ID, `sCR0.USFCFG` | sGFSR.USF | §2.4.2 |
+//! | [`GlobalCause::StreamMatchConflict`] | several do, `sCR0.SMCFCFG` | sGFSR.SMCF | §2.4.2 |
+//! | [`GlobalCause::UnimplementedBank`] | S2CR or CBAR names a bank that does not exist | sGFSR.UCBF | §3.8.4 |
+//! | [`GlobalCause::InvalidContext`] | S2CR.TYPE is fault or reserved; CBAR.TYPE cannot be used | sGFSR.ICF | §3.8.4 |
+//! | [`ContextCause::Translation`] | nothing mapped, address out of range, walks disabled | FSR.TF | §3.5 |
+//! | [`ContextCause::AddressSize`] | TTBR, table or output beyond the output size | FSR.ASF | Tables 3-3, 3-4 |
+//! | [`ContextCause::AccessFlag`] | AF clear, unless `SCTLR.AFFD` | FSR.AFF | §3.5 |
+//! | [`ContextCause::Permission`] | the mapping or a table above it forbids the access | FSR.PF | §3.5 |
+//! | [`ContextCause::ExternalOnWalk`] | memory does not answer a walk | FSR.EF, FSYNR0.PTWF | §3.5 |
+//! | [`Fault::Blocked`] | a fault is recorded and `SCTLR.HUPCF` = 0 | none | §3.7.3 |
 
 use arbitrary_int::traits::Integer;
 use arbitrary_int::u2;
@@ -122,14 +135,14 @@ impl Smmu {
             Fault::Global(fault) => {
                 self.record_global(fault);
                 self.update_line(env, Line::Global, false);
-                Response::to_fault(self.registers.scr0().gfre())
+                Response::for_fault(self.registers.scr0().gfre())
             }
             Fault::Context(fault) => {
                 self.record_context(fault);
                 self.update_line(env, Line::Context(fault.bank), false);
-                Response::to_fault(self.registers.sctlr(fault.bank).cfre())
+                Response::for_fault(self.registers.sctlr(fault.bank).cfre())
             }
-            Fault::Blocked { bank } => Response::to_fault(self.registers.sctlr(*bank).cfre()),
+            Fault::Blocked { bank } => Response::for_fault(self.registers.sctlr(*bank).cfre()),
         }
     }
 
@@ -192,7 +205,7 @@ impl Smmu {
             .set(Gr1::Cbfrsynra, bank.into(), stream.raw_value().into());
     }
 
-    /// The level that a line should have: a fault is recorded and may interrupt (§3.6). MULTI counts, SS does not.
+    /// The level that a line should have: a fault is recorded and may interrupt. MULTI counts, SS does not.
     pub(crate) fn level(&self, line: Line) -> bool {
         match line {
             Line::Global => {

@@ -9,6 +9,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::config::Geometry;
+
 /// The longest delay that a rule may ask for: one minute.
 pub const MAX_DELAY_US: u64 = 60_000_000;
 /// The most status reads for which a rule may keep a status busy.
@@ -124,15 +126,15 @@ pub struct PlanError {
 }
 
 impl Plan {
-    /// Checks every rule.
+    /// Checks every rule against the SMMU that it is for.
     ///
     /// # Errors
     /// [`PlanError`] names the rule and the field.
-    pub fn validate(&self, context_banks: u16) -> Result<(), PlanError> {
+    pub fn validate(&self, geometry: &Geometry) -> Result<(), PlanError> {
         self.delays
             .iter()
             .enumerate()
-            .try_for_each(|(i, rule)| rule.validate(i + 1, context_banks))
+            .try_for_each(|(i, rule)| rule.validate(i + 1, geometry))
     }
 
     /// Checks that every mark that a rule names is one of `marks`.
@@ -163,7 +165,7 @@ impl Plan {
 }
 
 impl DelayRule {
-    fn validate(&self, rule: usize, context_banks: u16) -> Result<(), PlanError> {
+    fn validate(&self, rule: usize, geometry: &Geometry) -> Result<(), PlanError> {
         let error = |field, problem: &str| {
             Err(PlanError {
                 rule,
@@ -171,14 +173,23 @@ impl DelayRule {
                 problem: problem.into(),
             })
         };
+        if self.site == Site::Ats && !geometry.ats {
+            return error(
+                "site",
+                "is \"ats\", but the model has no address translation operations (`ats` = false)",
+            );
+        }
         if let Some(bank) = self.bank {
             if self.site == Site::GlobalSync {
                 return error("bank", "does not apply to site \"global-sync\"");
             }
-            if u16::from(bank) >= context_banks {
+            if u16::from(bank) >= geometry.context_banks {
                 return error(
                     "bank",
-                    &format!("must be 0 to {}, the last context bank", context_banks - 1),
+                    &format!(
+                        "must be 0 to {}, the last context bank",
+                        geometry.context_banks - 1
+                    ),
                 );
             }
         }

@@ -150,7 +150,7 @@ pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> Re
 }
 
 /// The address that a bank sees for a bus address of 49 bits, or `None` if the bits above the sign bit that TCR2.SEP
-/// chooses are not zero (IHI 0062D §2.7; IDR2.UBS = 5).
+/// chooses are not zero (IDR2.UBS = 5).
 pub(crate) fn extended(address: u64, sep: u8) -> Option<u64> {
     let sign = match sep {
         0 => 31,

@@ -54,7 +54,7 @@ impl Smmu {
     /// [`ConfigError`] names the field of the configuration or of the plan and what is allowed.
     pub fn new(config: &Config, plan: Plan) -> Result<Self, ConfigError> {
         let geometry = config.validate()?;
-        plan.validate(geometry.context_banks)?;
+        plan.validate(&geometry)?;
         let banks = usize::from(geometry.context_banks);
         Ok(Self {
             registers: Registers::new(&geometry),

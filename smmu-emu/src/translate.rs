@@ -192,7 +192,7 @@ impl Smmu {
 
 impl Response {
     /// What the client sees of a fault: an abort if the fault's enable bit says so.
-    pub(crate) const fn to_fault(abort: bool) -> Self {
+    pub(crate) const fn for_fault(abort: bool) -> Self {
         if abort { Self::Abort } else { Self::Ignore }
     }
 }

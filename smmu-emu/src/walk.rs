@@ -147,7 +147,7 @@ impl Restrictions {
     }
 }
 
-/// Stage 1 permissions of the EL1&0 regime (DDI 0487, "Access permissions", as IHI 0062D §2.6 refers to).
+/// Stage 1 permissions of the EL1&0 regime (DDI 0487, "Access permissions").
 fn permits(regime: &Stage1, leaf: Descriptor, above: Restrictions, intent: Intent) -> bool {
     let writable = !leaf.read_only() && !above.read_only;
     let user = leaf.unprivileged() && !above.privileged;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Global space 1: attributes of the context banks (IHI 0062D §12).
+//! Global space 1: attributes of the context banks.
 
 use arbitrary_int::{u2, u4};
 use bitbybit::{bitenum, bitfield};

@@ -192,6 +192,14 @@ fn wrong_rules_name_the_field() {
         format!("{}\n    {error}\n", rule.replace('\n', ", "))
     });
     insta::assert_snapshot!(messages.concat());
+    let plan: Plan = toml::from_str("[[delay]]\nsite = \"ats\"\npolls = 1").expect("valid");
+    let error = Smmu::new(&Config::default(), plan)
+        .map(|_| ())
+        .expect_err("mmu-500 has no such operations");
+    assert_eq!(
+        error.to_string(),
+        "delay rule 1: `site` is \"ats\", but the model has no address translation operations (`ats` = false)"
+    );
 }
 
 #[test]
