@@ -25,9 +25,19 @@ const CONFIGS: [&str; 5] = [
     "preset = \"smmuv2-generic\"\ncontext_banks = 128\npage_size = \"64k\"\ngranule_4k = false\ngranule_64k = false",
 ];
 
-const PLAN: &str = "[[delay]]\nsite = \"ats\"\npolls = 2\nprobability = 50\n\
-    [[delay]]\nsite = \"context-sync\"\ntime_us = { min = 0, max = 3 }\n\
+const ATS_DELAY: &str = "[[delay]]\nsite = \"ats\"\npolls = 2\nprobability = 50\n";
+const SYNC_DELAYS: &str = "[[delay]]\nsite = \"context-sync\"\ntime_us = { min = 0, max = 3 }\n\
     [[delay]]\nsite = \"global-sync\"\nuntil = \"m\"\nat_most_us = 5";
+
+/// A machine with delays at every site that the model has.
+fn delayed(config: &str) -> Bench {
+    let ats = if config.contains("\"mmu-500\"") {
+        ""
+    } else {
+        ATS_DELAY
+    };
+    Bench::with_plan(config, &format!("{ats}{SYNC_DELAYS}"))
+}
 
 /// Offsets that hit registers often: page numbers and register offsets that exist somewhere.
 fn offset() -> impl Strategy<Value = u64> {
@@ -102,7 +112,7 @@ proptest! {
         seed in proptest::collection::vec(any::<u64>(), 1..16),
         ops in proptest::collection::vec(op(), 1..120),
     ) {
-        let mut bench = Bench::with_plan(CONFIGS[config], PLAN);
+        let mut bench = delayed(CONFIGS[config]);
         fill(&mut bench.host, &seed);
         for op in ops {
             match op {
