@@ -256,7 +256,17 @@ fn a_storm_is_counted_and_not_kept() {
 /// Consoles of real boots, cut where nothing happens.
 #[test]
 fn real_consoles() {
-    const CONSOLES: &[(&str, &[u8])] = &[];
+    macro_rules! console {
+        ($name:literal) => {
+            ($name, include_bytes!(concat!("testdata/", $name, ".log")))
+        };
+    }
+    const CONSOLES: &[(&str, &[u8])] = &[
+        console!("6.16.3-replay"),
+        console!("7.2.12-replay"),
+        console!("7.3.4-replay"),
+        console!("7.3.4-walk-and-replay"),
+    ];
     for (name, bytes) in CONSOLES {
         let mut classifier = Classifier::default();
         classifier.feed(bytes);
@@ -265,6 +275,7 @@ fn real_consoles() {
             *name,
             (classifier.hit_count(), classifier.hits(), classifier.others())
         );
+        assert!(classifier.hit_count() > 0 && classifier.hits().iter().all(|hit| hit.kind != Kind::Unknown));
     }
 }
 
