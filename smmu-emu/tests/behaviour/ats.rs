@@ -564,3 +564,41 @@ fn granules_that_are_not_implemented() {
     bench.w(Cb(1, 0x30), 1 << 23 | 1 << 14 | (64 - 39));
     assert_eq!(ask(&mut bench, PR, 0x1000) & 1, 1, "64 KiB is implemented");
 }
+
+#[test]
+fn first_table_is_as_large_as_the_input_needs() {
+    // 25 bits leave 4 for level 2: 16 entries, aligned to 128 bytes; what TTBR holds below does not count.
+    let (mut bench, mut tables) = bench(12, 25);
+    let entry = tables.entry(&mut bench.host, 0x1e0_0000, 3);
+    bench.host.write64(entry, 0x5000 | AF | 3);
+    let table = entry & !0xfff;
+    bench.host.write64(0x9900_0080 + 15 * 8, table | 3);
+    bench.w64(Cb(1, 0x20), 0x9900_0080 | 0x7f | 0x77 << 48);
+    assert_eq!(address(ask(&mut bench, PR, 0x1e0_0000)), 0x5000);
+    assert_eq!(ask(&mut bench, PR, 0x1c0_0000), fault(TF, 2));
+}
+
+#[test]
+fn address_bits_that_a_descriptor_does_not_use() {
+    let (mut bench, mut tables) = bench(16, 48);
+    tables.map(&mut bench.host, 0, 0x4_0000_0000 | 0x1fff_f000, 2, AF);
+    assert_eq!(
+        address(ask(&mut bench, PR, 0)),
+        0x4_0000_0000,
+        "a block of 512 MiB"
+    );
+    tables.map(&mut bench.host, 0x8000_0000, 0x5_0000 | 0xf000, 3, AF);
+    assert_eq!(
+        address(ask(&mut bench, PR, 0x8000_3000)),
+        0x5_3000,
+        "a page of 64 KiB"
+    );
+    let entry = tables.entry(&mut bench.host, 0x8000_0000, 2);
+    let table = tables.entry(&mut bench.host, 0x8000_0000, 3) & !0xffff;
+    bench.host.write64(entry, table | 0xf000 | 3);
+    assert_eq!(
+        address(ask(&mut bench, PR, 0x8000_3000)),
+        0x5_3000,
+        "a table of 64 KiB"
+    );
+}
