@@ -91,8 +91,6 @@ pub trait Table: Copy + 'static {
     const ROWS: &'static [Row];
     /// The registers, in the same order.
     const ALL: &'static [Self];
-    /// Number of values that a file of this table holds, arrays counted out.
-    const SLOTS: usize;
     /// Position of the register in the table.
     fn position(self) -> usize;
     /// Where the first register of the row is kept in a file of this table.
@@ -154,7 +152,6 @@ macro_rules! frame {
                 },
             )+];
             const ALL: &'static [Self] = &[$(Self::$reg),+];
-            const SLOTS: usize = $crate::regs::slots_before(Self::ROWS, Self::ROWS.len());
 
             fn position(self) -> usize {
                 self as usize
@@ -181,3 +178,6 @@ macro_rules! frame {
     };
 }
 pub(crate) use frame;
+
+#[cfg(test)]
+mod tests;

@@ -124,12 +124,13 @@ fn overridden(s2cr: S2cr, intent: Intent) -> Intent {
     };
     let instruction = match s2cr.instcfg() {
         Ok(InstructionConfig::Data) => false,
-        Ok(InstructionConfig::Instruction) => !intent.write,
+        Ok(InstructionConfig::Instruction) => true,
         Ok(InstructionConfig::Default) | Err(_) => intent.instruction,
     };
+    // Only a read can fetch.
     Intent {
         privileged,
-        instruction,
+        instruction: instruction && !intent.write,
         ..intent
     }
 }

@@ -187,6 +187,19 @@ fn syndrome_shows_the_access_after_overrides() {
     bench.transact(at(0, Intent::default()));
     assert_eq!(bench.r(Cb(3, 0x68)), 0x60, "IND 6, PNU 5");
     bench.w(Cb(3, FSR), 2);
+    bench.transact(at(
+        0,
+        Intent {
+            write: true,
+            ..Intent::default()
+        },
+    ));
+    assert_eq!(
+        bench.r(Cb(3, 0x68)),
+        0x30,
+        "a write is no fetch, even if INSTCFG says so"
+    );
+    bench.w(Cb(3, FSR), 2);
     bench.w(Gr0(0xc00), 2 << 26 | 2 << 24 | 3);
     bench.transact(at(0, FETCH));
     assert_eq!(bench.r(Cb(3, 0x68)), 0, "made data and unprivileged");
