@@ -111,9 +111,10 @@ fn watch(stdin: bool) -> anyhow::Result<Receiver<&'static str>> {
 }
 
 fn log_to_stderr(verbose: u8) {
+    // What the crate has to say, the gate says better.
     let level = match verbose {
-        0 => "warn",
-        1 => "info",
+        0 => "warn,vfio_user=off",
+        1 => "info,vfio_user=off",
         2 => "debug",
         _ => "trace",
     };

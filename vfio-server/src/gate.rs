@@ -7,6 +7,7 @@
 //! crate over a [`Link`]. Errors are header-only replies with an errno; a message without `No_reply` gets exactly one
 //! reply, one with it none. What makes the next message impossible to find ends the client.
 
+use std::cmp::Ordering;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -30,8 +31,13 @@ use crate::wire::{self, Header, MessageType};
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client has to take its replies within this time.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Larger replies do not keep their allocation.
+const LARGE_REPLY: usize = 64 << 10;
 /// How often a silent connection is looked after.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How many mistakes of one client are logged.
+const MAX_COMPLAINTS: u32 = 20;
 
 /// Why a client was ended by the server.
 #[derive(Debug, Error)]
@@ -69,6 +75,7 @@ pub fn serve(socket: &UnixStream, function: &Arc<Mutex<Function>>, directory: &P
         directory,
         session: None,
         reply: Vec::new(),
+        complaints: 0,
     };
     let begin = Instant::now();
     loop {
@@ -96,6 +103,8 @@ struct Client<'a> {
     session: Option<Session>,
     /// The reply under construction; kept for its allocation.
     reply: Vec<u8>,
+    /// Mistakes of the client so far.
+    complaints: u32,
 }
 
 struct Session {
@@ -212,11 +221,24 @@ impl Client<'_> {
         let Some(session) = &mut self.session else {
             return self.fail(header, Errno::INVAL);
         };
-        let result = session.link.call(header, payload, fds)?;
-        if let Err(errno) = result {
-            tracing::warn!(?forward, %errno, "refused a request");
+        match session.link.call(header, payload, fds)? {
+            Ok(payload) => self.answer(header, Ok(&payload)),
+            Err(refusal) => {
+                self.complain(&format!("refused {forward:?}: {refusal}"));
+                self.answer(header, Err(refusal.errno))
+            }
         }
-        self.answer(header, result.as_deref().map_err(|errno| *errno))
+    }
+
+    /// Logs what a client did wrong; only so often, because it may do nothing else.
+    fn complain(&mut self, what: &str) {
+        self.complaints = self.complaints.saturating_add(1);
+        let smmu = lock(self.function).host().name().to_owned();
+        match self.complaints.cmp(&MAX_COMPLAINTS) {
+            Ordering::Less => tracing::warn!(smmu, "{what}"),
+            Ordering::Equal => tracing::warn!(smmu, "{what}; no more of this client's mistakes are logged"),
+            Ordering::Greater => {}
+        }
     }
 
     /// Sends the reply to a command, unless the client wants none.
@@ -250,6 +272,3 @@ impl Client<'_> {
         result
     }
 }
-
-/// Larger replies do not keep their allocation.
-const LARGE_REPLY: usize = 64 << 10;

@@ -9,7 +9,7 @@ use smmu_emu::{Access, BusError, Env, Line, Marks};
 
 use crate::memory::GuestMemory;
 use crate::msix::Vectors;
-use crate::trace::{self, Trace};
+use crate::trace::Trace;
 
 /// What all SMMUs of a process share: the clock and the marks of the run.
 ///
@@ -176,7 +176,7 @@ impl Env for Host {
             self.run.lock().marks.observe(&self.name, access);
         }
         if let Some(trace) = &self.trace {
-            trace.record(&trace::Line::new(self.run.now(), &self.name, access));
+            trace.record(self.run.now(), &self.name, access);
         }
     }
 

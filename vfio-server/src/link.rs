@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,6 +28,7 @@ use vfio_user::{DmaMapFlags, DmaUnmapFlags, IrqInfo, Server, ServerBackend, Serv
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::function::{Function, irq, region};
+use crate::memory::MapError;
 use crate::socket;
 use crate::wire::{self, Header};
 
@@ -47,12 +48,40 @@ pub enum LinkError {
     Reply(Header),
 }
 
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// For the reply.
+    pub errno: Errno,
+    /// For the log.
+    pub reason: String,
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self {
+            errno,
+            reason: errno.to_string(),
+        }
+    }
+}
+
+impl From<MapError> for Refusal {
+    fn from(error: MapError) -> Self {
+        Self {
+            errno: error.errno(),
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// A running server of the crate and the connection to it.
 #[derive(Debug)]
 pub struct Link {
     stream: UnixStream,
     thread: Option<JoinHandle<()>>,
-    errno: Arc<AtomicI32>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
 impl Link {
@@ -64,12 +93,12 @@ impl Link {
         let (listener, stream) = private_connection(directory)?;
         stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
         stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
-        let errno = Arc::new(AtomicI32::new(0));
+        let refusal = Arc::new(Mutex::new(None));
         let (irqs, regions) = describe(&lock(function));
         let server = Server::from_owned_fd(listener, true, irqs, regions);
         let mut backend = Backend {
             function: Arc::clone(function),
-            errno: Arc::clone(&errno),
+            refusal: Arc::clone(&refusal),
         };
         let thread =
             std::thread::Builder::new().name("vfio-user".into()).spawn(
@@ -82,21 +111,21 @@ impl Link {
         Ok(Self {
             stream,
             thread: Some(thread),
-            errno,
+            refusal,
         })
     }
 
     /// Hands a checked request to the crate and returns the payload of its reply.
     ///
     /// # Errors
-    /// The outer error ends the client; the inner is the errno of the reply.
+    /// The outer error ends the client; the inner is for the reply and the log.
     pub fn call(
         &mut self,
         header: &Header,
         payload: &[u8],
         fds: &[OwnedFd],
-    ) -> Result<Result<Vec<u8>, Errno>, LinkError> {
-        self.errno.store(0, Ordering::Relaxed);
+    ) -> Result<Result<Vec<u8>, Refusal>, LinkError> {
+        *lock(&self.refusal) = None;
         // The gate decides whether the client hears of it.
         let header = Header {
             flags: 0.into(),
@@ -117,13 +146,12 @@ impl Link {
         let mut payload = vec![0; size];
         self.stream.read_exact(&mut payload)?;
         // The crate sends errno 0 for an error of the backend, which QEMU takes for success.
-        let latched = self.errno.swap(0, Ordering::Relaxed);
-        if latched != 0 {
-            return Ok(Err(Errno::from_raw_os_error(latched)));
+        if let Some(refusal) = lock(&self.refusal).take() {
+            return Ok(Err(refusal));
         }
         if reply.flags.get() & wire::FLAG_ERROR != 0 {
             let errno = i32::try_from(reply.error.get()).ok().filter(|&errno| errno != 0);
-            return Ok(Err(errno.map_or(Errno::IO, Errno::from_raw_os_error)));
+            return Ok(Err(errno.map_or(Errno::IO, Errno::from_raw_os_error).into()));
         }
         Ok(Ok(payload))
     }
@@ -205,21 +233,23 @@ fn describe(function: &Function) -> (Vec<IrqInfo>, Vec<ServerRegion>) {
     (irqs.collect(), regions.collect())
 }
 
-fn lock(function: &Mutex<Function>) -> MutexGuard<'_, Function> {
-    function.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the crate calls.
 struct Backend {
     function: Arc<Mutex<Function>>,
-    errno: Arc<AtomicI32>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
 impl Backend {
-    /// Keeps the errno for [`Link::call`].
-    fn latch(&self, result: Result<(), Errno>) -> io::Result<()> {
-        result.map_err(|errno| {
-            self.errno.store(errno.raw_os_error(), Ordering::Relaxed);
+    /// Keeps the refusal for [`Link::call`].
+    fn latch(&self, result: Result<(), impl Into<Refusal>>) -> io::Result<()> {
+        result.map_err(|error| {
+            let refusal = error.into();
+            let errno = refusal.errno;
+            *lock(&self.refusal) = Some(refusal);
             errno.into()
         })
     }
@@ -243,14 +273,7 @@ impl ServerBackend for Backend {
         size: u64,
         fd: Option<File>,
     ) -> io::Result<()> {
-        let mut function = lock(&self.function);
-        let result = function
-            .map(address, size, offset, flags, fd.map(OwnedFd::from))
-            .map_err(|error| {
-                tracing::error!(smmu = function.host().name(), "{error}");
-                error.errno()
-            });
-        drop(function);
+        let result = lock(&self.function).map(address, size, offset, flags, fd.map(OwnedFd::from));
         self.latch(result)
     }
 

@@ -52,25 +52,50 @@ pub struct Line {
     pub offset: u64,
 }
 
-impl Line {
-    /// The line of an access at `ns`.
-    #[must_use]
-    pub fn new(ns: u64, smmu: &str, access: &Access) -> Self {
-        Self {
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
             ns,
-            smmu: smmu.to_owned(),
-            kind: access.kind,
-            frame: access.frame,
-            register: access.name.to_owned(),
-            index: access.index,
-            width: access.width,
-            value: access.value,
-            offset: access.offset,
+            smmu,
+            kind,
+            frame,
+            register,
+            index,
+            width,
+            value,
+            offset,
+        } = self;
+        let (ns, kind, frame, index, width) = (*ns, *kind, *frame, *index, *width);
+        let (value, offset) = (*value, *offset);
+        Fields {
+            ns,
+            smmu,
+            kind,
+            frame,
+            register,
+            index,
+            width,
+            value,
+            offset,
         }
+        .fmt(f)
     }
 }
 
-impl fmt::Display for Line {
+/// A [`Line`] that owns no text: one is written for every register access.
+struct Fields<'a> {
+    ns: u64,
+    smmu: &'a str,
+    kind: AccessKind,
+    frame: Frame,
+    register: &'a str,
+    index: u16,
+    width: u8,
+    value: u64,
+    offset: u64,
+}
+
+impl fmt::Display for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             ns,
@@ -228,8 +253,28 @@ impl Trace {
         })
     }
 
-    /// Appends a line.
-    pub fn record(&self, line: &Line) {
+    /// Appends the line of an access of the SMMU `smmu` at `ns`.
+    pub fn record(&self, ns: u64, smmu: &str, access: &Access) {
+        let Access {
+            name: register,
+            frame,
+            index,
+            kind,
+            width,
+            value,
+            offset,
+        } = *access;
+        let line = Fields {
+            ns,
+            smmu,
+            kind,
+            frame,
+            register,
+            index,
+            width,
+            value,
+            offset,
+        };
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string cannot fail.
         let _ = writeln!(sink.text, "{line}");

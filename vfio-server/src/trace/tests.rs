@@ -18,53 +18,57 @@ fn access() -> Access {
 
 #[test]
 fn lines_read_as_documented() {
-    let lines = [
-        Line::new(
-            183_502,
-            "a",
-            &Access {
-                name: "sCR0",
-                frame: Frame::Gr0,
-                index: 0,
-                offset: 0,
-                value: 1,
-                ..access()
-            },
-        ),
-        Line::new(191_077, "a", &access()),
-        Line::new(
-            7,
-            "b-2",
-            &Access {
-                name: Access::RESERVED,
-                frame: Frame::Outside,
-                kind: AccessKind::Read,
-                ..access()
-            },
-        ),
-        Line::new(
-            8,
-            "b",
-            &Access {
-                name: "CBARn",
-                frame: Frame::Gr1,
-                index: 1,
-                width: 8,
-                ..access()
-            },
-        ),
-        Line::new(
-            9,
-            "b",
-            &Access {
-                name: Access::RESERVED,
-                frame: Frame::Global(2),
-                index: 0,
-                ..access()
-            },
-        ),
-    ];
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace");
+    let trace = Trace::create(&path).unwrap();
+    let reserved = Access {
+        name: Access::RESERVED,
+        ..access()
+    };
+    trace.record(
+        183_502,
+        "a",
+        &Access {
+            name: "sCR0",
+            frame: Frame::Gr0,
+            index: 0,
+            offset: 0,
+            value: 1,
+            ..access()
+        },
+    );
+    trace.record(191_077, "a", &access());
+    trace.record(
+        7,
+        "b-2",
+        &Access {
+            frame: Frame::Outside,
+            kind: AccessKind::Read,
+            ..reserved
+        },
+    );
+    trace.record(
+        8,
+        "b",
+        &Access {
+            name: "CBARn",
+            frame: Frame::Gr1,
+            index: 1,
+            width: 8,
+            ..access()
+        },
+    );
+    trace.record(
+        9,
+        "b",
+        &Access {
+            frame: Frame::Global(2),
+            index: 0,
+            ..reserved
+        },
+    );
+    drop(trace);
+    let text = std::fs::read_to_string(&path).unwrap();
     insta::assert_snapshot!(text, @r"
     183502 a W gr0 sCR0 4 0x1 0x0
     191077 a W cb3 CBn_FSR[3] 4 0x80000000 0x43058
@@ -72,7 +76,14 @@ fn lines_read_as_documented() {
     8 b W gr1 CBARn[1] 8 0x80000000 0x43058
     9 b W global2 RESERVED 4 0x80000000 0x43058
     ");
-    assert_eq!(parse(&text).unwrap(), lines);
+    let lines = parse(&text).unwrap();
+    let again: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    assert_eq!(again, text);
+    assert_eq!(
+        (lines[1].frame, lines[1].index, lines[1].offset),
+        (Frame::Context(3), 3, 0x4_3058)
+    );
+    assert_eq!((lines[2].smmu.as_str(), lines[2].kind), ("b-2", AccessKind::Read));
 }
 
 #[test]
@@ -102,7 +113,7 @@ fn the_file_holds_whole_lines_at_any_time() {
     let path = directory.path().join("trace");
     let trace = Trace::create(&path).unwrap();
     for i in 0..5000 {
-        trace.record(&Line::new(i, "a", &access()));
+        trace.record(i, "a", &access());
         if i % 250 == 0 {
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.is_empty() || text.ends_with('\n'));
@@ -113,7 +124,7 @@ fn the_file_holds_whole_lines_at_any_time() {
     let lines = parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(lines.len(), 5000);
     assert_eq!(lines[4999].ns, 4999);
-    trace.record(&Line::new(5000, "a", &access()));
+    trace.record(5000, "a", &access());
     drop(trace);
     assert_eq!(
         parse(&std::fs::read_to_string(&path).unwrap()).unwrap().len(),
@@ -125,7 +136,7 @@ fn the_file_holds_whole_lines_at_any_time() {
 fn a_full_disk_does_not_end_the_run() {
     let trace = Trace::create(Path::new("/dev/full")).unwrap();
     for i in 0..5000 {
-        trace.record(&Line::new(i, "a", &access()));
+        trace.record(i, "a", &access());
     }
     trace.flush();
     assert!(trace.sink.lock().unwrap().failed);
