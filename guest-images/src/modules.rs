@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use object::{Object, ObjectSection};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// No kernel module comes near this size; a larger one is refused.
 const MAX_MODULE: u64 = 256 << 20;

@@ -50,11 +50,12 @@ proptest! {
 #[test]
 fn phandles_are_unique() {
     let board: Board = toml::from_str(FULL).unwrap();
-    let mut all: Vec<u32> = phandles(&board)
-        .into_values()
-        .chain([GIC_PHANDLE, APB_CLOCK_PHANDLE])
-        .collect();
+    let named = phandles(&board);
+    // Two SMMUs, two suppliers, six clients, and one region that two of them share.
+    assert_eq!(named.len(), 11);
+    let mut all: Vec<u32> = named.into_values().collect();
     all.sort_unstable();
-    // Two SMMUs, two suppliers, six clients, one region that two of them share, GIC and clock.
-    assert_eq!(all, (1..=13).collect::<Vec<u32>>());
+    all.dedup();
+    assert_eq!(all.len(), 11);
+    assert!(all[0] >= FIRST_FREE_PHANDLE);
 }
