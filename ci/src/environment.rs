@@ -56,7 +56,7 @@ pub enum EnvironmentError {
 impl EnvironmentError {
     /// Whether the command line is at fault: a kernel that is not one, or not in the lock file.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Kernel(_)))
+        matches!(self, Self::Store(StoreError::Kernel(_) | StoreError::Lock(_)))
     }
 }
 
