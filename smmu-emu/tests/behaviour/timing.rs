@@ -166,6 +166,20 @@ fn reset_ends_delays_and_starts_the_plan_again() {
     bench.w(Gr0(0x70), 0);
     bench.smmu.reset(&mut bench.host);
     assert_eq!(bench.r(Gr0(0x74)), 0);
+    let mut bench =
+        plan("[[delay]]\nsite = \"context-sync\"\npolls = 9\n[[delay]]\nsite = \"ats\"\npolls = 9");
+    bench.w(Cb(1, 0x7f0), 0);
+    bench.w(Cb(1, 0x800), 0x1000);
+    assert_eq!((bench.r(Cb(1, 0x7f4)), bench.r(Cb(1, 0x8f0))), (1, 1));
+    bench.smmu.reset(&mut bench.host);
+    assert_eq!(
+        (
+            bench.r(Cb(1, 0x7f4)),
+            bench.r(Cb(1, 0x8f0)),
+            bench.r64(Cb(1, 0x50))
+        ),
+        (0, 0, 0)
+    );
 }
 
 #[test]
