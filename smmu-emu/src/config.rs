@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! What a user chooses: a preset and overrides; and [`Geometry`], the same after validation.
+//!
+//! ```
+//! let config: smmu_emu::Config = toml::from_str(
+//!     r#"
+//!     preset = "mmu-500-ats"
+//!     context_banks = 8
+//!     stream_match_groups = 16
+//!     page_size = "64k"
+//!     "#,
+//! )?;
+//! assert_eq!(config.register_space(), 2 << 20);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

@@ -4,6 +4,25 @@
 //!
 //! One [`Marks`] serves all SMMUs of a process. It is a pure matcher: feed it every [`Access`] with the name of
 //! the SMMU that saw it, and ask which marks are raised.
+//!
+//! ```
+//! # use smmu_emu::{MarkRule, Marks};
+//! let rule: MarkRule = toml::from_str(
+//!     r#"
+//!     name = "b-registering"     # the 34th write of a stream match register of SMMU b after …
+//!     smmu = "b"
+//!     register = "SMRn"
+//!     access = "write"
+//!     nth = 34
+//!     after = "a-attached"       # … this mark
+//!     "#,
+//! )?;
+//! let other: MarkRule = toml::from_str(r#"name = "a-attached""#)?;
+//! let mut marks = Marks::new(vec![other, rule], &["a", "b"])?;
+//! marks.raise(0);
+//! assert!(marks.is_raised("a-attached") && !marks.is_raised("b-registering"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

@@ -5,6 +5,25 @@
 //! A plan is data. Every rule names a *site*, the status bit that it keeps busy, and one kind of delay. Which
 //! operations a rule hits follows the kernel's fault-injection attributes (Documentation/fault-injection):
 //! `times`, `interval`, `probability`, `space`. The first rule that hits an operation decides.
+//!
+//! ```
+//! let plan: smmu_emu::Plan = toml::from_str(
+//!     r#"
+//!     [[delay]]                  # every address translation of bank 1 takes 20 µs
+//!     site = "ats"
+//!     bank = 1
+//!     time_us = 20
+//!
+//!     [[delay]]                  # one of ten global TLB synchronisations hangs until the mark, or for half a second
+//!     site = "global-sync"
+//!     interval = 10
+//!     until = "client-bound"
+//!     at_most_us = 500_000
+//!     "#,
+//! )?;
+//! assert_eq!(plan.delays.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
