@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::event::{EventfdFlags, eventfd};
@@ -155,6 +156,8 @@ impl Served {
     /// What is wrong.
     pub fn check(&mut self, smmus: &[&str]) -> Result<()> {
         for name in smmus {
+            // A run, and with it its marks, ends when its last client is gone.
+            self.settle()?;
             let socket = self.socket(name);
             within_patience(move || good_client(&socket)).with_context(|| {
                 format!(
@@ -163,33 +166,39 @@ impl Served {
                 )
             })?;
         }
-        if let Some(status) = self.child.try_wait()? {
-            bail!("the server ended: {status}\n{}", self.log());
-        }
+        self.settle()?;
         let resident = self.resident()?;
         ensure!(
             resident < self.resident_kib + MAY_GROW_KIB,
             "resident memory grew from {} to {resident} KiB",
             self.resident_kib
         );
-        // The last client's thread may just be closing its end.
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while self.descriptors()? > self.descriptors || self.mapped_memfds()? > 0 {
-            ensure!(
-                std::time::Instant::now() < deadline,
-                "descriptors went from {} to {}, {} memfds are mapped",
-                self.descriptors,
-                self.descriptors()?,
-                self.mapped_memfds()?
-            );
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
         ensure!(
             !self.log().contains("panicked"),
             "something panicked:\n{}",
             self.log()
         );
         Ok(())
+    }
+
+    /// Waits until no client is left, with nothing of what it brought: descriptors, guest memory.
+    fn settle(&mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended: {status}\n{}", self.log());
+            }
+            let (descriptors, memfds) = (self.descriptors()?, self.mapped_memfds()?);
+            if descriptors <= self.descriptors && memfds == 0 {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "descriptors went from {} to {descriptors}, {memfds} memfds are mapped",
+                self.descriptors
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Sends a signal and waits for the end.

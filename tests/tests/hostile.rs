@@ -482,6 +482,26 @@ fn messages_that_are_no_commands() {
 }
 
 #[test]
+fn mistakes_do_not_fill_the_log() {
+    hostile(|served| {
+        let mut client = negotiated(served);
+        for _ in 0..5000 {
+            client.send(&message(7, 9, 1, &[0; 40])).unwrap();
+            client
+                .send(&message(7, 2, NO_REPLY, &words(&[32, 3, 0, 0, 0, 0, 4096, 0])))
+                .unwrap();
+        }
+        in_step(&mut client);
+        let lines = served.log().lines().count();
+        assert!(
+            (1..=100).contains(&lines),
+            "{lines} lines:\n{:.4000}",
+            served.log()
+        );
+    });
+}
+
+#[test]
 fn no_reply_means_no_reply() {
     hostile(|served| {
         let mut client = negotiated(served);

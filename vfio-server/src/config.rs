@@ -124,7 +124,7 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`ConfigError`] names file, line and key. The rest is checked by [`crate::server::Server::prepare`].
+    /// [`ConfigError`] names file, line and key. The rest is checked by [`crate::server::Server::check`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
             path: path.to_owned(),

@@ -118,10 +118,7 @@ impl Client<'_> {
             MessageType::Command => {}
             MessageType::Reply => {
                 // Nothing was asked; a reply to a reply would only go round.
-                tracing::warn!(
-                    command = header.command.get(),
-                    "ignored a reply that nobody asked for"
-                );
+                self.complain("ignored a reply that nobody asked for");
                 return Ok(());
             }
             MessageType::Unknown => return self.fail(header, Errno::INVAL),
