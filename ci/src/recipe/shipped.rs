@@ -25,11 +25,17 @@ macro_rules! shipped {
 /// All of them, in the order in which they are listed.
 pub const SHIPPED: &[Shipped] = shipped![
     "attach-lock",
+    "attach-lock-control",
     "two-iommus",
-    "bind-storm",
+    "two-iommus-b-first",
+    "two-iommus-b-alone",
     "stream-walk",
+    "bind-storm",
+    "strict-control",
     "few-smrs",
+    "few-smrs-full",
     "probe-timeout",
+    "supplier-first-control",
     "boot",
 ];
 
