@@ -288,6 +288,15 @@ impl Board {
                 )),
                 Some(_) => Ok(()),
             },
+            SupplierKind::RegulatorFixed
+                if supplier.startup_delay_us.is_some()
+                    && crate::layout::regulator_gpio(self, &supplier.name).is_none() =>
+            {
+                error(
+                    "no GPIO line is left to switch it: 7 regulators may have a `startup_delay_us`"
+                        .to_owned(),
+                )
+            }
             SupplierKind::RegulatorFixed => Ok(()),
         }
     }

@@ -109,7 +109,14 @@ pub(crate) struct Downloader<'a> {
 
 impl<'a> Downloader<'a> {
     pub(crate) fn new(mirror: &'a Mirror, progress: &'a dyn Progress) -> Self {
-        let config = ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder();
+        // A mirror on this machine is not reached through somebody else's.
+        let config = if mirror.is_local() {
+            config.proxy(None)
+        } else {
+            config
+        };
+        let config = config
             .http_status_as_error(false)
             .user_agent(concat!("smmu-emu/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(CONNECT_TIMEOUT))

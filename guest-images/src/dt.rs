@@ -22,7 +22,8 @@ const LEVEL_HIGH: u32 = 4;
 
 const GIC_PHANDLE: u32 = 1;
 const APB_CLOCK_PHANDLE: u32 = 2;
-const FIRST_FREE_PHANDLE: u32 = 3;
+const GPIO_PHANDLE: u32 = 3;
+const FIRST_FREE_PHANDLE: u32 = 4;
 
 /// Peripheral ID of the SP805 watchdog; with it in the tree the AMBA bus does not read the ID registers.
 const SP805_PERIPHERAL_ID: u32 = 0x0014_1805;
@@ -210,6 +211,17 @@ impl Tree<'_> {
         fdt.property_array_u32("clocks", &[APB_CLOCK_PHANDLE, APB_CLOCK_PHANDLE])?;
         strings(fdt, "clock-names", &["uartclk", "apb_pclk"])?;
         fdt.end_node(uart)?;
+
+        let gpio = fdt.begin_node("pl061@9030000")?;
+        strings(fdt, "compatible", &["arm,pl061", "arm,primecell"])?;
+        reg(fdt, &[(0x0903_0000, 0x1000)])?;
+        fdt.property_null("gpio-controller")?;
+        fdt.property_u32("#gpio-cells", 2)?;
+        fdt.property_array_u32("interrupts", &[GIC_SPI, 7, LEVEL_HIGH])?;
+        fdt.property_u32("clocks", APB_CLOCK_PHANDLE)?;
+        fdt.property_string("clock-names", "apb_pclk")?;
+        fdt.property_phandle(GPIO_PHANDLE)?;
+        fdt.end_node(gpio)?;
         Ok(())
     }
 
@@ -262,6 +274,10 @@ impl Tree<'_> {
                 fdt.property_u32("regulator-max-microvolt", 1_800_000)?;
                 if let Some(delay) = supplier.startup_delay_us {
                     fdt.property_u32("startup-delay-us", delay)?;
+                    // Linux waits only for a regulator that it can switch: one with an enable pin.
+                    let line = layout::regulator_gpio(self.board, &supplier.name).unwrap_or_default();
+                    fdt.property_array_u32("gpios", &[GPIO_PHANDLE, line, 0])?;
+                    fdt.property_null("enable-active-high")?;
                 }
             }
             SupplierKind::GatedFixedClock => {

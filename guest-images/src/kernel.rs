@@ -311,11 +311,7 @@ fn magic(start: &[u8]) -> String {
 /// The release in the banner `Linux version <release> (…`.
 fn release_in(image: &[u8]) -> Option<String> {
     let banner = b"Linux version ";
-    let candidates = image
-        .windows(banner.len())
-        .enumerate()
-        .filter(|(_, window)| window == banner);
-    candidates.into_iter().find_map(|(at, _)| {
+    memchr::memmem::find_iter(image, banner).find_map(|at| {
         let text = image.get(at + banner.len()..)?;
         let release = text
             .split(|b| *b == b' ')

@@ -176,6 +176,16 @@ impl Layout {
     }
 }
 
+/// Lines of the machine's PL061 that nothing else uses; line 3 is the power button.
+const FREE_GPIOS: [u32; 7] = [0, 1, 2, 4, 5, 6, 7];
+
+/// The GPIO line that switches a regulator with a start-up delay; `None` for other regulators, or if no line is left.
+pub(crate) fn regulator_gpio(board: &Board, name: &str) -> Option<u32> {
+    let mut switched = board.suppliers.iter().filter(|s| s.startup_delay_us.is_some());
+    let number = switched.position(|s| s.name == name)?;
+    FREE_GPIOS.get(number).copied()
+}
+
 fn place_clients(board: &Board) -> Result<Vec<ClientLayout>, BoardError> {
     let mut pages = (0..EMPTY_DEVICES_SIZE / 0x1000).map(|page| EMPTY_DEVICES + page * 0x1000);
     let place = |(client, virtio_slot): (&crate::board::Client, Option<u8>)| {

@@ -231,14 +231,19 @@ impl Lock {
         self.find(SetKind::Busybox, "busybox")
     }
 
-    /// The kernel with that release, or the newest one.
+    /// The kernel with that release, or the newest one. `7.3.4` finds `7.3.4+deb13-arm64`.
     ///
     /// # Errors
     ///
     /// [`LockError::NotLocked`] with the releases that are.
     pub fn kernel(&self, release: Option<&str>) -> Result<&Set, LockError> {
         match release {
-            Some(release) => self.find(SetKind::Kernel, release),
+            Some(release) => {
+                let short = |set: &&Set| set.name.split('+').next() == Some(release);
+                self.kernels()
+                    .find(short)
+                    .map_or_else(|| self.find(SetKind::Kernel, release), Ok)
+            }
             None => {
                 let newest = self.kernels().max_by_key(|set| version_key(&set.name));
                 newest.map_or_else(|| self.find(SetKind::Kernel, "kernel"), Ok)

@@ -50,6 +50,14 @@ impl Mirror {
         format!("{}/{}", self.url, path.replace('+', "%2B"))
     }
 
+    /// Whether it is on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let host = self.url.split("://").nth(1).unwrap_or_default();
+        ["127.", "localhost", "[::1]"]
+            .iter()
+            .any(|local| host.starts_with(local))
+    }
+
     fn checked(url: &str, from: &str) -> Result<Self, MirrorError> {
         let error = |problem| MirrorError::Bad {
             url: url.to_owned(),

@@ -153,3 +153,18 @@ fn a_plus_is_escaped() {
         "http://h.invalid/debian/pool/a_1%2Bb~2.deb"
     );
 }
+
+#[test]
+fn a_mirror_on_this_machine_is_known() {
+    let local = |url: &str| {
+        Mirror {
+            url: url.into(),
+            from: "test".into(),
+        }
+        .is_local()
+    };
+    assert!(
+        local("http://127.0.0.1:8080/debian") && local("http://localhost/debian") && local("http://[::1]/d")
+    );
+    assert!(!local("http://deb.example.invalid/debian"));
+}
