@@ -64,7 +64,7 @@ pub enum FilesError {
     #[error("cannot write the server's configuration: {0}")]
     Config(#[from] toml::ser::Error),
     /// No room, or no permission.
-    #[error("cannot write {}: {source}", .path.display())]
+    #[error("cannot write {}: {source}; it needs 50 MiB in a directory that can be written: set XDG_RUNTIME_DIR or TMPDIR", .path.display())]
     Write {
         /// The file.
         path: PathBuf,

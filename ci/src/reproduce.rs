@@ -123,10 +123,13 @@ pub fn run(
         signal_hook::flag::register_usize(signal, Arc::clone(&stop), number)?;
     }
     let started = Instant::now();
-    let mut results = Results::create(wanted.results.as_deref(), &recipe.name, wanted.keep)?;
     let dir = RunDir::create()?;
+    for smmu in &recipe.smmus {
+        dir.socket(&smmu.name)?;
+    }
     let layout = recipe.layout().map_err(FilesError::from)?;
     let files = Files::generate(dir.path(), recipe, &layout, &environment.guest)?;
+    let mut results = Results::create(wanted.results.as_deref(), &recipe.name, wanted.keep)?;
     let backing = Backing::Server { sockets: dir.path() };
     let bench = Bench {
         helper,

@@ -100,8 +100,8 @@ pub enum BootError {
         /// The end of its standard error.
         stderr: Vec<String>,
     },
-    /// A file of the run cannot be written.
-    #[error("cannot write {}: {source}", .path.display())]
+    /// The copy of the console cannot be written.
+    #[error("cannot write {}: {source}; choose a directory with space with --results DIR, or --keep-logs none", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -246,7 +246,7 @@ impl Bench<'_> {
             drop(server.take_stdin());
             server.finish();
         }
-        watch.finish()?;
+        watch.finish();
         Ok((end, watch))
     }
 

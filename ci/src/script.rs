@@ -188,7 +188,7 @@ fn dump(drop: &[String]) -> String {
         }
     }
     format!(
-        r#"  dmesg | grep -qF '@@boot-stress begin' || say "failed: the kernel log was overwritten; raise log_buf_len"
+        r#"  dmesg | grep -qF '@@boot-stress begin' || say "failed kernel log: it was overwritten; raise log_buf_len"
   echo; echo '@@boot-stress dmesg begin'
   dmesg | sed -n '/@@boot-stress begin/,$p'{filter}
   echo '@@boot-stress dmesg end'
