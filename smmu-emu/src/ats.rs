@@ -112,8 +112,7 @@ impl Smmu {
         } else {
             value & u64::from(u32::MAX)
         };
-        let address = value >> 12 << 12;
-        match self.translate_in(env, bank, address, intent) {
+        match self.translate_in(env, bank, value, intent) {
             Ok(leaf) => ParSuccess::ZERO
                 .with_attr(leaf.attributes)
                 .with_pa(u36::masked_new(leaf.address >> 12))

@@ -250,7 +250,7 @@ impl Geometry {
         );
         require!(
             self.extended_stream_ids,
-            !self.extended_stream_ids || self.stream_id_bits == 15 && !indexing,
+            !self.extended_stream_ids || self.stream_id_bits == 15,
             "needs `stream_id_bits` = 15 and stream matching"
         );
         require!(

@@ -334,6 +334,13 @@ fn top_byte() {
         fault(TF, 0),
         "bit 54 still counts"
     );
+    // The other half has a bit of its own; bit 55 chooses the half.
+    bench.w64(Cb(1, 0x28), tables.root());
+    bench.w(Cb(1, 0x30), 2 << 30 | (64 - 39) << 16 | (64 - 39));
+    let tagged = 0xabff_ff80_0000_1000;
+    assert_eq!(ask(&mut bench, PR, tagged), fault(TF, 0));
+    bench.w(Cb(1, 0x10), 0x0003_8055);
+    assert_eq!(address(ask(&mut bench, PR, tagged)), 0x5000, "TBI1");
 }
 
 #[test]
@@ -357,6 +364,15 @@ fn sign_extension_is_for_transactions() {
         _ => None,
     };
     assert_eq!(proceeds(bench.transact(transaction)), Some(0x9000));
+    let wider = Transaction {
+        address: transaction.address | 3 << 49,
+        ..transaction
+    };
+    assert_eq!(
+        proceeds(bench.transact(wider)),
+        Some(0x9000),
+        "the bus has 49 bits"
+    );
     assert_eq!(ask(&mut bench, PR, 0x1_0000_0000_1000), fault(TF, 0));
     assert_eq!(address(ask(&mut bench, PR, 0xffff_0000_0000_1000)), 0x9000);
     // With EPD1, as Linux sets it, that is a fault at level 0 and not address 0.
@@ -528,6 +544,22 @@ fn deviations_have_a_definite_result() {
     bench.w(Gr1(0x808), 1);
     bench.w64(Cb(1, PR), 0x1000);
     assert_eq!(bench.r64(Cb(1, 0x50)), 1 << 35 | 2 << 8 | TF | 1, "nested");
+    bench.w64(Cb(1, 0x50), 0);
+    bench.w(Cb(1, 0), 0);
+    bench.w64(Cb(1, PR), 0x1000);
+    assert_eq!(
+        bench.r64(Cb(1, 0x50)),
+        1 << 35 | 2 << 8 | TF | 1,
+        "stage 2 counts even with stage 1 off"
+    );
+    bench.w(Gr1(0x004), 0);
+    bench.w64(Cb(1, 0x50), 0xabc);
+    bench.w64(Cb(1, PR), 0x1000);
+    assert_eq!(
+        bench.r64(Cb(1, 0x50)),
+        0xabc,
+        "a stage 2 bank has no such operation"
+    );
     // A stage 2 bank that is on, and one that is off.
     bench.w(Gr0(0xc00), 2);
     bench.w(Gr0(0x800), 1 << 31);

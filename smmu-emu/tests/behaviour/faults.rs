@@ -131,6 +131,11 @@ fn context_faults_abort_or_are_ignored() {
     for (cfre, expected) in [(CFRE, Response::Abort), (0, Response::Ignore)] {
         let (mut bench, _) = bench(ON | cfre, 0);
         assert_eq!(bench.transact(at(0, Intent::default())), expected);
+        assert_eq!(
+            bench.transact(at(0, Intent::default())),
+            expected,
+            "blocked by the first"
+        );
     }
 }
 
@@ -206,6 +211,18 @@ fn syndrome_shows_the_access_after_overrides() {
     bench.w(Gr0(0xc00), 3 << 26 | 3 << 24 | 2 << 16);
     bench.transact(at(0, Intent::default()));
     assert_eq!((bench.r(Gr0(GFSR)), bench.r(Gr0(0x50))), (1, 0));
+}
+
+#[test]
+fn unusable_banks_show_as_nested() {
+    // Behaviour 12.
+    let (mut bench, _) = bench(ON, 0);
+    bench.w(Gr1(0x00c), 2 << 16);
+    bench.transact(at(0, Intent::default()));
+    assert_eq!(
+        (bench.r(Gr0(GFSR)), bench.r(Gr0(0x50)), bench.r(Gr0(0x54))),
+        (1, 1, 1)
+    );
 }
 
 #[test]

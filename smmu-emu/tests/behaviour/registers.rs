@@ -293,6 +293,13 @@ fn scr0_of_mmu_500_has_fixed_bits() {
 }
 
 #[test]
+fn vmids_of_16_bits_need_the_feature() {
+    let mut bench = Bench::new(MMU_500);
+    bench.w(Gr1(0x800), u32::MAX);
+    assert_eq!(bench.r(Gr1(0x800)), 1);
+}
+
+#[test]
 fn actlr_is_locked_until_sacr_unlocks_it() {
     // Behaviour 57.
     let mut bench = Bench::new(MMU_500);
