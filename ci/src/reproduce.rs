@@ -217,6 +217,9 @@ fn one(
     progress.task(&format!("boot {boot} of {boots}"));
     let console = results.console(boot);
     let report = bench.boot(seed, console.as_deref(), &mut |step| progress.detail(step))?;
+    for line in &report.said {
+        progress.detail(line);
+    }
     results.record(boot, seed, &report)?;
     let outcome = report.outcome.clone();
     let said = match &outcome {

@@ -76,6 +76,9 @@ pub struct BootReport {
     /// The last lines of the console.
     #[serde(skip)]
     pub tail: Vec<String>,
+    /// What the server and QEMU said on standard error.
+    #[serde(skip)]
+    pub said: Vec<String>,
 }
 
 /// Why there is no report: not the guest failed, but what it stands on.
@@ -173,8 +176,11 @@ impl Bench<'_> {
                 let _ = fs::remove_file(socket);
             }
         }
-        let (end, watch) = result?;
-        Ok(watch.report(end, started.elapsed()))
+        let (end, watch, said) = result?;
+        Ok(BootReport {
+            said,
+            ..watch.report(end, started.elapsed())
+        })
     }
 
     fn supervised(
@@ -182,7 +188,7 @@ impl Bench<'_> {
         seed: u64,
         console: Option<&Path>,
         step: &mut dyn FnMut(&str),
-    ) -> Result<(End, Watch), BootError> {
+    ) -> Result<(End, Watch, Vec<String>), BootError> {
         let (sender, messages) = sync_channel(CHUNKS);
         let mut server = if self.server {
             Some(self.start_server(seed, &sender, &messages)?)
@@ -247,7 +253,15 @@ impl Bench<'_> {
             server.finish();
         }
         watch.finish();
-        Ok((end, watch))
+        let said = |child: &Supervised| {
+            let name = child.name();
+            child
+                .last_words()
+                .into_iter()
+                .map(move |line| format!("{name}: {line}"))
+        };
+        let said = server.iter().flat_map(said).chain(said(&qemu)).collect();
+        Ok((end, watch, said))
     }
 
     fn start_server(

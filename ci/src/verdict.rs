@@ -159,6 +159,7 @@ impl Verdict {
             total_ms: _,
             boot_ms: _,
             tail,
+            said: _,
         } = report;
         let Rate {
             hits: seen,

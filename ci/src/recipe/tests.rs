@@ -166,7 +166,13 @@ fn a_file_that_is_not_there_and_a_name_that_is_not_shipped() {
 #[test]
 fn the_example_of_the_documentation_is_valid() {
     let document = include_str!("../../../docs/recipe-format.md");
-    let example = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let example = document
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     let recipe = Recipe::parse(example, "docs/recipe-format.md").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(recipe.steps.len(), example.matches("[[step]]").count());
 }

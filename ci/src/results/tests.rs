@@ -14,6 +14,7 @@ fn report(outcome: Outcome) -> BootReport {
         total_ms: 1,
         boot_ms: None,
         tail: Vec::new(),
+        said: Vec::new(),
     }
 }
 

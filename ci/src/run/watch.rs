@@ -168,6 +168,7 @@ impl Watch {
             total_ms: millis(total),
             boot_ms: self.begun.map(millis),
             tail: self.classifier.tail().map(str::to_owned).collect(),
+            said: Vec::new(),
         }
     }
 

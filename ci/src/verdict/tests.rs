@@ -34,6 +34,7 @@ fn report(outcome: Outcome, console: &str) -> BootReport {
         total_ms: 12_345,
         boot_ms: Some(8_000),
         tail: classifier.tail().map(str::to_owned).collect(),
+        said: Vec::new(),
     }
 }
 
