@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::{Hit, Verdict, Word};
-use crate::classify::{Frame, Kind, OtherKind};
+use crate::classify::{Kind, OtherKind};
 use crate::stats::Rate;
 
 impl fmt::Display for Verdict {
@@ -82,7 +82,7 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
-    /// Hits that are the same but for time, CPU and task are told once.
+    /// Hits with the same call trace are told together, with the trace once.
     fn groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut groups: Vec<Vec<&Hit>> = Vec::new();
         for hit in &self.hits {
@@ -95,29 +95,41 @@ impl Verdict {
             }
         }
         for group in groups {
-            let Some(Hit { late, .. }) = group.first() else {
+            let Some(Hit { late: first, .. }) = group.first() else {
                 continue;
             };
-            let mut boots: Vec<u32> = group.iter().map(|hit| hit.boot).collect();
-            boots.dedup();
-            writeln!(f, "\n{}: {}", list(&boots), place(late.kind))?;
-            let time = late
-                .time
-                .as_ref()
-                .map(|time| format!("[{time}] "))
-                .unwrap_or_default();
-            writeln!(
-                f,
-                "  {time}{} {}: late IOMMU probe at driver bind, something fishy here!",
-                late.driver, late.device
-            )?;
-            let mut who = Vec::new();
-            who.extend(late.source.clone());
-            who.extend(late.cpu.map(|cpu| format!("CPU {cpu}")));
-            who.extend(late.comm.clone());
-            who.extend(late.pid.map(|pid| format!("PID {pid}")));
-            writeln!(f, "  {}", who.join(", "))?;
-            for frame in &late.trace {
+            writeln!(f, "\n{}:", place(first.kind))?;
+            for Hit { boot, late } in group.iter().take(SHOWN) {
+                let time = late
+                    .time
+                    .as_ref()
+                    .map(|time| format!("[{time}] "))
+                    .unwrap_or_default();
+                let (driver, device) = (&late.driver, &late.device);
+                writeln!(
+                    f,
+                    "  boot {boot}: {time}{driver} {device}: late IOMMU probe at driver bind, something fishy here!"
+                )?;
+                let mut who = Vec::new();
+                who.extend(late.source.clone());
+                who.extend(late.cpu.map(|cpu| format!("CPU {cpu}")));
+                who.extend(late.comm.clone());
+                who.extend(late.pid.map(|pid| format!("PID {pid}")));
+                if !who.is_empty() {
+                    writeln!(f, "    at {}", who.join(", "))?;
+                }
+            }
+            if group.len() > SHOWN {
+                writeln!(
+                    f,
+                    "  and {} more like these, see results.ndjson",
+                    group.len() - SHOWN
+                )?;
+            }
+            if !first.trace.is_empty() {
+                writeln!(f, "  Call trace:")?;
+            }
+            for frame in &first.trace {
                 writeln!(f, "    {}", frame.as_str())?;
             }
         }
@@ -125,31 +137,25 @@ impl Verdict {
     }
 }
 
+/// Hits with the same call trace that are listed.
+const SHOWN: usize = 8;
+
 fn alike(a: &Hit, b: &Hit) -> bool {
-    let (a, b) = (&a.late, &b.late);
-    let path = |trace: &[Frame]| {
-        trace
+    let path = |hit: &Hit| {
+        hit.late
+            .trace
             .iter()
             .map(|frame| frame.function().to_owned())
             .collect::<Vec<_>>()
     };
-    a.kind == b.kind && a.driver == b.driver && a.device == b.device && path(&a.trace) == path(&b.trace)
-}
-
-fn list(boots: &[u32]) -> String {
-    let numbers: Vec<String> = boots.iter().map(u32::to_string).collect();
-    format!(
-        "Boot{} {}",
-        if boots.len() == 1 { "" } else { "s" },
-        numbers.join(", ")
-    )
+    a.late.kind == b.late.kind && path(a) == path(b)
 }
 
 fn place(kind: Kind) -> &'static str {
     match kind {
-        Kind::Walk => "in the walk over the bus when the IOMMU registered",
-        Kind::Replay => "replayed when the driver was bound",
-        Kind::Unknown => "the call trace does not say where",
+        Kind::Walk => "In the walk over the bus when the IOMMU registered",
+        Kind::Replay => "Replayed when the driver was bound",
+        Kind::Unknown => "Seen, and the call trace does not say where",
     }
 }
 
