@@ -23,7 +23,7 @@ fn files(extension: &str) -> Vec<PathBuf> {
             let path = entry.expect("a directory entry").path();
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             if path.is_dir() {
-                if !matches!(name, "target" | ".git" | "corpus" | "artifacts") {
+                if !matches!(name, "target" | "fuzz-target" | ".git" | "corpus" | "artifacts") {
                     walk(&path, extension, found);
                 }
             } else if path.extension().is_some_and(|e| e == extension) {
