@@ -21,7 +21,9 @@ fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Classifier, usize) {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&size, bytes)) = data.split_first() else { return };
+    let Some((&size, bytes)) = data.split_first() else {
+        return;
+    };
     let (whole, events) = read([bytes]);
     let (parts, part_events) = read(bytes.chunks(usize::from(size) + 1));
     assert_eq!(events, part_events);
@@ -29,5 +31,10 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(whole.hits(), parts.hits());
     assert_eq!(whole.others(), parts.others());
     assert!(whole.hits().len() <= 32 && whole.others().len() <= 64);
-    assert!(whole.hits().iter().all(|hit| hit.raw.len() <= 160 && hit.trace.len() <= 160));
+    assert!(
+        whole
+            .hits()
+            .iter()
+            .all(|hit| hit.raw.len() <= 160 && hit.trace.len() <= 160)
+    );
 });
