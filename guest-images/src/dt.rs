@@ -121,10 +121,7 @@ impl Tree<'_> {
         let chosen = fdt.begin_node("chosen")?;
         fdt.property_string("stdout-path", "/pl011@9000000")?;
         fdt.end_node(chosen)?;
-        self.cpus(fdt)?;
-        self.machine(fdt)?;
-        self.reserved_memory(fdt)?;
-        // In order of address, as on real boards; it is the order in which Linux adds devices, and a bus walk visits them.
+        // The clients come first: Linux adds devices in the order of the tree, and a bus walk visits them in that order.
         let clients = || self.board.clients.iter().zip(&self.layout.clients);
         for (client, at) in clients().filter(|(client, _)| client.parent.is_none()) {
             let node = self.client(fdt, client, at)?;
@@ -134,6 +131,9 @@ impl Tree<'_> {
             }
             fdt.end_node(node)?;
         }
+        self.cpus(fdt)?;
+        self.machine(fdt)?;
+        self.reserved_memory(fdt)?;
         for supplier in &self.board.suppliers {
             self.supplier(fdt, supplier)?;
         }
