@@ -154,7 +154,8 @@ pub fn program(
     };
     push("-machine", "virt,gic-version=2,memory-backend=ram".into());
     // Emulated, and every CPU a thread: the races need CPUs that really run side by side.
-    push("-accel", "tcg,thread=multi".into());
+    // With less room for translated code, a boot translates parts of the kernel twice.
+    push("-accel", "tcg,thread=multi,tb-size=512".into());
     push("-cpu", "cortex-a57".into());
     push("-smp", board.cpus.to_string().into());
     push("-m", format!("{}M", board.memory_mib).into());

@@ -14,8 +14,9 @@ use guest_images::layout::Layout;
 
 use crate::recipe::{Action, Recipe};
 
-/// Kernel arguments of every boot, before those of the recipe.
-const CMDLINE: &str = "console=ttyAMA0 earlycon panic=-1 printk.devkmsg=on";
+/// Kernel arguments of every boot, before those of the recipe. The self-tests of the crypto API take a tenth of a boot
+/// and have nothing to do with IOMMUs.
+const CMDLINE: &str = "console=ttyAMA0 earlycon panic=-1 printk.devkmsg=on cryptomgr.notests";
 /// Room for the kernel log of a quiet recipe, which is printed at the end: floods must not overwrite it.
 const QUIET_CMDLINE: &str = "log_buf_len=8M";
 /// How long background steps may go on after the last other step, in seconds.
