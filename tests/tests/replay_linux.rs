@@ -38,7 +38,10 @@ impl Env for Host {
 
 /// The model of the boots from which the traces come.
 fn model() -> Config {
-    let recipe = shipped("few-smrs").expect("a shipped recipe").recipe().expect("a valid recipe");
+    let recipe = shipped("few-smrs")
+        .expect("a shipped recipe")
+        .recipe()
+        .expect("a valid recipe");
     recipe.smmus.first().expect("an SMMU").model.clone()
 }
 
@@ -50,14 +53,25 @@ fn replay(smmu: &mut Smmu, line: &Recorded) {
         AccessKind::Read => {
             data = [0; 8];
             smmu.read(&mut Host, line.offset, &mut data[..width]);
-            assert_eq!(u64::from_le_bytes(data), line.value, "{} at {:#x}", line.register, line.offset);
+            assert_eq!(
+                u64::from_le_bytes(data),
+                line.value,
+                "{} at {:#x}",
+                line.register,
+                line.offset
+            );
         }
     }
 }
 
 fn route(smmu: &Smmu, stream_id: u16) -> Result<Option<u8>, Fault> {
-    let transaction = Transaction { stream_id, address: 0x1000, intent: Intent::default() };
-    smmu.translate(&Host, &transaction).map(|translation| translation.bank)
+    let transaction = Transaction {
+        stream_id,
+        address: 0x1000,
+        intent: Intent::default(),
+    };
+    smmu.translate(&Host, &transaction)
+        .map(|translation| translation.bank)
 }
 
 /// The context bank that a stream reaches; without memory its walk ends in an external abort.
@@ -92,7 +106,10 @@ fn the_driver_goes_through_probe_attach_detach_and_shutdown() {
                     && line.kind == AccessKind::Write
                     && value.is_none_or(|value| line.value == value)
             };
-            lines.iter().position(|line| hit(&line)).unwrap_or_else(|| panic!("no write of {register}"))
+            lines
+                .iter()
+                .position(|line| hit(&line))
+                .unwrap_or_else(|| panic!("no write of {register}"))
         };
         let sequence = [
             at("TLBIALLNSNH", None),       // arm_smmu_device_reset()
@@ -104,7 +121,10 @@ fn the_driver_goes_through_probe_attach_detach_and_shutdown() {
             at("sCR0", Some(1)),           // arm_smmu_device_shutdown()
         ];
         assert!(sequence.is_sorted(), "{sequence:?}");
-        assert_eq!(lines[0].register, "IDR0", "arm_smmu_device_cfg_probe() comes first");
+        assert_eq!(
+            lines[0].register, "IDR0",
+            "arm_smmu_device_cfg_probe() comes first"
+        );
     });
 }
 
@@ -123,7 +143,13 @@ fn streams_go_where_the_driver_sent_them() {
             }
         }
         // Nobody; the first client (stream 16); nobody; the second client (stream 1); nobody again.
-        let expected = [[None, None], [None, Some(0)], [None, None], [Some(0), None], [None, None]];
+        let expected = [
+            [None, None],
+            [None, Some(0)],
+            [None, None],
+            [Some(0), None],
+            [None, None],
+        ];
         assert_eq!(seen, expected);
         assert_eq!(route(&smmu, 1), Ok(None), "the shutdown has set CLIENTPD: bypass");
     });
