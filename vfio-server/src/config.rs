@@ -136,7 +136,7 @@ impl Config {
         })
     }
 
-    /// Checks what one SMMU cannot see: number, names and sockets.
+    /// Checks what one SMMU cannot see: number, names, sockets, and that the marks its delays wait for exist.
     ///
     /// # Errors
     /// [`ConfigError`] names the SMMU.
@@ -156,6 +156,13 @@ impl Config {
             if others.any(|other| other.socket == smmu.socket) {
                 return Err(ConfigError::SocketTwice(smmu.name.clone()));
             }
+            let marks = self.mark.iter().map(|mark| mark.name.as_str());
+            smmu.plan()
+                .validate_marks(marks)
+                .map_err(|error| ConfigError::Model {
+                    name: smmu.name.clone(),
+                    error: error.into(),
+                })?;
         }
         Ok(())
     }

@@ -112,3 +112,26 @@ fn what_the_model_refuses_names_the_smmu() {
         "{error}"
     );
 }
+
+#[test]
+fn a_delay_waits_only_for_marks_that_exist() {
+    let delay = |key: &str| {
+        format!(
+            "[[smmu]]\nname = \"a\"\nsocket = \"s\"\nmodel.preset = \"mmu-500-ats\"\n\
+             [[smmu.delay]]\nsite = \"ats\"\n{key} = \"typo\"\n{}",
+            if key == "until" {
+                "at_most_us = 10\n"
+            } else {
+                "polls = 1\n"
+            }
+        )
+    };
+    for key in ["until", "after", "before"] {
+        let error = refused(&(delay(key) + "[[mark]]\nname = \"m\"\n"));
+        assert!(
+            error.starts_with("smmu \"a\": delay rule 1: ") && error.contains("`typo`"),
+            "{error}"
+        );
+        assert!(error.contains(&format!("`{key}`")), "{error}");
+    }
+}
