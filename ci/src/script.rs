@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use guest_images::layout::Layout;
 
-use crate::recipe::{Action, Recipe};
+use crate::recipe::{Action, Recipe, Step};
 
 /// Kernel arguments of every boot, before those of the recipe. The self-tests of the crypto API take a tenth of a boot
 /// and have nothing to do with IOMMUs.
@@ -149,7 +149,7 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
         let _ = writeln!(
             script,
             "step_{number}() {{\n{}\n}}",
-            commands(&step.action, recipe, layout)
+            step_body(step, recipe, layout)
         );
     }
     script.push_str("\nsay begin\n");
@@ -197,17 +197,28 @@ fn dump(drop: &[String]) -> String {
     )
 }
 
+/// The action; then the mark that it raises, whose writing must not hide that the action failed.
+fn step_body(step: &Step, recipe: &Recipe, layout: &Layout) -> String {
+    let commands = commands(&step.action, recipe, layout);
+    match &step.raises {
+        None => commands,
+        Some(mark) => {
+            let address = mark_address(mark, recipe, layout);
+            format!("{{\n{commands}\n}}\nset -- $?\nraise_mark {address}\nreturn $1")
+        }
+    }
+}
+
+/// Where the guest finds the word of a mark.
+fn mark_address(name: &str, recipe: &Recipe, layout: &Layout) -> String {
+    let number = recipe.marks.iter().position(|mark| mark.name == name);
+    let page = layout.smmus.first().map_or(0, |smmu| smmu.marks);
+    format!("{:#x}", page + 4 * number.unwrap_or(0) as u64)
+}
+
 fn commands(action: &Action, recipe: &Recipe, layout: &Layout) -> String {
     let text = |text: &str| quote(&resolve(text, layout));
-    let mark = |name: &str| {
-        let number = recipe
-            .marks
-            .iter()
-            .position(|mark| mark.name == name)
-            .unwrap_or(0);
-        let page = layout.smmus.first().map_or(0, |smmu| smmu.marks);
-        format!("{:#x}", page + 4 * number as u64)
-    };
+    let mark = |name: &str| mark_address(name, recipe, layout);
     match action {
         // Parameters are words of their own.
         Action::Load { module, args } => format!("load {module} {}", resolve(args, layout))

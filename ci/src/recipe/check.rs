@@ -193,6 +193,11 @@ fn steps_of(
             Ok(step) => step,
             Err(text) => return problem(span, format!("step {number}: {text}")),
         };
+        if let Some(mark) = &step.raises
+            && !marks.contains(mark)
+        {
+            return problem(span, format!("step {number}: {}", unknown_mark("raises", mark, marks)));
+        }
         if let Err(text) = action(&step.action, modules, marks, layout) {
             return problem(span, format!("step {number}: {text}"));
         }

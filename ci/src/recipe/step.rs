@@ -16,6 +16,7 @@ pub(super) struct Written {
     note: Option<String>,
     #[serde(default)]
     background: bool,
+    raises: Option<String>,
     timeout_s: Option<u32>,
     load: Option<String>,
     args: Option<String>,
@@ -58,6 +59,8 @@ pub struct Step {
     pub note: Option<String>,
     /// The next step starts without waiting for this one.
     pub background: bool,
+    /// The mark that is raised when it is over, whether it succeeded or not.
+    pub raises: Option<String>,
     /// What it does.
     pub action: Action,
 }
@@ -128,6 +131,7 @@ impl Written {
         let Self {
             note,
             background,
+            raises,
             timeout_s,
             load,
             args,
@@ -202,6 +206,7 @@ impl Written {
         Ok(Step {
             note,
             background,
+            raises,
             action,
         })
     }

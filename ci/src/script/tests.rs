@@ -31,6 +31,7 @@ args = "dyndbg"
 background = true
 [[step]]
 bind = {{ driver = "virtio-mmio", device = "${{c0}}" }}
+raises = "first"
 [[step]]
 wait_mark = "second"
 timeout_s = 7
