@@ -196,7 +196,10 @@ fn steps_of(
         if let Some(mark) = &step.raises
             && !marks.contains(mark)
         {
-            return problem(span, format!("step {number}: {}", unknown_mark("raises", mark, marks)));
+            return problem(
+                span,
+                format!("step {number}: {}", unknown_mark("raises", mark, marks)),
+            );
         }
         if let Err(text) = action(&step.action, modules, marks, layout) {
             return problem(span, format!("step {number}: {text}"));
