@@ -9,7 +9,7 @@ use crate::regime::{self, Regime};
 use crate::spec::bank::Format;
 use crate::spec::gr1::BankType;
 use crate::stream::{self, Route};
-use crate::walk::{self, Leaf, WalkFault};
+use crate::walk::{self, Leaf, Permissions, WalkFault};
 
 /// What a client wants to do at an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -79,7 +79,7 @@ impl Smmu {
         if !self.registers.context_faults(bank).is_empty() && !self.registers.sctlr(bank).hupcf() {
             return Err(Fault::Blocked { bank });
         }
-        let fault = |WalkFault { cause, level }| {
+        let fault = |WalkFault { cause, level, .. }| {
             Fault::Context(ContextFault {
                 bank,
                 cause,
@@ -93,11 +93,8 @@ impl Smmu {
             Format::AArch64 if self.registers.sctlr(bank).m() => regime::extended(transaction.address, sep),
             _ => Some(transaction.address),
         };
-        let unreachable = WalkFault {
-            cause: ContextCause::Translation,
-            level: 0,
-        };
-        let address = address.ok_or(fault(unreachable))?;
+        let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
+        let address = address.ok_or_else(unreachable)?;
         let leaf = self.translate_in(env, bank, address, intent).map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
@@ -126,13 +123,17 @@ impl Smmu {
     ) -> Result<Leaf, WalkFault> {
         match regime::decode(&self.registers, &self.geometry, bank) {
             Regime::Off => self.untranslated(bank, address),
-            Regime::Stage1(stage1) => walk::stage1(&stage1, env, address, intent),
+            Regime::Stage1(stage1) => {
+                let leaf = walk::stage1(&stage1, env, address)?;
+                if leaf.permissions.allow(intent) {
+                    Ok(leaf)
+                } else {
+                    Err(WalkFault::stage1(ContextCause::Permission, leaf.level))
+                }
+            }
             Regime::NotModelled { .. } => {
                 let level = u32::from(self.registers.format(bank) != Format::AArch64);
-                Err(WalkFault {
-                    cause: ContextCause::Translation,
-                    level,
-                })
+                Err(WalkFault::stage1(ContextCause::Translation, level))
             }
         }
     }
@@ -146,22 +147,19 @@ impl Smmu {
             Format::Short | Format::Long => (32, self.output_bits().min(40)),
         };
         if input_bits < 64 && address >> input_bits != 0 {
-            return Err(WalkFault {
-                cause: ContextCause::Translation,
-                level: 1,
-            });
+            return Err(WalkFault::stage1(ContextCause::Translation, 1));
         }
         if address >> output_bits != 0 {
-            return Err(WalkFault {
-                cause: ContextCause::AddressSize,
-                level: 0,
-            });
+            return Err(WalkFault::stage1(ContextCause::AddressSize, 0));
         }
         Ok(Leaf {
             address,
             size: 1 << output_bits.min(input_bits),
+            level: 0,
             attributes: 0,
             shareability: 0,
+            permissions: Permissions::all(),
+            global: true,
         })
     }
 

@@ -2,23 +2,64 @@
 
 //! The table walk: VMSAv8-64 stage 1, granules of 4, 16 and 64 KiB.
 
+use bitflags::bitflags;
+
 use crate::env::Env;
 use crate::fault::ContextCause;
 use crate::regime::{Half, Stage1};
 use crate::spec::desc::Descriptor;
 use crate::translate::Intent;
 
-/// Where an address leads.
+bitflags! {
+    /// What a mapping allows, for every kind of access.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub(crate) struct Permissions: u8 {
+        /// Unprivileged data reads.
+        const USER_READ = 1 << 0;
+        /// Unprivileged writes.
+        const USER_WRITE = 1 << 1;
+        /// Unprivileged instruction fetches.
+        const USER_FETCH = 1 << 2;
+        /// Privileged data reads.
+        const PRIVILEGED_READ = 1 << 3;
+        /// Privileged writes.
+        const PRIVILEGED_WRITE = 1 << 4;
+        /// Privileged instruction fetches.
+        const PRIVILEGED_FETCH = 1 << 5;
+    }
+}
+
+impl Permissions {
+    /// Whether an access may go on.
+    pub(crate) const fn allow(self, intent: Intent) -> bool {
+        let needed = match (intent.write, intent.instruction) {
+            (true, _) => Self::USER_WRITE,
+            (false, true) => Self::USER_FETCH,
+            (false, false) => Self::USER_READ,
+        };
+        let shift = if intent.privileged { 3 } else { 0 };
+        self.bits() & needed.bits() << shift != 0
+    }
+}
+
+/// Where an address leads: one block or page of one stage. Says nothing of the access that asked, so that it can be
+/// kept for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
-    /// The physical address.
+    /// The output address.
     pub(crate) address: u64,
     /// Size in bytes of the block or page.
     pub(crate) size: u64,
-    /// Memory attributes, a byte of MAIR.
+    /// Level of the descriptor, 0 to 3: where a permission fault is reported.
+    pub(crate) level: u32,
+    /// Memory attributes in the form of a byte of MAIR.
     pub(crate) attributes: u8,
     /// Shareability: 0 none, 2 outer, 3 inner.
     pub(crate) shareability: u8,
+    /// What it allows.
+    pub(crate) permissions: Permissions,
+    /// Not tagged with an ASID (nG = 0); always so in stage 2.
+    pub(crate) global: bool,
 }
 
 /// Why a walk ends without one.
@@ -28,6 +69,28 @@ pub(crate) struct WalkFault {
     pub(crate) cause: ContextCause,
     /// Level of the descriptor that caused it; 0 if none was read.
     pub(crate) level: u32,
+    /// The intermediate address at which stage 2 faulted, if that was the stage.
+    pub(crate) stage2: Option<Stage2Fault>,
+}
+
+/// What a fault of stage 2 has beyond one of stage 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stage2Fault {
+    /// The intermediate physical address.
+    pub(crate) ipa: u64,
+    /// It was that of a stage 1 descriptor (`FSYNR0.S1PTWF`).
+    pub(crate) stage1_walk: bool,
+}
+
+impl WalkFault {
+    /// A fault of stage 1.
+    pub(crate) const fn stage1(cause: ContextCause, level: u32) -> Self {
+        Self {
+            cause,
+            level,
+            stage2: None,
+        }
+    }
 }
 
 /// What the tables above a leaf take away (APTable, UXNTable, PXNTable).
@@ -42,14 +105,10 @@ struct Restrictions {
 /// Walks the tables of a bank for `address`, which is complete: sign extension has been done.
 ///
 /// # Errors
-/// The first fault in the architecture's order: translation, address size, access flag, permission.
-pub(crate) fn stage1(
-    regime: &Stage1,
-    env: &dyn Env,
-    address: u64,
-    intent: Intent,
-) -> Result<Leaf, WalkFault> {
-    let at = |level| move |cause| WalkFault { cause, level };
+/// The first fault in the architecture's order: translation, address size, access flag. Permissions come after them,
+/// and depend on the access ([`Permissions::allow`]).
+pub(crate) fn stage1(regime: &Stage1, env: &dyn Env, address: u64) -> Result<Leaf, WalkFault> {
+    let at = |level| move |cause| WalkFault::stage1(cause, level);
     let half = half_of(regime, address).ok_or(at(0)(ContextCause::Translation))?;
     let bits = 64 - u32::from(half.size);
     let input = address & ((1 << bits) - 1);
@@ -84,16 +143,16 @@ pub(crate) fn stage1(
         if !descriptor.af() && regime.access_flag_faults {
             return Err(at(level)(ContextCause::AccessFlag));
         }
-        if !permits(regime, descriptor, above, intent) {
-            return Err(at(level)(ContextCause::Permission));
-        }
         let attributes = regime.mair.to_le_bytes()[usize::from(descriptor.attrindx().value())];
         let shareability = shareability(attributes, descriptor.sh().value());
         return Ok(Leaf {
             address: base | (input & ((1 << shift) - 1)),
             size: 1 << shift,
+            level,
             attributes,
             shareability,
+            permissions: permissions(regime, descriptor, above),
+            global: !descriptor.ng(),
         });
     }
     // Level 3 always returns above.
@@ -148,23 +207,20 @@ impl Restrictions {
 }
 
 /// Stage 1 permissions of the EL1&0 regime (DDI 0487, "Access permissions").
-fn permits(regime: &Stage1, leaf: Descriptor, above: Restrictions, intent: Intent) -> bool {
+fn permissions(regime: &Stage1, leaf: Descriptor, above: Restrictions) -> Permissions {
     let writable = !leaf.read_only() && !above.read_only;
     let user = leaf.unprivileged() && !above.privileged;
-    let readable = intent.privileged || user;
-    if intent.write {
-        return writable && readable;
-    }
-    if !intent.instruction {
-        return readable;
-    }
-    let never = if intent.privileged {
-        // What unprivileged software can write is never privileged code.
-        leaf.pxn() || above.privileged_execute_never || (user && writable)
-    } else {
-        leaf.uxn() || above.user_execute_never
-    };
-    readable && !never && !(regime.write_implies_execute_never && writable)
+    let never = regime.write_implies_execute_never && writable;
+    let user_fetch = user && !never && !leaf.uxn() && !above.user_execute_never;
+    // What unprivileged software can write is never privileged code.
+    let privileged_never = leaf.pxn() || above.privileged_execute_never || (user && writable);
+    let mut permissions = Permissions::PRIVILEGED_READ;
+    permissions.set(Permissions::PRIVILEGED_WRITE, writable);
+    permissions.set(Permissions::PRIVILEGED_FETCH, !never && !privileged_never);
+    permissions.set(Permissions::USER_READ, user);
+    permissions.set(Permissions::USER_WRITE, user && writable);
+    permissions.set(Permissions::USER_FETCH, user_fetch);
+    permissions
 }
 
 /// Device memory and Normal Non-cacheable memory are outer shareable whatever the descriptor says.
