@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! DMA_MAP, DMA_UNMAP and the files behind them.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use integration_tests::raw::words;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use crate::{EACCES, EINVAL, ENOSPC, EOPNOTSUPP, hostile, in_step, negotiated, refused};
+
+#[test]
+fn unmap_with_dirty_bitmap() {
+    hostile(|served| {
+        let mut client = negotiated(served);
+        let unmap = words(&[48, 1, 0, 0, 4096, 0]);
+        refused(&mut client, 3, &[unmap.clone(), vec![0; 24]].concat(), EOPNOTSUPP);
+        refused(&mut client, 3, &unmap, EOPNOTSUPP);
+        refused(&mut client, 3, &words(&[24, 0, 0, 0, 0, 0]), EINVAL);
+        refused(&mut client, 3, &words(&[24, 0, 0, 0, u32::MAX, u32::MAX]), 2);
+        refused(&mut client, 3, &words(&[24, 2, 1, 0, 1, 0]), EINVAL);
+    });
+}
+
+#[test]
+fn map_with_descriptors_that_are_no_guest_memory() {
+    hostile(|served| {
+        let mut client = negotiated(served);
+        let map = words(&[32, 3, 0, 0, 0x4000_0000, 0, 1 << 20, 0]);
+        let short = memfd_create("short", MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::ftruncate(&short, 4096).unwrap();
+        let unsealable = memfd_create("unsealable", MemfdFlags::empty()).unwrap();
+        rustix::fs::ftruncate(&unsealable, 1 << 20).unwrap();
+        let file = |path: &str| OwnedFd::from(std::fs::File::open(path).unwrap());
+        let others = [
+            short.try_clone().unwrap(),
+            unsealable,
+            rustix::pipe::pipe().unwrap().0,
+            file("/dev/zero"),
+            file("/dev/null"),
+            file("/"),
+            file("/proc/self/mem"),
+            OwnedFd::from(UnixStream::pair().unwrap().0),
+            eventfd(0, EventfdFlags::empty()).unwrap(),
+        ];
+        for fd in &others {
+            let errno = client.call_with_fds(2, &map, &[fd.as_fd()]).unwrap().errno();
+            assert!(errno == Some(EINVAL) || errno == Some(EACCES), "{errno:?}");
+            in_step(&mut client);
+        }
+        let two = client
+            .call_with_fds(2, &map, &[short.as_fd(), short.as_fd()])
+            .unwrap();
+        assert_eq!(two.errno(), Some(EINVAL));
+        for (offset, address, size) in [
+            (4096, 0, 4096_u64),
+            (u64::MAX, 0, 4096),
+            (0, u64::MAX, 2),
+            (0, 0, 0),
+            (0, 0, u64::MAX),
+            (1, 0, 100),
+        ] {
+            let payload = [
+                words(&[32, 3]),
+                [offset, address, size]
+                    .iter()
+                    .flat_map(|n: &u64| n.to_ne_bytes())
+                    .collect(),
+            ];
+            let reply = client
+                .call_with_fds(2, &payload.concat(), &[short.as_fd()])
+                .unwrap();
+            assert!(
+                reply.errno().is_some(),
+                "{offset:#x} {address:#x} {size:#x}: {reply:?}"
+            );
+        }
+        in_step(&mut client);
+    });
+}
+
+#[test]
+fn guest_memory_cut_short_after_it_was_mapped() {
+    hostile(|served| {
+        let mut client = negotiated(served);
+        let memory = memfd_create("guest", MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::ftruncate(&memory, 1 << 20).unwrap();
+        let map = words(&[32, 3, 0, 0, 0, 0, 1 << 20, 0]);
+        assert!(client.call_with_fds(2, &map, &[memory.as_fd()]).unwrap().is_ok());
+        assert!(rustix::fs::ftruncate(&memory, 0).is_err(), "the server sealed it");
+        in_step(&mut client);
+    });
+}
+
+#[test]
+fn maps_without_end() {
+    hostile(|served| {
+        let mut client = negotiated(served);
+        let memory = memfd_create("guest", MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::ftruncate(&memory, 4096).unwrap();
+        let map = |i: u32| words(&[32, 3, 0, 0, i << 13, 0, 4096, 0]);
+        for i in 0..1024 {
+            assert!(
+                client
+                    .call_with_fds(2, &map(i), &[memory.as_fd()])
+                    .unwrap()
+                    .is_ok(),
+                "map {i}"
+            );
+        }
+        for i in 1024..1100 {
+            assert_eq!(
+                client
+                    .call_with_fds(2, &map(i), &[memory.as_fd()])
+                    .unwrap()
+                    .errno(),
+                Some(ENOSPC)
+            );
+        }
+        assert_eq!(served.mapped_memfds().unwrap(), 1024);
+    });
+}
