@@ -148,7 +148,7 @@ impl Host {
     /// numbers anew, so that the next client meets the same ones.
     pub fn disconnect(&mut self) {
         self.memory.unmap_all();
-        self.vectors.remove_all();
+        self.vectors.disconnect();
         self.random.seed(self.seed);
         self.flush_trace();
     }

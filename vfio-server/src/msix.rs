@@ -3,7 +3,8 @@
 //! MSI-X: interrupt lines of the SMMU as eventfds of the client.
 //!
 //! Vector 0 is the global line, vector 1+n context bank n. A vector is an edge; the model asks for another one when
-//! software has handled part of what holds a line up.
+//! software has handled part of what holds a line up. A [`notifier`] writes the eventfds, so that raising a vector
+//! never waits for the client; as on a bus, an interrupt arrives some time after the access that caused it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -11,19 +12,19 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use smmu_emu::Line;
 
+use notifier::Notifiers;
+
+pub mod notifier;
 #[cfg(test)]
 mod tests;
 
 /// The vectors of one function.
 #[derive(Debug)]
 pub struct Vectors {
-    vectors: Vec<Vector>,
-}
-
-#[derive(Debug, Default)]
-struct Vector {
-    eventfd: Option<OwnedFd>,
-    level: bool,
+    /// The level of each line.
+    lines: Vec<bool>,
+    /// There from the client's first eventfd on.
+    notifiers: Notifiers,
 }
 
 impl Vectors {
@@ -31,7 +32,8 @@ impl Vectors {
     #[must_use]
     pub fn new(count: u16) -> Self {
         Self {
-            vectors: (0..count).map(|_| Vector::default()).collect(),
+            lines: vec![false; count.into()],
+            notifiers: Notifiers::default(),
         }
     }
 
@@ -47,21 +49,22 @@ impl Vectors {
     /// Number of vectors.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.vectors.len()
+        self.lines.len()
     }
 
     /// Whether there is no vector.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.vectors.is_empty()
+        self.lines.is_empty()
     }
 
     /// A line has this level now; raises its vector if that is high.
     pub fn set_line(&mut self, line: Line, level: bool) {
-        if let Some(vector) = self.vectors.get_mut(Self::of(line)) {
-            vector.level = level;
-            if level {
-                vector.raise();
+        let vector = Self::of(line);
+        if let Some(line) = self.lines.get_mut(vector) {
+            *line = level;
+            if level && let Some(notifier) = self.notifiers.current() {
+                notifier.raise(vector);
             }
         }
     }
@@ -72,8 +75,8 @@ impl Vectors {
     /// `EINVAL` if the range is not within the vectors.
     pub fn trigger(&self, start: u32, count: u32) -> Result<(), Errno> {
         let range = self.range(start, count)?;
-        for vector in self.vectors.get(range).unwrap_or_default() {
-            vector.raise();
+        if let Some(notifier) = self.notifiers.current() {
+            range.for_each(|vector| notifier.raise(vector));
         }
         Ok(())
     }
@@ -81,23 +84,18 @@ impl Vectors {
     /// Gives `fds.len()` vectors from `start` on an eventfd each; a vector whose line is high is raised at once.
     ///
     /// # Errors
-    /// `EINVAL` if the range is not within the vectors, or a descriptor is not an eventfd: writing to anything else
-    /// could block the server. No vector is changed then.
+    /// `EINVAL` if the range is not within the vectors, or a descriptor is not an eventfd; those of
+    /// [`Notifiers::start`]. No vector is changed then.
     pub fn assign(&mut self, start: u32, fds: Vec<OwnedFd>) -> Result<(), Errno> {
         let range = self.range(start, u32::try_from(fds.len()).map_err(|_| Errno::INVAL)?)?;
         for fd in &fds {
             check_eventfd(fd)?;
         }
-        for (vector, fd) in self
-            .vectors
-            .get_mut(range)
-            .unwrap_or_default()
-            .iter_mut()
-            .zip(fds)
-        {
-            vector.eventfd = Some(fd);
-            if vector.level {
-                vector.raise();
+        let notifier = self.notifiers.start(self.lines.len())?;
+        for (vector, fd) in range.zip(fds) {
+            notifier.assign(vector, Some(fd));
+            if self.lines.get(vector).is_some_and(|&level| level) {
+                notifier.raise(vector);
             }
         }
         Ok(())
@@ -109,26 +107,36 @@ impl Vectors {
     /// `EINVAL` if the range is not within the vectors.
     pub fn remove(&mut self, start: u32, count: u32) -> Result<(), Errno> {
         let range = self.range(start, count)?;
-        for vector in self.vectors.get_mut(range).unwrap_or_default() {
-            vector.eventfd = None;
+        if let Some(notifier) = self.notifiers.current() {
+            range.for_each(|vector| notifier.assign(vector, None));
         }
         Ok(())
     }
 
     /// Takes all eventfds away.
     pub fn remove_all(&mut self) {
-        for vector in &mut self.vectors {
-            vector.eventfd = None;
+        if let Some(notifier) = self.notifiers.current() {
+            (0..self.lines.len()).for_each(|vector| notifier.assign(vector, None));
         }
+    }
+
+    /// The client is gone, and its eventfds with it. Waits for nothing that the client could hold up.
+    pub fn disconnect(&mut self) {
+        self.notifiers.retire();
     }
 
     /// The pending bits, as many bytes as fit: a line that is high and has nobody to tell.
     pub fn pending(&self, offset: u64, data: &mut [u8]) {
         data.fill(0);
         let first = usize::try_from(offset).unwrap_or(usize::MAX).saturating_mul(8);
-        for (bit, vector) in self.vectors.iter().skip(first).enumerate() {
+        let served = |vector| {
+            self.notifiers
+                .current()
+                .is_some_and(|notifier| notifier.serves(vector))
+        };
+        for (bit, (vector, level)) in self.lines.iter().enumerate().skip(first).enumerate() {
             if let Some(byte) = data.get_mut(bit / 8) {
-                *byte |= u8::from(vector.level && vector.eventfd.is_none()) << (bit % 8);
+                *byte |= u8::from(*level && !served(vector)) << (bit % 8);
             }
         }
     }
@@ -137,7 +145,7 @@ impl Vectors {
         let end = start.checked_add(count).ok_or(Errno::INVAL)?;
         let start = usize::try_from(start).map_err(|_| Errno::INVAL)?;
         let end = usize::try_from(end).map_err(|_| Errno::INVAL)?;
-        if end > self.vectors.len() {
+        if end > self.lines.len() {
             Err(Errno::INVAL)
         } else {
             Ok(start..end)
@@ -145,19 +153,8 @@ impl Vectors {
     }
 }
 
-impl Vector {
-    fn raise(&self) {
-        if let Some(eventfd) = &self.eventfd {
-            // A full counter (EAGAIN) is an edge that the client has not seen yet: nothing is lost.
-            match rustix::io::write(eventfd, &1_u64.to_ne_bytes()) {
-                Ok(_) | Err(Errno::AGAIN) => {}
-                Err(error) => tracing::warn!(%error, "cannot raise an interrupt"),
-            }
-        }
-    }
-}
-
-/// Accepts nothing but eventfds, and makes them non-blocking so that a client cannot stop the server.
+/// Accepts nothing but eventfds. They are made non-blocking, which spares an honest client's notifier the wait for a
+/// full counter; a hostile one can undo it.
 fn check_eventfd(fd: &OwnedFd) -> Result<(), Errno> {
     let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::INVAL)?;
     if link.as_os_str() != "anon_inode:[eventfd]" {

@@ -2,14 +2,17 @@
 
 //! SET_IRQS and the descriptors that come with it.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
-use integration_tests::raw::words;
-use integration_tests::served::{MSIX, region, registers};
+use integration_tests::raw::{PATIENCE, RawClient, words};
+use integration_tests::served::{MSIX, Served, region, registers, within_patience};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::OFlags;
+use rustix::process::Signal;
 
-use crate::{EINVAL, EOPNOTSUPP, hostile, in_step, negotiated, refused};
+use crate::{EINVAL, EOPNOTSUPP, hostile, in_step, negotiated, refused, start};
 
 #[test]
 fn set_irqs_with_booleans_and_other_nonsense() {
@@ -58,4 +61,69 @@ fn set_irqs_with_descriptors_that_could_block() {
         client.write32(region::BAR0, registers::SGFSRRESTORE, 2).unwrap();
         in_step(&mut client);
     });
+}
+
+/// An eventfd that a write of the server waits for: assigned to vector 0, its counter full, and, behind the server's
+/// back, its description blocking again.
+fn full_and_blocking(client: &mut RawClient) -> OwnedFd {
+    let full = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+    let assign = words(&[20, 0x24, MSIX, 0, 1]);
+    assert!(client.call_with_fds(8, &assign, &[full.as_fd()]).unwrap().is_ok());
+    rustix::io::write(&full, &(u64::MAX - 1).to_ne_bytes()).unwrap();
+    rustix::fs::fcntl_setfl(&full, OFlags::empty()).unwrap();
+    full
+}
+
+/// Raises vector 0 in both ways.
+fn raise(client: &mut RawClient) {
+    assert!(client.call(8, &words(&[20, 0x21, MSIX, 0, 1])).unwrap().is_ok());
+    client
+        .write32(region::BAR0, registers::SCR0, registers::SCR0_GFIE)
+        .unwrap();
+    client.write32(region::BAR0, registers::SGFSRRESTORE, 2).unwrap();
+}
+
+fn threads(served: &Served) -> usize {
+    std::fs::read_dir(format!("/proc/{}/task", served.pid()))
+        .unwrap()
+        .count()
+}
+
+#[test]
+fn eventfds_that_block_in_spite_of_the_server() {
+    hostile(|served| {
+        let before = threads(served);
+        let mut kept = Vec::new();
+        // More clients than threads may block, and their eventfds outlive them.
+        for _ in 0..12 {
+            let mut client = negotiated(served);
+            kept.push(full_and_blocking(&mut client));
+            for _ in 0..20 {
+                raise(&mut client);
+            }
+            in_step(&mut client);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while threads(served) > before {
+            assert!(
+                Instant::now() < deadline,
+                "{} threads, {before} before",
+                threads(served)
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // For the good clients that come now.
+        std::mem::forget(kept);
+    });
+}
+
+#[test]
+fn a_blocking_eventfd_does_not_keep_the_server_from_ending() {
+    let mut served = start();
+    let mut client = negotiated(&served);
+    let _full = full_and_blocking(&mut client);
+    raise(&mut client);
+    in_step(&mut client);
+    let status = within_patience(move || served.signal(Signal::TERM)).unwrap();
+    assert!(status.success(), "{status}");
 }

@@ -21,10 +21,14 @@ const E2BIG: u32 = 7;
 const ENOSPC: u32 = 28;
 const EOPNOTSUPP: u32 = 95;
 
+fn start() -> Served {
+    let program = Path::new(env!("CARGO_BIN_EXE_server-under-test"));
+    Served::start(program, &["a", "b"], "").unwrap()
+}
+
 /// Runs a case against a server of its own and looks at what is left.
 fn hostile(case: impl FnOnce(&Served)) {
-    let program = Path::new(env!("CARGO_BIN_EXE_server-under-test"));
-    let mut served = Served::start(program, &["a", "b"], "").unwrap();
+    let mut served = start();
     case(&served);
     served.check(&["a", "b"]).unwrap();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::*;
 
@@ -22,6 +22,17 @@ fn count(fd: &OwnedFd) -> u64 {
     }
 }
 
+/// Waits until the eventfd is raised; then as [`count`].
+fn wait(fd: &OwnedFd) -> u64 {
+    let minute = Timespec {
+        tv_sec: 60,
+        tv_nsec: 0,
+    };
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    assert_eq!(poll(&mut fds, Some(&minute)), Ok(1), "it is not raised");
+    count(fd)
+}
+
 #[test]
 fn lines_have_a_vector_each() {
     assert_eq!(Vectors::of(Line::Global), 0);
@@ -31,18 +42,39 @@ fn lines_have_a_vector_each() {
 
 #[test]
 fn every_high_level_is_an_edge() {
-    let mut vectors = Vectors::new(3);
+    let mut vectors = Vectors::new(4);
     let (a, ours) = event();
     let (b, theirs) = event();
-    vectors.assign(1, vec![a, b]).unwrap();
-    vectors.set_line(Line::Context(0), true);
-    vectors.set_line(Line::Context(0), true);
+    let (c, fence) = event();
+    vectors.assign(1, vec![a, b, c]).unwrap();
+    for _ in 0..2 {
+        vectors.set_line(Line::Context(0), true);
+        assert_eq!(wait(&ours), 1);
+    }
     vectors.set_line(Line::Context(0), false);
     vectors.set_line(Line::Global, true);
-    assert_eq!((count(&ours), count(&theirs)), (2, 0));
     vectors.remove(1, 1).unwrap();
     vectors.set_line(Line::Context(0), true);
-    assert_eq!(count(&ours), 0);
+    // Vectors are raised in order: what comes before the fence has come.
+    vectors.trigger(3, 1).unwrap();
+    wait(&fence);
+    assert_eq!((count(&ours), count(&theirs)), (0, 0));
+}
+
+#[test]
+fn the_next_client_starts_without_eventfds() {
+    let mut vectors = Vectors::new(1);
+    let (fd, ours) = event();
+    vectors.assign(0, vec![fd]).unwrap();
+    vectors.disconnect();
+    vectors.trigger(0, 1).unwrap();
+    vectors.set_line(Line::Global, true);
+    let mut bits = [0];
+    vectors.pending(0, &mut bits);
+    assert_eq!(bits, [1]);
+    let (fd, theirs) = event();
+    vectors.assign(0, vec![fd]).unwrap();
+    assert_eq!((wait(&theirs), count(&ours)), (1, 0));
 }
 
 #[test]
@@ -59,7 +91,7 @@ fn a_line_that_is_high_is_pending_until_someone_listens() {
     assert_eq!(second, [0]);
     let (fd, ours) = event();
     vectors.assign(9, vec![fd]).unwrap();
-    assert_eq!(count(&ours), 1);
+    assert_eq!(wait(&ours), 1);
     vectors.pending(0, &mut bits);
     assert_eq!(bits, [0; 4]);
 }
@@ -84,16 +116,23 @@ fn nothing_but_eventfds_is_taken() {
     let (good, ours) = event();
     assert_eq!(vectors.assign(0, vec![pipe]), Err(Errno::INVAL));
     assert_eq!(vectors.assign(0, vec![good, file]), Err(Errno::INVAL));
+    let (fd, fence) = event();
+    vectors.assign(3, vec![fd]).unwrap();
     vectors.trigger(0, 4).unwrap();
+    wait(&fence);
     assert_eq!(count(&ours), 0, "all or nothing");
 }
 
 #[test]
 fn a_full_counter_does_not_block() {
     let fd = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+    let ours = fd.try_clone().unwrap();
     rustix::io::write(&fd, &(u64::MAX - 1).to_ne_bytes()).unwrap();
-    let mut vectors = Vectors::new(1);
-    vectors.assign(0, vec![fd]).unwrap();
+    let mut vectors = Vectors::new(2);
+    let (second, fence) = event();
+    vectors.assign(0, vec![fd, second]).unwrap();
     vectors.set_line(Line::Global, true);
-    vectors.trigger(0, 1).unwrap();
+    vectors.trigger(0, 2).unwrap();
+    assert_eq!(wait(&fence), 1);
+    assert_eq!(count(&ours), u64::MAX - 1);
 }
