@@ -3,14 +3,15 @@
 //! Guest memory: the files of DMA_MAP requests, mapped.
 //!
 //! A client that cuts its file short would end the server with SIGBUS at the next access, so only files that cannot
-//! shrink are mapped: a memfd, sealed by the client (QEMU's default) or else by the server.
+//! shrink are mapped: a memfd, sealed by the client (QEMU's default) or else by the server. One of huge pages is not:
+//! it takes the seal, but its pages come from a pool, and an access that finds the pool empty ends in SIGBUS too.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::SealFlags;
+use rustix::fs::{FsWord, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use smmu_emu::BusError;
@@ -26,6 +27,9 @@ mod tests;
 /// The most ranges that a client may map; offered to it as `max_dma_maps`.
 pub const MAX_MAPS: usize = 1024;
 
+/// `TMPFS_MAGIC` of linux/magic.h, where memfds of ordinary pages are.
+const TMPFS_MAGIC: FsWord = 0x0102_1994;
+
 /// What the QEMU user has to write.
 const OPTION: &str = "-object memory-backend-memfd,id=ram,size=…,share=on -machine memory-backend=ram";
 
@@ -40,6 +44,11 @@ pub enum MapError {
         "the file of guest memory {0:#x}+{1:#x} can shrink and takes no seal: start QEMU with `{OPTION}`"
     )]
     CanShrink(u64, u64),
+    /// An access could find no page and end the server.
+    #[error(
+        "the file of guest memory {0:#x}+{1:#x} is not of ordinary pages, and of huge ones none may be left when it is read: start QEMU with `{OPTION}`, without hugetlb=on"
+    )]
+    NotOrdinary(u64, u64),
     /// Size 0, or an end beyond the address space, or no right to read.
     #[error("guest memory {0:#x}+{1:#x} is no readable range")]
     Range(u64, u64),
@@ -72,7 +81,7 @@ impl MapError {
     pub fn errno(&self) -> Errno {
         match self {
             Self::NoFile(..) | Self::Range(..) | Self::BeyondFile { .. } => Errno::INVAL,
-            Self::CanShrink(..) => Errno::ACCESS,
+            Self::CanShrink(..) | Self::NotOrdinary(..) => Errno::ACCESS,
             Self::Overlap(..) => Errno::EXIST,
             Self::TooMany => Errno::NOSPC,
             Self::Map(..) => Errno::NOMEM,
@@ -114,6 +123,9 @@ impl GuestMemory {
             return Err(MapError::Overlap(address, size));
         }
         seal(&file).map_err(|_| MapError::CanShrink(address, size))?;
+        if !is_of_ordinary_pages(&file).map_err(|_| MapError::NotOrdinary(address, size))? {
+            return Err(MapError::NotOrdinary(address, size));
+        }
         // After the seal: from now on the size can only grow.
         let file = File::from(file);
         let failed = |error: &dyn std::fmt::Display| MapError::Map(address, size, error.to_string());
@@ -211,4 +223,9 @@ fn seal(file: &OwnedFd) -> Result<(), Errno> {
         return Ok(());
     }
     rustix::fs::fcntl_add_seals(file, SealFlags::SHRINK)
+}
+
+/// Whether the kernel gives a page to every access within the file, as long as it has any memory.
+fn is_of_ordinary_pages(file: &OwnedFd) -> Result<bool, Errno> {
+    Ok(rustix::fs::fstatfs(file)?.f_type == TMPFS_MAGIC)
 }

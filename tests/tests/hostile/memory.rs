@@ -95,6 +95,23 @@ fn guest_memory_cut_short_after_it_was_mapped() {
 }
 
 #[test]
+fn memory_of_huge_pages_when_there_are_none() {
+    hostile(|served| {
+        let mut client = negotiated(served);
+        let Ok(memory) = memfd_create("guest", MemfdFlags::ALLOW_SEALING | MemfdFlags::HUGETLB) else {
+            eprintln!("a kernel without huge pages: nothing to refuse");
+            return;
+        };
+        rustix::fs::ftruncate(&memory, 1 << 30).unwrap();
+        let map = words(&[32, 3, 0, 0, 0, 0, 1 << 30, 0]);
+        let errno = client.call_with_fds(2, &map, &[memory.as_fd()]).unwrap().errno();
+        assert_eq!(errno, Some(EACCES), "a table walk there would end the server");
+        in_step(&mut client);
+        assert!(served.log().contains("without hugetlb=on"), "{}", served.log());
+    });
+}
+
+#[test]
 fn maps_without_end() {
     hostile(|served| {
         let mut client = negotiated(served);

@@ -136,6 +136,23 @@ fn files_that_can_shrink_and_take_no_seal_are_refused() {
 }
 
 #[test]
+fn huge_pages_are_refused() {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::HUGETLB;
+    let Ok(file) = memfd_create("guest", flags) else {
+        eprintln!("a kernel without huge pages: nothing to refuse");
+        return;
+    };
+    rustix::fs::ftruncate(&file, 1 << 30).unwrap();
+    // Sealed, and read to no end if the pool is empty, as it is by default.
+    let error = GuestMemory::default()
+        .map(0, 1 << 30, 0, true, Some(file))
+        .unwrap_err();
+    assert!(matches!(error, MapError::NotOrdinary(0, 0x4000_0000)), "{error}");
+    assert_eq!(error.errno(), Errno::ACCESS);
+    assert!(error.to_string().contains("without hugetlb=on"), "{error}");
+}
+
+#[test]
 fn without_a_file_the_message_names_the_option() {
     let error = GuestMemory::default()
         .map(0x4000_0000, PAGE, 0, true, None)
