@@ -85,6 +85,16 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing is left behind then.
     pub fn start(config: &Config) -> Result<Self, StartError> {
+        Self::check(config)?;
+        // Before the trace files are emptied, which may be those of a server that is there and has the sockets.
+        let mut sockets = Vec::new();
+        for smmu in &config.smmu {
+            let socket = PublicSocket::bind(&smmu.socket).map_err(|error| StartError::Socket {
+                name: smmu.name.clone(),
+                error,
+            })?;
+            sockets.push(socket);
+        }
         let mut traces: HashMap<PathBuf, Arc<Trace>> = HashMap::new();
         let functions = prepare(config, |path| {
             let Some(path) = path else { return Ok(None) };
@@ -100,16 +110,11 @@ impl Server {
             )))
         })?;
         let mut ports = Vec::new();
-        for (smmu, function) in config.smmu.iter().zip(functions) {
-            let socket = PublicSocket::bind(&smmu.socket).map_err(|error| StartError::Socket {
-                name: smmu.name.clone(),
-                error,
-            })?;
-            let function = Arc::new(Mutex::new(function));
+        for ((smmu, socket), function) in config.smmu.iter().zip(sockets).zip(functions) {
             ports.push(Port {
                 name: smmu.name.clone(),
                 socket,
-                function,
+                function: Arc::new(Mutex::new(function)),
                 slot: Arc::default(),
             });
         }
@@ -170,8 +175,6 @@ fn prepare<E: From<ConfigError>>(
         };
         let lines = smmu.model.validate().map_err(error)?.lines().count();
         let vectors = u16::try_from(lines).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
-        // A model that does not stand must not cost an old trace.
-        smmu_emu::Smmu::new(&smmu.model, smmu.plan()).map_err(error)?;
         let trace = trace(smmu.trace.as_ref())?;
         let host = Host::new(
             smmu.name.clone(),

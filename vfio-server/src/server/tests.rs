@@ -72,6 +72,34 @@ fn a_configuration_error_does_not_empty_an_old_trace() {
 }
 
 #[test]
+fn a_server_that_finds_another_one_there_leaves_its_trace_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path(), &["a", "b"]);
+    let trace = directory.path().join("trace");
+    for smmu in &mut config.smmu {
+        smmu.trace = Some(trace.clone());
+    }
+    let first = Server::start(&config).unwrap();
+    let mut client = vfio_user::Client::new(&directory.path().join("b.sock")).unwrap();
+    client.region_read(0, 0x20, &mut [0; 4]).unwrap();
+    drop(client);
+    let lines = || {
+        let text = std::fs::read_to_string(&trace).unwrap();
+        crate::trace::parse(&text).unwrap().len()
+    };
+    while lines() == 0 {
+        std::thread::yield_now();
+    }
+    // The second one gets as far as the socket of `b`.
+    config.smmu[0].socket = directory.path().join("other.sock");
+    let error = Server::start(&config).unwrap_err();
+    assert!(error.to_string().contains("another process serves"), "{error}");
+    assert_eq!(lines(), 1);
+    first.stop();
+    assert_eq!(lines(), 1);
+}
+
+#[test]
 fn smmus_share_a_trace_and_its_lines_name_them() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = config(directory.path(), &["a", "b"]);
