@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Context;
 use clap::{ArgAction, Parser};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
@@ -76,6 +77,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     if args.check_config {
         return Ok(Server::check(&config).map_err(StartError::from)?);
     }
+    raise_descriptor_limit();
     // Before the sockets are there, so that no signal leaves one behind.
     let end = watch(args.exit_with_stdin).context("cannot watch for signals")?;
     let server = Server::start(&config)?;
@@ -108,6 +110,19 @@ fn watch(stdin: bool) -> anyhow::Result<Receiver<&'static str>> {
         })?;
     }
     Ok(receiver)
+}
+
+/// Takes as many file descriptors as this process may have: clients bring theirs, and the usual soft limit is for
+/// programs that use `select`.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, "cannot raise the limit of file descriptors");
+    }
 }
 
 fn log_to_stderr(verbose: u8) {

@@ -24,8 +24,9 @@ use vm_memory::{
 #[cfg(test)]
 mod tests;
 
-/// The most ranges that a client may map; offered to it as `max_dma_maps`.
-pub const MAX_MAPS: usize = 1024;
+/// The most ranges that a client may map; offered to it as `max_dma_maps`. Each holds a descriptor of the server, of
+/// which all SMMUs together have as many as `RLIMIT_NOFILE` says. QEMU maps a handful.
+pub const MAX_MAPS: usize = 128;
 
 /// `TMPFS_MAGIC` of linux/magic.h, where memfds of ordinary pages are.
 const TMPFS_MAGIC: FsWord = 0x0102_1994;

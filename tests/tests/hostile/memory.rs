@@ -2,14 +2,17 @@
 
 //! DMA_MAP, DMA_UNMAP and the files behind them.
 
+use std::fs::Permissions;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
-use integration_tests::raw::words;
+use integration_tests::raw::{RawClient, words};
+use integration_tests::served::{MSIX, Served, good_client};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use crate::{EACCES, EINVAL, ENOSPC, EOPNOTSUPP, hostile, in_step, negotiated, refused};
+use crate::{EACCES, EINVAL, ENOSPC, EOPNOTSUPP, connect, hostile, in_step, negotiated, refused};
 
 #[test]
 fn unmap_with_dirty_bitmap() {
@@ -111,31 +114,57 @@ fn memory_of_huge_pages_when_there_are_none() {
     });
 }
 
+/// Maps ranges until the server has had enough; how many there are then.
+fn map_all(client: &mut RawClient) -> u32 {
+    let memory = memfd_create("guest", MemfdFlags::ALLOW_SEALING).unwrap();
+    rustix::fs::ftruncate(&memory, 4096).unwrap();
+    let mut map = |i: u32| {
+        let payload = words(&[32, 3, 0, 0, i << 13, 0, 4096, 0]);
+        client.call_with_fds(2, &payload, &[memory.as_fd()]).unwrap()
+    };
+    let count = (0..2000).find(|&i| !map(i).is_ok()).unwrap();
+    for i in 2000..2100 {
+        assert_eq!(map(i).errno(), Some(ENOSPC));
+    }
+    count
+}
+
 #[test]
 fn maps_without_end() {
     hostile(|served| {
-        let mut client = negotiated(served);
-        let memory = memfd_create("guest", MemfdFlags::ALLOW_SEALING).unwrap();
-        rustix::fs::ftruncate(&memory, 4096).unwrap();
-        let map = |i: u32| words(&[32, 3, 0, 0, i << 13, 0, 4096, 0]);
-        for i in 0..1024 {
-            assert!(
-                client
-                    .call_with_fds(2, &map(i), &[memory.as_fd()])
-                    .unwrap()
-                    .is_ok(),
-                "map {i}"
-            );
-        }
-        for i in 1024..1100 {
-            assert_eq!(
-                client
-                    .call_with_fds(2, &map(i), &[memory.as_fd()])
-                    .unwrap()
-                    .errno(),
-                Some(ENOSPC)
-            );
-        }
-        assert_eq!(served.mapped_memfds().unwrap(), 1024);
+        let mut client = connect(served);
+        let version = String::from_utf8(client.call(1, &[0; 4]).unwrap().payload).unwrap();
+        let count = map_all(&mut client);
+        assert!(
+            version.contains(&format!("\"max_dma_maps\":{count},")),
+            "{version}"
+        );
+        assert_eq!(u32::try_from(served.mapped_memfds().unwrap()), Ok(count));
     });
+}
+
+#[test]
+fn maps_and_interrupts_without_end_leave_descriptors_for_the_other_smmus() {
+    // A login's usual limits are 1024 and more; a soft one below shows that the server takes the hard one.
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("server");
+    let program = env!("CARGO_BIN_EXE_server-under-test");
+    let text = format!("#!/bin/sh -e\nulimit -Sn 64\nulimit -Hn 1024\nexec '{program}' \"$@\"\n");
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
+    let mut served = Served::start(&script, &["a", "b", "c"], "").unwrap();
+    let hogs = ["a", "b"].map(|name| {
+        let mut client = RawClient::negotiated(&served.socket(name)).unwrap();
+        map_all(&mut client);
+        let event = eventfd(0, EventfdFlags::NONBLOCK).unwrap();
+        let vectors = client.call(7, &words(&[16, 0, MSIX, 0])).unwrap().payload[12..16].try_into();
+        for vector in 0..u32::from_ne_bytes(vectors.unwrap()) {
+            let one = words(&[20, 0x24, MSIX, vector, 1]);
+            assert!(client.call_with_fds(8, &one, &[event.as_fd()]).unwrap().is_ok());
+        }
+        client
+    });
+    good_client(&served.socket("c")).unwrap();
+    drop(hogs);
+    served.check(&["a", "b", "c"]).unwrap();
 }
