@@ -9,6 +9,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use smmu_emu::{Config, ConfigError, Plan, Smmu};
+use vfio_bindings::bindings::vfio::{
+    VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
+};
 
 use crate::host::Host;
 use crate::memory::MapError;
@@ -49,11 +52,6 @@ pub mod irq {
 
 /// Bytes of the marks page.
 pub const MARKS_SIZE: u64 = 4096;
-
-// linux/vfio.h: vfio_irq_set
-const IRQ_SET_DATA_NONE: u32 = 1;
-const IRQ_SET_DATA_EVENTFD: u32 = 1 << 2;
-const IRQ_SET_ACTION_TRIGGER: u32 = 1 << 5;
 
 /// One SMMU as a PCI function.
 #[derive(Debug)]
@@ -216,8 +214,8 @@ impl Function {
         count: u32,
         fds: Vec<OwnedFd>,
     ) -> Result<(), Errno> {
-        const DISABLE_OR_TRIGGER: u32 = IRQ_SET_DATA_NONE | IRQ_SET_ACTION_TRIGGER;
-        const ASSIGN: u32 = IRQ_SET_DATA_EVENTFD | IRQ_SET_ACTION_TRIGGER;
+        const DISABLE_OR_TRIGGER: u32 = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+        const ASSIGN: u32 = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
         match (index, flags, count) {
             (irq::MSIX, DISABLE_OR_TRIGGER, 0) => {
                 self.host.vectors.remove_all();

@@ -4,6 +4,9 @@
 
 use rustix::io::Errno;
 use serde_json::{Map, Value};
+use vfio_bindings::bindings::vfio::{
+    VFIO_IRQ_SET_DATA_BOOL, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE, VFIO_IRQ_SET_DATA_TYPE_MASK,
+};
 use zerocopy::native_endian::U64;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -53,12 +56,6 @@ impl Forward {
         matches!(self, Self::Info | Self::RegionInfo | Self::IrqInfo)
     }
 }
-
-// linux/vfio.h: vfio_irq_set
-const IRQ_SET_DATA_NONE: u32 = 1;
-const IRQ_SET_DATA_BOOL: u32 = 1 << 1;
-const IRQ_SET_DATA_EVENTFD: u32 = 1 << 2;
-const IRQ_SET_DATA: u32 = IRQ_SET_DATA_NONE | IRQ_SET_DATA_BOOL | IRQ_SET_DATA_EVENTFD;
 
 /// Checks a whole message.
 ///
@@ -158,12 +155,12 @@ fn version(payload: &[u8]) -> Result<Request<'_>, Errno> {
 
 fn set_irqs(payload: &[u8], fds: usize) -> Result<Request<'_>, Errno> {
     let (set, rest) = prefix::<wire::SetIrqs>(payload)?;
-    match set.flags.get() & IRQ_SET_DATA {
-        IRQ_SET_DATA_BOOL => Err(Errno::OPNOTSUPP),
+    match set.flags.get() & VFIO_IRQ_SET_DATA_TYPE_MASK {
+        VFIO_IRQ_SET_DATA_BOOL => Err(Errno::OPNOTSUPP),
         _ if !rest.is_empty() => Err(Errno::INVAL),
-        IRQ_SET_DATA_NONE if fds == 0 => Ok(Request::Forward(Forward::SetIrqs)),
+        VFIO_IRQ_SET_DATA_NONE if fds == 0 => Ok(Request::Forward(Forward::SetIrqs)),
         // No descriptor at all takes the descriptors of these vectors away.
-        IRQ_SET_DATA_EVENTFD if fds == 0 || u32::try_from(fds) == Ok(set.count.get()) => {
+        VFIO_IRQ_SET_DATA_EVENTFD if fds == 0 || u32::try_from(fds) == Ok(set.count.get()) => {
             Ok(Request::Forward(Forward::SetIrqs))
         }
         _ => Err(Errno::INVAL),
