@@ -54,31 +54,7 @@ pub struct Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            ns,
-            smmu,
-            kind,
-            frame,
-            register,
-            index,
-            width,
-            value,
-            offset,
-        } = self;
-        let (ns, kind, frame, index, width) = (*ns, *kind, *frame, *index, *width);
-        let (value, offset) = (*value, *offset);
-        Fields {
-            ns,
-            smmu,
-            kind,
-            frame,
-            register,
-            index,
-            width,
-            value,
-            offset,
-        }
-        .fmt(f)
+        Fields::from(self).fmt(f)
     }
 }
 
@@ -93,6 +69,22 @@ struct Fields<'a> {
     width: u8,
     value: u64,
     offset: u64,
+}
+
+impl<'a> From<&'a Line> for Fields<'a> {
+    fn from(line: &'a Line) -> Self {
+        Self {
+            ns: line.ns,
+            smmu: &line.smmu,
+            kind: line.kind,
+            frame: line.frame,
+            register: &line.register,
+            index: line.index,
+            width: line.width,
+            value: line.value,
+            offset: line.offset,
+        }
+    }
 }
 
 impl fmt::Display for Fields<'_> {
