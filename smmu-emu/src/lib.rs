@@ -17,6 +17,7 @@
 //! | `mmio`, `effects` | from a bus access to a register; the side effects |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime`, then `walk` |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
+//! | `stall` | transactions that wait for software |
 //! | `ats`, `timing` | address translation operations; the plan at work |
 //!
 //! ```
@@ -53,6 +54,7 @@ mod regime;
 pub mod regs;
 mod smmu;
 pub mod spec;
+mod stall;
 mod state;
 mod stream;
 mod timing;
@@ -66,4 +68,5 @@ pub use mark::{MarkError, MarkRule, Marks};
 pub use plan::{DelayRule, Plan, PlanError, Site};
 pub use smmu::Smmu;
 pub use spec::register_names;
+pub use stall::Stall;
 pub use translate::{Intent, Response, Transaction, Translation};
