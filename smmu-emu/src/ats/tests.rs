@@ -79,7 +79,10 @@ fn stage_2_stalls_an_operation() {
             assert!(active(&mut smmu, &mut host));
         }
         write(&mut smmu, &mut host, cb(FIRST, 8), terminate);
-        assert!(active(&mut smmu, &mut host), "the stage 1 bank has nothing to resume");
+        assert!(
+            active(&mut smmu, &mut host),
+            "the stage 1 bank has nothing to resume"
+        );
         write(&mut smmu, &mut host, cb(SECOND, 0x58), u32::MAX);
         write(&mut smmu, &mut host, cb(SECOND, 8), terminate);
         assert!(!active(&mut smmu, &mut host));
@@ -140,7 +143,10 @@ fn operations_are_never_stranded() {
 /// A bank nested in one that cannot be used: a global fault with ATS set. GATS shows it in GPAR alone (§4.3).
 #[test]
 fn unusable_second_bank() {
-    for (cbar, sgfsr, gpar) in [(3 << 16 | 200 << 8, 8, 1 << 30 | 1), (3 << 16 | 6 << 8, 1, 1 << 29 | 1)] {
+    for (cbar, sgfsr, gpar) in [
+        (3 << 16 | 200 << 8, 8, 1 << 30 | 1),
+        (3 << 16 | 6 << 8, 1, 1 << 29 | 1),
+    ] {
         let (mut smmu, mut host) = nested(0);
         write(&mut smmu, &mut host, 0x1000 + 4 * 5, cbar);
         smmu.write(&mut host, 0x110, &(0x1000_u64 | 5).to_le_bytes());

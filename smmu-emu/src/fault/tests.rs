@@ -107,7 +107,11 @@ pub(crate) fn fault(smmu: &mut Smmu, host: &mut Host, fault: WalkFault) -> Respo
 #[test]
 fn nested_fault_is_recorded_in_the_stage_2_bank() {
     let (mut smmu, mut host) = nested(CFRE);
-    assert_eq!(fault(&mut smmu, &mut host, STAGE2), Response::Abort, "bank 2 has CFRE");
+    assert_eq!(
+        fault(&mut smmu, &mut host, STAGE2),
+        Response::Abort,
+        "bank 2 has CFRE"
+    );
     let word = |smmu: &mut Smmu, host: &mut Host, offset| read(smmu, host, offset);
     assert_eq!(word(&mut smmu, &mut host, cb(SECOND, 0x58)), 0x402);
     assert_eq!(word(&mut smmu, &mut host, cb(SECOND, 0x60)), 0x1234_5678);

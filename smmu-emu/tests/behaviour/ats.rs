@@ -573,11 +573,6 @@ fn deviations_have_a_definite_result() {
     bench.w(Cb(2, 0), 1);
     assert_eq!(bench.transact(transaction), Response::Ignore);
     assert_eq!(bench.r(Cb(2, 0x58)), 0x402);
-    // Stalls: CFCFG terminates.
-    bench.w(Cb(2, 0x58), 2);
-    bench.w(Cb(2, 0), 1 | 1 << 7);
-    assert_eq!(bench.transact(transaction), Response::Ignore);
-    assert_eq!(bench.r(Cb(2, 0x58)) >> 30 & 1, 0, "no SS");
 }
 
 #[test]
