@@ -33,6 +33,7 @@ fn bench(sctlr: u32) -> (Bench, Tables) {
     bench.w64(Cb(3, 0x20), tables.root());
     bench.w(Cb(3, 0x00), ON | CFCFG | sctlr);
     bench.w(Gr0(0), 0);
+    bench.host.resumed.clear();
     (bench, tables)
 }
 
