@@ -189,10 +189,13 @@ fn retry_starts_in_the_bank() {
     assert_eq!(bench.r(Gr0(0x48)), 0);
 }
 
+/// What software does to the bench.
+type Act = fn(&mut Bench);
+
 /// Behaviour 47: a write of CBAR or CBA2R is a retry; turning the bank or the SMMU off, or reset, ends what waits.
 #[test]
 fn nothing_strands_a_stall() {
-    let off: [(&str, fn(&mut Bench)); 3] = [
+    let off: [(&str, Act); 3] = [
         ("SCTLR.M", |bench| bench.w(Cb(3, 0), 0)),
         ("CLIENTPD", |bench| bench.w(Gr0(0), 1)),
         ("reset", |bench| bench.smmu.reset(&mut bench.host)),
