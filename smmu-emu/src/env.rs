@@ -111,4 +111,13 @@ pub trait Env {
         let _ = name;
         false
     }
+
+    /// What waits for a context bank may have been decided: the host asks [`Smmu::resume`] again for every
+    /// [`Stall`] of the bank, though not from within this call. Does nothing unless overridden.
+    ///
+    /// [`Smmu::resume`]: crate::Smmu::resume
+    /// [`Stall`]: crate::Stall
+    fn resumed(&mut self, bank: u8) {
+        let _ = bank;
+    }
 }

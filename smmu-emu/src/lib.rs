@@ -17,6 +17,7 @@
 //! | `mmio`, `effects` | from a bus access to a register; the side effects |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
+//! | `stall` | transactions that wait for software |
 //! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!
 //! ```
@@ -54,6 +55,7 @@ mod regime;
 pub mod regs;
 mod smmu;
 pub mod spec;
+mod stall;
 mod state;
 mod stream;
 mod timing;
@@ -67,4 +69,5 @@ pub use mark::{MarkError, MarkRule, Marks};
 pub use plan::{DelayRule, Plan, PlanError, Site};
 pub use smmu::Smmu;
 pub use spec::register_names;
+pub use stall::Stall;
 pub use translate::{Intent, Response, Transaction, Translation};

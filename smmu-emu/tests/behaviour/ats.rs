@@ -538,18 +538,6 @@ fn global_operations() {
 }
 
 #[test]
-fn faults_terminate_where_they_should_stall() {
-    // docs/deviations.md: CFCFG terminates.
-    let (mut bench, _) = bench(12, 48);
-    bench.w(Gr0(0xc00), 1);
-    bench.w(Gr0(0x800), 1 << 31);
-    bench.w(Gr0(0), 0);
-    bench.w(Cb(1, 0), 1 | 1 << 7);
-    assert_eq!(bench.transact(Transaction::default()), Response::Ignore);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x402, "no SS");
-}
-
-#[test]
 fn granules_that_are_not_implemented() {
     // Behaviour 49: one is picked, and nothing panics. MMU-500 has no 16 KiB.
     let mut bench = Bench::new("preset = \"mmu-500-ats\"");

@@ -22,6 +22,8 @@ pub struct Host {
     pub marks: BTreeSet<String>,
     /// What `random` returns next; it counts up.
     pub random: u64,
+    /// Every call of `resumed`.
+    pub resumed: Vec<u8>,
     /// Memory reads, for tests that count walks.
     pub reads: Cell<u32>,
 }
@@ -50,6 +52,10 @@ impl Env for Host {
 
     fn access(&mut self, access: &Access) {
         self.accesses.push(*access);
+    }
+
+    fn resumed(&mut self, bank: u8) {
+        self.resumed.push(bank);
     }
 
     fn mark(&self, name: &str) -> bool {

@@ -11,6 +11,7 @@ mod faults;
 mod hostile;
 mod linux;
 mod registers;
+mod stalls;
 mod streams;
 mod tables;
 mod timing;
