@@ -15,9 +15,10 @@
 //! | [`spec`] | the tables and field types of SMMUv2, no algorithms |
 //! | `state`, `identity`, `options` | the register file, what it advertises, what a configuration leaves out |
 //! | `mmio`, `effects` | from a bus access to a register; the side effects |
-//! | [`translate`] | the life of a transaction: `stream`, then `regime`, then `walk` |
+//! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
-//! | `ats`, `timing` | address translation operations; the plan at work |
+//! | `stall` | transactions that wait for software |
+//! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!
 //! ```
 //! use smmu_emu::{BusError, Config, Env, Line, Plan, Smmu};
@@ -48,11 +49,13 @@ mod identity;
 pub mod mark;
 mod mmio;
 mod options;
+mod par;
 pub mod plan;
 mod regime;
 pub mod regs;
 mod smmu;
 pub mod spec;
+mod stall;
 mod state;
 mod stream;
 mod timing;
@@ -66,4 +69,5 @@ pub use mark::{MarkError, MarkRule, Marks};
 pub use plan::{DelayRule, Plan, PlanError, Site};
 pub use smmu::Smmu;
 pub use spec::register_names;
+pub use stall::Stall;
 pub use translate::{Intent, Response, Transaction, Translation};

@@ -2,9 +2,11 @@
 
 //! All state of one SMMU.
 
+use crate::ats::Waiting;
 use crate::config::{Config, ConfigError, Geometry};
 use crate::env::{Env, Line};
 use crate::plan::Plan;
+use crate::stall::Stalls;
 use crate::state::Registers;
 use crate::timing::{Busy, Timing};
 
@@ -15,6 +17,7 @@ pub struct Smmu {
     pub(crate) registers: Registers,
     pub(crate) lines: Lines,
     pub(crate) timing: Timing,
+    pub(crate) stalls: Stalls,
     /// The operation that `sTLBGSTATUS` reports.
     pub(crate) global_sync: Busy,
     operations: Vec<Operations>,
@@ -29,6 +32,8 @@ pub(crate) struct Operations {
     pub(crate) ats: Busy,
     /// The result that `CBn_PAR` will show when `ats` ends.
     pub(crate) par: Option<u64>,
+    /// The operation waits for its stage 2 bank.
+    pub(crate) waiting: Option<Waiting>,
 }
 
 /// The level that each line had when the environment was last told.
@@ -63,19 +68,21 @@ impl Smmu {
                 context: vec![false; banks],
             },
             timing: Timing::new(plan),
+            stalls: Stalls::new(geometry.context_banks),
             global_sync: Busy::Idle,
             operations: vec![Operations::default(); banks],
             geometry,
         })
     }
 
-    /// Resets every register, ends every operation, starts the timing plan again, and lowers every line.
+    /// Resets every register, ends every operation and every stalled transaction, starts the timing plan again, and lowers every line.
     pub fn reset(&mut self, env: &mut dyn Env) {
         let Self {
             geometry,
             registers,
             lines: _,
             timing,
+            stalls,
             global_sync,
             operations,
         } = self;
@@ -83,9 +90,13 @@ impl Smmu {
         timing.reset();
         *global_sync = Busy::Idle;
         operations.fill(Operations::default());
+        stalls.reset();
         // The reset registers ask for no interrupt: this tells the environment where a line was high.
         for line in self.geometry.lines() {
             self.update_line(env, line, false);
+            if let Line::Context(bank) = line {
+                env.resumed(bank);
+            }
         }
     }
 

@@ -89,7 +89,11 @@ fn find(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {
 
 /// Whether a bank may translate, in the order of CheckBankValidity (§3.8.4). The flag is `sGFSYNR0.Nested`, which is
 /// set for an unusable type even where nothing is nested.
-fn check_bank(registers: &Registers, geometry: &Geometry, bank: u8) -> Result<(), (GlobalCause, bool)> {
+pub(crate) fn check_bank(
+    registers: &Registers,
+    geometry: &Geometry,
+    bank: u8,
+) -> Result<(), (GlobalCause, bool)> {
     let missing = |bank: u8| u16::from(bank) >= geometry.context_banks;
     if missing(bank) {
         return Err((GlobalCause::UnimplementedBank, false));

@@ -22,6 +22,8 @@ pub struct Host {
     pub marks: BTreeSet<String>,
     /// What `random` returns next; it counts up.
     pub random: u64,
+    /// Every call of `resumed`.
+    pub resumed: Vec<u8>,
     /// Memory reads, for tests that count walks.
     pub reads: Cell<u32>,
 }
@@ -52,6 +54,10 @@ impl Env for Host {
         self.accesses.push(*access);
     }
 
+    fn resumed(&mut self, bank: u8) {
+        self.resumed.push(bank);
+    }
+
     fn mark(&self, name: &str) -> bool {
         self.marks.contains(name)
     }
@@ -74,6 +80,13 @@ impl Host {
             .expect("the page has just been made");
         let at = (address & 0xfff) as usize;
         page[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// A word of eight bytes, little-endian.
+    pub fn word(&self, address: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.read_memory(address, &mut bytes).expect("there is memory");
+        u64::from_le_bytes(bytes)
     }
 
     /// The level that the record leaves a line at.

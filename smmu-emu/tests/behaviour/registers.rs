@@ -9,8 +9,7 @@ use smmu_emu::{Access, AccessKind, Frame};
 use crate::bench::{At, Bench, Cb, Gr0, Gr1};
 
 /// Every optional feature that a register depends on.
-const FULL: &str =
-    "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\ncontext_banks = 128";
+const FULL: &str = "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\ncontext_banks = 128\nhardware_update = true\nhierarchy_disable = true";
 const MMU_500: &str = "preset = \"mmu-500\"";
 
 /// Address of the last register of a row.
@@ -104,6 +103,9 @@ fn fault_format_follows_the_bank_and_is_no_fault() {
     assert_eq!(bench.r(Cb(1, 0x58)), 0);
     bench.w(Cb(1, 0x30), 1 << 31);
     assert_eq!(bench.r(Cb(1, 0x58)), 0x200);
+    bench.w(Cb(1, 0x30), 0);
+    bench.w(Gr1(0x004), 0);
+    assert_eq!(bench.r(Cb(1, 0x58)), 0x200, "a stage 2 bank has long descriptors");
     bench.w(Gr1(0x804), 1);
     assert_eq!(bench.r(Cb(1, 0x58)), 0x400);
     bench.w(Cb(1, 0x58), u32::MAX);
