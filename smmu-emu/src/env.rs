@@ -14,6 +14,8 @@ pub enum Line {
     Global,
     /// Faults of the context bank with this index.
     Context(u8),
+    /// Overflow of an event counter of the group with this index.
+    Pmu(u8),
 }
 
 /// The memory system refused an access: the architecture's external abort.

@@ -4,7 +4,7 @@
 //! an implementation fixes.
 
 use arbitrary_int::traits::Integer;
-use arbitrary_int::{u3, u4};
+use arbitrary_int::{u2, u3, u4, u11};
 
 use crate::config::{Geometry, PageSize};
 use crate::spec::global::Scr0;
@@ -31,7 +31,7 @@ pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
         (Gr0::Idr1, idr1(geometry).raw_value()),
         (Gr0::Idr2, idr2(geometry).raw_value()),
     ];
-    if geometry.mmu_500 {
+    if geometry.is_mmu_500() {
         values.push((
             Gr0::Idr7,
             Idr7::ZERO
@@ -45,7 +45,7 @@ pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
 }
 
 fn scr0(geometry: &Geometry) -> Scr0 {
-    Scr0::ZERO.with_clientpd(true).with_smcfcfg(geometry.mmu_500)
+    Scr0::ZERO.with_clientpd(true).with_smcfcfg(geometry.is_mmu_500())
 }
 
 /// The bits of sCR0 that software cannot change in this configuration.
@@ -54,7 +54,7 @@ fn scr0(geometry: &Geometry) -> Scr0 {
 /// faults (its sCR0 has the read-only bits 0x00200330).
 pub(crate) fn scr0_fixed(geometry: &Geometry) -> u32 {
     let mut fixed = 0;
-    if geometry.mmu_500 {
+    if geometry.is_mmu_500() {
         fixed |= Scr0::smcfcfg_mask()
             | Scr0::gse_mask()
             | Scr0::stalld_mask()
@@ -71,13 +71,20 @@ pub(crate) fn scr0_fixed(geometry: &Geometry) -> u32 {
 }
 
 fn idr0(geometry: &Geometry) -> Idr0 {
+    let aarch32 = match (geometry.aarch32_short, geometry.aarch32_long) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => 2,
+    };
     Idr0::ZERO
-        .with_s1ts(true)
-        .with_s2ts(true)
-        .with_nts(true)
+        .with_s1ts(geometry.stage1)
+        .with_s2ts(geometry.stage2)
+        .with_nts(geometry.nested)
         .with_sms(geometry.stream_match_groups != 0)
         .with_atosns(!geometry.ats)
+        .with_ptfs(u2::new(aarch32))
         .with_numirpt(1)
+        .with_exsmrgs(geometry.extended_stream_match_groups != 0)
         .with_cttw(geometry.coherent_walk)
         .with_btm(true)
         .with_numsidb(u4::masked_new(geometry.stream_id_bits))
@@ -91,23 +98,31 @@ fn idr1(geometry: &Geometry) -> Idr1 {
         .with_numpagendxb(u3::masked_new(geometry.page_count_shift - 1))
         .with_nums2cb(u8::masked_new(geometry.stage2_only_banks))
         .with_numcb(u8::masked_new(geometry.context_banks));
-    if geometry.mmu_500 {
+    if geometry.is_mmu_500() {
         idr1.with_numssdndxb(u4::new(15))
     } else {
         idr1.with_smcd(true)
     }
 }
 
+/// SMMUv1 has IAS and OAS alone.
 fn idr2(geometry: &Geometry) -> Idr2 {
-    let size = (0..=5)
-        .find(|&size| address_bits(size) == Some(geometry.address_bits))
-        .unwrap_or(5);
-    Idr2::ZERO
+    let size = |bits| {
+        let encoding = (0..=5).find(|&size| address_bits(size) == Some(bits));
+        u4::masked_new(encoding.unwrap_or(5))
+    };
+    let sizes = Idr2::ZERO
+        .with_oas(size(geometry.address_bits))
+        .with_ias(size(geometry.input_bits));
+    if geometry.is_version_1() {
+        return sizes;
+    }
+    sizes
+        .with_dipans(geometry.dipan)
+        .with_exnumsmrg(u11::masked_new(geometry.extended_stream_match_groups))
         .with_vmid16s(geometry.vmid16)
         .with_ptfsv8_64k(geometry.granule_64k)
         .with_ptfsv8_16k(geometry.granule_16k)
         .with_ptfsv8_4k(geometry.granule_4k)
         .with_ubs(u4::new(5))
-        .with_oas(u4::masked_new(size))
-        .with_ias(u4::masked_new(size))
 }

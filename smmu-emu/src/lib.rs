@@ -59,7 +59,7 @@ mod timing;
 pub mod translate;
 mod walk;
 
-pub use config::{Config, ConfigError, Geometry, PageSize, Preset};
+pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset};
 pub use env::{Access, AccessKind, BusError, Env, Frame, Line};
 pub use fault::Fault;
 pub use mark::{MarkError, MarkRule, Marks};

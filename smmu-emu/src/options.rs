@@ -27,7 +27,7 @@ pub(crate) fn present(geometry: &Geometry, target: Target) -> bool {
     match target {
         Target::Gr0(Gr0::Smr, group) => group < geometry.stream_match_groups,
         Target::Gr0(Gr0::S2cr, group) => group < geometry.stream_to_context_count(),
-        Target::Gr0(Gr0::Sacr, _) => geometry.mmu_500,
+        Target::Gr0(Gr0::Sacr, _) => geometry.is_mmu_500(),
         Target::Gr0(
             Gr0::Gats1ur
             | Gr0::Gats1uw
@@ -43,7 +43,7 @@ pub(crate) fn present(geometry: &Geometry, target: Target) -> bool {
         ) => geometry.ats,
         Target::Gr0(..) => true,
         Target::Gr1(_, bank) => bank < geometry.context_banks,
-        Target::Cb(Cb::Actlr, _) => geometry.mmu_500,
+        Target::Cb(Cb::Actlr, _) => geometry.is_mmu_500(),
         Target::Cb(Cb::Ats1pr | Cb::Ats1pw | Cb::Ats1ur | Cb::Ats1uw | Cb::Atsr | Cb::Par, bank) => {
             geometry.ats && has_stage1(geometry, bank)
         }
@@ -66,7 +66,7 @@ pub(crate) fn present(geometry: &Geometry, target: Target) -> bool {
 
 /// Whether the hardware of the bank can translate stage 1.
 pub(crate) fn has_stage1(geometry: &Geometry, bank: u8) -> bool {
-    u16::from(bank) >= geometry.stage2_only_banks
+    geometry.stage1 && u16::from(bank) >= geometry.stage2_only_banks
 }
 
 /// The bits of the register that this configuration, in its present state, lets software write.

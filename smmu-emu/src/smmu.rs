@@ -36,6 +36,7 @@ pub(crate) struct Operations {
 pub(crate) struct Lines {
     global: bool,
     context: Vec<bool>,
+    pmu: Vec<bool>,
 }
 
 impl Lines {
@@ -43,6 +44,7 @@ impl Lines {
         match line {
             Line::Global => Some(&mut self.global),
             Line::Context(bank) => self.context.get_mut(usize::from(bank)),
+            Line::Pmu(group) => self.pmu.get_mut(usize::from(group)),
         }
     }
 }
@@ -61,6 +63,7 @@ impl Smmu {
             lines: Lines {
                 global: false,
                 context: vec![false; banks],
+                pmu: vec![false; geometry.pmu_groups.into()],
             },
             timing: Timing::new(plan),
             global_sync: Busy::Idle,

@@ -55,7 +55,7 @@ fn a_configuration_survives_being_written_and_read() {
 #[test]
 fn unknown_keys_and_values_are_errors() {
     for text in [
-        "preset = \"mmu-400\"",
+        "preset = \"mmu-402\"",
         "context_bank = 3",
         "page_size = \"16k\"",
         "context_banks = -1",
