@@ -115,13 +115,10 @@ pub struct Config {
     /// Intermediate address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.IAS`); as `address_bits` if that is given alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_bits: Option<u8>,
-    /// PRIVCFG = 1 of a stream denies privileged accesses (`IDR2.DIPANS`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dipan: Option<bool>,
     /// Secure software has registers of its own (`IDR0.SES`, which Non-secure software cannot see).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secure_state: Option<bool>,
-    /// Groups of event counters, 0 to 64; each has an interrupt line. No preset has any: Linux has no driver.
+    /// Groups of event counters, 0 to 128; each has an interrupt line. No preset has any: Linux has no driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pmu_groups: Option<u8>,
     /// Event counters in each group, 1 to 15.
@@ -192,7 +189,6 @@ impl Config {
             input_bits: self
                 .input_bits
                 .unwrap_or(self.address_bits.unwrap_or(preset.input_bits)),
-            dipan: self.dipan.unwrap_or(preset.dipan),
             secure_state: self.secure_state.unwrap_or(preset.secure_state),
             pmu_groups: self.pmu_groups.unwrap_or(preset.pmu_groups),
             pmu_counters: self.pmu_counters.unwrap_or(preset.pmu_counters),

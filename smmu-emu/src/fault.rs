@@ -218,7 +218,7 @@ impl Smmu {
                 let faults = self.registers.context_faults(bank).difference(ContextFaults::SS);
                 self.registers.sctlr(bank).cfie() && !faults.is_empty()
             }
-            Line::Pmu(_) => false,
+            Line::Pmu(group) => self.pmu.interrupts(&self.geometry, group),
         }
     }
 

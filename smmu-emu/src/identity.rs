@@ -6,10 +6,13 @@
 use arbitrary_int::traits::Integer;
 use arbitrary_int::{u2, u3, u4, u11};
 
-use crate::config::{Geometry, PageSize};
+use crate::config::{Geometry, Implementation, PageSize};
+use crate::options::has_stage1;
 use crate::spec::global::Scr0;
 use crate::spec::gr0::Gr0;
+use crate::spec::gr1::{BankType, Cba2r, Cbar, Gr1};
 use crate::spec::ident::{Idr0, Idr1, Idr2, Idr7, address_bits};
+use crate::spec::secure::Scr1;
 
 /// PIDR0 to 2, PIDR4 and CIDR0 to 3 of MMU-500: part 0x481 by Arm, revision r2p1.
 const MMU_500_ID: [(Gr0, u32); 8] = [
@@ -40,6 +43,34 @@ pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
                 .raw_value(),
         ));
         values.extend(MMU_500_ID);
+    }
+    values
+}
+
+/// Secure copies of registers of global space 0: nothing is taken away from Non-secure software yet.
+pub(crate) fn secure_values(geometry: &Geometry) -> [(Gr0, u32); 2] {
+    let scr1 = Scr1::ZERO
+        .with_nsnumirpto(1)
+        .with_nsnumsmrgo(u8::masked_new(geometry.stream_match_groups))
+        .with_nsnumcbo(u8::masked_new(geometry.context_banks));
+    [
+        (Gr0::Scr0, scr0(geometry).raw_value()),
+        (Gr0::Scr1, scr1.raw_value()),
+    ]
+}
+
+/// Registers of global space 1 that the stages of the bank fix. SMMUv1 has no CBA2R; its 64 KiB format is AArch64's,
+/// and its long descriptors walk alike with 4 KiB pages.
+pub(crate) fn bank_values(geometry: &Geometry, bank: u16) -> Vec<(Gr1, u32)> {
+    let mut values = Vec::new();
+    let fixed = |kind| (Gr1::Cbar, Cbar::ZERO.with_kind(kind).raw_value());
+    if !u8::try_from(bank).is_ok_and(|bank| has_stage1(geometry, bank)) {
+        values.push(fixed(BankType::Stage2));
+    } else if !geometry.stage2 {
+        values.push(fixed(BankType::Stage1));
+    }
+    if geometry.is_version_1() {
+        values.push((Gr1::Cba2r, Cba2r::ZERO.with_va64(true).raw_value()));
     }
     values
 }
@@ -98,10 +129,10 @@ fn idr1(geometry: &Geometry) -> Idr1 {
         .with_numpagendxb(u3::masked_new(geometry.page_count_shift - 1))
         .with_nums2cb(u8::masked_new(geometry.stage2_only_banks))
         .with_numcb(u8::masked_new(geometry.context_banks));
-    if geometry.is_mmu_500() {
-        idr1.with_numssdndxb(u4::new(15))
-    } else {
-        idr1.with_smcd(true)
+    match geometry.implementation {
+        Implementation::Generic => idr1.with_smcd(true),
+        Implementation::Mmu500 => idr1.with_numssdndxb(u4::new(15)),
+        Implementation::Mmu401 => idr1,
     }
 }
 
@@ -118,7 +149,6 @@ fn idr2(geometry: &Geometry) -> Idr2 {
         return sizes;
     }
     sizes
-        .with_dipans(geometry.dipan)
         .with_exnumsmrg(u11::masked_new(geometry.extended_stream_match_groups))
         .with_vmid16s(geometry.vmid16)
         .with_ptfsv8_64k(geometry.granule_64k)

@@ -14,7 +14,8 @@
 //! | [`regs`] | what a register table is |
 //! | [`spec`] | the tables and field types of SMMUv2, no algorithms |
 //! | `state`, `identity`, `options` | the register file, what it advertises, what a configuration leaves out |
-//! | `mmio`, `effects` | from a bus access to a register; the side effects |
+//! | `place`, `secure`, `mmio`, `effects` | from an offset to a register; who sees it; access rules; side effects |
+//! | `pmu` | the performance monitor |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime`, then `walk` |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `ats`, `timing` | address translation operations; the plan at work |
@@ -48,9 +49,12 @@ mod identity;
 pub mod mark;
 mod mmio;
 mod options;
+mod place;
 pub mod plan;
+mod pmu;
 mod regime;
 pub mod regs;
+mod secure;
 mod smmu;
 pub mod spec;
 mod state;

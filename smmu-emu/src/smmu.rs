@@ -5,6 +5,7 @@
 use crate::config::{Config, ConfigError, Geometry};
 use crate::env::{Env, Line};
 use crate::plan::Plan;
+use crate::pmu::Pmu;
 use crate::state::Registers;
 use crate::timing::{Busy, Timing};
 
@@ -15,6 +16,7 @@ pub struct Smmu {
     pub(crate) registers: Registers,
     pub(crate) lines: Lines,
     pub(crate) timing: Timing,
+    pub(crate) pmu: Pmu,
     /// The operation that `sTLBGSTATUS` reports.
     pub(crate) global_sync: Busy,
     operations: Vec<Operations>,
@@ -66,6 +68,7 @@ impl Smmu {
                 pmu: vec![false; geometry.pmu_groups.into()],
             },
             timing: Timing::new(plan),
+            pmu: Pmu::new(),
             global_sync: Busy::Idle,
             operations: vec![Operations::default(); banks],
             geometry,
@@ -79,11 +82,13 @@ impl Smmu {
             registers,
             lines: _,
             timing,
+            pmu,
             global_sync,
             operations,
         } = self;
         *registers = Registers::new(geometry);
         timing.reset();
+        *pmu = Pmu::new();
         *global_sync = Busy::Idle;
         operations.fill(Operations::default());
         // The reset registers ask for no interrupt: this tells the environment where a line was high.

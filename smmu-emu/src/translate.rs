@@ -107,7 +107,9 @@ impl Smmu {
 
     /// Carries out an access: translates it, and records the fault if there is one.
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
-        match self.translate(env, transaction) {
+        let result = self.translate(env, transaction);
+        self.count(env, transaction, &result);
+        match result {
             Ok(translation) => Response::Proceed(translation),
             Err(fault) => self.record(env, &fault),
         }

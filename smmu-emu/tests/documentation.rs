@@ -17,19 +17,31 @@ Written from the tables in `smmu-emu/src/spec/` by a test (`smmu-emu/tests/docum
 Names are those of IHI 0062 issue D without `SMMU_`; an `n` is the number of a stream-matching group or context bank.
 Offsets are from the start of the frame: GR0 is page 0, GR1 page 1, context bank n page NUMPAGE + n. \"Writable\" and \"reset\" are
 those of a full configuration; identification registers and the bits of absent features follow the configuration
-(`smmu-emu/src/identity.rs`, `smmu-emu/src/options.rs`). What no row covers reads as zero and ignores writes.
+(`smmu-emu/src/identity.rs`, `smmu-emu/src/options.rs`). What no row covers reads as zero and ignores writes, and
+\"Secure\" registers do for Non-secure software. The performance monitor is there with `pmu_groups`, extended groups with
+`extended_stream_match_groups` once sCR2.EXSMRGENABLE is set, Secure registers with `secure_state`.
 ";
 
-const FRAME_TITLES: [&str; 3] = ["GR0: global space 0", "GR1: global space 1", "CB: a context bank"];
+const FRAME_TITLES: [&str; 7] = [
+    "GR0: global space 0",
+    "GR1: global space 1",
+    "CB: a context bank",
+    "GID: MMU-500's own page, global page 2",
+    "PM: performance monitor, global page 3",
+    "EXSMR: extended stream matching, global page 6",
+    "EXS2CR: extended stream to context, global page 7",
+];
 
 fn line(row: &Row) -> String {
     let access = match row.access {
         Access::Ro => "RO",
         Access::Rw => "RW",
         Access::W1c => "W1C",
+        Access::W1s => "W1S",
         Access::Wo => "WO",
         Access::Raz => "RAZ/WI",
     };
+    let secure = if row.secure { ", Secure" } else { "" };
     let digits = usize::try_from(row.width * 2).unwrap_or(8);
     let bits = |value: u64| {
         if value == 0 {
@@ -52,7 +64,7 @@ fn line(row: &Row) -> String {
     } = row;
     let (write, reset) = (bits(row.write), bits(row.reset));
     format!(
-        "| `{offset:03x}` | {name} | {}{array} | {access} | {write} | {reset} |{doc} |\n",
+        "| `{offset:03x}` | {name} | {}{array} | {access}{secure} | {write} | {reset} |{doc} |\n",
         width * 8
     )
 }

@@ -67,8 +67,6 @@ pub struct Geometry {
     pub address_bits: u8,
     /// Intermediate address bits.
     pub input_bits: u8,
-    /// PRIVCFG = 1 denies privileged accesses (DIPAN).
-    pub dipan: bool,
     /// Secure software has registers of its own.
     pub secure_state: bool,
     /// Groups of event counters; 0 if there is no performance monitor.
@@ -98,8 +96,8 @@ impl Geometry {
         require!(self.pmu_counters, (1..=15).contains(&counters), "must be 1 to 15");
         require!(
             self.pmu_groups,
-            groups <= 64 && u16::from(groups) * u16::from(counters) <= 256,
-            "must be 0 to 64, and at most 256 counters in all (`pmu_counters` in each group)"
+            groups <= 128 && u16::from(groups) * u16::from(counters) <= 256,
+            "must be 0 to 128, and at most 256 counters in all (`pmu_counters` in each group)"
         );
         Ok(())
     }

@@ -93,7 +93,6 @@ const MMU_500: Geometry = Geometry {
     granule_64k: true,
     address_bits: 48,
     input_bits: 48,
-    dipan: false,
     secure_state: false,
     pmu_groups: 0,
     pmu_counters: 4,
