@@ -112,8 +112,13 @@ impl Geometry {
         let (groups, extended) = (self.stream_match_groups, self.extended_stream_match_groups);
         require!(
             self.extended_stream_match_groups,
-            extended == 0 || (!indexing && (groups..=1024).contains(&extended)),
-            "must be 0, or {groups} (`stream_match_groups`) to 1024 with stream matching"
+            extended == 0 || !indexing,
+            "must be 0 with stream indexing (`stream_match_groups` = 0)"
+        );
+        require!(
+            self.extended_stream_match_groups,
+            extended == 0 || (groups..=1024).contains(&extended),
+            "must be 0, or {groups} (`stream_match_groups`) to 1024"
         );
         let most = if indexing { 7 } else { 15 };
         let why = if indexing {

@@ -14,9 +14,9 @@ fn bench(preset: &str) -> Bench {
 fn names_are_those_of_a_configuration() {
     for preset in Preset::ALL {
         let text = format!("preset = \"{}\"", preset.name());
-        let config: Config = toml::from_str(&text).expect(preset.name());
+        let config: Config = toml::from_str(&text).expect("the name of a preset");
         assert_eq!(config.preset, preset);
-        config.validate().expect(preset.name());
+        config.validate().expect("presets are valid");
     }
 }
 

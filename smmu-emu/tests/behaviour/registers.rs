@@ -231,6 +231,7 @@ fn scr0_of_mmu_500_has_fixed_bits() {
 
 #[test]
 fn vmids_of_16_bits_need_the_feature() {
+    // Behaviour 42.
     let mut bench = Bench::new(MMU_500);
     bench.w(Gr1(0x800), u32::MAX);
     assert_eq!(bench.r(Gr1(0x800)), 1);
@@ -362,6 +363,7 @@ fn accesses_are_reported_after_they_took_effect() {
 
 #[test]
 fn reset_restores_every_register() {
+    // Behaviour 59: a host that cuts the power resets, and nothing is retained.
     for config in [FULL, MMU_500] {
         let mut used = Bench::new(config);
         let top = used.smmu.geometry().register_space();
@@ -378,4 +380,13 @@ fn reset_restores_every_register() {
         }
         assert!(used.smmu.lines().all(|line| !used.host.line(line)));
     }
+}
+
+#[test]
+fn stall_disable_keeps_the_bit_that_it_overrides() {
+    // Behaviour 60.
+    let mut bench = Bench::new("preset = \"smmuv2-generic\"");
+    bench.w(Gr0(0), 1 << 8 | 1);
+    bench.w(Cb(2, 0), 1 << 7);
+    assert_eq!((bench.r(Gr0(0)) >> 8 & 1, bench.r(Cb(2, 0))), (1, 1 << 7));
 }

@@ -279,11 +279,44 @@ fn extended_groups() {
 fn garbage_in_the_stream_table_is_harmless() {
     // Behaviour 4: there is no reset value that software could rely on.
     let mut bench = bench("preset = \"mmu-500\"", USFCFG);
-    for n in 0..48 {
-        bench.w(Gr0(SMR + 4 * n), 0x9e37_79b9_u32.wrapping_mul(n as u32 + 1));
-        bench.w(Gr0(S2CR + 4 * n), 0x85eb_ca6b_u32.wrapping_mul(n as u32 + 1));
+    for n in 0..48_u32 {
+        let at = u64::from(4 * n);
+        bench.w(Gr0(SMR + at), 0x9e37_79b9_u32.wrapping_mul(n + 1));
+        bench.w(Gr0(S2CR + at), 0x85eb_ca6b_u32.wrapping_mul(n + 1));
     }
     for stream_id in 0..0x8000 {
         let _ = fate(&bench, stream_id);
+    }
+}
+
+#[test]
+fn blocked_and_unknown_streams_differ() {
+    // Behaviour 61: Linux' blocked domain is a known stream of type fault, ICF; an unknown stream is USF.
+    let mut bench = bench(GENERIC, USFCFG);
+    group(&mut bench, 0, 0x10, 0, 2 << 16 | 0xff);
+    assert_eq!(fate(&bench, 0x10), Faults(GlobalCause::InvalidContext, false));
+    assert_eq!(fate(&bench, 0x11), Faults(GlobalCause::UnidentifiedStream, false));
+    for (stream_id, status) in [(0x10, 1), (0x11, 2)] {
+        bench.transact(Transaction {
+            stream_id,
+            ..Transaction::default()
+        });
+        assert_eq!(
+            (bench.r(Gr0(0x48)), bench.r(Gr0(0x54))),
+            (status, stream_id.into())
+        );
+        bench.w(Gr0(0x48), status);
+    }
+}
+
+#[test]
+fn what_the_bypass_probe_of_linux_writes_reads_back() {
+    // Behaviours 5 and 64: `qcom_smmu_cfg_probe` writes bypass with no bank to the last S2CR; some hypervisors
+    // turned that into a fault, and ignored a fault that was written.
+    let mut bench = bench("preset = \"qcom-x1e-adreno\"", USFCFG);
+    let last = Gr0(S2CR + 4 * 23);
+    for written in [1 << 16 | 0xff, 2 << 16 | 0xff, 2 << 16] {
+        bench.w(last, written);
+        assert_eq!(bench.r(last), written);
     }
 }
