@@ -131,7 +131,7 @@ fn idr1(geometry: &Geometry) -> Idr1 {
         .with_numcb(u8::masked_new(geometry.context_banks));
     match geometry.implementation {
         Implementation::Generic => idr1.with_smcd(true),
-        Implementation::Mmu500 => idr1.with_numssdndxb(u4::new(15)),
+        Implementation::Mmu500 | Implementation::QcomMmu500 => idr1.with_numssdndxb(u4::new(15)),
         Implementation::Mmu401 => idr1,
     }
 }

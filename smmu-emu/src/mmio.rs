@@ -68,6 +68,7 @@ impl Smmu {
             Place::Exsmr(group) => self.registers.smr(group).raw_value().into(),
             Place::Exs2cr(group) => self.registers.s2cr(group).raw_value().into(),
             Place::Gid(register) => self.registers.gid.get(register, 0),
+            Place::Prr(register) => self.registers.prr.get(register, 0),
             Place::Pm(register, index) => self.load_pm(env, register, index).into(),
             Place::BankPm(register, index, bank) => self.load_bank_pm(env, register, index, bank).into(),
         }
@@ -104,6 +105,11 @@ impl Smmu {
                 let old = self.registers.gid.get(register, 0);
                 let new = row.merge(u64::MAX, old, written, lanes);
                 self.registers.gid.set(register, 0, new);
+            }
+            Place::Prr(register) => {
+                let old = self.registers.prr.get(register, 0);
+                let new = row.merge(u64::MAX, old, written, lanes);
+                self.registers.prr.set(register, 0, new);
             }
             Place::Pm(register, index) => self.store_pm(env, register, index, word(written)),
             Place::BankPm(register, index, bank) => {

@@ -4,6 +4,7 @@
 
 use crate::config::Geometry;
 use crate::identity;
+use crate::spec::bank::Actlr;
 use crate::spec::cb::Cb;
 use crate::spec::global::{Sacr, Scr2, Smr};
 use crate::spec::gr0::Gr0;
@@ -91,6 +92,7 @@ pub(crate) fn writable(geometry: &Geometry, registers: &Registers, target: Targe
         Target::Gr1(Gr1::Cbar, bank) => (!(Cbar::irptndx_mask() | fixed_type(geometry, bank))).into(),
         Target::Gr1(Gr1::Cba2r, _) if !geometry.vmid16 => (!Cba2r::vmid16_mask()).into(),
         Target::Cb(Cb::Actlr, _) if actlr_is_locked(registers) => 0,
+        Target::Cb(Cb::Actlr, _) if !geometry.is_qcom() => (!Actlr::QCOM).into(),
         _ => u64::MAX,
     }
 }

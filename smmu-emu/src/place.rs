@@ -8,7 +8,7 @@ use crate::options::{self, Target};
 use crate::regs::{Row, Table};
 use crate::secure::{self, Security};
 use crate::spec::cb::Cb;
-use crate::spec::gid::{Exs2cr, Exsmr, Gid};
+use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
 use crate::spec::pm::Pm;
@@ -35,6 +35,8 @@ pub(crate) enum Place {
     Exs2cr(u16),
     /// Of MMU-500's own page.
     Gid(Gid),
+    /// Of Qualcomm's own page.
+    Prr(Prr),
     /// Of the performance monitor, with its number in an array.
     Pm(Pm, u16),
     /// Of a context bank's view of a counter group: register, number in an array, bank.
@@ -160,11 +162,17 @@ impl Smmu {
         match page {
             GID_PAGE if geometry.is_mmu_500() => {
                 let (register, index) = Gid::decode(offset)?;
-                Some((Place::Gid(register), register.row(), index))
+                let own = matches!(register, Gid::StatsSyncInvTbuAck | Gid::Mmu2qssAndSafeWaitCntr);
+                let present = geometry.is_qcom() || !own;
+                present.then_some((Place::Gid(register), register.row(), index))
             }
             PM_PAGE if geometry.pmu_groups != 0 => {
                 let (register, index) = Pm::decode(offset)?;
                 Some((Place::Pm(register, index), register.row(), index))
+            }
+            EXSMR_PAGE if geometry.is_qcom() => {
+                let (register, index) = Prr::decode(offset)?;
+                Some((Place::Prr(register), register.row(), index))
             }
             EXSMR_PAGE if extended => {
                 let (register, group) = Exsmr::decode(offset)?;

@@ -9,7 +9,7 @@ use crate::identity;
 use crate::regs::Table;
 use crate::spec::bank::{ContextFaults, Format, Sctlr, Tcr2, Tcr32, Tcr64};
 use crate::spec::cb::Cb;
-use crate::spec::gid::{Exs2cr, Exsmr, Gid};
+use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
 use crate::spec::global::{GlobalFaults, S2cr, Scr0, Scr2, Smr};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cba2r, Cbar, Gr1};
@@ -71,6 +71,7 @@ pub(crate) struct Registers {
     /// Secure software's copies of the banked registers of global space 0, and those that it alone has.
     pub(crate) secure: File<Gr0>,
     pub(crate) gid: File<Gid>,
+    pub(crate) prr: File<Prr>,
     /// Extended groups beyond those of global space 0.
     exsmr: File<Exsmr>,
     exs2cr: File<Exs2cr>,
@@ -100,6 +101,7 @@ impl Registers {
             gr0,
             secure,
             gid: File::at_reset(),
+            prr: File::at_reset(),
             exsmr: File::at_reset(),
             exs2cr: File::at_reset(),
             gr1,

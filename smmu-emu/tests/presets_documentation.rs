@@ -22,8 +22,9 @@ A preset is where the values of all absent fields of a configuration come from (
 | `qcom-x1e-adreno` | the GPU's SMMU of Snapdragon X Elite | `qcom,adreno-smmu`, `qcom,smmu-500` | banks (25 interrupts) and size (256 KiB) from the device tree; groups, stages and 36 bits are assumed |
 | `tegra-mmu-500` | one instance of Tegra194's | `nvidia,tegra194-smmu` | what Linux logs there: 64 banks, 128 groups, page sizes 0x61311000, 48 bits; pages of 64 KiB from its size of 8 MiB |
 
-A mirrored pair of Tegra's is two instances that the host writes alike. Qualcomm's registers beyond MMU-500's (page 2 from
-0x2300 on, PRR at 0x6008) read zero. Everything that an MMU-401 does is stage 2; the model walks it in the AArch64 format, whose
+A mirrored pair of Tegra's is two instances that the host writes alike. Of Qualcomm's registers beyond
+MMU-500's there are those that Linux uses: ACTLR's bits 9, 8 and 5, GFX_PRR_CFG, and the synchronisation counters, which read
+zero; PRR has no effect on translation. Everything that an MMU-401 does is stage 2; the model walks it in the AArch64 format, whose
 descriptors and TCR fields are those that Linux uses there.
 
 ## What they advertise

@@ -83,7 +83,7 @@ fn fields_of_a_context_bank() {
         WXN_BITS 9, HUPCF_BITS 8, CFCFG_BITS 7, CFIE_BITS 6, CFRE_BITS 5, E_BITS 4, AFFD_BITS 3, AFE_BITS 2,
         TRE_BITS 1, M_BITS 0,
     });
-    fields!(Actlr { CPRE_BITS 1, CMTLB_BITS 0 });
+    fields!(Actlr { PREFETCH_BITS 9:8, PRR_BITS 5, CPRE_BITS 1, CMTLB_BITS 0 });
     fields!(Tcr2 {
         NSCFG1_BITS 30, SEP_BITS 17:15, NSCFG0_BITS 14, HD_BITS 11, HA_BITS 10, HAD1_BITS 9, HAD0_BITS 8,
         TBI1_BITS 6, TBI0_BITS 5, AS_BITS 4, PASIZE_BITS 2:0,

@@ -155,6 +155,8 @@ const GID: &str = "
 100 TBUQOS0 32 rw
 200 PER 32 ro
 204 TBU_PWR_STATUS 32 ro
+5dc STATS_SYNC_INV_TBU_ACK 32 ro
+670 MMU2QSS_AND_SAFE_WAIT_CNTR 32 ro
 ";
 
 /// Page 3.
@@ -180,6 +182,8 @@ fcc PMDEVTYPE 32 ro
 /// Pages 6 and 7.
 const EXSMR: &str = "000 EXSMRn 32 rw x1024";
 const EXS2CR: &str = "000 EXS2CRn 32 rw x1024";
+/// Page 6 of Qualcomm's GPUs.
+const PRR: &str = "008 GFX_PRR_CFG_LADDR 32 rw\n00c GFX_PRR_CFG_UADDR 32 rw";
 
 fn in_words(row: &Row) -> String {
     let access = match row.access {
@@ -206,7 +210,10 @@ fn in_words(row: &Row) -> String {
 
 #[test]
 fn every_row_stands_where_the_specification_puts_it() {
-    for ((frame, rows), second) in FRAMES.into_iter().zip([GR0, GR1, CB, GID, PM, EXSMR, EXS2CR]) {
+    for ((frame, rows), second) in FRAMES
+        .into_iter()
+        .zip([GR0, GR1, CB, GID, PM, EXSMR, EXS2CR, PRR])
+    {
         let first: Vec<String> = rows.iter().map(in_words).collect();
         let second: Vec<&str> = second.trim().lines().collect();
         assert_eq!(first, second, "{frame}");
@@ -244,7 +251,7 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("CBFRSYNRAn", 0x0000_ffff, 0),
     ("CBA2Rn", 0xffff_0001, 0),
     ("CBn_SCTLR", 0x7fff_f7ff, 0),
-    ("CBn_ACTLR", 0x0000_0003, 3),
+    ("CBn_ACTLR", 0x0000_0323, 3),
     ("CBn_RESUME", 0x0000_0001, 0),
     ("CBn_TCR2", 0x4003_c077, 0),
     ("CBn_TTBR0", u64::MAX, 0),

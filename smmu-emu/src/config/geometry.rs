@@ -12,6 +12,8 @@ pub enum Implementation {
     Generic,
     /// MMU-500: implementation-defined registers, fixed bits of sCR0.
     Mmu500,
+    /// Qualcomm's MMU-500: registers and bits of ACTLR of its own.
+    QcomMmu500,
     /// MMU-401: SMMUv1 with the 64 KiB granule. CBA2R, TCR2 and TLBIIPAS2 do not exist.
     Mmu401,
 }
@@ -117,6 +119,11 @@ impl Geometry {
         );
         require!(
             self.extended_stream_match_groups,
+            extended == 0 || !self.is_qcom(),
+            "must be 0: Qualcomm's SMMUs have other registers in that page"
+        );
+        require!(
+            self.extended_stream_match_groups,
             extended == 0 || (groups..=1024).contains(&extended),
             "must be 0, or {groups} (`stream_match_groups`) to 1024"
         );
@@ -206,7 +213,16 @@ impl Geometry {
     /// Whether the implementation-defined registers and reset values of MMU-500 are there.
     #[must_use]
     pub fn is_mmu_500(&self) -> bool {
-        self.implementation == Implementation::Mmu500
+        matches!(
+            self.implementation,
+            Implementation::Mmu500 | Implementation::QcomMmu500
+        )
+    }
+
+    /// Whether Qualcomm's additions to MMU-500 are there.
+    #[must_use]
+    pub fn is_qcom(&self) -> bool {
+        self.implementation == Implementation::QcomMmu500
     }
 
     /// Whether the SMMU is of version 1, without CBA2R, TCR2 and TLBIIPAS2.

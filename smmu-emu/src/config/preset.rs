@@ -113,7 +113,7 @@ const MMU_401: Geometry = Geometry {
     ..MMU_500
 };
 
-/// Everything.
+/// Every format and granule.
 const GENERIC: Geometry = Geometry {
     implementation: Implementation::Generic,
     ats: true,
@@ -126,6 +126,7 @@ const GENERIC: Geometry = Geometry {
 /// Sizes after the device tree of x1e80100 (256 KiB of registers, one interrupt for global faults and 25 for banks);
 /// the other numbers are of that kind of SMMU and not read from the part.
 const QCOM_X1E_ADRENO: Geometry = Geometry {
+    implementation: Implementation::QcomMmu500,
     context_banks: 25,
     stream_match_groups: 24,
     page_count_shift: 5,

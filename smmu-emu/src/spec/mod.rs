@@ -20,7 +20,7 @@ pub mod secure;
 use crate::regs::{Row, Table};
 
 /// The tables: global spaces 0 and 1, a context bank, the other global pages.
-pub const FRAMES: [(&str, &[Row]); 7] = [
+pub const FRAMES: [(&str, &[Row]); 8] = [
     ("GR0", gr0::Gr0::ROWS),
     ("GR1", gr1::Gr1::ROWS),
     ("CB", cb::Cb::ROWS),
@@ -28,6 +28,7 @@ pub const FRAMES: [(&str, &[Row]); 7] = [
     ("PM", pm::Pm::ROWS),
     ("EXSMR", gid::Exsmr::ROWS),
     ("EXS2CR", gid::Exs2cr::ROWS),
+    ("PRR", gid::Prr::ROWS),
 ];
 
 /// Names of all registers, frame by frame, in address order.

@@ -88,6 +88,7 @@ fn wrong_values_name_the_field_and_what_is_allowed() {
         "extended_stream_match_groups = 1025",
         "extended_stream_match_groups = 10",
         "stream_match_groups = 0\nextended_stream_match_groups = 200",
+        "preset = \"qcom-x1e-adreno\"\nextended_stream_match_groups = 200",
         "pmu_groups = 129",
         "pmu_groups = 100\npmu_counters = 4",
         "pmu_counters = 16",

@@ -140,3 +140,20 @@ fn tegra_has_pages_of_64k_and_128_groups() {
     bench.w(Cb(63, 0x30), 9);
     assert_eq!((bench.r(Gr0(0x9fc)), bench.r(Cb(63, 0x30))), (0x8000_0001, 9));
 }
+
+/// What `qcom_smmu_set_actlr_dev` and `qcom_adreno_smmu_set_prr_addr` write.
+#[test]
+fn qualcomm_has_registers_of_its_own() {
+    for (preset, kept) in [("qcom-x1e-adreno", 0x323), ("mmu-500", 0x003)] {
+        let mut bench = bench(preset);
+        // The lock of MMU-500 guards these bits too.
+        bench.w(Cb(2, 4), u32::MAX);
+        assert_eq!(bench.r(Cb(2, 4)), 3, "{preset}");
+        bench.w(Gr0(0x10), 0);
+        bench.w(Cb(2, 4), u32::MAX);
+        assert_eq!(bench.r(Cb(2, 4)), kept, "{preset}");
+        let prr = if kept == 3 { 0 } else { 0x1234_5000 };
+        bench.w(Page(6, 8), 0x1234_5000);
+        assert_eq!(bench.r(Page(6, 8)), prr, "{preset}");
+    }
+}

@@ -12,19 +12,24 @@ use crate::bench::{At, Bench, Cb, Gr0, Gr1, Page};
 const FULL: &str = "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\n\
     context_banks = 128\nextended_stream_match_groups = 1024\npmu_groups = 128\npmu_counters = 2";
 const MMU_500: &str = "preset = \"mmu-500\"";
+const ADRENO: &str = "preset = \"qcom-x1e-adreno\"";
 
 /// A machine that has the registers of a frame, and the address of one of a row's registers.
 fn machine(frame: &str, row: &Row, last: bool) -> (Bench, At) {
     let index = if last { u32::from(row.count) - 1 } else { 0 };
     let offset = u64::from(row.offset + row.width * index);
-    let mut bench = Bench::new(if frame == "GID" { MMU_500 } else { FULL });
+    let mut bench = Bench::new(match frame {
+        "GID" => MMU_500,
+        "PRR" => ADRENO,
+        _ => FULL,
+    });
     let at = match frame {
         "GR0" => Gr0(offset),
         "GR1" => Gr1(offset),
         "CB" => Cb(if last { 127 } else { 0 }, offset),
         "GID" => Page(2, offset),
         "PM" => Page(3, offset),
-        "EXSMR" => Page(6, offset),
+        "EXSMR" | "PRR" => Page(6, offset),
         "EXS2CR" => Page(7, offset),
         _ => panic!("{frame}: a new frame needs its page here"),
     };
