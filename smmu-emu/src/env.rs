@@ -40,7 +40,7 @@ pub enum Frame {
     Gr0,
     /// Global register space 1, page 1.
     Gr1,
-    /// Global pages 2 and above; the model has no registers there.
+    /// Global pages 2 and above: the performance monitor, and what implementations and extensions have.
     Global(u16),
     /// The page of a context bank, implemented or not.
     Context(u16),

@@ -235,6 +235,13 @@ fn vmids_of_16_bits_need_the_feature() {
     let mut bench = Bench::new(MMU_500);
     bench.w(Gr1(0x800), u32::MAX);
     assert_eq!(bench.r(Gr1(0x800)), 1);
+    bench.w(Gr0(0), 1 << 31);
+    assert_eq!(bench.r(Gr0(0)) >> 31, 0, "VMID16EN");
+    // Linux writes VMID16 of stage 1 banks too: the ASID.
+    let mut bench = Bench::new("preset = \"smmuv2-generic\"");
+    bench.w(Gr0(0), 1 << 31 | 1);
+    bench.w(Gr1(0x808), 0x0002_0001);
+    assert_eq!((bench.r(Gr0(0)) >> 31, bench.r(Gr1(0x808))), (1, 0x0002_0001));
 }
 
 #[test]
