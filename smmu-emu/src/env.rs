@@ -14,6 +14,8 @@ pub enum Line {
     Global,
     /// Faults of the context bank with this index.
     Context(u8),
+    /// Overflow of an event counter of the group with this index.
+    Pmu(u8),
 }
 
 /// The memory system refused an access: the architecture's external abort.
@@ -38,7 +40,7 @@ pub enum Frame {
     Gr0,
     /// Global register space 1, page 1.
     Gr1,
-    /// Global pages 2 and above; the model has no registers there.
+    /// Global pages 2 and above: the performance monitor, and what implementations and extensions have.
     Global(u16),
     /// The page of a context bank, implemented or not.
     Context(u16),

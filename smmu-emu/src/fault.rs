@@ -319,6 +319,7 @@ impl Smmu {
                 let faults = self.registers.context_faults(bank).difference(ContextFaults::SS);
                 self.registers.sctlr(bank).cfie() && !faults.is_empty()
             }
+            Line::Pmu(group) => self.pmu.interrupts(&self.geometry, group),
         }
     }
 

@@ -14,7 +14,8 @@
 //! | [`regs`] | what a register table is |
 //! | [`spec`] | the tables and field types of SMMUv2, no algorithms |
 //! | `state`, `identity`, `options` | the register file, what it advertises, what a configuration leaves out |
-//! | `mmio`, `effects` | from a bus access to a register; the side effects |
+//! | `place`, `secure`, `mmio`, `effects` | from an offset to a register; who sees it; access rules; side effects |
+//! | `pmu` | the performance monitor |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `stall` | transactions that wait for software |
@@ -50,9 +51,12 @@ pub mod mark;
 mod mmio;
 mod options;
 mod par;
+mod place;
 pub mod plan;
+mod pmu;
 mod regime;
 pub mod regs;
+mod secure;
 mod smmu;
 pub mod spec;
 mod stall;
@@ -62,7 +66,7 @@ mod timing;
 pub mod translate;
 mod walk;
 
-pub use config::{Config, ConfigError, Geometry, PageSize, Preset};
+pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset};
 pub use env::{Access, AccessKind, BusError, Env, Frame, Line};
 pub use fault::Fault;
 pub use mark::{MarkError, MarkRule, Marks};

@@ -6,6 +6,7 @@ use crate::ats::Waiting;
 use crate::config::{Config, ConfigError, Geometry};
 use crate::env::{Env, Line};
 use crate::plan::Plan;
+use crate::pmu::Pmu;
 use crate::stall::Stalls;
 use crate::state::Registers;
 use crate::timing::{Busy, Timing};
@@ -18,6 +19,7 @@ pub struct Smmu {
     pub(crate) lines: Lines,
     pub(crate) timing: Timing,
     pub(crate) stalls: Stalls,
+    pub(crate) pmu: Pmu,
     /// The operation that `sTLBGSTATUS` reports.
     pub(crate) global_sync: Busy,
     operations: Vec<Operations>,
@@ -41,6 +43,7 @@ pub(crate) struct Operations {
 pub(crate) struct Lines {
     global: bool,
     context: Vec<bool>,
+    pmu: Vec<bool>,
 }
 
 impl Lines {
@@ -48,6 +51,7 @@ impl Lines {
         match line {
             Line::Global => Some(&mut self.global),
             Line::Context(bank) => self.context.get_mut(usize::from(bank)),
+            Line::Pmu(group) => self.pmu.get_mut(usize::from(group)),
         }
     }
 }
@@ -66,9 +70,11 @@ impl Smmu {
             lines: Lines {
                 global: false,
                 context: vec![false; banks],
+                pmu: vec![false; geometry.pmu_groups.into()],
             },
             timing: Timing::new(plan),
             stalls: Stalls::new(geometry.context_banks),
+            pmu: Pmu::new(),
             global_sync: Busy::Idle,
             operations: vec![Operations::default(); banks],
             geometry,
@@ -83,11 +89,13 @@ impl Smmu {
             lines: _,
             timing,
             stalls,
+            pmu,
             global_sync,
             operations,
         } = self;
         *registers = Registers::new(geometry);
         timing.reset();
+        *pmu = Pmu::new();
         *global_sync = Busy::Idle;
         operations.fill(Operations::default());
         stalls.reset();

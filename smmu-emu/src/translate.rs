@@ -5,6 +5,7 @@
 use crate::Smmu;
 use crate::env::Env;
 use crate::fault::{ContextCause, Fault, Origin};
+use crate::pmu::Kind;
 use crate::regime;
 use crate::spec::bank::Format;
 use crate::spec::gr1::BankType;
@@ -102,7 +103,13 @@ impl Smmu {
     /// [`Response::Stall`] is not the end of it: [`Smmu::resume`] tells what became of the access.
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
         let transaction = self.arriving(transaction);
-        match stream::route(&self.registers, &self.geometry, &transaction) {
+        let route = stream::route(&self.registers, &self.geometry, &transaction);
+        let bank = match route {
+            Ok(Route::Bank(bank, _)) => Some(bank),
+            _ => None,
+        };
+        self.count(env, Kind::Access, &transaction, bank);
+        match route {
             Err(fault) => {
                 self.record_global(env, &fault, Origin::Client);
                 Response::for_fault(self.registers.scr0().gfre())
@@ -122,7 +129,10 @@ impl Smmu {
     /// A transaction enters its bank, for the first time or again after a stall.
     pub(crate) fn enter(&mut self, env: &mut dyn Env, visit: &Visit) -> Response {
         match self.translate_visit(env, visit, Self::access_in) {
-            Ok(translation) => Response::Proceed(translation),
+            Ok(translation) => {
+                self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
+                Response::Proceed(translation)
+            }
             Err(fault) => self.record(env, visit, &fault),
         }
     }

@@ -2,7 +2,7 @@
 
 //! MSI-X: interrupt lines of the SMMU as eventfds of the client.
 //!
-//! Vector 0 is the global line, vector 1+n context bank n. A vector is an edge; the model asks for another one when
+//! Vector 0 is the global line and every group of event counters, vector 1+n context bank n. A vector is an edge; the model asks for another one when
 //! software has handled part of what holds a line up.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -39,7 +39,8 @@ impl Vectors {
     #[must_use]
     pub fn of(line: Line) -> usize {
         match line {
-            Line::Global => 0,
+            // A device tree counts interrupts of event counters among the global ones.
+            Line::Global | Line::Pmu(_) => 0,
             Line::Context(bank) => usize::from(bank) + 1,
         }
     }
@@ -59,7 +60,10 @@ impl Vectors {
     /// A line has this level now; raises its vector if that is high.
     pub fn set_line(&mut self, line: Line, level: bool) {
         if let Some(vector) = self.vectors.get_mut(Self::of(line)) {
-            vector.level = level;
+            // The global line keeps its level whatever an event counter does.
+            if !matches!(line, Line::Pmu(_)) {
+                vector.level = level;
+            }
             if level {
                 vector.raise();
             }

@@ -83,10 +83,16 @@ impl Sctlr {
     pub const WRITE: u32 = !(1 << 31 | 1 << 11);
 }
 
-/// `CBn_ACTLR` of MMU-500.
+/// `CBn_ACTLR` of MMU-500, and of Qualcomm's.
 #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
 #[derive(PartialEq, Eq)]
 pub struct Actlr {
+    /// Depth of prefetching; Qualcomm's.
+    #[bits(8..=9, rw)]
+    prefetch: u2,
+    /// Accesses to unmapped pages go to the page of GFX_PRR_CFG; Qualcomm's.
+    #[bit(5, rw)]
+    prr: bool,
     /// Prefetching into the walk cache.
     #[bit(1, rw)]
     cpre: bool,
@@ -96,8 +102,10 @@ pub struct Actlr {
 }
 
 impl Actlr {
-    /// Both fields.
-    pub const WRITE: u32 = Self::cpre_mask() | Self::cmtlb_mask();
+    /// Every field.
+    pub const WRITE: u32 = Self::QCOM | Self::cpre_mask() | Self::cmtlb_mask();
+    /// The fields that only Qualcomm's MMU-500 has.
+    pub const QCOM: u32 = Self::prefetch_mask() | Self::prr_mask();
     /// MMU-500: both on.
     pub const MMU_500: Self = Self::ZERO.with_cpre(true).with_cmtlb(true);
 }

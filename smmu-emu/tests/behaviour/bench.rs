@@ -112,8 +112,10 @@ pub enum At {
     Gr0(u64),
     Gr1(u64),
     Cb(u64, u64),
+    /// A global page.
+    Page(u64, u64),
 }
-pub use At::{Cb, Gr0, Gr1};
+pub use At::{Cb, Gr0, Gr1, Page};
 
 impl Bench {
     /// The model of a configuration in TOML, without delays.
@@ -146,6 +148,7 @@ impl Bench {
         match at {
             Gr0(offset) => offset,
             Gr1(offset) => (1 << self.page_shift) + offset,
+            Page(page, offset) => (page << self.page_shift) + offset,
             Cb(bank, offset) => ((pages + bank) << self.page_shift) + offset,
         }
     }
@@ -176,6 +179,21 @@ impl Bench {
     pub fn w64(&mut self, at: At, value: u64) {
         let offset = self.offset(at);
         self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+    }
+
+    /// Reads 32 bits as Secure software.
+    pub fn secure_r(&mut self, at: At) -> u32 {
+        let mut data = [0xa5; 4];
+        let offset = self.offset(at);
+        self.smmu.read_secure(&mut self.host, offset, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    /// Writes 32 bits as Secure software.
+    pub fn secure_w(&mut self, at: At, value: u32) {
+        let offset = self.offset(at);
+        self.smmu
+            .write_secure(&mut self.host, offset, &value.to_le_bytes());
     }
 
     /// A client's access.
