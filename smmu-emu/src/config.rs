@@ -48,6 +48,22 @@ pub enum PageSize {
     Size64K,
 }
 
+/// How the model keeps translations (`tlb`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TlbMode {
+    /// Translations are kept, and may be given up at any time.
+    #[default]
+    #[serde(rename = "normal")]
+    Normal,
+    /// Translations are kept until software invalidates them, so that a driver that forgets to is found out. What comes
+    /// when all `tlb_entries` are in use is not kept.
+    #[serde(rename = "strict-stale")]
+    StrictStale,
+    /// Every transaction walks the tables.
+    #[serde(rename = "off")]
+    Off,
+}
+
 impl PageSize {
     /// log2 of the size in bytes.
     #[must_use]
@@ -104,6 +120,13 @@ pub struct Config {
     /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`, and `IDR2.IAS` with it).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_bits: Option<u8>,
+    /// How translations are kept: "normal" (the default), "strict-stale" or "off".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb: Option<TlbMode>,
+    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It holds
+    /// a quarter as many tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb_entries: Option<u32>,
 }
 
 /// A configuration that no SMMUv2 can have.
@@ -161,6 +184,10 @@ pub struct Geometry {
     pub granule_64k: bool,
     /// Physical address bits.
     pub address_bits: u8,
+    /// How translations are kept.
+    pub tlb: TlbMode,
+    /// Blocks and pages that the TLB holds.
+    pub tlb_entries: u32,
 }
 
 impl Config {
@@ -172,6 +199,8 @@ impl Config {
         let generic = self.preset == Preset::Generic;
         let groups = self.stream_match_groups.unwrap_or(48);
         let indexing = groups == 0;
+        let tlb = self.tlb.unwrap_or_default();
+        let tlb_entries = if tlb == TlbMode::StrictStale { 1 << 16 } else { 1 << 12 };
         let geometry = Geometry {
             mmu_500: !generic,
             context_banks: self.context_banks.unwrap_or(16),
@@ -188,6 +217,8 @@ impl Config {
             granule_16k: self.granule_16k.unwrap_or(generic),
             granule_64k: self.granule_64k.unwrap_or(true),
             address_bits: self.address_bits.unwrap_or(48),
+            tlb,
+            tlb_entries: self.tlb_entries.unwrap_or(tlb_entries),
         };
         geometry.check()?;
         Ok(geometry.with_pages())
@@ -257,6 +288,11 @@ impl Geometry {
             self.address_bits,
             [32, 36, 40, 42, 44, 48].contains(&self.address_bits),
             "must be 32, 36, 40, 42, 44 or 48"
+        );
+        require!(
+            self.tlb_entries,
+            (1..=1 << 16).contains(&self.tlb_entries),
+            "must be 1 to 65536"
         );
         let granule = self.granule_4k || self.granule_16k || self.granule_64k;
         require!(
