@@ -20,6 +20,7 @@ use crate::spec::desc::ParSuccess;
 use crate::spec::global::Gats;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::BankType;
+use crate::tlb::Learnt;
 use crate::translate::Intent;
 
 /// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
@@ -112,7 +113,7 @@ impl Smmu {
         } else {
             value & u64::from(u32::MAX)
         };
-        match self.translate_in(env, bank, value, intent) {
+        match self.translate_in(env, bank, value, intent, &mut Learnt::default()) {
             Ok(leaf) => ParSuccess::ZERO
                 .with_attr(leaf.attributes)
                 .with_pa(u36::masked_new(leaf.address >> 12))

@@ -196,6 +196,8 @@ impl Smmu {
             .with_wnr(intent.write)
             .with_plvl(u2::masked_new(level));
         let stream = Cbfrsynra::ZERO.with_streamid(transaction.stream_id);
+        // The bank now terminates transactions that translate, unless HUPCF.
+        self.epoch.advance();
         self.registers.set_bank(bank, Cb::Fsr, cause.bit().bits().into());
         self.registers.set_bank(bank, Cb::Far, transaction.address);
         self.registers

@@ -38,6 +38,8 @@ impl Smmu {
     pub fn write(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) {
         let (frame, hit) = self.locate(offset, data.len());
         if let Some(hit) = &hit {
+            // Whatever was written may change a translation: no thread's own copies count from here on.
+            self.epoch.advance();
             self.store(env, hit, little_endian(data) << hit.shift);
         }
         self.report(env, AccessKind::Write, frame, hit.as_ref(), offset, data);

@@ -4,9 +4,13 @@
 
 use crate::config::{Config, ConfigError, Geometry};
 use crate::env::{Env, Line};
+use crate::epoch::{Barrier, Epoch};
 use crate::plan::Plan;
 use crate::state::Registers;
+use crate::sync::Arc;
+use crate::tbu::Counters;
 use crate::timing::{Busy, Timing};
+use crate::tlb::{Learnt, Tlb};
 
 /// One SMMU: all of its state.
 #[derive(Debug)]
@@ -15,8 +19,14 @@ pub struct Smmu {
     pub(crate) registers: Registers,
     pub(crate) lines: Lines,
     pub(crate) timing: Timing,
+    pub(crate) tlb: Tlb,
+    /// What the transaction under way has learnt for the TLB; kept for its memory.
+    pub(crate) learnt: Learnt,
+    pub(crate) epoch: Arc<Epoch>,
+    /// What the TBUs have reported.
+    pub(crate) counters: Counters,
     /// The operation that `sTLBGSTATUS` reports.
-    pub(crate) global_sync: Busy,
+    pub(crate) global_sync: Sync,
     operations: Vec<Operations>,
 }
 
@@ -24,11 +34,30 @@ pub struct Smmu {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operations {
     /// What `CBn_TLBSTATUS` reports.
-    pub(crate) sync: Busy,
+    pub(crate) sync: Sync,
     /// What `CBn_ATSR` reports.
     pub(crate) ats: Busy,
     /// The result that `CBn_PAR` will show when `ats` ends.
     pub(crate) par: Option<u64>,
+}
+
+/// A TLB synchronisation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sync {
+    /// How long the timing plan lets it take.
+    pub(crate) busy: Busy,
+    /// The accesses that it waits for.
+    pub(crate) barrier: Barrier,
+}
+
+impl Sync {
+    /// A status read: whether it is still under way. Idle once is idle for good.
+    pub(crate) fn poll(&mut self, env: &dyn Env, epoch: &Epoch) -> bool {
+        if epoch.has_passed(self.barrier) {
+            self.barrier = Barrier::default();
+        }
+        self.busy.poll(env) || self.barrier != Barrier::default()
+    }
 }
 
 /// The level that each line had when the environment was last told.
@@ -63,25 +92,35 @@ impl Smmu {
                 context: vec![false; banks],
             },
             timing: Timing::new(plan),
-            global_sync: Busy::Idle,
+            tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
+            learnt: Learnt::default(),
+            epoch: Arc::new(Epoch::new()),
+            counters: Counters::default(),
+            global_sync: Sync::default(),
             operations: vec![Operations::default(); banks],
             geometry,
         })
     }
 
-    /// Resets every register, ends every operation, starts the timing plan again, and lowers every line.
+    /// Resets every register, empties the TLB, ends every operation, starts the timing plan again, and lowers every line.
     pub fn reset(&mut self, env: &mut dyn Env) {
         let Self {
             geometry,
             registers,
             lines: _,
             timing,
+            tlb,
+            learnt: _,
+            epoch,
+            counters: _,
             global_sync,
             operations,
         } = self;
         *registers = Registers::new(geometry);
         timing.reset();
-        *global_sync = Busy::Idle;
+        *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
+        epoch.advance();
+        *global_sync = Sync::default();
         operations.fill(Operations::default());
         // The reset registers ask for no interrupt: this tells the environment where a line was high.
         for line in self.geometry.lines() {
@@ -104,6 +143,16 @@ impl Smmu {
     /// The interrupt lines, the global one first.
     pub fn lines(&self) -> impl Iterator<Item = Line> + use<> {
         self.geometry.lines()
+    }
+
+    /// What the TBUs have done so far. A TBU reports when it asks the SMMU for a translation.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn epoch(&self) -> Arc<Epoch> {
+        Arc::clone(&self.epoch)
     }
 
     pub(crate) fn operations_of(&mut self, bank: u8) -> Option<&mut Operations> {

@@ -9,6 +9,7 @@ use crate::regime::{self, Regime};
 use crate::spec::bank::Format;
 use crate::spec::gr1::BankType;
 use crate::stream::{self, Route};
+use crate::tlb::{Learnt, Tag};
 use crate::walk::{self, Leaf, Permissions, WalkFault};
 
 /// What a client wants to do at an address.
@@ -58,14 +59,24 @@ pub enum Response {
 }
 
 /// Bits of a bus address (IDR2.UBS = 5).
-const BUS_BITS: u32 = 49;
+pub(crate) const BUS_BITS: u32 = 49;
 
 impl Smmu {
-    /// Translates an access without recording a fault.
+    /// Translates an access without recording a fault. Uses what the TLB holds and adds nothing to it.
     ///
     /// # Errors
     /// The [`Fault`] that the access takes.
     pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
+        self.resolve(env, transaction, &mut Learnt::default())
+    }
+
+    /// Translates an access; says what it learnt.
+    fn resolve(
+        &self,
+        env: &dyn Env,
+        transaction: &Transaction,
+        learnt: &mut Learnt,
+    ) -> Result<Translation, Fault> {
         let transaction = Transaction {
             stream_id: transaction.stream_id & self.stream_id_mask(),
             address: transaction.address & ((1 << BUS_BITS) - 1),
@@ -95,7 +106,7 @@ impl Smmu {
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
         let address = address.ok_or_else(unreachable)?;
-        let leaf = self.translate_in(env, bank, address, intent).map_err(fault)?;
+        let leaf = self.translate_in(env, bank, address, intent, learnt).map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
             address: leaf.address,
@@ -107,24 +118,42 @@ impl Smmu {
 
     /// Carries out an access: translates it, and records the fault if there is one.
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
-        match self.translate(env, transaction) {
+        // Empty, with the room it had last time.
+        let mut learnt = core::mem::take(&mut self.learnt);
+        let result = self.resolve(env, transaction, &mut learnt);
+        self.tlb.keep(&mut learnt);
+        self.learnt = learnt;
+        match result {
             Ok(translation) => Response::Proceed(translation),
             Err(fault) => self.record(env, &fault),
         }
     }
 
-    /// Translates a complete address in a context bank.
+    /// Translates a complete address in a context bank. What it learns by walking counts unless the walk ends in a fault;
+    /// that the access is not permitted is none.
     pub(crate) fn translate_in(
         &self,
         env: &dyn Env,
         bank: u8,
         address: u64,
         intent: Intent,
+        learnt: &mut Learnt,
     ) -> Result<Leaf, WalkFault> {
         match regime::decode(&self.registers, &self.geometry, bank) {
             Regime::Off => self.untranslated(bank, address),
             Regime::Stage1(stage1) => {
-                let leaf = walk::stage1(&stage1, env, address)?;
+                let (tag, page) = (Tag::of(&self.registers, bank), walk::tagged(&stage1, address));
+                let leaf = match self.tlb.leaf(tag, page) {
+                    Some(leaf) => leaf,
+                    None => {
+                        let start = self.tlb.table(tag, page);
+                        let mut found = |table| learnt.tables.push((tag, page, table));
+                        let walked = walk::stage1(&stage1, env, address, start, &mut found);
+                        let leaf = walked.inspect_err(|_| learnt.tables.clear())?;
+                        learnt.leaves.push((tag, page, leaf));
+                        leaf
+                    }
+                };
                 if leaf.permissions.allow(intent) {
                     Ok(leaf)
                 } else {

@@ -93,8 +93,21 @@ impl WalkFault {
     }
 }
 
+/// A table below the first, as a walk finds it: where a later walk can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TableRef {
+    /// Physical address.
+    address: u64,
+    /// Its level, 1 to 3.
+    level: u32,
+    /// log2 of the size of the addresses that it covers.
+    pub(crate) covers: u32,
+    /// What the tables above it take away.
+    above: Restrictions,
+}
+
 /// What the tables above a leaf take away (APTable, UXNTable, PXNTable).
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Restrictions {
     read_only: bool,
     privileged: bool,
@@ -102,12 +115,19 @@ struct Restrictions {
     privileged_execute_never: bool,
 }
 
-/// Walks the tables of a bank for `address`, which is complete: sign extension has been done.
+/// Walks the tables of a bank for `address`, which is complete: sign extension has been done. Starts at a table that an
+/// earlier walk found, and reports those that it finds.
 ///
 /// # Errors
 /// The first fault in the architecture's order: translation, address size, access flag. Permissions come after them,
 /// and depend on the access ([`Permissions::allow`]).
-pub(crate) fn stage1(regime: &Stage1, env: &dyn Env, address: u64) -> Result<Leaf, WalkFault> {
+pub(crate) fn stage1(
+    regime: &Stage1,
+    env: &dyn Env,
+    address: u64,
+    start: Option<TableRef>,
+    found: &mut dyn FnMut(TableRef),
+) -> Result<Leaf, WalkFault> {
     let at = |level| move |cause| WalkFault::stage1(cause, level);
     let half = half_of(regime, address).ok_or(at(0)(ContextCause::Translation))?;
     let bits = 64 - u32::from(half.size);
@@ -116,11 +136,15 @@ pub(crate) fn stage1(regime: &Stage1, env: &dyn Env, address: u64) -> Result<Lea
     let levels = (bits - half.granule.shift()).div_ceil(stride);
     let shift_of = |level: u32| half.granule.shift() + stride * (3 - level);
 
-    let first = 4 - levels;
+    let mut first = 4 - levels;
     let first_table_bits = bits - shift_of(first) + 3;
     let mut table = half.base >> first_table_bits << first_table_bits;
     check_size(regime, table).map_err(at(0))?;
     let mut above = Restrictions::default();
+    // A table of another granule, under the same tag, is none of this regime's.
+    if let Some(start) = start.filter(|start| start.covers == shift_of(start.level - 1)) {
+        (table, first, above) = (start.address, start.level, start.above);
+    }
     for level in first..=3 {
         let shift = shift_of(level);
         let index = input >> shift & ((1 << stride) - 1);
@@ -133,6 +157,12 @@ pub(crate) fn stage1(regime: &Stage1, env: &dyn Env, address: u64) -> Result<Lea
             table = mapped >> half.granule.shift() << half.granule.shift();
             check_size(regime, table).map_err(at(level))?;
             above = above.and(descriptor);
+            found(TableRef {
+                address: table,
+                level: level + 1,
+                covers: shift,
+                above,
+            });
             continue;
         }
         if !descriptor.table_or_page() && !half.granule.has_block_at(level) {
@@ -230,5 +260,15 @@ fn shareability(attributes: u8, descriptor: u8) -> u8 {
         2
     } else {
         descriptor
+    }
+}
+
+/// The address as a TLB entry is tagged with it: a top byte that is ignored is that of the half.
+pub(crate) fn tagged(regime: &Stage1, address: u64) -> u64 {
+    let upper = address >> 55 & 1 == 1;
+    match (regime.halves[usize::from(upper)].ignores_top_byte, upper) {
+        (false, _) => address,
+        (true, false) => address & u64::MAX >> 8,
+        (true, true) => address | 0xff << 56,
     }
 }
