@@ -200,7 +200,11 @@ impl Config {
         let groups = self.stream_match_groups.unwrap_or(48);
         let indexing = groups == 0;
         let tlb = self.tlb.unwrap_or_default();
-        let tlb_entries = if tlb == TlbMode::StrictStale { 1 << 16 } else { 1 << 12 };
+        let tlb_entries = if tlb == TlbMode::StrictStale {
+            1 << 16
+        } else {
+            1 << 12
+        };
         let geometry = Geometry {
             mmu_500: !generic,
             context_banks: self.context_banks.unwrap_or(16),

@@ -158,10 +158,7 @@ impl Smmu {
                     self.tlb.invalidate(operation);
                 }
             }
-            Effect::None
-            | Effect::Resume
-            | Effect::SyncStatus
-            | Effect::TranslateStatus => {}
+            Effect::None | Effect::Resume | Effect::SyncStatus | Effect::TranslateStatus => {}
         }
     }
 

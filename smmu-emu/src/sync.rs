@@ -7,9 +7,9 @@ pub use shuttle::sync::{
     Arc, Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering},
 };
+pub use std::sync::PoisonError;
 #[cfg(not(shuttle))]
 pub use std::sync::{
     Arc, Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering},
 };
-pub use std::sync::PoisonError;

@@ -45,7 +45,7 @@ pub struct Counters {
 struct Entry {
     /// Stream, page and intent; `EMPTY` for none.
     tag: u64,
-    /// When it was made: good for accesses that announced this generation or an earlier one.
+    /// When it was made.
     generation: u64,
     /// That of the first byte of the page.
     translation: Translation,
@@ -116,7 +116,11 @@ impl Tbu {
     /// The SMMU translates. Outside of an access until there is a translation, so that a synchronisation does not wait
     /// for a thread that waits for the lock.
     #[cold]
-    fn miss(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Result<(Inside<'_>, Translation), Response> {
+    fn miss(
+        &mut self,
+        env: &mut dyn Env,
+        transaction: &Transaction,
+    ) -> Result<(Inside<'_>, Translation), Response> {
         let mut smmu = locked(&self.smmu);
         smmu.counters.drain(&mut self.counters);
         match smmu.transact(env, transaction) {
@@ -156,10 +160,12 @@ impl Batch<'_> {
         let mut smmu = locked(self.smmu);
         smmu.counters.drain(self.counters);
         let response = smmu.transact(env, transaction);
+        // What is announced stays, so that a synchronisation waits for the whole batch; but what the SMMU has done
+        // meanwhile, such as recording a fault that blocks the bank, counts from here on.
+        let now = smmu.epoch.generation();
+        (self.inside.generation, *self.generation) = (now, now);
         if let Response::Proceed(translation) = &response {
-            // Newer than what is announced, for which a synchronisation waits all the same.
-            *self.generation = smmu.epoch().generation();
-            keep(self.entries, transaction, translation, *self.generation);
+            keep(self.entries, transaction, translation, now);
         }
         response
     }
@@ -177,7 +183,10 @@ impl Counters {
 
     /// Takes over what a unit has counted.
     fn drain(&mut self, unit: &mut Self) {
-        let Self { read_hits, write_hits } = core::mem::take(unit);
+        let Self {
+            read_hits,
+            write_hits,
+        } = core::mem::take(unit);
         self.read_hits += read_hits;
         self.write_hits += write_hits;
     }
@@ -192,7 +201,8 @@ fn tag(transaction: &Transaction) -> u64 {
         intent,
     } = *transaction;
     let page = (address & ((1 << crate::translate::BUS_BITS) - 1)) >> PAGE;
-    let intent = u64::from(intent.privileged) | u64::from(intent.write) << 1 | u64::from(intent.instruction) << 2;
+    let intent =
+        u64::from(intent.privileged) | u64::from(intent.write) << 1 | u64::from(intent.instruction) << 2;
     page << 19 | u64::from(stream_id) << 3 | intent
 }
 
@@ -218,7 +228,12 @@ fn hit(entries: &[Entry; ENTRIES], transaction: &Transaction, generation: u64) -
     })
 }
 
-fn keep(entries: &mut [Entry; ENTRIES], transaction: &Transaction, translation: &Translation, generation: u64) {
+fn keep(
+    entries: &mut [Entry; ENTRIES],
+    transaction: &Transaction,
+    translation: &Translation,
+    generation: u64,
+) {
     let tag = tag(transaction);
     let offset = transaction.address & ((1 << PAGE) - 1);
     if let Some(entry) = entries.get_mut(place(tag)) {

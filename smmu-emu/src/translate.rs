@@ -106,7 +106,9 @@ impl Smmu {
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
         let address = address.ok_or_else(unreachable)?;
-        let leaf = self.translate_in(env, bank, address, intent, learnt).map_err(fault)?;
+        let leaf = self
+            .translate_in(env, bank, address, intent, learnt)
+            .map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
             address: leaf.address,

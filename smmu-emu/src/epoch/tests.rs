@@ -13,7 +13,10 @@ fn two() -> (Arc<Epoch>, Reader, Reader) {
 fn a_barrier_waits_for_who_was_inside_before_it() {
     let (epoch, a, b) = two();
     let inside = a.enter(0);
-    assert!(epoch.has_passed(epoch.barrier()), "nothing has changed since it entered");
+    assert!(
+        epoch.has_passed(epoch.barrier()),
+        "nothing has changed since it entered"
+    );
     epoch.advance();
     let barrier = epoch.barrier();
     assert!(!epoch.has_passed(barrier));

@@ -83,7 +83,15 @@ impl<P: Copy> Cache<P> {
     }
 
     /// Adds an entry for what has `1 << class` bytes around an address.
-    pub(super) fn insert(&mut self, tag: Tag, global: bool, address: u64, class: u32, payload: P, floors: &Floors) {
+    pub(super) fn insert(
+        &mut self,
+        tag: Tag,
+        global: bool,
+        address: u64,
+        class: u32,
+        payload: P,
+        floors: &Floors,
+    ) {
         let key = Key::new(tag.space, tag.vmid, address, class);
         let asid = (!global).then_some(tag.asid);
         let stamp = floors.stamp();
@@ -147,8 +155,17 @@ impl<P: Copy> Cache<P> {
         }
         for _ in 0..SEARCH {
             let at = self.hand;
-            self.hand = if at as usize + 1 < self.slots.len() { at + 1 } else { 0 };
-            if self.evicts || self.slots.get(at as usize).is_some_and(|slot| !slot.counts(floors)) {
+            self.hand = if at as usize + 1 < self.slots.len() {
+                at + 1
+            } else {
+                0
+            };
+            if self.evicts
+                || self
+                    .slots
+                    .get(at as usize)
+                    .is_some_and(|slot| !slot.counts(floors))
+            {
                 self.remove(at);
                 return self.free.pop();
             }

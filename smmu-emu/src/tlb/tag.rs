@@ -67,7 +67,11 @@ fn asid(registers: &Registers, bank: u8) -> u16 {
         Format::Long | Format::AArch64 => Cb::Ttbr0,
     };
     let value = registers.bank(bank, register);
-    let asid = if format == Format::Short { value } else { value >> 48 };
+    let asid = if format == Format::Short {
+        value
+    } else {
+        value >> 48
+    };
     truncated(registers, bank, asid)
 }
 

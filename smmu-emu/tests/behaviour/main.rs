@@ -14,3 +14,5 @@ mod registers;
 mod streams;
 mod tables;
 mod timing;
+mod tlb;
+mod tlb_differential;
