@@ -30,7 +30,7 @@ impl Memory {
         let entry = |n: u64| match n / 512 {
             // nG, AF, AP.
             3 => PAGE | 1 << 11 | 1 << 10 | 1 << 6 | 3,
-            level => BASE + (level + 1) * 0x1000 | 3,
+            level => (BASE + (level + 1) * 0x1000) | 3,
         };
         Self {
             words: (0..4 * 512).map(entry).collect(),
@@ -120,7 +120,7 @@ fn one_thread(c: &mut Criterion) {
         b.iter(|| {
             tbu.batch(|batch| {
                 for n in 0..64 {
-                    black_box(batch.transact(&mut env, black_box(&at(n << 12))));
+                    let _ = black_box(batch.access(&mut env, black_box(&at(n << 12)), |to| to.address));
                 }
             });
         });

@@ -150,13 +150,27 @@ impl Tbu {
 }
 
 impl Batch<'_> {
-    /// Translates one access. [`Response::Proceed`] holds until the batch ends.
+    /// Carries out one access, as [`Tbu::access`] does. What `perform` is given holds until the batch ends.
+    ///
+    /// # Errors
+    /// What the client sees instead of the access; never [`Response::Proceed`].
     #[inline]
-    pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
+    pub fn access<R>(
+        &mut self,
+        env: &mut dyn Env,
+        transaction: &Transaction,
+        perform: impl FnOnce(&Translation) -> R,
+    ) -> Result<R, Response> {
         if let Some(translation) = hit(self.entries, transaction, self.inside.generation) {
             self.counters.count(transaction);
-            return Response::Proceed(translation);
+            return Ok(perform(&translation));
         }
+        self.miss(env, transaction)
+            .map(|translation| perform(&translation))
+    }
+
+    #[cold]
+    fn miss(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Result<Translation, Response> {
         let mut smmu = locked(self.smmu);
         smmu.counters.drain(self.counters);
         let response = smmu.transact(env, transaction);
@@ -164,10 +178,13 @@ impl Batch<'_> {
         // meanwhile, such as recording a fault that blocks the bank, counts from here on.
         let now = smmu.epoch.generation();
         (self.inside.generation, *self.generation) = (now, now);
-        if let Response::Proceed(translation) = &response {
-            keep(self.entries, transaction, translation, now);
+        match response {
+            Response::Proceed(translation) => {
+                keep(self.entries, transaction, &translation, now);
+                Ok(translation)
+            }
+            other => Err(other),
         }
-        response
     }
 }
 

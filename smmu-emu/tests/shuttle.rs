@@ -137,11 +137,7 @@ fn scenario(way: Way, batch: bool) {
                     if batch {
                         tbu.batch(|batch| {
                             for _ in 0..2 {
-                                if let smmu_emu::Response::Proceed(to) =
-                                    batch.transact(&mut env, &transaction)
-                                {
-                                    use_it(to.address);
-                                }
+                                let _ = batch.access(&mut env, &transaction, |to| use_it(to.address));
                             }
                         });
                     } else {

@@ -138,9 +138,9 @@ fn a_sync_waits_for_accesses_under_way() {
             assert_eq!(read(&smmu, status), 0);
         }
         tbu.batch(|batch| {
-            assert!(matches!(batch.transact(&mut Bare, &at(0)), Response::Proceed(_)));
+            assert_eq!(batch.access(&mut Bare, &at(0), |_| ()), Ok(()));
             write(&smmu, start, 0);
-            assert!(matches!(batch.transact(&mut Bare, &at(0)), Response::Proceed(_)));
+            assert_eq!(batch.access(&mut Bare, &at(0), |_| ()), Ok(()));
             assert_eq!(read(&smmu, status), 1);
         });
         assert_eq!(read(&smmu, status), 0);
@@ -155,11 +155,14 @@ fn a_sync_waits_for_accesses_under_way() {
 fn a_recorded_fault_counts_at_once_in_a_batch() {
     let smmu = smmu();
     Tbu::new(&smmu).batch(|batch| {
-        assert!(matches!(
-            batch.transact(&mut Bare, &at(0x5000)),
-            Response::Proceed(_)
-        ));
-        assert_eq!(batch.transact(&mut Bare, &at(1 << 48)), Response::Ignore);
-        assert_eq!(batch.transact(&mut Bare, &at(0x5000)), Response::Ignore);
+        assert_eq!(batch.access(&mut Bare, &at(0x5000), |_| ()), Ok(()));
+        assert_eq!(
+            batch.access(&mut Bare, &at(1 << 48), |_| ()),
+            Err(Response::Ignore)
+        );
+        assert_eq!(
+            batch.access(&mut Bare, &at(0x5000), |_| ()),
+            Err(Response::Ignore)
+        );
     });
 }

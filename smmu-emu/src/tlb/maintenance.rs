@@ -141,7 +141,6 @@ const fn extended(value: u64) -> u64 {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "masked")]
 const fn low16(value: u64) -> u16 {
     (value & 0xffff) as u16
 }
