@@ -134,7 +134,7 @@ impl Tbu {
         }
     }
 
-    /// Runs several accesses under one announcement, which costs as much as the rest of a hit. A synchronisation waits
+    /// Runs several accesses under one announcement, whose translations hold until all have ended. A synchronisation waits
     /// for all of them, so a batch should be short.
     pub fn batch<R>(&mut self, run: impl FnOnce(&mut Batch<'_>) -> R) -> R {
         let inside = self.reader.enter(self.generation);
