@@ -277,6 +277,14 @@ fn tables_are_kept() {
     assert_eq!(machine.reads(0, PAGE), 1, "tables are the ASID's");
 }
 
+/// Behaviour 45: of a walk that ends in a fault, not even the tables are kept.
+#[test]
+fn a_walk_that_faults_leaves_nothing() {
+    let mut machine = Machine::new(STRICT);
+    machine.tables.unmap(&mut machine.bench.host, PAGE);
+    assert_eq!((machine.reads(0, PAGE), machine.reads(0, PAGE)), (4, 4));
+}
+
 #[test]
 fn operations_use_the_tlb() {
     let mut machine = Machine::new(STRICT);
