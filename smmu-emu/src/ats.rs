@@ -6,6 +6,8 @@
 //! completes within the write of that bank's RESUME. The timing plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
 //! clears, `CBn_PAR` shows what it held before.
 
+use core::cell::RefCell;
+
 use crate::Smmu;
 use crate::env::{Env, Line};
 use crate::fault::{Disposition, GlobalCause, GlobalFault, Origin};
@@ -20,7 +22,7 @@ use crate::spec::gr1::BankType;
 use crate::stall::Gate;
 use crate::stream;
 use crate::translate::{Intent, Transaction, Visit};
-use crate::walk::{Stages, WalkFault};
+use crate::walk::{Physical, Stages, WalkFault};
 
 /// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
 const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
@@ -263,10 +265,9 @@ impl Smmu {
         } else {
             value & u64::from(u32::MAX)
         };
-        let leaf = match stages {
-            Stages::All => self.translate_in(env, bank, value, intent),
-            Stages::First => self.translate_stage1_in(env, bank, value, intent),
-        };
+        // Operations use the TLB and add nothing to it.
+        let learnt = RefCell::default();
+        let leaf = self.translate_in(Physical::read_only(env), bank, value, intent, stages, &learnt);
         leaf.map(|leaf| par::success(&leaf, format))
     }
 }

@@ -38,6 +38,22 @@ pub enum PageSize {
     Size64K,
 }
 
+/// How the model keeps translations (`tlb`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TlbMode {
+    /// Translations are kept, and may be given up at any time.
+    #[default]
+    #[serde(rename = "normal")]
+    Normal,
+    /// Translations are kept until software invalidates them, so that a driver that forgets to is found out. What comes
+    /// when all `tlb_entries` are in use is not kept.
+    #[serde(rename = "strict-stale")]
+    StrictStale,
+    /// Every transaction walks the tables.
+    #[serde(rename = "off")]
+    Off,
+}
+
 impl PageSize {
     /// log2 of the size in bytes.
     #[must_use]
@@ -130,6 +146,13 @@ pub struct Config {
     /// Event counters in each group, 1 to 15.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pmu_counters: Option<u8>,
+    /// How translations are kept: "normal" (the default), "strict-stale" or "off".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb: Option<TlbMode>,
+    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It holds
+    /// a quarter as many tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb_entries: Option<u32>,
 }
 
 /// A configuration that no SMMUv2 can have.
@@ -161,6 +184,7 @@ impl Config {
         let banks = self.context_banks.unwrap_or(preset.context_banks);
         let stage1 = self.stage1.unwrap_or(preset.stage1);
         let stage2 = self.stage2.unwrap_or(preset.stage2);
+        let tlb = self.tlb.unwrap_or(preset.tlb);
         let geometry = Geometry {
             implementation: preset.implementation,
             context_banks: banks,
@@ -197,6 +221,12 @@ impl Config {
                 .unwrap_or(self.address_bits.unwrap_or(preset.input_bits)),
             hardware_update: self.hardware_update.unwrap_or(preset.hardware_update),
             hierarchy_disable: self.hierarchy_disable.unwrap_or(preset.hierarchy_disable),
+            tlb,
+            tlb_entries: self.tlb_entries.unwrap_or(if tlb == TlbMode::StrictStale {
+                1 << 16
+            } else {
+                preset.tlb_entries
+            }),
             secure_state: self.secure_state.unwrap_or(preset.secure_state),
             pmu_groups: self.pmu_groups.unwrap_or(preset.pmu_groups),
             pmu_counters: self.pmu_counters.unwrap_or(preset.pmu_counters),

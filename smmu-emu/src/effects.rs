@@ -9,12 +9,14 @@ use crate::Smmu;
 use crate::env::{Env, Line};
 use crate::options::Target;
 use crate::plan::Site;
+use crate::smmu::Sync;
 use crate::spec::bank::{ContextFaults, Format};
 use crate::spec::cb::Cb;
 use crate::spec::global::GlobalFaults;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
 use crate::stall::Release;
+use crate::tlb;
 use crate::translate::Intent;
 
 /// What an access does beyond the row's access rule.
@@ -32,7 +34,7 @@ pub(crate) enum Effect {
     FaultRestore,
     /// Written: a stalled transaction starts again or ends.
     Resume,
-    /// Written: drops TLB entries. Every transaction walks, so there are none.
+    /// Written: drops TLB entries.
     Invalidate,
     /// Written: starts a TLB synchronisation.
     Sync,
@@ -165,7 +167,12 @@ impl Smmu {
             Effect::Sync => self.start_sync(env, target),
             Effect::Translate(intent) => self.ats(env, target, value, intent),
             Effect::TranslateResult => self.drop_ats_result(target),
-            Effect::None | Effect::Invalidate | Effect::SyncStatus | Effect::TranslateStatus => {}
+            Effect::Invalidate => {
+                if let Some(operation) = tlb::decode(&self.registers, target, value) {
+                    self.tlb.invalidate(operation);
+                }
+            }
+            Effect::None | Effect::SyncStatus | Effect::TranslateStatus => {}
         }
     }
 
@@ -198,25 +205,25 @@ impl Smmu {
     }
 
     fn sync_status(&mut self, env: &dyn Env, target: Target) -> bool {
-        match target {
-            Target::Gr0(..) | Target::Gr1(..) => self.global_sync.poll(env),
-            Target::Cb(_, bank) => self
-                .operations_of(bank)
-                .is_some_and(|operations| operations.sync.poll(env)),
-        }
+        let epoch = self.epoch();
+        self.sync_of(target).is_some_and(|sync| sync.poll(env, &epoch))
     }
 
     fn start_sync(&mut self, env: &mut dyn Env, target: Target) {
+        let barrier = self.epoch.barrier();
+        let busy = match target {
+            Target::Gr0(..) | Target::Gr1(..) => self.timing.start(env, Site::GlobalSync, None),
+            Target::Cb(_, bank) => self.timing.start(env, Site::ContextSync, Some(bank)),
+        };
+        if let Some(sync) = self.sync_of(target) {
+            *sync = Sync { busy, barrier };
+        }
+    }
+
+    fn sync_of(&mut self, target: Target) -> Option<&mut Sync> {
         match target {
-            Target::Gr0(..) | Target::Gr1(..) => {
-                self.global_sync = self.timing.start(env, Site::GlobalSync, None);
-            }
-            Target::Cb(_, bank) => {
-                let busy = self.timing.start(env, Site::ContextSync, Some(bank));
-                if let Some(operations) = self.operations_of(bank) {
-                    operations.sync = busy;
-                }
-            }
+            Target::Gr0(..) | Target::Gr1(..) => Some(&mut self.global_sync),
+            Target::Cb(_, bank) => self.operations_of(bank).map(|operations| &mut operations.sync),
         }
     }
 

@@ -265,6 +265,8 @@ impl Smmu {
             Disposition::Stall => fault.cause.bit() | ContextFaults::SS,
             Disposition::Terminate => fault.cause.bit(),
         };
+        // The bank may now hold up transactions that would translate.
+        self.epoch.advance();
         self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
         if recorded.is_empty() {
             self.record_syndrome(fault, origin);

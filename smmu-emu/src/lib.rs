@@ -2,7 +2,7 @@
 
 //! A model of the Arm SMMUv2 (IHI 0062 issue D): registers, stream matching, translation, timing.
 //!
-//! The crate is pure: no input or output, no threads, no clock. Whatever comes from outside comes through [`Env`].
+//! The crate is pure: no input or output, no threads of its own, no clock. Whatever comes from outside comes through [`Env`].
 //! What a guest does wrong ends in a fault register, never in a Rust error or a panic.
 //!
 //! | module | holds |
@@ -19,6 +19,8 @@
 //! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `stall` | transactions that wait for software |
+//! | `tlb` | what is known of earlier walks, and how software invalidates it |
+//! | [`tbu`], `epoch`, [`sync`] | translation for threads that run beside the one that serves the registers |
 //! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!
 //! ```
@@ -45,6 +47,7 @@ mod ats;
 pub mod config;
 mod effects;
 pub mod env;
+mod epoch;
 pub mod fault;
 mod identity;
 pub mod mark;
@@ -62,11 +65,14 @@ pub mod spec;
 mod stall;
 mod state;
 mod stream;
+pub mod sync;
+pub mod tbu;
 mod timing;
+mod tlb;
 pub mod translate;
 mod walk;
 
-pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset};
+pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset, TlbMode};
 pub use env::{Access, AccessKind, BusError, Env, Frame, Line};
 pub use fault::Fault;
 pub use mark::{MarkError, MarkRule, Marks};
@@ -74,4 +80,5 @@ pub use plan::{DelayRule, Plan, PlanError, Site};
 pub use smmu::Smmu;
 pub use spec::register_names;
 pub use stall::Stall;
+pub use tbu::{Batch, Counters, Tbu};
 pub use translate::{Intent, Response, Transaction, Translation};

@@ -46,6 +46,8 @@ impl Smmu {
     fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
         let (frame, hit) = self.locate(offset, data.len(), security);
         if let Some(hit) = &hit {
+            // Whatever was written may change a translation: no thread's own copies count from here on.
+            self.epoch.advance();
             self.store(env, hit, little_endian(data) << hit.shift);
         }
         report(env, AccessKind::Write, frame, hit.as_ref(), offset, data);

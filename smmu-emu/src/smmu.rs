@@ -5,11 +5,15 @@
 use crate::ats::Waiting;
 use crate::config::{Config, ConfigError, Geometry};
 use crate::env::{Env, Line};
+use crate::epoch::{Barrier, Epoch};
 use crate::plan::Plan;
 use crate::pmu::Pmu;
 use crate::stall::Stalls;
 use crate::state::Registers;
+use crate::sync::Arc;
+use crate::tbu::Counters;
 use crate::timing::{Busy, Timing};
+use crate::tlb::{Learnt, Tlb};
 
 /// One SMMU: all of its state.
 #[derive(Debug)]
@@ -20,8 +24,14 @@ pub struct Smmu {
     pub(crate) timing: Timing,
     pub(crate) stalls: Stalls,
     pub(crate) pmu: Pmu,
+    pub(crate) tlb: Tlb,
+    /// What the transaction under way has learnt for the TLB; kept for its memory.
+    pub(crate) learnt: Learnt,
+    pub(crate) epoch: Arc<Epoch>,
+    /// What the TBUs have reported.
+    pub(crate) counters: Counters,
     /// The operation that `sTLBGSTATUS` reports.
-    pub(crate) global_sync: Busy,
+    pub(crate) global_sync: Sync,
     operations: Vec<Operations>,
 }
 
@@ -29,13 +39,32 @@ pub struct Smmu {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operations {
     /// What `CBn_TLBSTATUS` reports.
-    pub(crate) sync: Busy,
+    pub(crate) sync: Sync,
     /// What `CBn_ATSR` reports.
     pub(crate) ats: Busy,
     /// The result that `CBn_PAR` will show when `ats` ends.
     pub(crate) par: Option<u64>,
     /// The operation waits for its stage 2 bank.
     pub(crate) waiting: Option<Waiting>,
+}
+
+/// A TLB synchronisation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sync {
+    /// How long the timing plan lets it take.
+    pub(crate) busy: Busy,
+    /// The accesses that it waits for.
+    pub(crate) barrier: Barrier,
+}
+
+impl Sync {
+    /// A status read: whether it is still under way. Idle once is idle for good.
+    pub(crate) fn poll(&mut self, env: &dyn Env, epoch: &Epoch) -> bool {
+        if epoch.has_passed(self.barrier) {
+            self.barrier = Barrier::default();
+        }
+        self.busy.poll(env) || self.barrier != Barrier::default()
+    }
 }
 
 /// The level that each line had when the environment was last told.
@@ -75,13 +104,18 @@ impl Smmu {
             timing: Timing::new(plan),
             stalls: Stalls::new(geometry.context_banks),
             pmu: Pmu::new(),
-            global_sync: Busy::Idle,
+            tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
+            learnt: Learnt::default(),
+            epoch: Arc::new(Epoch::new()),
+            counters: Counters::default(),
+            global_sync: Sync::default(),
             operations: vec![Operations::default(); banks],
             geometry,
         })
     }
 
-    /// Resets every register, ends every operation and every stalled transaction, starts the timing plan again, and lowers every line.
+    /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the timing plan
+    /// again, and lowers every line.
     pub fn reset(&mut self, env: &mut dyn Env) {
         let Self {
             geometry,
@@ -90,13 +124,19 @@ impl Smmu {
             timing,
             stalls,
             pmu,
+            tlb,
+            learnt: _,
+            epoch,
+            counters: _,
             global_sync,
             operations,
         } = self;
         *registers = Registers::new(geometry);
         timing.reset();
         *pmu = Pmu::new();
-        *global_sync = Busy::Idle;
+        *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
+        epoch.advance();
+        *global_sync = Sync::default();
         operations.fill(Operations::default());
         stalls.reset();
         // The reset registers ask for no interrupt: this tells the environment where a line was high.
@@ -123,6 +163,16 @@ impl Smmu {
     /// The interrupt lines, the global one first.
     pub fn lines(&self) -> impl Iterator<Item = Line> + use<> {
         self.geometry.lines()
+    }
+
+    /// What the TBUs have done so far. A TBU reports when it asks the SMMU for a translation.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn epoch(&self) -> Arc<Epoch> {
+        Arc::clone(&self.epoch)
     }
 
     pub(crate) fn operations_of(&mut self, bank: u8) -> Option<&mut Operations> {

@@ -2,6 +2,8 @@
 
 //! The life of a transaction: stream, context bank, what the bank still holds, the stages, physical address or fault.
 
+use core::cell::RefCell;
+
 use crate::Smmu;
 use crate::env::Env;
 use crate::fault::{ContextCause, Fault, Origin};
@@ -11,6 +13,7 @@ use crate::spec::bank::Format;
 use crate::spec::gr1::BankType;
 use crate::stall::{Gate, Stall};
 use crate::stream::{self, Route};
+use crate::tlb::{Learnt, Lookup};
 use crate::walk::{self, Leaf, Physical, Stages, WalkFault};
 
 /// What a client wants to do at an address.
@@ -72,14 +75,11 @@ pub(crate) struct Visit {
     pub(crate) transaction: Transaction,
 }
 
-/// Translates a complete address in a context bank.
-type Walker = fn(&Smmu, &dyn Env, u8, u64, Intent) -> Result<Leaf, WalkFault>;
-
 /// Bits of a bus address (IDR2.UBS = 5).
-const BUS_BITS: u32 = 49;
+pub(crate) const BUS_BITS: u32 = 49;
 
 impl Smmu {
-    /// Translates an access without recording a fault.
+    /// Translates an access without recording a fault. Uses what the TLB holds and adds nothing to it.
     ///
     /// # Errors
     /// The [`Fault`] that the access takes.
@@ -93,7 +93,7 @@ impl Smmu {
                     intent,
                     transaction,
                 };
-                self.translate_visit(env, &visit, Self::translate_in)
+                self.translate_visit(&visit, Physical::read_only(env), &RefCell::default())
             }
         }
     }
@@ -128,18 +128,28 @@ impl Smmu {
 
     /// A transaction enters its bank, for the first time or again after a stall.
     pub(crate) fn enter(&mut self, env: &mut dyn Env, visit: &Visit) -> Response {
-        match self.translate_visit(env, visit, Self::access_in) {
-            Ok(translation) => {
-                self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
-                Response::Proceed(translation)
-            }
+        // Empty, with the room it had last time.
+        let learnt = RefCell::new(core::mem::take(&mut self.learnt));
+        let result = self.translate_visit(visit, Physical::updated(env), &learnt);
+        let mut learnt = learnt.into_inner();
+        for _ in 0..self.tlb.keep(&mut learnt) {
+            self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
+        }
+        self.learnt = learnt;
+        match result {
+            Ok(translation) => Response::Proceed(translation),
             Err(fault) => self.record(env, visit, &fault),
         }
     }
 
     /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
-    /// translation holds, then `walk`.
-    fn translate_visit(&self, env: &dyn Env, visit: &Visit, walk: Walker) -> Result<Translation, Fault> {
+    /// translation holds, then the stages.
+    fn translate_visit(
+        &self,
+        visit: &Visit,
+        memory: Physical<'_>,
+        learnt: &RefCell<Learnt>,
+    ) -> Result<Translation, Fault> {
         let Visit {
             bank,
             intent,
@@ -163,7 +173,9 @@ impl Smmu {
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
         let address = address.ok_or_else(unreachable)?;
-        let leaf = walk(self, env, bank, address, intent).map_err(fault)?;
+        let leaf = self
+            .translate_in(memory, bank, address, intent, Stages::All, learnt)
+            .map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
             address: leaf.address,
@@ -188,40 +200,19 @@ impl Smmu {
         }
     }
 
-    /// Translates a complete address in a context bank, through every stage that it has.
+    /// Translates a complete address in a context bank, with what the TLB knows; `learnt` takes up what it does not know.
     pub(crate) fn translate_in(
         &self,
-        env: &dyn Env,
+        memory: Physical<'_>,
         bank: u8,
         address: u64,
         intent: Intent,
+        stages: Stages,
+        learnt: &RefCell<Learnt>,
     ) -> Result<Leaf, WalkFault> {
         let regime = regime::decode(&self.registers, &self.geometry, bank);
-        walk::translate(&regime, Physical::read_only(env), address, intent, Stages::All)
-    }
-
-    /// The same for an access that takes place: hardware updates the descriptors if the bank asks for that.
-    pub(crate) fn access_in(
-        &self,
-        env: &dyn Env,
-        bank: u8,
-        address: u64,
-        intent: Intent,
-    ) -> Result<Leaf, WalkFault> {
-        let regime = regime::decode(&self.registers, &self.geometry, bank);
-        walk::translate(&regime, Physical::updated(env), address, intent, Stages::All)
-    }
-
-    /// [`Smmu::translate_in`] through stage 1 alone, for operations that ask for that.
-    pub(crate) fn translate_stage1_in(
-        &self,
-        env: &dyn Env,
-        bank: u8,
-        address: u64,
-        intent: Intent,
-    ) -> Result<Leaf, WalkFault> {
-        let regime = regime::decode(&self.registers, &self.geometry, bank);
-        walk::translate(&regime, Physical::read_only(env), address, intent, Stages::First)
+        let kept = Lookup::new(&self.tlb, &self.registers, bank, learnt);
+        walk::translate(&regime, memory, &kept, address, intent, stages)
     }
 
     /// Bypass drops the address bits above the output size (§1.6.2).

@@ -2,7 +2,7 @@
 
 //! A configuration after validation: every number that the registers advertise.
 
-use super::{ConfigError, PageSize};
+use super::{ConfigError, PageSize, TlbMode};
 use crate::env::Line;
 
 /// What an implementation adds to the architecture, or lacks of it.
@@ -73,6 +73,10 @@ pub struct Geometry {
     pub hardware_update: bool,
     /// The attributes of table descriptors can be disabled.
     pub hierarchy_disable: bool,
+    /// How translations are kept.
+    pub tlb: TlbMode,
+    /// Blocks and pages that the TLB holds.
+    pub tlb_entries: u32,
     /// Secure software has registers of its own.
     pub secure_state: bool,
     /// Groups of event counters; 0 if there is no performance monitor.
@@ -98,6 +102,11 @@ impl Geometry {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.check_streams()?;
         self.check_translation()?;
+        require!(
+            self.tlb_entries,
+            (1..=1 << 16).contains(&self.tlb_entries),
+            "must be 1 to 65536"
+        );
         let (groups, counters) = (self.pmu_groups, self.pmu_counters);
         require!(self.pmu_counters, (1..=15).contains(&counters), "must be 1 to 15");
         require!(

@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PageSize;
 use super::geometry::{Geometry, Implementation};
+use super::{PageSize, TlbMode};
 
 /// The implementation that the model starts from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,6 +95,8 @@ const MMU_500: Geometry = Geometry {
     input_bits: 48,
     hardware_update: false,
     hierarchy_disable: false,
+    tlb: TlbMode::Normal,
+    tlb_entries: 1 << 12,
     secure_state: false,
     pmu_groups: 0,
     pmu_counters: 4,

@@ -128,7 +128,14 @@ fn descend<M: Memory>(
 ) -> Result<Found, WalkFault> {
     let input = address & (u64::MAX >> (64 - tree.bits));
     let stride = tree.granule.shift() - 3;
-    let (first, mut table, mut above) = match from {
+    let served_by = |level: u32| tree.granule.shift() + stride * (LAST + 1 - level);
+    // A table of another granule or of a tree of other levels, under the same tag, is none of this tree's.
+    let fits = |table: &&TableRef| {
+        (tree.first_level + 1..=LAST).contains(&table.level)
+            && table.shift == served_by(table.level)
+            && table.serves(address)
+    };
+    let (first, mut table, mut above) = match from.filter(fits) {
         Some(table) => (table.level, table.address, table.above),
         None => {
             check_size(limits, tree.base, 0)?;

@@ -7,7 +7,8 @@ use crate::fault::ContextCause;
 use crate::regime::Stage2;
 use crate::translate::Intent;
 use crate::walk::attributes::is_device;
-use crate::walk::{Leaf, WalkFault, stage2};
+use crate::walk::kept::{Kept, second};
+use crate::walk::{Leaf, WalkFault};
 
 /// The memory that a walk reads.
 pub(crate) trait Memory {
@@ -61,14 +62,16 @@ impl Memory for Physical<'_> {
 
 /// Memory behind stage 2: every address of a stage 1 table is an intermediate one.
 #[derive(Clone, Copy)]
-pub(crate) struct Through<'a> {
+pub(crate) struct Through<'a, K> {
     /// The memory behind.
     pub(crate) memory: Physical<'a>,
     /// Stage 2.
     pub(crate) stage2: &'a Stage2,
+    /// What is known of stage 2.
+    pub(crate) kept: &'a K,
 }
 
-impl Through<'_> {
+impl<K: Kept> Through<'_, K> {
     /// Where a stage 1 descriptor is. With SCTLR.PTW it must not be in Device memory: a permission fault of stage 2.
     fn locate(&self, ipa: u64, write: bool) -> Result<Leaf, WalkFault> {
         let intent = Intent {
@@ -76,9 +79,7 @@ impl Through<'_> {
             ..Intent::default()
         };
         let of_walk = |fault: WalkFault| fault.at_stage2(ipa, true);
-        let leaf = stage2(self.stage2, &self.memory, ipa, intent, None)
-            .map_err(of_walk)?
-            .leaf;
+        let leaf = second(self.stage2, &self.memory, self.kept, ipa, intent).map_err(of_walk)?;
         let guarded = matches!(self.stage2, Stage2::On(tables) if tables.protected_walks);
         let device = guarded && is_device(leaf.attributes);
         if device || !leaf.permissions.allow(intent) {
@@ -88,7 +89,7 @@ impl Through<'_> {
     }
 }
 
-impl Memory for Through<'_> {
+impl<K: Kept> Memory for Through<'_, K> {
     fn read(&self, address: u64, level: u32, descriptor: &mut [u8]) -> Result<(), WalkFault> {
         let leaf = self.locate(address, false)?;
         self.memory.read(leaf.address, level, descriptor)

@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `long`, `short` | one stage, of long and of short descriptors |
 //! | `memory` | where descriptors are read, behind stage 2 if there is one |
+//! | `kept` | what a walk may take from earlier ones |
 //! | `nested` | both stages of a bank together |
 //! | `permissions`, `attributes` | what a leaf says of accesses and of memory types |
 //!
@@ -15,6 +16,7 @@
 //! [`Stage1::canonical`] makes of the input.
 
 mod attributes;
+mod kept;
 mod long;
 mod memory;
 mod nested;
@@ -24,6 +26,7 @@ mod short;
 mod tests;
 
 pub(crate) use attributes::Attributes;
+pub(crate) use kept::{Kept, Stage};
 pub(crate) use memory::{Memory, Physical};
 pub(crate) use nested::{Stages, translate};
 pub(crate) use permissions::{Permissions, Restrictions, Rules};
@@ -108,10 +111,6 @@ pub(crate) struct TableRef {
 
 impl TableRef {
     /// Whether a walk for this address, canonical, may start here.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for a cache of walks; tests walk from it")
-    )]
     pub(crate) const fn serves(&self, address: u64) -> bool {
         (address ^ self.input) >> self.shift == 0
     }
@@ -126,10 +125,6 @@ pub(crate) struct Tables {
 
 impl Tables {
     /// Those from the first that was read to the one that held the leaf's descriptor, without the start of the walk.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for a cache of walks; tests walk from it")
-    )]
     pub(crate) fn as_slice(&self) -> &[TableRef] {
         self.tables.get(..self.count).unwrap_or_default()
     }

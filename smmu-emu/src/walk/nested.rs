@@ -5,8 +5,9 @@
 use crate::fault::ContextCause;
 use crate::regime::{Regime, Stage1, Stage2};
 use crate::translate::Intent;
+use crate::walk::kept::{Kept, first, second};
 use crate::walk::memory::Through;
-use crate::walk::{Attributes, Leaf, Physical, WalkFault, stage1, stage2};
+use crate::walk::{Attributes, Leaf, Physical, WalkFault};
 
 /// Which stages an address goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,26 +19,28 @@ pub(crate) enum Stages {
     First,
 }
 
-/// Translates an address in a bank. The permission check of each stage follows its walk.
+/// Translates an address in a bank, with what `kept` holds of earlier walks. The permission check of each stage follows its
+/// walk.
 ///
 /// # Errors
 /// The first fault; those of stage 2 have [`WalkFault::stage2`].
-pub(crate) fn translate(
+pub(crate) fn translate<K: Kept>(
     regime: &Regime,
     memory: Physical<'_>,
+    kept: &K,
     address: u64,
     intent: Intent,
     stages: Stages,
 ) -> Result<Leaf, WalkFault> {
-    let first = match (&regime.stage1, &regime.stage2) {
+    let of_stage1 = match (&regime.stage1, &regime.stage2) {
         (None, _) => None,
-        (Some(stage), Stage2::Bypassed(_)) => Some(stage1(stage, &memory, address, intent, None)?.leaf),
+        (Some(stage), Stage2::Bypassed(_)) => Some(first(stage, &memory, kept, address, intent)?),
         (Some(stage), stage2) => {
-            let behind = Through { memory, stage2 };
-            Some(stage1(stage, &behind, address, intent, None)?.leaf)
+            let behind = Through { memory, stage2, kept };
+            Some(first(stage, &behind, kept, address, intent)?)
         }
     };
-    if let Some(leaf) = &first {
+    if let Some(leaf) = &of_stage1 {
         check(leaf, intent)?;
         if stages == Stages::First {
             return Ok(*leaf);
@@ -47,13 +50,11 @@ pub(crate) fn translate(
             return Ok(combined(regime, leaf, leaf));
         }
     }
-    let ipa = first.map_or(address, |leaf| leaf.address);
+    let ipa = of_stage1.map_or(address, |leaf| leaf.address);
     let at_stage2 = |fault: WalkFault| fault.at_stage2(ipa, false);
-    let second = stage2(&regime.stage2, &memory, ipa, intent, None)
-        .map_err(at_stage2)?
-        .leaf;
-    check(&second, intent).map_err(at_stage2)?;
-    Ok(first.map_or(second, |first| combined(regime, &first, &second)))
+    let of_stage2 = second(&regime.stage2, &memory, kept, ipa, intent).map_err(at_stage2)?;
+    check(&of_stage2, intent).map_err(at_stage2)?;
+    Ok(of_stage1.map_or(of_stage2, |leaf| combined(regime, &leaf, &of_stage2)))
 }
 
 fn check(leaf: &Leaf, intent: Intent) -> Result<(), WalkFault> {

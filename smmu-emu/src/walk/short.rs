@@ -40,7 +40,9 @@ pub(super) fn stage1<M: Memory>(
     let tree = regime
         .tree(address)
         .ok_or(WalkFault::stage1(ContextCause::Translation, 1))?;
-    let found = match from {
+    // A table of another format, under the same tag, is none of this regime's.
+    let fits = |table: &&TableRef| table.level == 2 && table.shift == SECTION && table.serves(address);
+    let found = match from.filter(fits) {
         Some(table) => second(regime, memory, address, table)?,
         None => {
             let index = address >> SECTION & 0xfff;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fault::ContextCause;
 use crate::spec::cb::Cb;
 use crate::spec::gr1::Gr1;
-use crate::walk::{Leaf, Stage2Fault, WalkFault};
+use crate::walk::{Leaf, Physical, Stage2Fault, Stages, WalkFault};
 use crate::{BusError, Env, Intent, Line, Plan, Smmu};
 
 const AF: u64 = 1 << 10;
@@ -34,6 +34,24 @@ const WRITE: Intent = Intent {
     write: true,
     instruction: false,
 };
+
+/// Walks that leave nothing in the TLB.
+impl Smmu {
+    fn probe(&self, env: &dyn Env, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        let memory = Physical::read_only(env);
+        self.translate_in(memory, bank, address, intent, Stages::All, &RefCell::default())
+    }
+
+    fn probe_stage1(&self, env: &dyn Env, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        let memory = Physical::read_only(env);
+        self.translate_in(memory, bank, address, intent, Stages::First, &RefCell::default())
+    }
+
+    fn access(&self, env: &dyn Env, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        let memory = Physical::updated(env);
+        self.translate_in(memory, bank, address, intent, Stages::All, &RefCell::default())
+    }
+}
 
 /// Memory by words of eight bytes. What nobody wrote is zero; some pages do not answer.
 #[derive(Default)]
@@ -184,7 +202,7 @@ impl Machine {
     }
 
     fn look(&self, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
-        self.smmu.translate_in(&self.ram, bank, address, intent)
+        self.smmu.probe(&self.ram, bank, address, intent)
     }
 
     /// The output address of a read.

@@ -19,5 +19,7 @@ mod stalls;
 mod streams;
 mod tables;
 mod timing;
+mod tlb;
+mod tlb_differential;
 mod walks_paging;
 mod walks_par;

@@ -2,9 +2,10 @@
 
 //! Event counters: what they count, for whom, and what an overflow does (IHI 0062D §6).
 
-use smmu_emu::{Intent, Line, Transaction};
+use smmu_emu::{Intent, Line, Response, Transaction};
 
-use crate::bench::{At, Bench, Cb, Gr0, Page};
+use crate::bench::{At, Bench, Cb, Gr0, Gr1, Page};
+use crate::tables::Tables;
 
 const CONFIG: &str = "preset = \"smmuv2-generic\"\npmu_groups = 2\npmu_counters = 3";
 /// PMCGCRn.E.
@@ -100,20 +101,37 @@ fn accesses_are_counted_by_direction() {
 }
 
 #[test]
-fn translated_accesses_allocate_entries() {
-    let mut bench = bench(CONFIG);
-    for (n, event) in [(0, 0x08), (1, 0x09), (2, 0x0a)] {
+fn what_the_tlb_learns_is_counted() {
+    let mut bench = bench(&format!("{CONFIG}\ntlb = \"normal\""));
+    let mut tables = Tables::new(&mut bench.host, 12, 48);
+    tables.map(&mut bench.host, 0x1000, 0x1000_0000, 3, Tables::USER_RW);
+    tables.map(&mut bench.host, 0x2000, 0x1000_0000, 3, Tables::USER_RW);
+    for (n, event) in [(0, 0x08), (1, 0x09), (2, 0x0a), (3, 0x10)] {
         count(&mut bench, n, event);
     }
-    // Stream 1 to bank 4, which is off and passes addresses.
     bench.w(Gr0(0xc00), 4);
     bench.w(Gr0(0x800), 0x8000_0001);
-    bench.w(crate::bench::Gr1(0x10), 1 << 16);
+    bench.w(Gr1(0x810), 1);
+    bench.w(Gr1(0x10), 1 << 16);
+    bench.w(Cb(4, 0x10), 5);
+    bench.w(Cb(4, 0x30), tables.tcr());
+    bench.w64(Cb(4, 0x20), tables.root());
+    bench.w(Cb(4, 0x00), 1);
     bench.w(Gr0(0), 0);
-    access(&mut bench, 1, true);
-    access(&mut bench, 1, false);
-    access(&mut bench, 2, false);
-    assert_eq!([0, 4, 8].map(|offset| bench.r(pm(offset))), [2, 1, 1]);
+    for (address, write) in [(0x1000, true), (0x1008, true), (0x2000, false), (0x1010, false)] {
+        let intent = Intent {
+            write,
+            ..Intent::default()
+        };
+        let transaction = Transaction {
+            stream_id: 1,
+            address,
+            intent,
+        };
+        assert!(matches!(bench.transact(transaction), Response::Proceed(_)));
+    }
+    let counts = [0, 4, 8, 12].map(|offset| bench.r(pm(offset)));
+    assert_eq!(counts, [2, 1, 1, 4], "two pages, the first of them for a write");
 }
 
 #[test]
@@ -127,7 +145,7 @@ fn filters_of_a_group() {
     bench.w(pm(0x804), E | 2 << 8 | 4);
     bench.w(Gr0(0xc00), 4);
     bench.w(Gr0(0x800), 0x8000_0001);
-    bench.w(crate::bench::Gr1(0x10), 1 << 16);
+    bench.w(Gr1(0x10), 1 << 16);
     bench.w(Gr0(0), 0);
     for stream in [0x20, 0x2f, 0x30, 1, 2] {
         access(&mut bench, stream, false);

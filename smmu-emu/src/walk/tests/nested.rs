@@ -256,7 +256,7 @@ fn stage1_alone() {
         let leaf = nested
             .machine
             .smmu
-            .translate_stage1_in(&nested.machine.ram, 1, 0x1000, intent);
+            .probe_stage1(&nested.machine.ram, 1, 0x1000, intent);
         leaf.map(|leaf| leaf.address)
     };
     assert_eq!(ask(&nested), Ok(0x12_3456_7000));

@@ -79,7 +79,7 @@ proptest! {
         for (address, intent) in addresses {
             for bank in [1, 2, 0, 255] {
                 noise.1.set(0);
-                let found = machine.smmu.translate_in(&noise, bank, address, intent);
+                let found = machine.smmu.probe(&noise, bank, address, intent);
                 prop_assert!(noise.1.get() <= MOST_READS, "{} reads", noise.1.get());
                 if let Ok(leaf) = found {
                     prop_assert!(leaf.address >> 48 == 0 && leaf.size.is_power_of_two());
@@ -87,7 +87,7 @@ proptest! {
                 }
                 // Updates are attempted four times at most, in each of the walks.
                 noise.1.set(0);
-                let _ = machine.smmu.access_in(&noise, bank, address, intent);
+                let _ = machine.smmu.access(&noise, bank, address, intent);
                 prop_assert!(noise.1.get() <= 4 * 5 * MOST_READS, "{} reads", noise.1.get());
             }
         }
