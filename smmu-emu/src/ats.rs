@@ -5,22 +5,18 @@
 //! An operation walks and completes within the write. The timing plan may keep `CBn_ATSR.ACTIVE` set for longer; until
 //! it clears, `CBn_PAR` shows what it held before.
 
-use arbitrary_int::traits::Integer;
-use arbitrary_int::{u2, u36};
-
 use crate::Smmu;
 use crate::env::Env;
-use crate::fault;
 use crate::options::{self, Target};
+use crate::par;
 use crate::plan::Site;
-use crate::regime::{self, Regime};
 use crate::spec::bank::Format;
 use crate::spec::cb::Cb;
-use crate::spec::desc::ParSuccess;
 use crate::spec::global::Gats;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::BankType;
 use crate::translate::Intent;
+use crate::walk::{Stages, WalkFault};
 
 /// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
 const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
@@ -29,9 +25,16 @@ impl Smmu {
     /// `CBn_ATS1*`, `GATS1*` or `GATS12*` is written.
     pub(crate) fn ats(&mut self, env: &mut dyn Env, target: Target, value: u64, intent: Intent) {
         match target {
-            Target::Gr0(..) | Target::Gr1(..) => {
-                self.global_ats(env, Gats::new_with_raw_value(value), intent)
+            Target::Gr0(register, _) => {
+                let stages = if stage1_only(register) {
+                    Stages::First
+                } else {
+                    Stages::All
+                };
+                self.global_ats(env, Gats::new_with_raw_value(value), intent, stages);
             }
+            // No operation stands there.
+            Target::Gr1(..) => {}
             Target::Cb(_, bank) => self.context_ats(env, bank, value, intent),
         }
     }
@@ -41,7 +44,10 @@ impl Smmu {
         if self.registers.cbar(bank).kind() == BankType::Stage2 {
             return;
         }
-        let par = self.par(env, bank, value, intent);
+        let result = self.par(env, bank, value, intent, Stages::First);
+        let format = self.registers.format(bank);
+        // A fault of stage 2 terminates the operation.
+        let par = result.unwrap_or_else(|fault| par::fault(fault, format, fault.stage2.is_some()));
         let busy = self.timing.start(env, Site::Ats, Some(bank));
         if let Some(operations) = self.operations_of(bank) {
             operations.ats = busy;
@@ -50,14 +56,15 @@ impl Smmu {
         self.take_result(env, bank);
     }
 
-    /// With stage 2 bypassed the operations for one stage and for both translate alike.
-    fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent) {
+    /// `GATS1*` give an intermediate address, `GATS12*` a physical one; with stage 2 bypassed they are alike.
+    fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent, stages: Stages) {
         let bank = operation.ndx();
         let usable = u16::from(bank) < self.geometry.context_banks
             && options::has_stage1(&self.geometry, bank)
             && self.registers.cbar(bank).kind() != BankType::Stage2;
         let par = if usable {
-            self.par(env, bank, operation.address().value() << 12, intent)
+            self.par(env, bank, operation.address().value() << 12, intent, stages)
+                .unwrap_or_else(|fault| par::fault(fault, self.registers.format(bank), false))
         } else {
             GPAR_UNIMPLEMENTED_BANK
         };
@@ -104,7 +111,14 @@ impl Smmu {
     }
 
     /// The result of translating an address: software supplies it whole, there is no sign extension.
-    fn par(&self, env: &dyn Env, bank: u8, value: u64, intent: Intent) -> u64 {
+    fn par(
+        &self,
+        env: &dyn Env,
+        bank: u8,
+        value: u64,
+        intent: Intent,
+        stages: Stages,
+    ) -> Result<u64, WalkFault> {
         let format = self.registers.format(bank);
         // The upper half of a 64-bit write to an AArch32 bank is ignored.
         let value = if format == Format::AArch64 {
@@ -112,18 +126,18 @@ impl Smmu {
         } else {
             value & u64::from(u32::MAX)
         };
-        match self.translate_in(env, bank, value, intent) {
-            Ok(leaf) => ParSuccess::ZERO
-                .with_attr(leaf.attributes)
-                .with_pa(u36::masked_new(leaf.address >> 12))
-                .with_one(true)
-                .with_sh(u2::masked_new(leaf.shareability))
-                .raw_value(),
-            Err(fault) => {
-                let regime = regime::decode(&self.registers, &self.geometry, bank);
-                let stage2 = matches!(regime, Regime::NotModelled { stage2: true });
-                fault::par(fault, format as u8, stage2)
-            }
-        }
+        let leaf = match stages {
+            Stages::All => self.translate_in(env, bank, value, intent),
+            Stages::First => self.translate_stage1_in(env, bank, value, intent),
+        };
+        leaf.map(|leaf| par::success(&leaf, format))
     }
+}
+
+/// `GATS1*` rather than `GATS12*`.
+fn stage1_only(register: Gr0) -> bool {
+    matches!(
+        register,
+        Gr0::Gats1ur | Gr0::Gats1uw | Gr0::Gats1pr | Gr0::Gats1pw
+    )
 }

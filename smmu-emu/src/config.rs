@@ -104,6 +104,12 @@ pub struct Config {
     /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`, and `IDR2.IAS` with it).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_bits: Option<u8>,
+    /// Hardware can update access flags and dirty states of AArch64 tables (`IDR1.HAFDBS` = 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware_update: Option<bool>,
+    /// The attributes of table descriptors can be disabled (`IDR2.HADS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hierarchy_disable: Option<bool>,
 }
 
 /// A configuration that no SMMUv2 can have.
@@ -161,6 +167,10 @@ pub struct Geometry {
     pub granule_64k: bool,
     /// Physical address bits.
     pub address_bits: u8,
+    /// Hardware can update access flags and dirty states.
+    pub hardware_update: bool,
+    /// The attributes of table descriptors can be disabled.
+    pub hierarchy_disable: bool,
 }
 
 impl Config {
@@ -188,6 +198,8 @@ impl Config {
             granule_16k: self.granule_16k.unwrap_or(generic),
             granule_64k: self.granule_64k.unwrap_or(true),
             address_bits: self.address_bits.unwrap_or(48),
+            hardware_update: self.hardware_update.unwrap_or(false),
+            hierarchy_disable: self.hierarchy_disable.unwrap_or(false),
         };
         geometry.check()?;
         Ok(geometry.with_pages())

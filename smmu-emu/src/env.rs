@@ -82,6 +82,16 @@ pub trait Env {
     /// [`BusError`] if any byte of the range is not memory; the walk then ends in an external fault.
     fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError>;
 
+    /// Replaces the little-endian word of eight bytes at an address, aligned, if it is `old`, atomically, and returns what it was.
+    /// For hardware update of translation table descriptors (`Config::hardware_update`).
+    ///
+    /// # Errors
+    /// [`BusError`] if memory cannot do that there, as unless overridden; the walk then ends in an external fault.
+    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
+        let _ = (address, old, new);
+        Err(BusError)
+    }
+
     /// Sets an interrupt line.
     ///
     /// Called when the level changes, and again with `true` when software wrote a status or control register of

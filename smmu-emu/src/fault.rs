@@ -22,12 +22,10 @@ use crate::Smmu;
 use crate::env::{Env, Line};
 use crate::spec::bank::{ContextFaults, Fsynr0};
 use crate::spec::cb::Cb;
-use crate::spec::desc::ParFault;
 use crate::spec::global::{Gfsynr0, Gfsynr1, GlobalFaults};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cbfrsynra, Gr1};
 use crate::translate::{Intent, Response, Transaction};
-use crate::walk::WalkFault;
 
 /// Why a transaction is not translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,14 +230,4 @@ impl Smmu {
             env.set_line(line, level);
         }
     }
-}
-
-/// PAR of an operation that faulted (§16, `CBn_PAR`).
-pub(crate) fn par(fault: WalkFault, format: u8, stage2: bool) -> u64 {
-    let faults = ParFault::ZERO
-        .with_stage(stage2)
-        .with_plvl(u2::masked_new(fault.level))
-        .with_format(u2::masked_new(format))
-        .with_f(true);
-    faults.raw_value() | u64::from(fault.cause.bit().bits())
 }

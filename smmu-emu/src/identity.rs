@@ -4,7 +4,7 @@
 //! an implementation fixes.
 
 use arbitrary_int::traits::Integer;
-use arbitrary_int::{u3, u4};
+use arbitrary_int::{u2, u3, u4};
 
 use crate::config::{Geometry, PageSize};
 use crate::spec::global::Scr0;
@@ -87,6 +87,11 @@ fn idr0(geometry: &Geometry) -> Idr0 {
 
 fn idr1(geometry: &Geometry) -> Idr1 {
     let idr1 = Idr1::ZERO
+        .with_hafdbs(if geometry.hardware_update {
+            u2::new(2)
+        } else {
+            u2::new(0)
+        })
         .with_pagesize(geometry.page_size == PageSize::Size64K)
         .with_numpagendxb(u3::masked_new(geometry.page_count_shift - 1))
         .with_nums2cb(u8::masked_new(geometry.stage2_only_banks))
@@ -103,6 +108,7 @@ fn idr2(geometry: &Geometry) -> Idr2 {
         .find(|&size| address_bits(size) == Some(geometry.address_bits))
         .unwrap_or(5);
     Idr2::ZERO
+        .with_hads(geometry.hierarchy_disable)
         .with_vmid16s(geometry.vmid16)
         .with_ptfsv8_64k(geometry.granule_64k)
         .with_ptfsv8_16k(geometry.granule_16k)

@@ -17,7 +17,7 @@
 //! | `mmio`, `effects` | from a bus access to a register; the side effects |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime`, then `walk` |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
-//! | `ats`, `timing` | address translation operations; the plan at work |
+//! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!
 //! ```
 //! use smmu_emu::{BusError, Config, Env, Line, Plan, Smmu};
@@ -48,6 +48,7 @@ mod identity;
 pub mod mark;
 mod mmio;
 mod options;
+mod par;
 pub mod plan;
 mod regime;
 pub mod regs;

@@ -8,6 +8,7 @@ use crate::spec::cb::Cb;
 use crate::spec::global::{Sacr, Smr};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cba2r, Cbar, Gr1};
+use crate::spec::tcr::Tcr2;
 use crate::state::Registers;
 
 /// One register of the SMMU.
@@ -76,9 +77,18 @@ pub(crate) fn writable(geometry: &Geometry, registers: &Registers, target: Targe
         Target::Gr0(Gr0::Smr, _) => smr_bits(geometry).into(),
         Target::Gr1(Gr1::Cbar, _) => (!Cbar::irptndx_mask()).into(),
         Target::Gr1(Gr1::Cba2r, _) if !geometry.vmid16 => (!Cba2r::vmid16_mask()).into(),
+        Target::Cb(Cb::Tcr2, _) => (!tcr2_missing(geometry)).into(),
         Target::Cb(Cb::Actlr, _) if actlr_is_locked(registers) => 0,
         _ => u64::MAX,
     }
+}
+
+/// Fields of TCR2 whose features are not there.
+fn tcr2_missing(geometry: &Geometry) -> u32 {
+    let updates = Tcr2::ha_mask() | Tcr2::hd_mask();
+    let hierarchy = Tcr2::had0_mask() | Tcr2::had1_mask();
+    let missing = |bits: u32, there: bool| if there { 0 } else { bits };
+    missing(updates, geometry.hardware_update) | missing(hierarchy, geometry.hierarchy_disable)
 }
 
 /// ID and MASK have as many bits as a stream ID. With EXIDS the word holds either format, as written.

@@ -7,11 +7,12 @@ use core::marker::PhantomData;
 use crate::config::Geometry;
 use crate::identity;
 use crate::regs::Table;
-use crate::spec::bank::{ContextFaults, Format, Sctlr, Tcr2, Tcr32, Tcr64};
+use crate::spec::bank::{ContextFaults, Format, Sctlr};
 use crate::spec::cb::Cb;
 use crate::spec::global::{GlobalFaults, S2cr, Scr0, Smr};
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::{Cba2r, Cbar, Gr1};
+use crate::spec::gr1::{BankType, Cba2r, Cbar, Gr1};
+use crate::spec::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
 
 /// The values of one frame, row after row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +139,14 @@ impl Registers {
         Tcr64::new_with_raw_value(self.bank32(bank, Cb::Tcr))
     }
 
+    pub(crate) fn tcr32(&self, bank: u8) -> Tcr32 {
+        Tcr32::new_with_raw_value(self.bank32(bank, Cb::Tcr))
+    }
+
+    pub(crate) fn tcr_stage2(&self, bank: u8) -> TcrStage2 {
+        TcrStage2::new_with_raw_value(self.bank32(bank, Cb::Tcr))
+    }
+
     pub(crate) fn tcr2(&self, bank: u8) -> Tcr2 {
         Tcr2::new_with_raw_value(self.bank32(bank, Cb::Tcr2))
     }
@@ -146,11 +155,11 @@ impl Registers {
         ContextFaults::from_bits_truncate(self.bank32(bank, Cb::Fsr))
     }
 
-    /// The table format of a bank (`CBA2R.VA64`, `TCR.EAE`).
+    /// The table format of a bank (`CBA2R.VA64`, `TCR.EAE`). Stage 2 has no short descriptors: a stage 2 bank has no EAE.
     pub(crate) fn format(&self, bank: u8) -> Format {
         if self.cba2r(bank).va64() {
             Format::AArch64
-        } else if Tcr32::new_with_raw_value(self.bank32(bank, Cb::Tcr)).eae() {
+        } else if self.tcr32(bank).eae() || self.cbar(bank).kind() == BankType::Stage2 {
             Format::Long
         } else {
             Format::Short

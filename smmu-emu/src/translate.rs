@@ -5,11 +5,10 @@
 use crate::Smmu;
 use crate::env::Env;
 use crate::fault::{ContextCause, ContextFault, Fault};
-use crate::regime::{self, Regime};
+use crate::regime;
 use crate::spec::bank::Format;
-use crate::spec::gr1::BankType;
 use crate::stream::{self, Route};
-use crate::walk::{self, Leaf, Permissions, WalkFault};
+use crate::walk::{self, Leaf, Physical, Stages, WalkFault};
 
 /// What a client wants to do at an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +56,9 @@ pub enum Response {
     Ignore,
 }
 
+/// Translates a complete address in a context bank.
+type Walker = fn(&Smmu, &dyn Env, u8, u64, Intent) -> Result<Leaf, WalkFault>;
+
 /// Bits of a bus address (IDR2.UBS = 5).
 const BUS_BITS: u32 = 49;
 
@@ -66,6 +68,11 @@ impl Smmu {
     /// # Errors
     /// The [`Fault`] that the access takes.
     pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
+        self.resolve(env, transaction, Self::translate_in)
+    }
+
+    /// Translates an access, its address by `walk`.
+    fn resolve(&self, env: &dyn Env, transaction: &Transaction, walk: Walker) -> Result<Translation, Fault> {
         let transaction = Transaction {
             stream_id: transaction.stream_id & self.stream_id_mask(),
             address: transaction.address & ((1 << BUS_BITS) - 1),
@@ -95,7 +102,7 @@ impl Smmu {
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
         let address = address.ok_or_else(unreachable)?;
-        let leaf = self.translate_in(env, bank, address, intent).map_err(fault)?;
+        let leaf = walk(self, env, bank, address, intent).map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
             address: leaf.address,
@@ -107,13 +114,13 @@ impl Smmu {
 
     /// Carries out an access: translates it, and records the fault if there is one.
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
-        match self.translate(env, transaction) {
+        match self.resolve(env, transaction, Self::access_in) {
             Ok(translation) => Response::Proceed(translation),
             Err(fault) => self.record(env, &fault),
         }
     }
 
-    /// Translates a complete address in a context bank.
+    /// Translates a complete address in a context bank, through every stage that it has.
     pub(crate) fn translate_in(
         &self,
         env: &dyn Env,
@@ -121,46 +128,32 @@ impl Smmu {
         address: u64,
         intent: Intent,
     ) -> Result<Leaf, WalkFault> {
-        match regime::decode(&self.registers, &self.geometry, bank) {
-            Regime::Off => self.untranslated(bank, address),
-            Regime::Stage1(stage1) => {
-                let leaf = walk::stage1(&stage1, env, address)?;
-                if leaf.permissions.allow(intent) {
-                    Ok(leaf)
-                } else {
-                    Err(WalkFault::stage1(ContextCause::Permission, leaf.level))
-                }
-            }
-            Regime::NotModelled { .. } => {
-                let level = u32::from(self.registers.format(bank) != Format::AArch64);
-                Err(WalkFault::stage1(ContextCause::Translation, level))
-            }
-        }
+        let regime = regime::decode(&self.registers, &self.geometry, bank);
+        walk::translate(&regime, Physical::read_only(env), address, intent, Stages::All)
     }
 
-    /// SCTLR.M = 0: the address passes if it fits, into the format's input and then into the output.
-    fn untranslated(&self, bank: u8, address: u64) -> Result<Leaf, WalkFault> {
-        let stage2 = self.registers.cbar(bank).kind() == BankType::Stage2;
-        let (input_bits, output_bits) = match self.registers.format(bank) {
-            Format::AArch64 => (64, self.output_bits()),
-            Format::Short | Format::Long if stage2 => (64, self.output_bits().min(40)),
-            Format::Short | Format::Long => (32, self.output_bits().min(40)),
-        };
-        if input_bits < 64 && address >> input_bits != 0 {
-            return Err(WalkFault::stage1(ContextCause::Translation, 1));
-        }
-        if address >> output_bits != 0 {
-            return Err(WalkFault::stage1(ContextCause::AddressSize, 0));
-        }
-        Ok(Leaf {
-            address,
-            size: 1 << output_bits.min(input_bits),
-            level: 0,
-            attributes: 0,
-            shareability: 0,
-            permissions: Permissions::all(),
-            global: true,
-        })
+    /// The same for an access that takes place: hardware updates the descriptors if the bank asks for that.
+    pub(crate) fn access_in(
+        &self,
+        env: &dyn Env,
+        bank: u8,
+        address: u64,
+        intent: Intent,
+    ) -> Result<Leaf, WalkFault> {
+        let regime = regime::decode(&self.registers, &self.geometry, bank);
+        walk::translate(&regime, Physical::updated(env), address, intent, Stages::All)
+    }
+
+    /// [`Smmu::translate_in`] through stage 1 alone, for operations that ask for that.
+    pub(crate) fn translate_stage1_in(
+        &self,
+        env: &dyn Env,
+        bank: u8,
+        address: u64,
+        intent: Intent,
+    ) -> Result<Leaf, WalkFault> {
+        let regime = regime::decode(&self.registers, &self.geometry, bank);
+        walk::translate(&regime, Physical::read_only(env), address, intent, Stages::First)
     }
 
     /// Bypass drops the address bits above the output size (§1.6.2).

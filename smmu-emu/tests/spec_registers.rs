@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 
 use smmu_emu::regs::{Access, Row};
-use smmu_emu::spec::bank::{Actlr, ContextFaults, Fsynr0, Sctlr, Tcr2, Tcr64};
-use smmu_emu::spec::desc::{Descriptor, ParFault, ParSuccess};
+use smmu_emu::spec::bank::{Actlr, ContextFaults, Fsynr0, Sctlr};
+use smmu_emu::spec::desc::{Descriptor, Stage2Descriptor};
 use smmu_emu::spec::global::{Gats, Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2, Smr};
 use smmu_emu::spec::gr1::{Cba2r, Cbar, Cbfrsynra};
 use smmu_emu::spec::ident::{Idr0, Idr1, Idr2, Idr7};
+use smmu_emu::spec::par::{ParFault, ParShort, ParSuccess};
+use smmu_emu::spec::short::{Level1, Level2};
+use smmu_emu::spec::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
 use smmu_emu::spec::{FRAMES, register_names};
 
 /// Offset, name, bits, count (1 if absent), access as software of the Non-secure state sees it.
@@ -283,6 +286,21 @@ fn fields_of_a_context_bank() {
         S1CBNDX_BITS 23:16, AFR_BITS 11, PTWF_BITS 10, ATOF_BITS 9, NSATTR_BITS 8, IND_BITS 6, PNU_BITS 5,
         WNR_BITS 4, S1PTWF_BITS 3, NESTED_BITS 2, PLVL_BITS 1:0,
     });
+}
+
+#[test]
+fn fields_of_translation_control() {
+    fields!(Tcr32 {
+        EAE_BITS 31, EPD1_BITS 23, A1_BITS 22, T1SZ_BITS 18:16, EPD0_BITS 7, PD1_BITS 5, PD0_BITS 4, T0SZ_BITS 2:0,
+    });
+    fields!(TcrStage2 {
+        HD_BITS 22, HA_BITS 21, PASIZE_BITS 18:16, TG0_BITS 15:14, SH0_BITS 13:12, ORGN0_BITS 11:10, IRGN0_BITS 9:8,
+        SL0_BITS 7:6, T0SZ_BITS 5:0, T0SZ_SIGNED_BITS 3:0,
+    });
+}
+
+#[test]
+fn fields_of_results_and_descriptors() {
     fields!(ParSuccess { ATTR_BITS 63:56, PA_BITS 47:12, ONE_BITS 11, SH_BITS 8:7, F_BITS 0 });
     fields!(ParFault {
         STAGE_BITS 35, PLVL_BITS 33:32, ATOT_BITS 31, FORMAT_BITS 9:8, ASF_BITS 7, TLBLKF_BITS 6, TLBMCF_BITS 5,
@@ -290,9 +308,25 @@ fn fields_of_a_context_bank() {
     });
     fields!(Descriptor {
         NSTABLE_BITS 63, APTABLE_READ_ONLY_BITS 62, APTABLE_PRIVILEGED_BITS 61, UXNTABLE_BITS 60,
-        PXNTABLE_BITS 59, UXN_BITS 54, PXN_BITS 53, CONTIGUOUS_BITS 52, ADDRESS_BITS 47:12, NG_BITS 11, AF_BITS 10,
-        SH_BITS 9:8, READ_ONLY_BITS 7, UNPRIVILEGED_BITS 6, NS_BITS 5, ATTRINDX_BITS 4:2, TABLE_OR_PAGE_BITS 1,
+        PXNTABLE_BITS 59, UXN_BITS 54, PXN_BITS 53, CONTIGUOUS_BITS 52, DBM_BITS 51, ADDRESS_BITS 47:12,
+        NG_BITS 11, AF_BITS 10, SH_BITS 9:8, READ_ONLY_BITS 7, UNPRIVILEGED_BITS 6, NS_BITS 5, ATTRINDX_BITS 4:2, TABLE_OR_PAGE_BITS 1,
         VALID_BITS 0,
+    });
+    fields!(ParShort {
+        PA_BITS 31:12, NOS_BITS 10, NS_BITS 9, SH_BITS 7, INNER_BITS 6:4, OUTER_BITS 3:2, SS_BITS 1, F_BITS 0,
+    });
+    fields!(Stage2Descriptor {
+        WACFG_BITS 63:62, RACFG_BITS 61:60, XN_BITS 54, CONTIGUOUS_BITS 52, DBM_BITS 51, ADDRESS_BITS 47:12, AF_BITS 10,
+        SH_BITS 9:8, WRITABLE_BITS 7, READABLE_BITS 6, MEMATTR_BITS 5:2, TABLE_OR_PAGE_BITS 1, VALID_BITS 0,
+    });
+    fields!(Level1 {
+        TABLE_BITS 31:10, SECTION_BITS 31:20, SUPERSECTION_BITS 31:24, ADDRESS_35_32_BITS 23:20, IS_SUPERSECTION_BITS 18,
+        NG_BITS 17, S_BITS 16, AP2_BITS 15, TEX_BITS 14:12, AP_BITS 11:10, ADDRESS_39_36_BITS 8:5, XN_BITS 4, CB_BITS 3:2,
+        TABLE_PXN_BITS 2, IS_SECTION_BITS 1, TABLE_OR_PXN_BITS 0,
+    });
+    fields!(Level2 {
+        SMALL_BITS 31:12, LARGE_BITS 31:16, LARGE_XN_BITS 15, LARGE_TEX_BITS 14:12, NG_BITS 11, S_BITS 10, AP2_BITS 9,
+        SMALL_TEX_BITS 8:6, AP_BITS 5:4, CB_BITS 3:2, IS_SMALL_BITS 1, LARGE_OR_XN_BITS 0,
     });
 }
 
@@ -348,7 +382,7 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("CBn_SCTLR", 0x7fff_f7ff, 0),
     ("CBn_ACTLR", 0x0000_0003, 3),
     ("CBn_RESUME", 0x0000_0001, 0),
-    ("CBn_TCR2", 0x4003_c077, 0),
+    ("CBn_TCR2", 0x4003_cf77, 0),
     ("CBn_TTBR0", u64::MAX, 0),
     ("CBn_TTBR1", u64::MAX, 0),
     ("CBn_TCR", 0xffff_ffff, 0),

@@ -2,7 +2,8 @@
 
 //! Register table of a context bank (IHI 0062D §16).
 
-use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr, Tcr2};
+use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr};
+use super::tcr::Tcr2;
 use crate::regs::frame;
 
 /// All bits of a 32-bit register.

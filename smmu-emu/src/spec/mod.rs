@@ -13,6 +13,9 @@ pub mod global;
 pub mod gr0;
 pub mod gr1;
 pub mod ident;
+pub mod par;
+pub mod short;
+pub mod tcr;
 
 use crate::regs::{Row, Table};
 

@@ -9,8 +9,7 @@ use smmu_emu::{Access, AccessKind, Frame};
 use crate::bench::{At, Bench, Cb, Gr0, Gr1};
 
 /// Every optional feature that a register depends on.
-const FULL: &str =
-    "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\ncontext_banks = 128";
+const FULL: &str = "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\ncontext_banks = 128\nhardware_update = true\nhierarchy_disable = true";
 const MMU_500: &str = "preset = \"mmu-500\"";
 
 /// Address of the last register of a row.
