@@ -138,10 +138,10 @@ pub enum Outcome {
     Fault {
         /// Its kind.
         cause: Cause,
-        /// Level of the walk.
-        level: u8,
-        /// Stage 2 rather than stage 1.
-        stage2: bool,
+        /// Level of the walk; `None` where one side does not tell.
+        level: Option<u8>,
+        /// Stage 2 rather than stage 1; `None` where one side does not tell.
+        stage2: Option<bool>,
     },
     /// The answer makes no sense.
     Nonsense {
@@ -156,7 +156,9 @@ impl Outcome {
     /// Whether two sides agree; what one of them does not tell is no disagreement.
     #[must_use]
     pub fn agrees(self, other: Self) -> bool {
-        let same = |a: Option<u8>, b: Option<u8>| a.is_none() || b.is_none() || a == b;
+        fn same<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
+            a.is_none() || b.is_none() || a == b
+        }
         match (self, other) {
             (
                 Self::Mapped {
@@ -170,7 +172,15 @@ impl Outcome {
                     shareability: shareability2,
                 },
             ) => page == page2 && same(attributes, attributes2) && same(shareability, shareability2),
-            _ => self == other,
+            (
+                Self::Fault { cause, level, stage2 },
+                Self::Fault {
+                    cause: cause2,
+                    level: level2,
+                    stage2: stage22,
+                },
+            ) => cause == cause2 && same(level, level2) && same(stage2, stage22),
+            _ => false,
         }
     }
 
@@ -180,7 +190,9 @@ impl Outcome {
         match self {
             Self::Mapped { .. } => "mapped".to_owned(),
             Self::Fault { cause, level, stage2 } => {
-                format!("{cause:?} level {level} stage {}", 1 + u8::from(stage2))
+                let stage = stage2.map_or("?", |stage2| if stage2 { "2" } else { "1" });
+                let level = level.map_or("?".to_owned(), |level| level.to_string());
+                format!("{cause:?} level {level} stage {stage}")
             }
             Self::Nonsense { .. } => "nonsense".to_owned(),
         }
@@ -211,8 +223,9 @@ impl Outcome {
         };
         Self::Fault {
             cause,
-            level: (status & 3) as u8,
-            stage2: syndrome == 0 && par >> 9 & 1 == 1,
+            level: Some((status & 3) as u8),
+            // Of an external abort, that comes as an exception, nobody learns the stage.
+            stage2: (syndrome == 0).then_some(par >> 9 & 1 == 1),
         }
     }
 }

@@ -21,11 +21,14 @@ const VA64: u32 = 1;
 const PAGE: u64 = 0x1000;
 const GR1: u64 = PAGE;
 
+/// Address and bytes that a walk read; `None` where there is no memory.
+pub type Read = (u64, Option<Vec<u8>>);
+
 /// The tables as the model's memory, with a record of what was read.
 #[derive(Debug)]
 pub struct Memory<'a> {
     tables: &'a Tables,
-    reads: RefCell<Vec<(u64, Option<Vec<u8>>)>>,
+    reads: RefCell<Vec<Read>>,
 }
 
 impl<'a> Memory<'a> {
@@ -39,7 +42,7 @@ impl<'a> Memory<'a> {
     }
 
     /// Address and bytes of every read since the last call.
-    pub fn take_reads(&self) -> Vec<(u64, Option<Vec<u8>>)> {
+    pub fn take_reads(&self) -> Vec<Read> {
         self.reads.take()
     }
 }
@@ -118,16 +121,35 @@ impl Model {
         }
         // TLBIALLNSNH.
         self.write32(memory, 0x68, 0);
-        match (shape.stage1, shape.stage2) {
-            (None, _) => self.transaction(memory, case),
-            (Some(format), None) => {
-                let par = self.operation(memory, case);
-                outcome_of_par(par, format)
+        let transaction = |model: &Self, memory: &Memory<'_>| model.transaction(memory, shape, case);
+        let Some(format) = shape.stage1 else {
+            return transaction(self, memory);
+        };
+        let par = if shape.stage2.is_some() {
+            self.global_operation(memory, case)
+        } else {
+            self.operation(memory, case)
+        };
+        let told = outcome_of_par(par, format, case.address);
+        if !reaches(case.address, format) {
+            return told;
+        }
+        let reads = memory.take_reads();
+        let done = transaction(self, memory);
+        memory.reads.replace(reads);
+        match (told, done) {
+            // In the short format PAR has no room for what stage 2 puts above 4 GiB.
+            (Outcome::Mapped { page, .. }, Outcome::Mapped { page: whole, .. })
+                if format == Stage1::Short && shape.stage2.is_some() && page == whole & 0xffff_ffff =>
+            {
+                Outcome::Mapped {
+                    page: whole,
+                    attributes: None,
+                    shareability: None,
+                }
             }
-            (Some(format), Some(_)) => {
-                let par = self.global_operation(memory, case);
-                outcome_of_par(par, format)
-            }
+            _ if told.agrees(done) => told,
+            _ => Outcome::Nonsense { par, syndrome: 0 },
         }
     }
 
@@ -135,14 +157,16 @@ impl Model {
         let kind = if shape.stage2.is_some() {
             3 << 16 | (SECOND as u32) << 8
         } else {
-            1 << 16
+            // What stage 2 would add is the weakest: Normal write-back, not shareable.
+            1 << 16 | 0xf << 12 | 3 << 8
         };
         self.write32(memory, GR1 + 4 * FIRST, kind);
         let wide = matches!(format, Stage1::AArch64(_));
         self.write32(memory, GR1 + 0x800 + 4 * FIRST, if wide { VA64 } else { 0 });
         if wide {
-            // TCR_EL1 63:32 are PASize, AS, TBI0 and TBI1 of TCR2; an operation does not extend the sign.
-            self.write32(memory, self.bank(FIRST, 0x10), (case.tcr >> 32) as u32);
+            // TCR_EL1 63:32 are PASize, AS, TBI0 and TBI1 of TCR2; SEP = 7 extends the sign of a bus address.
+            let tcr2 = (case.tcr >> 32) as u32 | 7 << 15;
+            self.write32(memory, self.bank(FIRST, 0x10), tcr2);
         }
         self.write32(memory, self.bank(FIRST, 0x30), case.tcr as u32);
         self.write64(memory, self.bank(FIRST, 0x20), case.ttbr0);
@@ -186,8 +210,8 @@ impl Model {
         self.read64(memory, 0x180)
     }
 
-    /// A transaction, where there is no operation: a stage 2 bank alone.
-    fn transaction(&mut self, memory: &mut Memory<'_>, case: &Case) -> Outcome {
+    /// The same walk by a transaction, which is all that a stage 2 bank alone has.
+    fn transaction(&self, memory: &Memory<'_>, shape: Shape, case: &Case) -> Outcome {
         let transaction = Transaction {
             stream_id: 0,
             address: case.address,
@@ -211,22 +235,41 @@ impl Model {
                     ContextCause::Permission => Cause::Permission,
                     ContextCause::ExternalOnWalk => Cause::External,
                 },
-                level: fault.level as u8,
-                stage2: u64::from(fault.bank) == SECOND,
+                level: Some(fault.level as u8),
+                // The bank of a nested fault tells who records it.
+                stage2: (shape.stage1.is_none()).then_some(u64::from(fault.bank) == SECOND),
             },
             Err(_) => Outcome::Nonsense { par: 0, syndrome: 0 },
         }
     }
 }
 
+/// Whether a bus address of 49 bits can stand for the whole address.
+fn reaches(address: u64, format: Stage1) -> bool {
+    let extended = (address << 15) as i64 >> 15;
+    !matches!(format, Stage1::AArch64(_)) || extended as u64 == address
+}
+
 /// From `CBn_PAR` or `GPAR` (IHI 0062D §9, §16).
-fn outcome_of_par(par: u64, format: Stage1) -> Outcome {
+fn outcome_of_par(par: u64, format: Stage1, address: u64) -> Outcome {
     if par & 1 == 0 {
-        let told = format != Stage1::Short;
+        if format == Stage1::Short {
+            // SS: bits 23 to 16 are those from 39 to 32 of the address; below, it is that which was asked for.
+            let page = if par & 2 == 0 {
+                par & 0xffff_f000
+            } else {
+                (par >> 16 & 0xff) << 32 | par & 0xff00_0000 | address & 0x00ff_f000
+            };
+            return Outcome::Mapped {
+                page,
+                attributes: None,
+                shareability: None,
+            };
+        }
         return Outcome::Mapped {
             page: par & 0x0000_ffff_ffff_f000,
-            attributes: told.then_some(par.to_le_bytes()[7]),
-            shareability: told.then_some((par >> 7 & 3) as u8),
+            attributes: Some(par.to_le_bytes()[7]),
+            shareability: Some((par >> 7 & 3) as u8),
         };
     }
     let cause = match par >> 1 & 0x7f {
@@ -239,7 +282,7 @@ fn outcome_of_par(par: u64, format: Stage1) -> Outcome {
     };
     Outcome::Fault {
         cause,
-        level: (par >> 32 & 3) as u8,
-        stage2: par >> 35 & 1 == 1,
+        level: Some((par >> 32 & 3) as u8),
+        stage2: Some(par >> 35 & 1 == 1),
     }
 }

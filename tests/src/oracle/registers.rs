@@ -57,6 +57,7 @@ pub fn random(rng: &mut Rng, shape: Shape) -> Case {
     let case = match shape.stage1 {
         None => {
             let width = [30, 32, 36, 40, 48][rng.usize(..5)];
+            let width = if shape.armv7 { 32 } else { width };
             Case {
                 address: bits(rng, width),
                 ..case
@@ -197,8 +198,9 @@ fn long(rng: &mut Rng, shape: Shape, case: Case) -> Case {
 fn short(rng: &mut Rng, shape: Shape, case: Case) -> Case {
     let split = if once_in(rng, 2) { 0 } else { rng.u64(0..8) };
     let mut tcr = split;
+    // PD0 and PD1, which an ARMv7 CPU has with the Security Extensions; QEMU's has them not.
     for disable in [1 << 4, 1 << 5] {
-        if once_in(rng, 16) {
+        if !shape.armv7 && once_in(rng, 16) {
             tcr |= disable;
         }
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use super::Counts;
 use super::case::{Case, Outcome};
 use super::expected::Expected;
+use super::model::Read;
 use super::shape::Shape;
 
 /// Cases that are told in full, per kind of mismatch.
@@ -25,7 +26,7 @@ pub struct Mismatch {
     /// What the model did.
     pub model: Outcome,
     /// Address and bytes of what the model read.
-    pub reads: Vec<(u64, Option<Vec<u8>>)>,
+    pub reads: Vec<Read>,
 }
 
 /// Counts and mismatches of a shape.
@@ -68,17 +69,21 @@ impl Report {
         }
     }
 
-    /// Fails if a walk differed, or if the walks did not reach these outcomes ([`Outcome::class`]), each often enough to mean
-    /// something.
-    ///
-    /// # Panics
-    /// See above.
-    pub fn check(&self, reached: &[&str]) {
-        assert!(self.mismatches.is_empty(), "{self}");
+    /// What is wrong with the run: walks that differed, or outcomes ([`Outcome::class`]) that it did not reach often enough
+    /// to mean something.
+    #[must_use]
+    pub fn problems(&self, reached: &[&str]) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.mismatches.is_empty() {
+            problems.push(format!("{}: mismatches", self.shape));
+        }
         for class in reached {
             let count = self.outcomes.get(*class).copied().unwrap_or(0);
-            assert!(count * 5000 >= self.walks, "{count} times {class}\n{self}");
+            if count * 5000 < self.walks {
+                problems.push(format!("{}: {class} was reached {count} times", self.shape));
+            }
         }
+        problems
     }
 }
 

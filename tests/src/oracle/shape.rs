@@ -112,6 +112,15 @@ impl Shape {
         }
     }
 
+    /// The same with big-endian descriptors in stage 1.
+    #[must_use]
+    pub const fn with_big_endian(self) -> Self {
+        Self {
+            big_endian: true,
+            ..self
+        }
+    }
+
     /// A walk of an ARMv7 CPU.
     #[must_use]
     pub const fn v7(stage1: Option<Stage1>, stage2: Option<Stage2>) -> Self {
