@@ -15,7 +15,7 @@
 //! | [`spec`] | the tables and field types of SMMUv2, no algorithms |
 //! | `state`, `identity`, `options` | the register file, what it advertises, what a configuration leaves out |
 //! | `mmio`, `effects` | from a bus access to a register; the side effects |
-//! | [`translate`] | the life of a transaction: `stream`, then `regime`, then `walk` |
+//! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!

@@ -69,22 +69,8 @@ Each number can be changed in the configuration, as far as `Config` has a field 
 /// Register, its offset, field, top bit, bottom bit, consequence.
 const FIELDS: &[(&str, u64, &str, u32, u32, &str)] = &[
     ("IDR0", 0x20, "S1TS", 30, 30, "stage 1"),
-    (
-        "IDR0",
-        0x20,
-        "S2TS",
-        29,
-        29,
-        "stage 2 (see [deviations](deviations.md))",
-    ),
-    (
-        "IDR0",
-        0x20,
-        "NTS",
-        28,
-        28,
-        "nested (see [deviations](deviations.md))",
-    ),
+    ("IDR0", 0x20, "S2TS", 29, 29, "stage 2"),
+    ("IDR0", 0x20, "NTS", 28, 28, "stage 1 nested in stage 2"),
     (
         "IDR0",
         0x20,
@@ -107,7 +93,7 @@ const FIELDS: &[(&str, u64, &str, u32, u32, &str)] = &[
         "PTFS",
         25,
         24,
-        "0: AArch32 short and long descriptors (see [deviations](deviations.md))",
+        "0: AArch32 short and long descriptors",
     ),
     (
         "IDR0",
@@ -169,6 +155,14 @@ const FIELDS: &[(&str, u64, &str, u32, u32, &str)] = &[
     (
         "IDR1",
         0x24,
+        "HAFDBS",
+        25,
+        24,
+        "2: hardware updates access flags and dirty states (`hardware_update`)",
+    ),
+    (
+        "IDR1",
+        0x24,
         "NUMS2CB",
         23,
         16,
@@ -183,6 +177,14 @@ const FIELDS: &[(&str, u64, &str, u32, u32, &str)] = &[
         "conflicting stream matches are detected for certain; the model always does",
     ),
     ("IDR1", 0x24, "NUMCB", 7, 0, "context banks (`context_banks`)"),
+    (
+        "IDR2",
+        0x28,
+        "HADS",
+        28,
+        28,
+        "attributes of table descriptors can be disabled (`hierarchy_disable`)",
+    ),
     ("IDR2", 0x28, "VMID16S", 15, 15, "16-bit VMIDs (`vmid16`)"),
     (
         "IDR2",

@@ -108,6 +108,10 @@ pub(crate) struct TableRef {
 
 impl TableRef {
     /// Whether a walk for this address, canonical, may start here.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for a cache of walks; tests walk from it")
+    )]
     pub(crate) const fn serves(&self, address: u64) -> bool {
         (address ^ self.input) >> self.shift == 0
     }
@@ -122,6 +126,10 @@ pub(crate) struct Tables {
 
 impl Tables {
     /// Those from the first that was read to the one that held the leaf's descriptor, without the start of the walk.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for a cache of walks; tests walk from it")
+    )]
     pub(crate) fn as_slice(&self) -> &[TableRef] {
         self.tables.get(..self.count).unwrap_or_default()
     }

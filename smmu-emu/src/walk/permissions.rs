@@ -94,8 +94,8 @@ impl Rules {
     pub(super) fn with_fetches(self, data: Permissions, xn: bool, pxn: bool) -> Permissions {
         // In AArch32 code has to be readable, and XN is for both privileges.
         let fetches = |never: bool, read: Permissions, write: Permissions| {
-            let writable = data.contains(write);
-            !never && !(self.write_implies_execute_never && writable) && (self.aarch64 || data.contains(read))
+            let never = never || (self.write_implies_execute_never && data.contains(write));
+            !never && (self.aarch64 || data.contains(read))
         };
         let user_write = data.contains(Permissions::USER_WRITE);
         let guarded = self.aarch64 || self.user_write_implies_privileged_execute_never;

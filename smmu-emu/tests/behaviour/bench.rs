@@ -76,6 +76,13 @@ impl Host {
         page[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
 
+    /// A word of eight bytes, little-endian.
+    pub fn word(&self, address: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.read_memory(address, &mut bytes).expect("there is memory");
+        u64::from_le_bytes(bytes)
+    }
+
     /// The level that the record leaves a line at.
     pub fn line(&self, line: Line) -> bool {
         self.line_calls

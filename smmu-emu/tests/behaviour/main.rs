@@ -14,3 +14,5 @@ mod registers;
 mod streams;
 mod tables;
 mod timing;
+mod walks_paging;
+mod walks_par;

@@ -16,16 +16,16 @@ fn mair() {
     machine.set(1, Cb::Mair0, 0x44bb_0400);
     machine.set(1, Cb::Mair1, 0xfff4_0c08);
     for (index, mair) in (0_u64..).zip([0x00, 0x04, 0xbb, 0x44, 0x08, 0x0c, 0xf4, 0xff]) {
-        for shareability in [0, 2, 3] {
+        for shareability in [0_u8, 2, 3] {
             tables.map(
                 &machine.ram,
                 0x1000,
                 0x5000,
                 3,
-                AF | index << 2 | shareability << 8,
+                AF | index << 2 | u64::from(shareability) << 8,
             );
             let expected = match mair {
-                0xbb | 0xf4 | 0xff => shareability as u8,
+                0xbb | 0xf4 | 0xff => shareability,
                 _ => 2,
             };
             assert_eq!(type_of(&machine, 1, 0x1000), (mair, expected));
@@ -117,10 +117,12 @@ fn short_descriptors() {
         (6, 3, 0xae),
         (7, 0, 0xe4),
     ] {
-        for s in [0, 1] {
-            machine.ram.set32(0, 2 | 3 << 10 | tex << 12 | cb << 2 | s << 16);
+        for s in [0_u8, 1] {
+            machine
+                .ram
+                .set32(0, 2 | 3 << 10 | tex << 12 | cb << 2 | u32::from(s) << 16);
             let normal = mair & 0xf0 != 0 && mair != 0x44;
-            let shareability = if normal { 3 * s as u8 } else { 2 };
+            let shareability = if normal { 3 * s } else { 2 };
             assert_eq!(type_of(&machine, 1, 0), (mair, shareability), "{tex} {cb} {s}");
         }
     }

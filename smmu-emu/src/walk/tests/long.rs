@@ -133,6 +133,24 @@ fn stage2_start_levels() {
     assert_eq!(machine.at(2, 0), Err(fault2(Translation, 0, 0, false)), "SL0 = 3");
 }
 
+#[test]
+fn small_outputs_have_no_high_start_level() {
+    for (address_bits, tg0, bits, allowed) in [
+        (42, 0, 42, false),
+        (44, 0, 44, true),
+        (40, 2, 40, false),
+        (42, 2, 42, true),
+        (42, 1, 43, false),
+        (44, 1, 44, true),
+    ] {
+        let mut machine = Machine::new(&format!("address_bits = {address_bits}"));
+        machine.bank(2, 0, VA64);
+        machine.set(2, Cb::Tcr, 5 << 16 | tg0 << 14 | 2 << 6 | (64 - bits));
+        assert!(machine.at(2, 0).is_err());
+        assert_eq!(machine.ram.reads.get() > 0, allowed, "{address_bits} {tg0}");
+    }
+}
+
 /// Behaviour 48: what Linux writes for 40 bits, 0x18, in a signed field of four bits, among fields that AArch32 ignores.
 #[test]
 fn stage2_of_aarch32() {

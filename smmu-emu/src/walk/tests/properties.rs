@@ -70,7 +70,7 @@ proptest! {
                 Ok(())
             }
             fn compare_exchange(&self, _: u64, old: u64, new: u64) -> Result<u64, crate::BusError> {
-                Ok(if new % 3 == 0 { old } else { new })
+                Ok(if new.is_multiple_of(3) { old } else { new })
             }
             fn set_line(&mut self, _: crate::Line, _: bool) {}
             fn random(&mut self) -> u64 { 0 }
