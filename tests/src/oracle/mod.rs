@@ -79,9 +79,20 @@ impl Oracle {
     /// # Panics
     /// The two sides do not agree, or the walks do not reach the outcomes.
     pub fn check(&mut self, shapes: &[(Shape, &[&str])]) -> Result<()> {
+        self.check_shares(1, shapes)
+    }
+
+    /// The same with the walks of one shape shared by several.
+    ///
+    /// # Errors
+    /// See [`Self::check`].
+    ///
+    /// # Panics
+    /// See [`Self::check`].
+    pub fn check_shares(&mut self, share: usize, shapes: &[(Shape, &[&str])]) -> Result<()> {
         let mut problems = Vec::new();
         for (shape, reached) in shapes {
-            let report = self.compare(*shape)?;
+            let report = self.compare(*shape, self.walks.div_ceil(share))?;
             println!("{report}");
             problems.extend(report.problems(reached));
         }
@@ -89,16 +100,16 @@ impl Oracle {
         Ok(())
     }
 
-    fn compare(&mut self, shape: Shape) -> Result<Report> {
+    fn compare(&mut self, shape: Shape, walks: usize) -> Result<Report> {
         let mut report = Report::new(shape, self.seed);
         let mut done = 0;
         for batch in 0_u64.. {
-            if done >= self.walks {
+            if done >= walks {
                 break;
             }
             // Each batch has a seed of its own, so that it can be run alone.
             let seed = self.seed.wrapping_add(batch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            self.batch(seed, BATCH.min(self.walks - done), shape, &mut report)?;
+            self.batch(seed, BATCH.min(walks - done), shape, &mut report)?;
             done += BATCH;
         }
         Ok(report)
@@ -111,6 +122,7 @@ impl Oracle {
         self.machine.load(&tables)?;
         let answers = self.machine.walk(&cases)?;
         let mut memory = Memory::new(&tables);
+        self.model.prepare(&mut memory, shape);
         for (case, answer) in cases.iter().zip(answers) {
             let cpu = Outcome::of_par(answer.par, answer.syndrome);
             let model = self.model.walk(&mut memory, shape, case);

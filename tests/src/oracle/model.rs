@@ -107,17 +107,33 @@ impl Model {
         u64::from_le_bytes(bytes)
     }
 
-    /// The walk of a case.
-    pub fn walk(&mut self, memory: &mut Memory<'_>, shape: Shape, case: &Case) -> Outcome {
-        // One stream, which the bank of stage 1 translates, or that of stage 2 alone.
+    /// Sets what all cases of a shape have in common: one stream, which the bank of stage 1 translates, or that of
+    /// stage 2 alone.
+    pub fn prepare(&mut self, memory: &mut Memory<'_>, shape: Shape) {
         self.write32(memory, 0xc00, if shape.stage1.is_some() { 1 } else { 2 });
         self.write32(memory, 0x800, 1 << 31);
         self.write32(memory, 0, 0);
-        if let Some(format) = shape.stage2 {
-            self.set_stage2(memory, format, case);
+        let first = if shape.stage2.is_some() {
+            3 << 16 | (SECOND as u32) << 8
+        } else {
+            // What stage 2 would add is the weakest: Normal write-back, not shareable.
+            1 << 16 | 0xf << 12 | 3 << 8
+        };
+        let wide = matches!(shape.stage1, Some(Stage1::AArch64(_)));
+        self.write32(memory, GR1 + 4 * FIRST, first);
+        self.write32(memory, GR1 + 0x800 + 4 * FIRST, if wide { VA64 } else { 0 });
+        let wide = matches!(shape.stage2, Some(Stage2::AArch64(_)));
+        self.write32(memory, GR1 + 4 * SECOND, 0);
+        self.write32(memory, GR1 + 0x800 + 4 * SECOND, if wide { VA64 } else { 0 });
+    }
+
+    /// The walk of a case.
+    pub fn walk(&mut self, memory: &mut Memory<'_>, shape: Shape, case: &Case) -> Outcome {
+        if shape.stage2.is_some() {
+            self.set_stage2(memory, case);
         }
         if let Some(format) = shape.stage1 {
-            self.set_stage1(memory, format, shape, case);
+            self.set_stage1(memory, format, case);
         }
         // TLBIALLNSNH.
         self.write32(memory, 0x68, 0);
@@ -153,17 +169,8 @@ impl Model {
         }
     }
 
-    fn set_stage1(&mut self, memory: &mut Memory<'_>, format: Stage1, shape: Shape, case: &Case) {
-        let kind = if shape.stage2.is_some() {
-            3 << 16 | (SECOND as u32) << 8
-        } else {
-            // What stage 2 would add is the weakest: Normal write-back, not shareable.
-            1 << 16 | 0xf << 12 | 3 << 8
-        };
-        self.write32(memory, GR1 + 4 * FIRST, kind);
-        let wide = matches!(format, Stage1::AArch64(_));
-        self.write32(memory, GR1 + 0x800 + 4 * FIRST, if wide { VA64 } else { 0 });
-        if wide {
+    fn set_stage1(&mut self, memory: &mut Memory<'_>, format: Stage1, case: &Case) {
+        if matches!(format, Stage1::AArch64(_)) {
             // TCR_EL1 63:32 are PASize, AS, TBI0 and TBI1 of TCR2; SEP = 7 extends the sign of a bus address.
             let tcr2 = (case.tcr >> 32) as u32 | 7 << 15;
             self.write32(memory, self.bank(FIRST, 0x10), tcr2);
@@ -179,10 +186,7 @@ impl Model {
         self.write32(memory, self.bank(FIRST, 0), sctlr);
     }
 
-    fn set_stage2(&mut self, memory: &mut Memory<'_>, format: Stage2, case: &Case) {
-        self.write32(memory, GR1 + 4 * SECOND, 0);
-        let wide = matches!(format, Stage2::AArch64(_));
-        self.write32(memory, GR1 + 0x800 + 4 * SECOND, if wide { VA64 } else { 0 });
+    fn set_stage2(&mut self, memory: &mut Memory<'_>, case: &Case) {
         self.write32(memory, self.bank(SECOND, 0x30), case.vtcr as u32);
         self.write64(
             memory,

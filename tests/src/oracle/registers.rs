@@ -32,7 +32,7 @@ pub fn random(rng: &mut Rng, shape: Shape) -> Case {
     let mut hcr = 0;
     if shape.stage2.is_some() {
         hcr |= HCR_VM;
-        if once_in(rng, 4) {
+        if once_in(rng, 6) {
             hcr |= HCR_PTW;
         }
     }
@@ -146,7 +146,7 @@ fn aarch64(rng: &mut Rng, shape: Shape, granule: Granule, case: Case) -> Case {
     if upper == 1 {
         address |= u64::MAX << width.min(63);
     }
-    if once_in(rng, 4) {
+    if once_in(rng, 8) {
         address = address & 0x00ff_ffff_ffff_ffff | bits(rng, 8) << 56;
     }
     if once_in(rng, 24) {
@@ -268,7 +268,11 @@ fn stage2_size(rng: &mut Rng, format: Stage2) -> (u32, u32) {
     };
     let concatenated = granule.shift() - 3 + 4;
     loop {
-        let size = rng.u32(sizes.clone());
+        let mut size = rng.u32(sizes.clone());
+        if size < 31 && !once_in(rng, 3) {
+            // Most stage 1 tables are out of reach.
+            size += 9;
+        }
         let level = rng.u32(levels.clone());
         let index = size.checked_sub(granule.covers(level));
         let fits = index.is_some_and(|bits| (1..=concatenated).contains(&bits));

@@ -14,6 +14,9 @@ use super::short;
 /// Address bits 29 and 28: with them an address is beyond RAM even if a block of 512 MiB or 1 GiB maps it there.
 const NOWHERE: u64 = 3 << 28;
 
+/// Slots of a level that are not a copy of another one: enough for the walks of a batch, and faster to make.
+const DISTINCT: u64 = 4;
+
 /// The tables of both stages.
 #[derive(Debug, Clone)]
 pub struct Tables {
@@ -41,31 +44,29 @@ impl Tables {
     pub fn random(rng: &mut Rng, shape: Shape) -> Self {
         let mut stage1 = Vec::with_capacity(POOL as usize);
         for slot in 0..STAGE1_SLOTS {
+            if shape.stage1.is_none() || slot / 4 >= DISTINCT {
+                repeat(&mut stage1, slot % (4 * DISTINCT));
+                continue;
+            }
             let level = (slot % 4) as u32;
             match shape.stage1 {
                 Some(Stage1::Short) => short::fill(&mut stage1, rng, shape, level),
-                format => {
-                    let granule = match format {
-                        Some(Stage1::AArch64(granule)) => granule,
-                        _ => Granule::Size4K,
-                    };
-                    for _ in 0..SLOT / 8 {
-                        let descriptor = stage1_descriptor(rng, shape, granule, level);
-                        stage1.extend(if shape.big_endian {
-                            descriptor.to_be_bytes()
-                        } else {
-                            descriptor.to_le_bytes()
-                        });
-                    }
-                }
+                Some(Stage1::AArch64(granule)) => fill(&mut stage1, rng, shape, granule, level),
+                _ => fill(&mut stage1, rng, shape, Granule::Size4K, level),
             }
         }
         let mut stage2 = Vec::with_capacity(POOL as usize);
         if let Some(format) = shape.stage2 {
-            for index in 0..POOL / 8 {
-                let level = (index / (STAGE2_SLOTS * SLOT / 8)) as u32;
-                let descriptor = stage2_descriptor(rng, format, level, index);
-                stage2.extend(descriptor.to_le_bytes());
+            for slot in 0..4 * STAGE2_SLOTS {
+                let (level, number) = (slot / STAGE2_SLOTS, slot % STAGE2_SLOTS);
+                if number >= DISTINCT {
+                    repeat(&mut stage2, level * STAGE2_SLOTS + number % DISTINCT);
+                    continue;
+                }
+                for index in 0..SLOT / 8 {
+                    let descriptor = stage2_descriptor(rng, format, level as u32, index);
+                    stage2.extend(descriptor.to_le_bytes());
+                }
             }
         }
         Self { stage1, stage2 }
@@ -101,6 +102,28 @@ impl Tables {
     }
 }
 
+/// Appends a copy of a slot, or zeros if there is none yet.
+fn repeat(memory: &mut Vec<u8>, slot: u64) {
+    let (from, to) = ((slot * SLOT) as usize, ((slot + 1) * SLOT) as usize);
+    if to <= memory.len() {
+        memory.extend_from_within(from..to);
+    } else {
+        memory.resize(memory.len() + SLOT as usize, 0);
+    }
+}
+
+/// Appends a slot of long descriptors of stage 1.
+fn fill(memory: &mut Vec<u8>, rng: &mut Rng, shape: Shape, granule: Granule, level: u32) {
+    for _ in 0..SLOT / 8 {
+        let descriptor = stage1_descriptor(rng, shape, granule, level);
+        memory.extend(if shape.big_endian {
+            descriptor.to_be_bytes()
+        } else {
+            descriptor.to_le_bytes()
+        });
+    }
+}
+
 /// A pointer to a stage 1 table of this level, or to a descriptor in it, as stage 1 sees it: an intermediate address if
 /// there is a stage 2.
 pub(super) fn stage1_pointer(rng: &mut Rng, shape: Shape, level: u32, widest: u32) -> u64 {
@@ -113,9 +136,9 @@ pub(super) fn stage1_pointer(rng: &mut Rng, shape: Shape, level: u32, widest: u3
         };
         return RAM + offset | out;
     }
-    let upper = match rng.u32(0..8) {
-        0..=4 => 0,
-        5 | 6 => bits(rng, 6),
+    let upper = match rng.u32(0..16) {
+        0..=13 => 0,
+        14 => bits(rng, 6),
         _ => bits(rng, widest.min(48) - 30),
     };
     let nowhere = if once_in(rng, 40) { NOWHERE } else { 0 };
@@ -188,7 +211,7 @@ fn stage1_descriptor(rng: &mut Rng, shape: Shape, granule: Granule, level: u32) 
 
 /// MemAttr of stage 2 without the reserved encodings 0bxx00 of Normal memory.
 fn stage2_attributes(rng: &mut Rng) -> u64 {
-    if once_in(rng, 3) {
+    if once_in(rng, 6) {
         bits(rng, 2)
     } else {
         rng.u64(1..4) << 2 | rng.u64(1..4)
@@ -223,16 +246,16 @@ fn stage2_descriptor(rng: &mut Rng, format: Stage2, level: u32, index: u64) -> u
     }
     // Contiguous is a hint, XN is for instruction fetches.
     let mut attributes = random & (ignored | 0x0050_0000_0000_0300) | stage2_attributes(rng) << 2;
-    if !once_in(rng, 24) {
+    if !once_in(rng, 40) {
         attributes |= 1 << 10;
     }
-    attributes |= if once_in(rng, 12) {
+    attributes |= if once_in(rng, 24) {
         bits(rng, 2) << 6
     } else {
         [1, 3, 3, 3][rng.usize(..4)] << 6
     };
     let shift = granule.covers(level);
-    let address = if once_in(rng, 16) {
+    let address = if once_in(rng, 24) {
         // Above 4 GiB: below, devices would answer to a walk of stage 1.
         1 << rng.u32(32..widest) | bits(rng, 32) >> 12 << 12
     } else if block {
