@@ -7,6 +7,7 @@ use crate::env::Env;
 use crate::fault::{ContextCause, ContextFault, Fault};
 use crate::regime;
 use crate::spec::bank::Format;
+use crate::spec::gr1::BankType;
 use crate::stream::{self, Route};
 use crate::walk::{self, Leaf, Physical, Stages, WalkFault};
 
@@ -96,8 +97,12 @@ impl Smmu {
             })
         };
         let sep = self.registers.tcr2(bank).sep().value();
+        // A stage 2 bank has no TCR2: intermediate addresses have no sign.
+        let stage2 = self.registers.cbar(bank).kind() == BankType::Stage2;
         let address = match self.registers.format(bank) {
-            Format::AArch64 if self.registers.sctlr(bank).m() => regime::extended(transaction.address, sep),
+            Format::AArch64 if self.registers.sctlr(bank).m() && !stage2 => {
+                regime::extended(transaction.address, sep)
+            }
             _ => Some(transaction.address),
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));

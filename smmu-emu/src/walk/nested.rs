@@ -42,6 +42,10 @@ pub(crate) fn translate(
         if stages == Stages::First {
             return Ok(*leaf);
         }
+        // Bypass changes no address: only the memory type.
+        if let Stage2::Bypassed(_) = regime.stage2 {
+            return Ok(combined(regime, leaf, leaf));
+        }
     }
     let ipa = first.map_or(address, |leaf| leaf.address);
     let at_stage2 = |fault: WalkFault| fault.at_stage2(ipa, false);

@@ -103,6 +103,9 @@ fn fault_format_follows_the_bank_and_is_no_fault() {
     assert_eq!(bench.r(Cb(1, 0x58)), 0);
     bench.w(Cb(1, 0x30), 1 << 31);
     assert_eq!(bench.r(Cb(1, 0x58)), 0x200);
+    bench.w(Cb(1, 0x30), 0);
+    bench.w(Gr1(0x004), 0);
+    assert_eq!(bench.r(Cb(1, 0x58)), 0x200, "a stage 2 bank has long descriptors");
     bench.w(Gr1(0x804), 1);
     assert_eq!(bench.r(Cb(1, 0x58)), 0x400);
     bench.w(Cb(1, 0x58), u32::MAX);

@@ -26,7 +26,7 @@ impl Nested {
         machine.set(1, Cb::Tcr, 1 << 23 | 16);
         machine.set(1, Cb::Tcr2, 5);
         machine.set(1, Cb::Ttbr0, TABLES);
-        machine.set(1, Cb::Mair0, 0x04ff);
+        machine.set(1, Cb::Mair0, 0x0077_04ff);
         stage2.map(&machine.ram, TABLES, TABLES + MOVED, 2, STAGE2);
         Self {
             machine,
@@ -208,7 +208,7 @@ fn attributes_of_both() {
         let leaf = nested.machine.look(1, 0x1000, READ).expect("mapped");
         (leaf.attributes, leaf.shareability)
     };
-    // Stage 1: AttrIndx 0 is write-back, 1 Device-nGnRE. Stage 2: MemAttr.
+    // Stage 1: AttrIndx 0 is write-back, 1 Device-nGnRE, 2 transient write-back. Stage 2: MemAttr.
     for (index, memattr, expected) in [
         (0, 0xf, 0xff),
         (0, 0xa, 0xbb),
@@ -218,6 +218,9 @@ fn attributes_of_both() {
         (1, 0xf, 0x04),
         (1, 0x0, 0x00),
         (1, 0x3, 0x04),
+        (2, 0xf, 0x77),
+        (2, 0xa, 0xbb),
+        (2, 0x5, 0x44),
     ] {
         nested.map1(0x1000, 0x12_0000_0000, AF | index << 2);
         nested.map2(0x12_0000_0000, 0, 3, AF | 3 << 6 | memattr << 2);
