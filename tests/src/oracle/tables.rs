@@ -134,7 +134,7 @@ pub(super) fn stage1_pointer(rng: &mut Rng, shape: Shape, level: u32, widest: u3
         } else {
             0
         };
-        return RAM + offset | out;
+        return (RAM + offset) | out;
     }
     let upper = match rng.u32(0..16) {
         0..=13 => 0,
