@@ -175,9 +175,14 @@ impl Code {
         self.word(0xf57f_f06f);
     }
 
-    /// `YIELD` (A8.8.426).
+    /// `NOP` (A8.8.119).
     pub fn nop(&mut self) {
-        self.word(AL | 0x0320_f001);
+        self.word(AL | 0x0320_f000);
+    }
+
+    /// `WFI` (A8.8.425).
+    pub fn wfi(&mut self) {
+        self.word(AL | 0x0320_f003);
     }
 
     /// The code with its branches resolved.

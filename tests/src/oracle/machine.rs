@@ -54,7 +54,10 @@ impl Machine {
         let qemu = qemu
             .command()
             // Without `highmem` nothing answers above 4 GiB.
-            .args(["-M", "virt,virtualization=on,highmem=off,memory-backend=ram"])
+            .args([
+                "-M",
+                "virt,virtualization=on,highmem=off,gic-version=2,memory-backend=ram",
+            ])
             .args(["-cpu", cpu, "-accel", "tcg", "-m", "64M"])
             .args(["-nodefaults", "-display", "none"])
             .arg("-object")
