@@ -16,6 +16,7 @@
 //! | `state`, `identity`, `options` | the register file, what it advertises, what a configuration leaves out |
 //! | `mmio`, `effects` | from a bus access to a register; the side effects |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime`, then `walk` |
+//! | [`inspect`] | looking at registers and the plan from outside, without side effects |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `ats`, `timing` | address translation operations; the plan at work |
 //!
@@ -45,6 +46,7 @@ mod effects;
 pub mod env;
 pub mod fault;
 mod identity;
+pub mod inspect;
 pub mod mark;
 mod mmio;
 mod options;
@@ -60,8 +62,9 @@ pub mod translate;
 mod walk;
 
 pub use config::{Config, ConfigError, Geometry, PageSize, Preset};
-pub use env::{Access, AccessKind, BusError, Env, Frame, Line};
+pub use env::{Access, AccessKind, BusError, Delayed, Env, Frame, Line};
 pub use fault::Fault;
+pub use inspect::{Delay, Register};
 pub use mark::{MarkError, MarkRule, Marks};
 pub use plan::{DelayRule, Plan, PlanError, Site};
 pub use smmu::Smmu;

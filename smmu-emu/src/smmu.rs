@@ -106,6 +106,11 @@ impl Smmu {
         self.geometry.lines()
     }
 
+    /// The operations of a bank, to look at.
+    pub(crate) fn operations(&self, bank: u8) -> Option<&Operations> {
+        self.operations.get(usize::from(bank))
+    }
+
     pub(crate) fn operations_of(&mut self, bank: u8) -> Option<&mut Operations> {
         self.operations.get_mut(usize::from(bank))
     }
