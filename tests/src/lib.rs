@@ -2,5 +2,6 @@
 
 //! Whole-process tests: protocol, driver replay, guest boots.
 
+pub mod qmp;
 pub mod raw;
 pub mod served;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use smmu_emu::{DelayRule, MarkRule, Marks};
+use smmu_emu::{DelayRule, MarkRule, Marks, Plan};
 
 use super::*;
 use crate::function::Function;
@@ -29,8 +29,6 @@ fn context() -> Context {
         .collect();
     Context::new(&devices).unwrap()
 }
-
-use smmu_emu::Plan;
 
 fn call(context: &Context, command: &str, arguments: Value) -> Result<Value, String> {
     let Value::Object(arguments) = arguments else {
@@ -103,7 +101,7 @@ fn registers_by_name() {
     let scr0 = call(&context, "register-read", json!({ "smmu": "a", "name": "sCR0" })).unwrap();
     assert_eq!(
         (&scr0["value"], &scr0["fields"]["clientpd"]),
-        (&json!(1), &json!(true))
+        (&json!(0x20_0001), &json!(true))
     );
     let smr = json!({ "smmu": "a", "name": "SMRn", "index": 2, "value": "0x8001_0002" });
     assert_eq!(
