@@ -108,17 +108,25 @@ impl QmpClient {
         }
     }
 
+    /// The next event, or answer.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn next_event(&mut self) -> Result<Value> {
+        if self.events.is_empty() {
+            self.receive()
+        } else {
+            Ok(self.events.remove(0))
+        }
+    }
+
     /// The data of the next event of this name; others are dropped.
     ///
     /// # Errors
     /// It does not come.
     pub fn event(&mut self, name: &str) -> Result<Value> {
         loop {
-            let event = if self.events.is_empty() {
-                self.receive()?
-            } else {
-                self.events.remove(0)
-            };
+            let event = self.next_event()?;
             if event["event"] == name {
                 ensure!(
                     event["timestamp"]["seconds"].as_u64() > Some(1_700_000_000),

@@ -103,7 +103,7 @@ fn qemu_qmp_drives_the_control_socket() {
         .unwrap();
     let typed = b"query-commands\n\
         register-read smmu=a name=sCR0\n\
-        delay-add smmu=a site=context-sync bank=1 time_us.min=1 time_us.max=50\n\
+        delay-add smmu=a site=context-sync bank=1 time_us={\"min\":1,\"max\":50}\n\
         delay-list\n\
         mark-raise mark=guest\n\
         \n\

@@ -173,7 +173,7 @@ fn events_of_one_kind_are_bounded() {
         client.execute("mark-raise", json!({ "mark": "guest" })).unwrap();
         let (mut received, mut suppressed) = (0_u64, 0);
         loop {
-            let event = client.receive().unwrap();
+            let event = client.next_event().unwrap();
             match event["event"].as_str() {
                 Some("DELAY_FIRED") => {
                     received += 1;
