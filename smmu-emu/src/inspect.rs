@@ -57,8 +57,8 @@ pub struct Delay {
 impl Smmu {
     /// The registers that this configuration has in a frame, in address order.
     pub fn registers_of(&self, frame: Frame) -> impl Iterator<Item = Register> + use<'_> {
-        let gr0 = (frame == Frame::Gr0).then_some(Gr0::ALL).unwrap_or_default();
-        let gr1 = (frame == Frame::Gr1).then_some(Gr1::ALL).unwrap_or_default();
+        let gr0: &[Gr0] = if frame == Frame::Gr0 { Gr0::ALL } else { &[] };
+        let gr1: &[Gr1] = if frame == Frame::Gr1 { Gr1::ALL } else { &[] };
         let bank = match frame {
             Frame::Context(bank) if bank < self.geometry.context_banks => u8::try_from(bank).ok(),
             _ => None,
