@@ -197,7 +197,7 @@ impl Smmu {
     }
 
     /// FORMAT of a bank follows its configuration at any time (IHI 0062D §3.5, [`Format`]).
-    fn fault_status(&self, target: Target, stored: u64) -> u64 {
+    pub(crate) fn fault_status(&self, target: Target, stored: u64) -> u64 {
         match target {
             Target::Gr0(..) | Target::Gr1(..) => stored,
             Target::Cb(_, bank) => stored | u64::from(Format::in_fsr(self.registers.format(bank))),

@@ -4,6 +4,8 @@
 
 use thiserror::Error;
 
+use crate::plan::Site;
+
 /// An interrupt output of the SMMU.
 ///
 /// SMMUv2 has two logical global pins, `NSgIrpt` and `NSgCfgIrpt`; boards wire them together
@@ -73,6 +75,17 @@ impl Access {
     pub const RESERVED: &'static str = "RESERVED";
 }
 
+/// A rule of the timing plan hit an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delayed {
+    /// Number of the rule, as in [`crate::inspect::Delay`].
+    pub rule: u64,
+    /// The status that stays busy.
+    pub site: Site,
+    /// The context bank; `None` for a global operation.
+    pub bank: Option<u8>,
+}
+
 /// What the model asks of its surroundings. One implementation per process that hosts it; tests have their own.
 pub trait Env {
     /// Nanoseconds of a monotonic clock with any origin.
@@ -106,6 +119,11 @@ pub trait Env {
     /// A register access took effect. Does nothing unless overridden.
     fn access(&mut self, access: &Access) {
         let _ = access;
+    }
+
+    /// A rule of the timing plan hit an operation. Does nothing unless overridden.
+    fn delayed(&mut self, delayed: &Delayed) {
+        let _ = delayed;
     }
 
     /// Whether the mark of this name has been raised (see [`crate::mark`]).

@@ -17,6 +17,7 @@
 //! | `place`, `secure`, `mmio`, `effects` | from an offset to a register; who sees it; access rules; side effects |
 //! | `pmu` | the performance monitor |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
+//! | [`inspect`] | looking at registers and the plan from outside, without side effects |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `stall` | transactions that wait for software |
 //! | `tlb` | what is known of earlier walks, and how software invalidates it |
@@ -50,6 +51,7 @@ pub mod env;
 mod epoch;
 pub mod fault;
 mod identity;
+pub mod inspect;
 pub mod mark;
 mod mmio;
 mod options;
@@ -73,8 +75,9 @@ pub mod translate;
 mod walk;
 
 pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset, TlbMode};
-pub use env::{Access, AccessKind, BusError, Env, Frame, Line};
+pub use env::{Access, AccessKind, BusError, Delayed, Env, Frame, Line};
 pub use fault::Fault;
+pub use inspect::{Delay, Register};
 pub use mark::{MarkError, MarkRule, Marks};
 pub use plan::{DelayRule, Plan, PlanError, Site};
 pub use smmu::Smmu;

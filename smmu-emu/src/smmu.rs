@@ -58,6 +58,11 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
+    /// Whether it is still under way, without a status read.
+    pub(crate) fn is_busy(&self, env: &dyn Env, epoch: &Epoch) -> bool {
+        self.busy.is_busy(env) || !epoch.has_passed(self.barrier)
+    }
+
     /// A status read: whether it is still under way. Idle once is idle for good.
     pub(crate) fn poll(&mut self, env: &dyn Env, epoch: &Epoch) -> bool {
         if epoch.has_passed(self.barrier) {
@@ -173,6 +178,11 @@ impl Smmu {
 
     pub(crate) fn epoch(&self) -> Arc<Epoch> {
         Arc::clone(&self.epoch)
+    }
+
+    /// The operations of a bank, to look at.
+    pub(crate) fn operations(&self, bank: u8) -> Option<&Operations> {
+        self.operations.get(usize::from(bank))
     }
 
     pub(crate) fn operations_of(&mut self, bank: u8) -> Option<&mut Operations> {

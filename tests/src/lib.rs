@@ -3,5 +3,6 @@
 //! Whole-process tests: protocol, driver replay, guest boots, QEMU's MMU as an oracle.
 
 pub mod oracle;
+pub mod qmp;
 pub mod raw;
 pub mod served;
