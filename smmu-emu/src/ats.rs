@@ -2,64 +2,209 @@
 
 //! Address translation operations: software asks the SMMU where an address leads (IHI 0062D §4).
 //!
-//! An operation walks and completes within the write. The timing plan may keep `CBn_ATSR.ACTIVE` set for longer; until
-//! it clears, `CBn_PAR` shows what it held before.
+//! An operation walks and completes within the write, unless the stage 2 bank of a nested translation stalls it: then it
+//! completes within the write of that bank's RESUME. The timing plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
+//! clears, `CBn_PAR` shows what it held before.
 
-use arbitrary_int::traits::Integer;
-use arbitrary_int::{u2, u36};
+use core::cell::RefCell;
 
 use crate::Smmu;
-use crate::env::Env;
-use crate::fault;
+use crate::env::{Env, Line};
+use crate::fault::{Disposition, GlobalCause, GlobalFault, Origin};
 use crate::options::{self, Target};
+use crate::par;
 use crate::plan::Site;
-use crate::regime::{self, Regime};
 use crate::spec::bank::Format;
 use crate::spec::cb::Cb;
-use crate::spec::desc::ParSuccess;
 use crate::spec::global::Gats;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::BankType;
-use crate::translate::Intent;
+use crate::stall::Gate;
+use crate::stream;
+use crate::translate::{Intent, Transaction, Visit};
+use crate::walk::{Physical, Stages, WalkFault};
 
 /// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
 const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
+/// F and ICF of GPAR: the bank is nested in one that cannot be used (§4.3).
+const GPAR_INVALID_CONTEXT: u64 = 1 << 29 | 1;
+/// F and ATOT of PAR: stage 2 has ended the operation (§4.2.4).
+const PAR_TERMINATED: u64 = 1 << 31 | 1;
+
+/// An operation of a context bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    /// What was written: the address.
+    value: u64,
+    intent: Intent,
+}
+
+/// An operation that waits for software to decide about the stage 2 bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// The stage 2 bank.
+    second: u8,
+    /// It is the one that the stage 2 bank has recorded.
+    recorded: bool,
+    operation: Operation,
+}
 
 impl Smmu {
     /// `CBn_ATS1*`, `GATS1*` or `GATS12*` is written.
     pub(crate) fn ats(&mut self, env: &mut dyn Env, target: Target, value: u64, intent: Intent) {
         match target {
-            Target::Gr0(..) | Target::Gr1(..) => {
-                self.global_ats(env, Gats::new_with_raw_value(value), intent)
+            Target::Gr0(register, _) => {
+                let stages = if stage1_only(register) {
+                    Stages::First
+                } else {
+                    Stages::All
+                };
+                self.global_ats(env, Gats::new_with_raw_value(value), intent, stages);
             }
+            // No operation stands there.
+            Target::Gr1(..) => {}
             Target::Cb(_, bank) => self.context_ats(env, bank, value, intent),
         }
     }
 
-    /// A stage 2 bank has no such operation. A fault shows in PAR alone: nothing is recorded.
+    /// A stage 2 bank has no such operation.
     fn context_ats(&mut self, env: &mut dyn Env, bank: u8, value: u64, intent: Intent) {
         if self.registers.cbar(bank).kind() == BankType::Stage2 {
             return;
         }
-        let par = self.par(env, bank, value, intent);
         let busy = self.timing.start(env, Site::Ats, Some(bank));
         if let Some(operations) = self.operations_of(bank) {
             operations.ats = busy;
+            operations.par = None;
+            operations.waiting = None;
+        }
+        self.run_operation(env, bank, Operation { value, intent });
+    }
+
+    /// Runs an operation, for the first time or again after a stall of the stage 2 bank. What the bank itself has recorded
+    /// does not hold it up (§4.2.4).
+    fn run_operation(&mut self, env: &mut dyn Env, bank: u8, operation: Operation) {
+        if let Some(second) = self.second_bank(bank) {
+            if let Err((cause, nested)) = stream::check_bank(&self.registers, &self.geometry, bank) {
+                let transaction = operation.visit(bank).transaction;
+                let fault = GlobalFault {
+                    cause,
+                    nested,
+                    transaction,
+                };
+                self.record_global(env, &fault, Origin::Operation);
+                return self.complete(env, bank, PAR_TERMINATED);
+            }
+            match self.gate(second) {
+                Gate::Open => {}
+                Gate::Wait => return self.wait(bank, second, operation, false),
+                Gate::Terminate => return self.complete(env, bank, PAR_TERMINATED),
+            }
+        }
+        let result = self.par(env, bank, operation.value, operation.intent, Stages::First);
+        self.conclude(env, bank, operation, result);
+    }
+
+    /// A fault of stage 1 shows in PAR alone. One of stage 2 of a nested translation is recorded in the stage 2 bank,
+    /// and terminates the operation or stalls it as that bank says (§4.2.4).
+    fn conclude(
+        &mut self,
+        env: &mut dyn Env,
+        bank: u8,
+        operation: Operation,
+        result: Result<u64, WalkFault>,
+    ) {
+        let par = match result {
+            Ok(par) => par,
+            Err(fault) => {
+                let recorded = self.context_fault(&operation.visit(bank), fault);
+                if recorded.nested.is_none() {
+                    par::fault(fault, self.registers.format(bank), false)
+                } else {
+                    match self.record_context(env, &recorded, Origin::Operation) {
+                        Disposition::Terminate => par::fault(fault, self.registers.format(bank), true),
+                        Disposition::Stall => return self.wait(bank, recorded.bank, operation, true),
+                        Disposition::Wait => return self.wait(bank, recorded.bank, operation, false),
+                    }
+                }
+            }
+        };
+        self.complete(env, bank, par);
+    }
+
+    fn wait(&mut self, bank: u8, second: u8, operation: Operation, recorded: bool) {
+        if let Some(operations) = self.operations_of(bank) {
+            operations.waiting = Some(Waiting {
+                second,
+                recorded,
+                operation,
+            });
+        }
+    }
+
+    fn complete(&mut self, env: &dyn Env, bank: u8, par: u64) {
+        if let Some(operations) = self.operations_of(bank) {
             operations.par = Some(par);
         }
         self.take_result(env, bank);
     }
 
-    /// With stage 2 bypassed the operations for one stage and for both translate alike.
-    fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent) {
+    /// The stall of a stage 2 bank ends: operations that wait for it are run again, except that the recorded one or
+    /// all of them may end.
+    pub(crate) fn release_operations(&mut self, env: &mut dyn Env, second: u8, end: bool, end_all: bool) {
+        self.for_waiting(second, |smmu, bank, waiting| {
+            if end_all || (end && waiting.recorded) {
+                smmu.complete(env, bank, PAR_TERMINATED);
+            } else {
+                smmu.run_operation(env, bank, waiting.operation);
+            }
+        });
+    }
+
+    /// Operations that wait for the end of another stall are run again.
+    pub(crate) fn retry_waiting_operations(&mut self, env: &mut dyn Env, second: u8) {
+        self.for_waiting(second, |smmu, bank, waiting| {
+            if waiting.recorded {
+                smmu.wait(bank, second, waiting.operation, true);
+            } else {
+                smmu.run_operation(env, bank, waiting.operation);
+            }
+        });
+    }
+
+    /// Takes out every operation that waits for a bank and hands it over, once.
+    fn for_waiting(&mut self, second: u8, mut act: impl FnMut(&mut Self, u8, Waiting)) {
+        for line in self.geometry.lines() {
+            let Line::Context(bank) = line else { continue };
+            let taken = self
+                .operations_of(bank)
+                .and_then(|operations| operations.waiting.take_if(|waiting| waiting.second == second));
+            if let Some(waiting) = taken {
+                act(self, bank, waiting);
+            }
+        }
+    }
+
+    /// `GATS1*` give an intermediate address, `GATS12*` a physical one; with stage 2 bypassed they are alike. They record
+    /// nothing, wait for nothing, and take no notice of what a bank has recorded (§4.3).
+    fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent, stages: Stages) {
         let bank = operation.ndx();
         let usable = u16::from(bank) < self.geometry.context_banks
             && options::has_stage1(&self.geometry, bank)
             && self.registers.cbar(bank).kind() != BankType::Stage2;
-        let par = if usable {
-            self.par(env, bank, operation.address().value() << 12, intent)
+        let nested = usable && self.second_bank(bank).is_some();
+        let checked = if nested {
+            stream::check_bank(&self.registers, &self.geometry, bank)
         } else {
-            GPAR_UNIMPLEMENTED_BANK
+            Ok(())
+        };
+        let par = match checked {
+            _ if !usable => GPAR_UNIMPLEMENTED_BANK,
+            Err((GlobalCause::UnimplementedBank, _)) => GPAR_UNIMPLEMENTED_BANK,
+            Err(_) => GPAR_INVALID_CONTEXT,
+            Ok(()) => self
+                .par(env, bank, operation.address().value() << 12, intent, stages)
+                .unwrap_or_else(|fault| par::fault(fault, self.registers.format(bank), false)),
         };
         self.registers.gr0.set(Gr0::Gpar, 0, par);
     }
@@ -70,7 +215,7 @@ impl Smmu {
             Target::Gr0(..) | Target::Gr1(..) => false,
             Target::Cb(_, bank) => self
                 .operations_of(bank)
-                .is_some_and(|operations| operations.ats.poll(env)),
+                .is_some_and(|operations| operations.waiting.is_some() || operations.ats.poll(env)),
         }
     }
 
@@ -96,6 +241,7 @@ impl Smmu {
 
     fn take_result(&mut self, env: &dyn Env, bank: u8) {
         if let Some(operations) = self.operations_of(bank)
+            && operations.waiting.is_none()
             && !operations.ats.is_busy(env)
             && let Some(par) = operations.par.take()
         {
@@ -104,7 +250,14 @@ impl Smmu {
     }
 
     /// The result of translating an address: software supplies it whole, there is no sign extension.
-    fn par(&self, env: &dyn Env, bank: u8, value: u64, intent: Intent) -> u64 {
+    fn par(
+        &self,
+        env: &dyn Env,
+        bank: u8,
+        value: u64,
+        intent: Intent,
+        stages: Stages,
+    ) -> Result<u64, WalkFault> {
         let format = self.registers.format(bank);
         // The upper half of a 64-bit write to an AArch32 bank is ignored.
         let value = if format == Format::AArch64 {
@@ -112,18 +265,35 @@ impl Smmu {
         } else {
             value & u64::from(u32::MAX)
         };
-        match self.translate_in(env, bank, value, intent) {
-            Ok(leaf) => ParSuccess::ZERO
-                .with_attr(leaf.attributes)
-                .with_pa(u36::masked_new(leaf.address >> 12))
-                .with_one(true)
-                .with_sh(u2::masked_new(leaf.shareability))
-                .raw_value(),
-            Err(fault) => {
-                let regime = regime::decode(&self.registers, &self.geometry, bank);
-                let stage2 = matches!(regime, Regime::NotModelled { stage2: true });
-                fault::par(fault, format as u8, stage2)
-            }
+        // Operations use the TLB and add nothing to it.
+        let learnt = RefCell::default();
+        let leaf = self.translate_in(Physical::read_only(env), bank, value, intent, stages, &learnt);
+        leaf.map(|leaf| par::success(&leaf, format))
+    }
+}
+
+/// `GATS1*` rather than `GATS12*`.
+fn stage1_only(register: Gr0) -> bool {
+    matches!(
+        register,
+        Gr0::Gats1ur | Gr0::Gats1uw | Gr0::Gats1pr | Gr0::Gats1pw
+    )
+}
+
+impl Operation {
+    /// As a transaction of no stream.
+    fn visit(self, bank: u8) -> Visit {
+        Visit {
+            bank,
+            intent: self.intent,
+            transaction: Transaction {
+                stream_id: 0,
+                address: self.value,
+                intent: self.intent,
+            },
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,21 +21,11 @@ use thiserror::Error;
 use crate::env::Line;
 use crate::plan::PlanError;
 
-/// The implementation that the model starts from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Preset {
-    /// An Arm MMU-500 r2 as in ZynqMP, with that part's reset values: 16 context banks, 48 stream-matching
-    /// groups, no address translation operations (`IDR0.ATOSNS` = 1).
-    #[default]
-    #[serde(rename = "mmu-500")]
-    Mmu500,
-    /// The same with address translation operations, so that Linux' `iova_to_phys` asks the hardware.
-    #[serde(rename = "mmu-500-ats")]
-    Mmu500Ats,
-    /// An SMMUv2 with every format and granule of the model, without MMU-500's implementation-defined registers.
-    #[serde(rename = "smmuv2-generic")]
-    Generic,
-}
+mod geometry;
+mod preset;
+
+pub use geometry::{Geometry, Implementation};
+pub use preset::Preset;
 
 /// Size of a register page (`IDR1.PAGESIZE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +36,22 @@ pub enum PageSize {
     /// 64 KiB.
     #[serde(rename = "64k")]
     Size64K,
+}
+
+/// How the model keeps translations (`tlb`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TlbMode {
+    /// Translations are kept, and may be given up at any time.
+    #[default]
+    #[serde(rename = "normal")]
+    Normal,
+    /// Translations are kept until software invalidates them, so that a driver that forgets to is found out. What comes
+    /// when all `tlb_entries` are in use is not kept.
+    #[serde(rename = "strict-stale")]
+    StrictStale,
+    /// Every transaction walks the tables.
+    #[serde(rename = "off")]
+    Off,
 }
 
 impl PageSize {
@@ -74,6 +80,9 @@ pub struct Config {
     /// Number of stream-matching groups, 1 to 128 (`IDR0.NUMSMRG`); 0 is stream indexing (`IDR0.SMS` = 0).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_match_groups: Option<u16>,
+    /// Number of extended stream-matching groups, up to 1024 (`IDR0.EXSMRGS`, `IDR2.EXNUMSMRG`); 0 is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended_stream_match_groups: Option<u16>,
     /// Bits of a stream ID, 1 to 15 (`IDR0.NUMSIDB`); at most 7 with stream indexing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_id_bits: Option<u8>,
@@ -83,6 +92,21 @@ pub struct Config {
     /// Size of a register page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_size: Option<PageSize>,
+    /// Stage 1 translation (`IDR0.S1TS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage1: Option<bool>,
+    /// Stage 2 translation (`IDR0.S2TS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage2: Option<bool>,
+    /// Both stages in one translation (`IDR0.NTS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nested: Option<bool>,
+    /// AArch32 tables of short descriptors (`IDR0.PTFS`); needs `aarch32_long`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aarch32_short: Option<bool>,
+    /// AArch32 tables of long descriptors (`IDR0.PTFS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aarch32_long: Option<bool>,
     /// Address translation operations are there (`IDR0.ATOSNS` = 0).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ats: Option<bool>,
@@ -101,9 +125,34 @@ pub struct Config {
     /// The 64 KiB granule of AArch64 tables (`IDR2.PTFSv8_64kB`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub granule_64k: Option<bool>,
-    /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`, and `IDR2.IAS` with it).
+    /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_bits: Option<u8>,
+    /// Hardware can update access flags and dirty states of AArch64 tables (`IDR1.HAFDBS` = 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware_update: Option<bool>,
+    /// The attributes of table descriptors can be disabled (`IDR2.HADS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hierarchy_disable: Option<bool>,
+    /// Intermediate address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.IAS`); as `address_bits` if that is given alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_bits: Option<u8>,
+    /// Secure software has registers of its own (`IDR0.SES`, which Non-secure software cannot see).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secure_state: Option<bool>,
+    /// Groups of event counters, 0 to 128; each has an interrupt line. No preset has any: Linux has no driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pmu_groups: Option<u8>,
+    /// Event counters in each group, 1 to 15.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pmu_counters: Option<u8>,
+    /// How translations are kept: "normal" (the default), "strict-stale" or "off".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb: Option<TlbMode>,
+    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It holds
+    /// a quarter as many tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb_entries: Option<u32>,
 }
 
 /// A configuration that no SMMUv2 can have.
@@ -124,70 +173,64 @@ pub enum ConfigError {
     Plan(#[from] PlanError),
 }
 
-/// A validated configuration: every number that the registers advertise and the address map follows from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they are the independent feature bits of IDR0 and IDR2"
-)]
-pub struct Geometry {
-    /// The implementation-defined registers and reset values of MMU-500 are there.
-    pub mmu_500: bool,
-    /// Context banks, 1 to 128.
-    pub context_banks: u16,
-    /// Banks with stage 2 only, the lowest ones.
-    pub stage2_only_banks: u16,
-    /// Stream-matching groups; 0 with stream indexing.
-    pub stream_match_groups: u16,
-    /// Bits of a stream ID.
-    pub stream_id_bits: u8,
-    /// 16-bit stream IDs can be enabled.
-    pub extended_stream_ids: bool,
-    /// Size of a register page.
-    pub page_size: PageSize,
-    /// log2 of the number of pages in each half of the register space (`IDR1.NUMPAGENDXB` + 1).
-    pub page_count_shift: u32,
-    /// Address translation operations are there.
-    pub ats: bool,
-    /// Table walks snoop.
-    pub coherent_walk: bool,
-    /// 16-bit VMIDs can be enabled.
-    pub vmid16: bool,
-    /// 4 KiB granule.
-    pub granule_4k: bool,
-    /// 16 KiB granule.
-    pub granule_16k: bool,
-    /// 64 KiB granule.
-    pub granule_64k: bool,
-    /// Physical address bits.
-    pub address_bits: u8,
-}
-
 impl Config {
     /// Fills in the preset and checks every field.
     ///
     /// # Errors
     /// [`ConfigError::Field`] names the field and what is allowed.
     pub fn validate(&self) -> Result<Geometry, ConfigError> {
-        let generic = self.preset == Preset::Generic;
-        let groups = self.stream_match_groups.unwrap_or(48);
-        let indexing = groups == 0;
+        let preset = self.preset.geometry();
+        let groups = self.stream_match_groups.unwrap_or(preset.stream_match_groups);
+        let banks = self.context_banks.unwrap_or(preset.context_banks);
+        let stage1 = self.stage1.unwrap_or(preset.stage1);
+        let stage2 = self.stage2.unwrap_or(preset.stage2);
+        let tlb = self.tlb.unwrap_or(preset.tlb);
         let geometry = Geometry {
-            mmu_500: !generic,
-            context_banks: self.context_banks.unwrap_or(16),
-            stage2_only_banks: self.stage2_only_banks.unwrap_or(0),
+            implementation: preset.implementation,
+            context_banks: banks,
+            stage2_only_banks: self.stage2_only_banks.unwrap_or(if stage1 {
+                preset.stage2_only_banks.min(banks)
+            } else {
+                banks
+            }),
             stream_match_groups: groups,
-            stream_id_bits: self.stream_id_bits.unwrap_or(if indexing { 7 } else { 15 }),
-            extended_stream_ids: self.extended_stream_ids.unwrap_or(false),
-            page_size: self.page_size.unwrap_or(PageSize::Size4K),
-            page_count_shift: 0,
-            ats: self.ats.unwrap_or(self.preset != Preset::Mmu500),
-            coherent_walk: self.coherent_walk.unwrap_or(generic),
-            vmid16: self.vmid16.unwrap_or(generic),
-            granule_4k: self.granule_4k.unwrap_or(true),
-            granule_16k: self.granule_16k.unwrap_or(generic),
-            granule_64k: self.granule_64k.unwrap_or(true),
-            address_bits: self.address_bits.unwrap_or(48),
+            extended_stream_match_groups: self
+                .extended_stream_match_groups
+                .unwrap_or(preset.extended_stream_match_groups),
+            stream_id_bits: self.stream_id_bits.unwrap_or(if groups == 0 {
+                7
+            } else {
+                preset.stream_id_bits
+            }),
+            extended_stream_ids: self.extended_stream_ids.unwrap_or(preset.extended_stream_ids),
+            page_size: self.page_size.unwrap_or(preset.page_size),
+            stage1,
+            stage2,
+            nested: self.nested.unwrap_or(preset.nested && stage1 && stage2),
+            aarch32_short: self.aarch32_short.unwrap_or(preset.aarch32_short),
+            aarch32_long: self.aarch32_long.unwrap_or(preset.aarch32_long),
+            ats: self.ats.unwrap_or(preset.ats && stage1),
+            coherent_walk: self.coherent_walk.unwrap_or(preset.coherent_walk),
+            vmid16: self.vmid16.unwrap_or(preset.vmid16),
+            granule_4k: self.granule_4k.unwrap_or(preset.granule_4k),
+            granule_16k: self.granule_16k.unwrap_or(preset.granule_16k),
+            granule_64k: self.granule_64k.unwrap_or(preset.granule_64k),
+            address_bits: self.address_bits.unwrap_or(preset.address_bits),
+            input_bits: self
+                .input_bits
+                .unwrap_or(self.address_bits.unwrap_or(preset.input_bits)),
+            hardware_update: self.hardware_update.unwrap_or(preset.hardware_update),
+            hierarchy_disable: self.hierarchy_disable.unwrap_or(preset.hierarchy_disable),
+            tlb,
+            tlb_entries: self.tlb_entries.unwrap_or(if tlb == TlbMode::StrictStale {
+                1 << 16
+            } else {
+                preset.tlb_entries
+            }),
+            secure_state: self.secure_state.unwrap_or(preset.secure_state),
+            pmu_groups: self.pmu_groups.unwrap_or(preset.pmu_groups),
+            pmu_counters: self.pmu_counters.unwrap_or(preset.pmu_counters),
+            page_count_shift: preset.page_count_shift,
         };
         geometry.check()?;
         Ok(geometry.with_pages())
@@ -206,101 +249,5 @@ impl Config {
     pub fn interrupt_lines(&self) -> Vec<Line> {
         self.validate()
             .map_or(Vec::new(), |geometry| geometry.lines().collect())
-    }
-}
-
-/// Fails with the field and its value unless the condition holds.
-macro_rules! require {
-    ($self:ident . $field:ident, $condition:expr, $($allowed:tt)+) => {
-        if !$condition {
-            return Err(ConfigError::Field {
-                field: stringify!($field),
-                value: $self.$field.to_string(),
-                allowed: format!($($allowed)+),
-            });
-        }
-    };
-}
-
-impl Geometry {
-    fn check(&self) -> Result<(), ConfigError> {
-        let indexing = self.stream_match_groups == 0;
-        let banks = self.context_banks;
-        require!(self.context_banks, (1..=128).contains(&banks), "must be 1 to 128");
-        require!(
-            self.stage2_only_banks,
-            self.stage2_only_banks <= banks,
-            "must be 0 to {banks}, the number of context banks"
-        );
-        require!(
-            self.stream_match_groups,
-            self.stream_match_groups <= 128,
-            "must be 0 to 128"
-        );
-        let most = if indexing { 7 } else { 15 };
-        let why = if indexing {
-            " with stream indexing (`stream_match_groups` = 0)"
-        } else {
-            ""
-        };
-        require!(
-            self.stream_id_bits,
-            (1..=most).contains(&self.stream_id_bits),
-            "must be 1 to {most}{why}"
-        );
-        require!(
-            self.extended_stream_ids,
-            !self.extended_stream_ids || self.stream_id_bits == 15,
-            "needs `stream_id_bits` = 15 and stream matching"
-        );
-        require!(
-            self.address_bits,
-            [32, 36, 40, 42, 44, 48].contains(&self.address_bits),
-            "must be 32, 36, 40, 42, 44 or 48"
-        );
-        let granule = self.granule_4k || self.granule_16k || self.granule_64k;
-        require!(
-            self.granule_4k,
-            granule,
-            "one of `granule_4k`, `granule_16k`, `granule_64k` must be true"
-        );
-        Ok(())
-    }
-
-    /// NUMPAGE is the smallest power of two, and at least 16 as in MMU-500, that holds all context banks.
-    fn with_pages(self) -> Self {
-        let pages = self.context_banks.next_power_of_two().max(16);
-        Self {
-            page_count_shift: pages.trailing_zeros(),
-            ..self
-        }
-    }
-
-    /// Pages in each half of the register space (NUMPAGE, IHI 0062D §8.1).
-    #[must_use]
-    pub const fn page_count(&self) -> u64 {
-        1 << self.page_count_shift
-    }
-
-    /// Bytes of the register space (`SMMU_TOP`): two halves of NUMPAGE pages.
-    #[must_use]
-    pub const fn register_space(&self) -> u64 {
-        2 << (self.page_count_shift + self.page_size.shift())
-    }
-
-    /// Number of stream-to-context registers: one per group, or one per stream ID with stream indexing.
-    #[must_use]
-    pub const fn stream_to_context_count(&self) -> u16 {
-        if self.stream_match_groups == 0 {
-            1 << self.stream_id_bits
-        } else {
-            self.stream_match_groups
-        }
-    }
-
-    /// The interrupt lines, the global one first.
-    pub fn lines(&self) -> impl Iterator<Item = Line> + use<> {
-        let banks = u8::try_from(self.context_banks).unwrap_or(u8::MAX);
-        core::iter::once(Line::Global).chain((0..banks).map(Line::Context))
     }
 }

@@ -9,11 +9,14 @@ use crate::Smmu;
 use crate::env::{Env, Line};
 use crate::options::Target;
 use crate::plan::Site;
+use crate::smmu::Sync;
 use crate::spec::bank::{ContextFaults, Format};
 use crate::spec::cb::Cb;
 use crate::spec::global::GlobalFaults;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
+use crate::stall::Release;
+use crate::tlb;
 use crate::translate::Intent;
 
 /// What an access does beyond the row's access rule.
@@ -21,15 +24,17 @@ use crate::translate::Intent;
 pub(crate) enum Effect {
     /// Nothing.
     None,
-    /// Written: interrupt enables may have changed.
-    InterruptEnable,
+    /// Written: interrupt enables may have changed, and what waits may have to go on.
+    Control,
+    /// Written: what a bank translates has changed, and what is stalled in it starts again.
+    BankAttributes,
     /// Written: faults were cleared. Read of a bank's: FORMAT is derived.
     FaultStatus,
     /// Written: sets fault bits.
     FaultRestore,
-    /// Written: a stalled transaction goes on. None ever stalls (see `docs/deviations.md`).
+    /// Written: a stalled transaction starts again or ends.
     Resume,
-    /// Written: drops TLB entries. Every transaction walks, so there are none.
+    /// Written: drops TLB entries.
     Invalidate,
     /// Written: starts a TLB synchronisation.
     Sync,
@@ -68,7 +73,8 @@ const USER_WRITE: Effect = Effect::Translate(Intent {
 pub(crate) fn effect(target: Target) -> Effect {
     match target {
         Target::Gr0(register, _) => global(register),
-        Target::Gr1(Gr1::Cbar | Gr1::Cbfrsynra | Gr1::Cba2r, _) => Effect::None,
+        Target::Gr1(Gr1::Cbar | Gr1::Cba2r, _) => Effect::BankAttributes,
+        Target::Gr1(Gr1::Cbfrsynra, _) => Effect::None,
         Target::Cb(register, _) => context(register),
     }
 }
@@ -76,7 +82,7 @@ pub(crate) fn effect(target: Target) -> Effect {
 #[rustfmt::skip]
 fn global(register: Gr0) -> Effect {
     match register {
-        Gr0::Scr0 => Effect::InterruptEnable,
+        Gr0::Scr0 => Effect::Control,
         Gr0::Sgfsr => Effect::FaultStatus,
         Gr0::Sgfsrrestore => Effect::FaultRestore,
         Gr0::Tlbivmid | Gr0::Tlbiallnsnh | Gr0::Tlbiallh | Gr0::Tlbivah | Gr0::Tlbivalh64 | Gr0::Tlbivmids1
@@ -104,7 +110,7 @@ fn global(register: Gr0) -> Effect {
 #[rustfmt::skip]
 fn context(register: Cb) -> Effect {
     match register {
-        Cb::Sctlr => Effect::InterruptEnable,
+        Cb::Sctlr => Effect::Control,
         Cb::Resume => Effect::Resume,
         Cb::Fsr => Effect::FaultStatus,
         Cb::Fsrrestore => Effect::FaultRestore,
@@ -134,7 +140,8 @@ impl Smmu {
             Effect::TranslateResult => self.ats_result(env, target, stored),
             Effect::FaultStatus => self.fault_status(target, stored),
             Effect::None
-            | Effect::InterruptEnable
+            | Effect::Control
+            | Effect::BankAttributes
             | Effect::FaultRestore
             | Effect::Resume
             | Effect::Invalidate
@@ -146,21 +153,51 @@ impl Smmu {
     /// Acts on a write that has been stored; `value` is what arrived, less the bits that do not exist.
     pub(crate) fn write_effect(&mut self, env: &mut dyn Env, target: Target, value: u64) {
         match effect(target) {
-            Effect::InterruptEnable | Effect::FaultStatus => self.update_line(env, line_of(target), true),
+            Effect::Control => self.control_changed(env, target),
+            Effect::BankAttributes => {
+                if let Target::Gr1(_, bank) = target
+                    && let Ok(bank) = u8::try_from(bank)
+                {
+                    self.release(env, bank, Release::Retry);
+                }
+            }
+            Effect::FaultStatus => self.update_line(env, line_of(target), true),
+            Effect::Resume => self.resume_written(env, target, value),
             Effect::FaultRestore => self.restore_faults(env, target, value),
             Effect::Sync => self.start_sync(env, target),
             Effect::Translate(intent) => self.ats(env, target, value, intent),
             Effect::TranslateResult => self.drop_ats_result(target),
-            Effect::None
-            | Effect::Resume
-            | Effect::Invalidate
-            | Effect::SyncStatus
-            | Effect::TranslateStatus => {}
+            Effect::Invalidate => {
+                if let Some(operation) = tlb::decode(&self.registers, target, value) {
+                    self.tlb.invalidate(operation);
+                }
+            }
+            Effect::None | Effect::SyncStatus | Effect::TranslateStatus => {}
+        }
+    }
+
+    fn control_changed(&mut self, env: &mut dyn Env, target: Target) {
+        self.update_line(env, line_of(target), true);
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => self.global_control_changed(env),
+            Target::Cb(_, bank) => self.bank_control_changed(env, bank),
+        }
+    }
+
+    /// RESUME.TnR: 0 is retry, 1 is terminate.
+    fn resume_written(&mut self, env: &mut dyn Env, target: Target, value: u64) {
+        if let Target::Cb(_, bank) = target {
+            let release = if value & 1 == 1 {
+                Release::Terminate
+            } else {
+                Release::Retry
+            };
+            self.release(env, bank, release);
         }
     }
 
     /// FORMAT of a bank follows its configuration at any time (IHI 0062D §3.5, [`Format`]).
-    fn fault_status(&self, target: Target, stored: u64) -> u64 {
+    pub(crate) fn fault_status(&self, target: Target, stored: u64) -> u64 {
         match target {
             Target::Gr0(..) | Target::Gr1(..) => stored,
             Target::Cb(_, bank) => stored | u64::from(Format::in_fsr(self.registers.format(bank))),
@@ -168,25 +205,25 @@ impl Smmu {
     }
 
     fn sync_status(&mut self, env: &dyn Env, target: Target) -> bool {
-        match target {
-            Target::Gr0(..) | Target::Gr1(..) => self.global_sync.poll(env),
-            Target::Cb(_, bank) => self
-                .operations_of(bank)
-                .is_some_and(|operations| operations.sync.poll(env)),
-        }
+        let epoch = self.epoch();
+        self.sync_of(target).is_some_and(|sync| sync.poll(env, &epoch))
     }
 
     fn start_sync(&mut self, env: &mut dyn Env, target: Target) {
+        let barrier = self.epoch.barrier();
+        let busy = match target {
+            Target::Gr0(..) | Target::Gr1(..) => self.timing.start(env, Site::GlobalSync, None),
+            Target::Cb(_, bank) => self.timing.start(env, Site::ContextSync, Some(bank)),
+        };
+        if let Some(sync) = self.sync_of(target) {
+            *sync = Sync { busy, barrier };
+        }
+    }
+
+    fn sync_of(&mut self, target: Target) -> Option<&mut Sync> {
         match target {
-            Target::Gr0(..) | Target::Gr1(..) => {
-                self.global_sync = self.timing.start(env, Site::GlobalSync, None);
-            }
-            Target::Cb(_, bank) => {
-                let busy = self.timing.start(env, Site::ContextSync, Some(bank));
-                if let Some(operations) = self.operations_of(bank) {
-                    operations.sync = busy;
-                }
-            }
+            Target::Gr0(..) | Target::Gr1(..) => Some(&mut self.global_sync),
+            Target::Cb(_, bank) => self.operations_of(bank).map(|operations| &mut operations.sync),
         }
     }
 

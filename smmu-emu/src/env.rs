@@ -4,6 +4,8 @@
 
 use thiserror::Error;
 
+use crate::plan::Site;
+
 /// An interrupt output of the SMMU.
 ///
 /// SMMUv2 has two logical global pins, `NSgIrpt` and `NSgCfgIrpt`; boards wire them together
@@ -14,6 +16,8 @@ pub enum Line {
     Global,
     /// Faults of the context bank with this index.
     Context(u8),
+    /// Overflow of an event counter of the group with this index.
+    Pmu(u8),
 }
 
 /// The memory system refused an access: the architecture's external abort.
@@ -38,7 +42,7 @@ pub enum Frame {
     Gr0,
     /// Global register space 1, page 1.
     Gr1,
-    /// Global pages 2 and above; the model has no registers there.
+    /// Global pages 2 and above: the performance monitor, and what implementations and extensions have.
     Global(u16),
     /// The page of a context bank, implemented or not.
     Context(u16),
@@ -71,6 +75,17 @@ impl Access {
     pub const RESERVED: &'static str = "RESERVED";
 }
 
+/// A rule of the timing plan hit an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delayed {
+    /// Number of the rule, as in [`crate::inspect::Delay`].
+    pub rule: u64,
+    /// The status that stays busy.
+    pub site: Site,
+    /// The context bank; `None` for a global operation.
+    pub bank: Option<u8>,
+}
+
 /// What the model asks of its surroundings. One implementation per process that hosts it; tests have their own.
 pub trait Env {
     /// Nanoseconds of a monotonic clock with any origin.
@@ -81,6 +96,16 @@ pub trait Env {
     /// # Errors
     /// [`BusError`] if any byte of the range is not memory; the walk then ends in an external fault.
     fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError>;
+
+    /// Replaces the little-endian word of eight bytes at an address, aligned, if it is `old`, atomically, and returns what it was.
+    /// For hardware update of translation table descriptors (`Config::hardware_update`).
+    ///
+    /// # Errors
+    /// [`BusError`] if memory cannot do that there, as unless overridden; the walk then ends in an external fault.
+    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
+        let _ = (address, old, new);
+        Err(BusError)
+    }
 
     /// Sets an interrupt line.
     ///
@@ -96,9 +121,23 @@ pub trait Env {
         let _ = access;
     }
 
+    /// A rule of the timing plan hit an operation. Does nothing unless overridden.
+    fn delayed(&mut self, delayed: &Delayed) {
+        let _ = delayed;
+    }
+
     /// Whether the mark of this name has been raised (see [`crate::mark`]).
     fn mark(&self, name: &str) -> bool {
         let _ = name;
         false
+    }
+
+    /// What waits for a context bank may have been decided: the host asks [`Smmu::resume`] again for every
+    /// [`Stall`] of the bank, though not from within this call. Does nothing unless overridden.
+    ///
+    /// [`Smmu::resume`]: crate::Smmu::resume
+    /// [`Stall`]: crate::Stall
+    fn resumed(&mut self, bank: u8) {
+        let _ = bank;
     }
 }

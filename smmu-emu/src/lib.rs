@@ -2,7 +2,7 @@
 
 //! A model of the Arm SMMUv2 (IHI 0062 issue D): registers, stream matching, translation, timing.
 //!
-//! The crate is pure: no input or output, no threads, no clock. Whatever comes from outside comes through [`Env`].
+//! The crate is pure: no input or output, no threads of its own, no clock. Whatever comes from outside comes through [`Env`].
 //! What a guest does wrong ends in a fault register, never in a Rust error or a panic.
 //!
 //! | module | holds |
@@ -14,10 +14,15 @@
 //! | [`regs`] | what a register table is |
 //! | [`spec`] | the tables and field types of SMMUv2, no algorithms |
 //! | `state`, `identity`, `options` | the register file, what it advertises, what a configuration leaves out |
-//! | `mmio`, `effects` | from a bus access to a register; the side effects |
-//! | [`translate`] | the life of a transaction: `stream`, then `regime`, then `walk` |
+//! | `place`, `secure`, `mmio`, `effects` | from an offset to a register; who sees it; access rules; side effects |
+//! | `pmu` | the performance monitor |
+//! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
+//! | [`inspect`] | looking at registers and the plan from outside, without side effects |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
-//! | `ats`, `timing` | address translation operations; the plan at work |
+//! | `stall` | transactions that wait for software |
+//! | `tlb` | what is known of earlier walks, and how software invalidates it |
+//! | [`tbu`], `epoch`, [`sync`] | translation for threads that run beside the one that serves the registers |
+//! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!
 //! ```
 //! use smmu_emu::{BusError, Config, Env, Line, Plan, Smmu};
@@ -43,27 +48,40 @@ mod ats;
 pub mod config;
 mod effects;
 pub mod env;
+mod epoch;
 pub mod fault;
 mod identity;
+pub mod inspect;
 pub mod mark;
 mod mmio;
 mod options;
+mod par;
+mod place;
 pub mod plan;
+mod pmu;
 mod regime;
 pub mod regs;
+mod secure;
 mod smmu;
 pub mod spec;
+mod stall;
 mod state;
 mod stream;
+pub mod sync;
+pub mod tbu;
 mod timing;
+mod tlb;
 pub mod translate;
 mod walk;
 
-pub use config::{Config, ConfigError, Geometry, PageSize, Preset};
-pub use env::{Access, AccessKind, BusError, Env, Frame, Line};
+pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset, TlbMode};
+pub use env::{Access, AccessKind, BusError, Delayed, Env, Frame, Line};
 pub use fault::Fault;
+pub use inspect::{Delay, Register};
 pub use mark::{MarkError, MarkRule, Marks};
 pub use plan::{DelayRule, Plan, PlanError, Site};
 pub use smmu::Smmu;
 pub use spec::register_names;
+pub use stall::Stall;
+pub use tbu::{Batch, Counters, Tbu};
 pub use translate::{Intent, Response, Transaction, Translation};

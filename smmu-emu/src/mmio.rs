@@ -1,150 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! From a bus access to a register and back: frame, row, width and halves, access rule; then [`crate::effects`].
+//! Register accesses: the place of a register, width and halves, access rule; then [`crate::effects`].
 
 use crate::Smmu;
 use crate::env::{Access, AccessKind, Env, Frame};
 use crate::options::{self, Target};
-use crate::regs::{self, Row, Table};
-use crate::spec::cb::Cb;
+use crate::place::{Hit, Place};
+use crate::regs;
+use crate::secure::{self, Security};
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::Gr1;
-
-/// The part of a register that an access covers.
-struct Hit {
-    target: Target,
-    row: &'static Row,
-    /// Bits from the register's bit 0 to the access's bit 0: 32 for the upper half of a 64-bit register.
-    shift: u32,
-    /// The register's bits that the access covers.
-    lanes: u64,
-}
 
 impl Smmu {
-    /// Reads registers. Any offset and length: what no register answers reads as zero (RAZ).
+    /// Reads registers as Non-secure software. Any offset and length: what no register answers reads as zero (RAZ).
     pub fn read(&mut self, env: &mut dyn Env, offset: u64, data: &mut [u8]) {
-        let (frame, hit) = self.locate(offset, data.len());
-        let value = hit
-            .as_ref()
-            .map_or(0, |hit| (self.load(env, hit.target) & hit.lanes) >> hit.shift);
+        self.read_as(env, Security::NonSecure, offset, data);
+    }
+
+    /// Writes registers as Non-secure software. Any offset and length: what no register takes is ignored (WI).
+    pub fn write(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) {
+        self.write_as(env, Security::NonSecure, offset, data);
+    }
+
+    /// Reads registers as Secure software; the same as [`Self::read`] unless the SMMU has Secure state.
+    pub fn read_secure(&mut self, env: &mut dyn Env, offset: u64, data: &mut [u8]) {
+        self.read_as(env, Security::Secure, offset, data);
+    }
+
+    /// Writes registers as Secure software; the same as [`Self::write`] unless the SMMU has Secure state.
+    pub fn write_secure(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) {
+        self.write_as(env, Security::Secure, offset, data);
+    }
+
+    fn read_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &mut [u8]) {
+        let (frame, hit) = self.locate(offset, data.len(), security);
+        let value = hit.as_ref().map_or(0, |hit| {
+            (self.load(env, hit.place, security) & hit.lanes) >> hit.shift
+        });
         data.fill(0);
         for (byte, from) in data.iter_mut().zip(value.to_le_bytes()) {
             *byte = from;
         }
-        self.report(env, AccessKind::Read, frame, hit.as_ref(), offset, data);
+        report(env, AccessKind::Read, frame, hit.as_ref(), offset, data);
     }
 
-    /// Writes registers. Any offset and length: what no register takes is ignored (WI).
-    pub fn write(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) {
-        let (frame, hit) = self.locate(offset, data.len());
+    fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
+        let (frame, hit) = self.locate(offset, data.len(), security);
         if let Some(hit) = &hit {
+            // Whatever was written may change a translation: no thread's own copies count from here on.
+            self.epoch.advance();
             self.store(env, hit, little_endian(data) << hit.shift);
         }
-        self.report(env, AccessKind::Write, frame, hit.as_ref(), offset, data);
-    }
-
-    fn report(
-        &self,
-        env: &mut dyn Env,
-        kind: AccessKind,
-        frame: Frame,
-        hit: Option<&Hit>,
-        offset: u64,
-        data: &[u8],
-    ) {
-        let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| {
-            let index = match hit.target {
-                Target::Gr0(_, index) | Target::Gr1(_, index) => index,
-                Target::Cb(_, bank) => bank.into(),
-            };
-            (hit.row.name, index)
-        });
-        let width = u8::try_from(data.len()).unwrap_or(u8::MAX);
-        env.access(&Access {
-            name,
-            frame,
-            index,
-            kind,
-            width,
-            value: little_endian(data),
-            offset,
-        });
-    }
-
-    /// The frame of an offset and, if a register answers this width there, the part of it that the access covers.
-    ///
-    /// 32-bit accesses reach every register and both halves of 64-bit ones, 64-bit accesses only 64-bit registers.
-    /// Bytes and halfwords reach none (IHI 0062D §8.1 leaves them open): merging them would clear or trigger.
-    fn locate(&self, offset: u64, width: usize) -> (Frame, Option<Hit>) {
-        let page = offset >> self.geometry.page_size.shift();
-        let pages = self.geometry.page_count();
-        let number = u16::try_from(page % pages).unwrap_or(u16::MAX);
-        let frame = match page / pages {
-            0 if number == 0 => Frame::Gr0,
-            0 if number == 1 => Frame::Gr1,
-            0 => Frame::Global(number),
-            1 => Frame::Context(number),
-            _ => Frame::Outside,
-        };
-        let in_page =
-            u32::try_from(offset & ((1 << self.geometry.page_size.shift()) - 1)).unwrap_or(u32::MAX);
-        let found = match frame {
-            Frame::Gr0 => Gr0::decode(in_page).map(|(reg, index)| (Target::Gr0(reg, index), reg.row())),
-            Frame::Gr1 => Gr1::decode(in_page).map(|(reg, index)| (Target::Gr1(reg, index), reg.row())),
-            Frame::Context(bank) if bank < self.geometry.context_banks => u8::try_from(bank)
-                .ok()
-                .and_then(|bank| Cb::decode(in_page).map(|(reg, _)| (Target::Cb(reg, bank), reg.row()))),
-            Frame::Context(_) | Frame::Global(_) | Frame::Outside => None,
-        };
-        let hit = found.filter(|(target, _)| options::present(&self.geometry, *target));
-        let hit = hit.and_then(|(target, row)| {
-            let byte = (in_page - row.offset) % row.width;
-            let (shift, lanes) = match (width, row.width, byte) {
-                (8, 8, 0) => (0, u64::MAX),
-                (4, _, 0) => (0, u64::from(u32::MAX)),
-                (4, 8, 4) => (32, !u64::from(u32::MAX)),
-                _ => return None,
-            };
-            Some(Hit {
-                target,
-                row,
-                shift,
-                lanes,
-            })
-        });
-        (frame, hit)
+        report(env, AccessKind::Write, frame, hit.as_ref(), offset, data);
     }
 
     /// The register's value as software reads it.
-    fn load(&mut self, env: &dyn Env, target: Target) -> u64 {
-        let stored = match target {
+    fn load(&mut self, env: &mut dyn Env, place: Place, security: Security) -> u64 {
+        match place {
+            Place::Core(target) => {
+                let stored = self.stored(target);
+                let value = self.read_effect(env, target, stored);
+                match target {
+                    Target::Gr0(register, _) => {
+                        secure::identification(&self.registers, &self.geometry, security, register, value)
+                    }
+                    _ => value,
+                }
+            }
+            Place::Secure(register) => self.registers.secure.get(register, 0),
+            Place::Exsmr(group) => self.registers.smr(group).raw_value().into(),
+            Place::Exs2cr(group) => self.registers.s2cr(group).raw_value().into(),
+            Place::Gid(register) => self.registers.gid.get(register, 0),
+            Place::Prr(register) => self.registers.prr.get(register, 0),
+            Place::Pm(register, index) => self.load_pm(env, register, index).into(),
+            Place::BankPm(register, index, bank) => self.load_bank_pm(env, register, index, bank).into(),
+        }
+    }
+
+    fn stored(&self, target: Target) -> u64 {
+        match target {
             Target::Gr0(register, index) => self.registers.gr0.get(register, index),
             Target::Gr1(register, index) => self.registers.gr1.get(register, index),
             Target::Cb(register, bank) => self.registers.bank(bank, register),
-        };
-        self.read_effect(env, target, stored)
+        }
     }
 
     /// Applies the access rule, then the side effect.
     fn store(&mut self, env: &mut dyn Env, hit: &Hit, written: u64) {
         let Hit {
-            target, row, lanes, ..
+            place, row, lanes, ..
         } = *hit;
+        match place {
+            Place::Core(target) => self.store_core(env, target, hit, written),
+            Place::Secure(register) => self.store_secure(register, hit, written),
+            Place::Exsmr(group) => {
+                let old = self.registers.smr(group).raw_value().into();
+                let writable = options::smr_bits(&self.geometry).into();
+                self.registers
+                    .set_smr(group, row.merge(writable, old, written, lanes));
+            }
+            Place::Exs2cr(group) => {
+                let old = self.registers.s2cr(group).raw_value().into();
+                self.registers
+                    .set_s2cr(group, row.merge(u64::MAX, old, written, lanes));
+            }
+            Place::Gid(register) => {
+                let old = self.registers.gid.get(register, 0);
+                let new = row.merge(u64::MAX, old, written, lanes);
+                self.registers.gid.set(register, 0, new);
+            }
+            Place::Prr(register) => {
+                let old = self.registers.prr.get(register, 0);
+                let new = row.merge(u64::MAX, old, written, lanes);
+                self.registers.prr.set(register, 0, new);
+            }
+            Place::Pm(register, index) => self.store_pm(env, register, index, word(written)),
+            Place::BankPm(register, index, bank) => {
+                self.store_bank_pm(env, register, index, bank, word(written));
+            }
+        }
+    }
+
+    fn store_core(&mut self, env: &mut dyn Env, target: Target, hit: &Hit, written: u64) {
+        let Hit { row, lanes, .. } = *hit;
         let writable = options::writable(&self.geometry, &self.registers, target);
-        let merge = |old| row.merge(writable, old, written, lanes);
+        let new = row.merge(writable, self.stored(target), written, lanes);
         match target {
-            Target::Gr0(register, index) => {
-                let new = merge(self.registers.gr0.get(register, index));
-                self.registers.gr0.set(register, index, new);
-            }
-            Target::Gr1(register, index) => {
-                let new = merge(self.registers.gr1.get(register, index));
-                self.registers.gr1.set(register, index, new);
-            }
-            Target::Cb(register, bank) => {
-                let new = merge(self.registers.bank(bank, register));
-                self.registers.set_bank(bank, register, new);
-            }
+            Target::Gr0(register, index) => self.registers.gr0.set(register, index, new),
+            Target::Gr1(register, index) => self.registers.gr1.set(register, index, new),
+            Target::Cb(register, bank) => self.registers.set_bank(bank, register, new),
         }
         // A trigger of 64 bits acts on its low half alone, extended with zeros; the upper half on its own does
         // nothing (IHI 0062D §5).
@@ -153,6 +136,40 @@ impl Smmu {
             self.write_effect(env, target, written & row.write & lanes);
         }
     }
+
+    /// Secure operations have nothing to do: no stream is Secure. Restored faults show in the Secure sGFSR.
+    fn store_secure(&mut self, register: Gr0, hit: &Hit, written: u64) {
+        let Hit { row, lanes, .. } = *hit;
+        let target = Target::Gr0(register, 0);
+        let writable = options::writable(&self.geometry, &self.registers, target);
+        let file = &mut self.registers.secure;
+        if register == Gr0::Sgfsrrestore {
+            let faults = file.get(Gr0::Sgfsr, 0) | written & row.write;
+            file.set(Gr0::Sgfsr, 0, faults);
+        }
+        let new = row.merge(writable, file.get(register, 0), written, lanes);
+        file.set(register, 0, new);
+    }
+}
+
+fn report(env: &mut dyn Env, kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: &[u8]) {
+    let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
+    let width = u8::try_from(data.len()).unwrap_or(u8::MAX);
+    env.access(&Access {
+        name,
+        frame,
+        index,
+        kind,
+        width,
+        value: little_endian(data),
+        offset,
+    });
+}
+
+/// The low word: registers of the performance monitor have 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "the upper word is zero")]
+const fn word(value: u64) -> u32 {
+    value as u32
 }
 
 /// At most eight bytes as a number.

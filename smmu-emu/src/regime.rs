@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! From the registers of a context bank to what the walk needs.
+//! How a context bank translates, as the walks need it: plain values, which [`decode`] reads from the registers once.
 
-use arbitrary_int::traits::Integer;
+mod decode;
 
-use crate::config::Geometry;
-use crate::spec::bank::Format;
-use crate::spec::cb::Cb;
-use crate::spec::gr1::BankType;
-use crate::spec::ident::address_bits;
-use crate::state::Registers;
+pub(crate) use decode::decode;
 
-/// Size of the smallest page of AArch64 tables.
+use crate::walk::{Attributes, Rules};
+
+/// Size of the smallest page of long descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Granule {
     /// 4 KiB.
@@ -39,114 +36,187 @@ impl Granule {
             Self::Size16K | Self::Size64K => level == 2,
         }
     }
+}
 
-    /// The granule that TG0 or TG1 names if it is implemented, or else the smallest that is: an implementation picks
-    /// one for a reserved or missing encoding.
-    fn chosen(named: Option<Self>, geometry: &Geometry) -> Self {
-        let has = |granule: &Self| match granule {
-            Self::Size4K => geometry.granule_4k,
-            Self::Size16K => geometry.granule_16k,
-            Self::Size64K => geometry.granule_64k,
-        };
-        let smallest = [Self::Size4K, Self::Size16K, Self::Size64K].into_iter().find(has);
-        named.filter(has).or(smallest).unwrap_or(Self::Size4K)
+/// Tables of long descriptors, and the input addresses that they serve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tree {
+    /// First input address.
+    first: u64,
+    /// Last input address; below the first if there is none.
+    last: u64,
+    /// Address of the first table.
+    pub(crate) base: u64,
+    /// Bits of an input address, less those that are the same for the whole tree.
+    pub(crate) bits: u32,
+    /// Size of a page.
+    pub(crate) granule: Granule,
+    /// Level of the first table.
+    pub(crate) first_level: u32,
+    /// Table descriptors restrict what is below (stage 1, unless HAD).
+    pub(crate) hierarchy: bool,
+}
+
+impl Tree {
+    /// Whether an input address is one of this tree.
+    pub(crate) const fn serves(&self, address: u64) -> bool {
+        self.first <= address && address <= self.last
     }
 }
 
-/// One half of the address space: what TTBR0 or TTBR1 describes.
+/// What every walk of a stage of long descriptors checks and does.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Half {
-    /// TTBRn bits 47 to 0.
-    pub(crate) base: u64,
-    /// TnSZ: 64 less the number of address bits.
-    pub(crate) size: u8,
-    /// Size of a page.
-    pub(crate) granule: Granule,
-    /// EPDn: no walks.
-    pub(crate) disabled: bool,
-    /// TBIn: bits 63 to 56 of the address do not count.
-    pub(crate) ignores_top_byte: bool,
-}
-
-/// Stage 1 of an AArch64 bank.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stage1 {
-    /// TTBR0's half, then TTBR1's.
-    pub(crate) halves: [Half; 2],
-    /// Bits of an output address: the smaller of TCR2.PASize and IDR2.OAS.
+pub(crate) struct Limits {
+    /// Bits of an output address.
     pub(crate) output_bits: u32,
-    /// MAIR1 and MAIR0.
-    pub(crate) mair: u64,
+    /// Level that a fault without a descriptor has.
+    pub(crate) fault_level: u32,
     /// SCTLR.E.
     pub(crate) big_endian: bool,
     /// Not SCTLR.AFFD.
     pub(crate) access_flag_faults: bool,
-    /// SCTLR.WXN.
-    pub(crate) write_implies_execute_never: bool,
+    /// HA: hardware sets the access flag.
+    pub(crate) update_access_flag: bool,
+    /// HD: hardware makes a clean page writable when it is written.
+    pub(crate) update_dirty: bool,
+}
+
+/// Stage 1 in a long format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LongStage1 {
+    /// TTBR0's, then TTBR1's.
+    trees: [Tree; 2],
+    /// TBI0, TBI1: bits 63 to 56 of the address do not count.
+    ignores_top_byte: [bool; 2],
+    /// Limits.
+    pub(crate) limits: Limits,
+    /// MAIR1 and MAIR0.
+    pub(crate) mair: u64,
+    /// What decides about permissions.
+    pub(crate) rules: Rules,
+}
+
+impl LongStage1 {
+    /// The tables for a canonical address.
+    pub(crate) fn tree(&self, address: u64) -> Option<&Tree> {
+        self.trees.iter().find(|tree| tree.serves(address))
+    }
+}
+
+/// Tables of short descriptors: first and last input address, address of the first table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortTree {
+    first: u64,
+    last: u64,
+    /// Address of the first table.
+    pub(crate) base: u64,
+}
+
+/// Stage 1 in the short format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortStage1 {
+    trees: [ShortTree; 2],
+    /// Bits of an output address.
+    pub(crate) output_bits: u32,
+    /// SCTLR.E.
+    pub(crate) big_endian: bool,
+    /// SCTLR.AFE: AP\[0\] is the access flag.
+    pub(crate) access_flag: bool,
+    /// Not SCTLR.AFFD.
+    pub(crate) access_flag_faults: bool,
+    /// SCTLR.TRE: PRRR and NMRR decide about memory types.
+    pub(crate) remap: bool,
+    /// NMRR and PRRR.
+    pub(crate) prrr_nmrr: u64,
+    /// What decides about permissions.
+    pub(crate) rules: Rules,
+}
+
+impl ShortStage1 {
+    /// The tables for an address.
+    pub(crate) fn tree(&self, address: u64) -> Option<&ShortTree> {
+        self.trees
+            .iter()
+            .find(|tree| tree.first <= address && address <= tree.last)
+    }
+}
+
+/// A stage with SCTLR.M = 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Off {
+    /// Bits of an input address; 64 checks nothing. Beyond is a translation fault.
+    pub(crate) input_bits: u32,
+    /// Bits of an output address. Beyond is an address size fault.
+    pub(crate) output_bits: u32,
+    /// The memory type, if SCTLR.MTCFG replaces the transaction's.
+    pub(crate) attributes: Option<Attributes>,
+}
+
+impl Off {
+    /// Stage 2 of a bank that has none: what stage 1 puts out has been checked.
+    pub(crate) const BYPASS: Self = Self {
+        input_bits: u64::BITS,
+        output_bits: u64::BITS,
+        attributes: None,
+    };
+}
+
+/// Stage 1 of a bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage1 {
+    /// SCTLR.M = 0.
+    Off(Off),
+    /// Long descriptors.
+    Long(LongStage1),
+    /// Short descriptors.
+    Short(ShortStage1),
+}
+
+impl Stage1 {
+    /// The address without a top byte that does not count.
+    pub(crate) fn canonical(&self, address: u64) -> u64 {
+        let Self::Long(LongStage1 { ignores_top_byte, .. }) = self else {
+            return address;
+        };
+        match (address >> 55 & 1 == 1, ignores_top_byte) {
+            (false, [true, _]) => address & (u64::MAX >> 8),
+            (true, [_, true]) => address | !(u64::MAX >> 8),
+            _ => address,
+        }
+    }
+}
+
+/// Stage 2 with its tables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stage2Tables {
+    /// The tables.
+    pub(crate) tree: Tree,
+    /// Limits.
+    pub(crate) limits: Limits,
+    /// AArch64 rather than AArch32.
+    pub(crate) aarch64: bool,
+    /// SCTLR.PTW: stage 1 tables must not be in Device memory.
+    pub(crate) protected_walks: bool,
+}
+
+/// Stage 2 of a bank, which is itself or the one that CBAR.CBNDX names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage2 {
+    /// CBAR has the bank bypass it, and may give memory attributes for it.
+    Bypassed(Option<Attributes>),
+    /// SCTLR.M = 0.
+    Off(Off),
+    /// Tables.
+    On(Stage2Tables),
 }
 
 /// How a bank translates.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Regime {
-    /// SCTLR.M = 0: addresses pass.
-    Off,
-    /// AArch64 stage 1 with stage 2 bypassed.
-    Stage1(Stage1),
-    /// A regime that the model does not walk: AArch32, stage 2, nested. Every address is a translation fault, at stage 2
-    /// if the flag is set (see `docs/deviations.md`).
-    NotModelled {
-        /// Stage 2 is involved.
-        stage2: bool,
-    },
-}
-
-/// Reads the regime of a bank.
-pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> Regime {
-    let sctlr = registers.sctlr(bank);
-    let kind = registers.cbar(bank).kind();
-    let stage1_only = matches!(kind, BankType::Stage1 | BankType::Stage1WithFault);
-    if !sctlr.m() && kind != BankType::Nested {
-        return Regime::Off;
-    }
-    if !stage1_only {
-        return Regime::NotModelled { stage2: true };
-    }
-    if registers.format(bank) != Format::AArch64 {
-        return Regime::NotModelled { stage2: false };
-    }
-    let (tcr, tcr2) = (registers.tcr(bank), registers.tcr2(bank));
-    let tg0 = match tcr.tg0().value() {
-        0 => Some(Granule::Size4K),
-        1 => Some(Granule::Size64K),
-        2 => Some(Granule::Size16K),
-        _ => None,
-    };
-    let tg1 = match tcr.tg1().value() {
-        1 => Some(Granule::Size16K),
-        2 => Some(Granule::Size4K),
-        3 => Some(Granule::Size64K),
-        _ => None,
-    };
-    let half = |ttbr, size, granule, disabled, ignores_top_byte| Half {
-        base: registers.bank(bank, ttbr) & 0x0000_ffff_ffff_ffff,
-        size,
-        granule: Granule::chosen(granule, geometry),
-        disabled,
-        ignores_top_byte,
-    };
-    let implemented = geometry.address_bits;
-    let output_bits = address_bits(tcr2.pasize().as_u8()).map_or(implemented, |bits| bits.min(implemented));
-    Regime::Stage1(Stage1 {
-        halves: [
-            half(Cb::Ttbr0, tcr.t0sz().value(), tg0, tcr.epd0(), tcr2.tbi0()),
-            half(Cb::Ttbr1, tcr.t1sz().value(), tg1, tcr.epd1(), tcr2.tbi1()),
-        ],
-        output_bits: output_bits.into(),
-        mair: registers.bank(bank, Cb::Mair1) << 32 | registers.bank(bank, Cb::Mair0),
-        big_endian: sctlr.e(),
-        access_flag_faults: !sctlr.affd(),
-        write_implies_execute_never: sctlr.wxn(),
-    })
+pub(crate) struct Regime {
+    /// Stage 1; a stage 2 bank has none.
+    pub(crate) stage1: Option<Stage1>,
+    /// Stage 2.
+    pub(crate) stage2: Stage2,
 }
 
 /// The address that a bank sees for a bus address of 49 bits, or `None` if the bits above the sign bit that TCR2.SEP

@@ -11,9 +11,11 @@ pub enum Access {
     Rw,
     /// Reads return the value, writing 1 clears a writable bit.
     W1c,
+    /// Reads return the value, writing 1 sets a writable bit.
+    W1s,
     /// Reads return zero, a write triggers something and is not kept.
     Wo,
-    /// Reads return zero, writes are ignored: reserved to Secure state, or not implemented.
+    /// Reads return zero, writes are ignored: not implemented.
     Raz,
 }
 
@@ -32,6 +34,8 @@ pub struct Row {
     pub count: u16,
     /// Access rule.
     pub access: Access,
+    /// Only Secure software sees the register; RAZ/WI to others.
+    pub secure: bool,
     /// Bits that software can write (or clear, or trigger with) in a full configuration.
     pub write: u64,
     /// Reset value, before what the configuration advertises.
@@ -53,6 +57,7 @@ impl Row {
             Access::Ro | Access::Wo | Access::Raz => old,
             Access::Rw => (old & !hit) | (written & hit),
             Access::W1c => old & !(written & hit),
+            Access::W1s => old | (written & hit),
         }
     }
 }
@@ -84,6 +89,9 @@ pub(crate) fn find(rows: &[Row], offset: u32) -> Option<(usize, u16)> {
     let index = u16::try_from((offset - row.offset) / row.width).ok()?;
     Some((at, index))
 }
+
+/// In a row: the register is for Secure software alone.
+pub(crate) const SECURE: bool = true;
 
 /// A table as a type: an enum with one variant per row.
 pub trait Table: Copy + 'static {
@@ -119,15 +127,15 @@ pub(crate) const fn slots_before(rows: &[Row], at: usize) -> usize {
 
 /// Declares a register table.
 ///
-/// A row reads `Variant "NAME" = offset, width, access, write mask, reset;`, an array `width x count`; a mask or reset
-/// that is left out is zero. The doc comment of a row is its description.
+/// A row reads `Variant "NAME" = offset, width, access, write mask, reset;`, an array `width x count`, a register of
+/// Secure state `access in SECURE`; a mask or reset that is left out is zero. The doc comment of a row is its description.
 macro_rules! frame {
     (
         $(#[$meta:meta])*
         pub enum $frame:ident {
             $(
                 $(#[doc = $doc:literal])+
-                $reg:ident $name:literal = $offset:literal, $width:literal $(x $count:literal)?, $access:ident
+                $reg:ident $name:literal = $offset:literal, $width:literal $(x $count:literal)?, $access:ident $(in $security:ident)?
                 $(, write $write:expr)? $(, reset $reset:expr)? ;
             )+
         }
@@ -147,6 +155,7 @@ macro_rules! frame {
                     width: $width,
                     count: 1 $(* $count)?,
                     access: $crate::regs::Access::$access,
+                    secure: false $(| $crate::regs::$security)?,
                     write: 0 $(| $write as u64)?,
                     reset: 0 $(| $reset as u64)?,
                 },

@@ -2,11 +2,18 @@
 
 //! All state of one SMMU.
 
+use crate::ats::Waiting;
 use crate::config::{Config, ConfigError, Geometry};
 use crate::env::{Env, Line};
+use crate::epoch::{Barrier, Epoch};
 use crate::plan::Plan;
+use crate::pmu::Pmu;
+use crate::stall::Stalls;
 use crate::state::Registers;
+use crate::sync::Arc;
+use crate::tbu::Counters;
 use crate::timing::{Busy, Timing};
+use crate::tlb::{Learnt, Tlb};
 
 /// One SMMU: all of its state.
 #[derive(Debug)]
@@ -15,8 +22,16 @@ pub struct Smmu {
     pub(crate) registers: Registers,
     pub(crate) lines: Lines,
     pub(crate) timing: Timing,
+    pub(crate) stalls: Stalls,
+    pub(crate) pmu: Pmu,
+    pub(crate) tlb: Tlb,
+    /// What the transaction under way has learnt for the TLB; kept for its memory.
+    pub(crate) learnt: Learnt,
+    pub(crate) epoch: Arc<Epoch>,
+    /// What the TBUs have reported.
+    pub(crate) counters: Counters,
     /// The operation that `sTLBGSTATUS` reports.
-    pub(crate) global_sync: Busy,
+    pub(crate) global_sync: Sync,
     operations: Vec<Operations>,
 }
 
@@ -24,11 +39,37 @@ pub struct Smmu {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operations {
     /// What `CBn_TLBSTATUS` reports.
-    pub(crate) sync: Busy,
+    pub(crate) sync: Sync,
     /// What `CBn_ATSR` reports.
     pub(crate) ats: Busy,
     /// The result that `CBn_PAR` will show when `ats` ends.
     pub(crate) par: Option<u64>,
+    /// The operation waits for its stage 2 bank.
+    pub(crate) waiting: Option<Waiting>,
+}
+
+/// A TLB synchronisation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sync {
+    /// How long the timing plan lets it take.
+    pub(crate) busy: Busy,
+    /// The accesses that it waits for.
+    pub(crate) barrier: Barrier,
+}
+
+impl Sync {
+    /// Whether it is still under way, without a status read.
+    pub(crate) fn is_busy(&self, env: &dyn Env, epoch: &Epoch) -> bool {
+        self.busy.is_busy(env) || !epoch.has_passed(self.barrier)
+    }
+
+    /// A status read: whether it is still under way. Idle once is idle for good.
+    pub(crate) fn poll(&mut self, env: &dyn Env, epoch: &Epoch) -> bool {
+        if epoch.has_passed(self.barrier) {
+            self.barrier = Barrier::default();
+        }
+        self.busy.poll(env) || self.barrier != Barrier::default()
+    }
 }
 
 /// The level that each line had when the environment was last told.
@@ -36,6 +77,7 @@ pub(crate) struct Operations {
 pub(crate) struct Lines {
     global: bool,
     context: Vec<bool>,
+    pmu: Vec<bool>,
 }
 
 impl Lines {
@@ -43,6 +85,7 @@ impl Lines {
         match line {
             Line::Global => Some(&mut self.global),
             Line::Context(bank) => self.context.get_mut(usize::from(bank)),
+            Line::Pmu(group) => self.pmu.get_mut(usize::from(group)),
         }
     }
 }
@@ -61,31 +104,52 @@ impl Smmu {
             lines: Lines {
                 global: false,
                 context: vec![false; banks],
+                pmu: vec![false; geometry.pmu_groups.into()],
             },
             timing: Timing::new(plan),
-            global_sync: Busy::Idle,
+            stalls: Stalls::new(geometry.context_banks),
+            pmu: Pmu::new(),
+            tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
+            learnt: Learnt::default(),
+            epoch: Arc::new(Epoch::new()),
+            counters: Counters::default(),
+            global_sync: Sync::default(),
             operations: vec![Operations::default(); banks],
             geometry,
         })
     }
 
-    /// Resets every register, ends every operation, starts the timing plan again, and lowers every line.
+    /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the timing plan
+    /// again, and lowers every line.
     pub fn reset(&mut self, env: &mut dyn Env) {
         let Self {
             geometry,
             registers,
             lines: _,
             timing,
+            stalls,
+            pmu,
+            tlb,
+            learnt: _,
+            epoch,
+            counters: _,
             global_sync,
             operations,
         } = self;
         *registers = Registers::new(geometry);
         timing.reset();
-        *global_sync = Busy::Idle;
+        *pmu = Pmu::new();
+        *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
+        epoch.advance();
+        *global_sync = Sync::default();
         operations.fill(Operations::default());
+        stalls.reset();
         // The reset registers ask for no interrupt: this tells the environment where a line was high.
         for line in self.geometry.lines() {
             self.update_line(env, line, false);
+            if let Line::Context(bank) = line {
+                env.resumed(bank);
+            }
         }
     }
 
@@ -104,6 +168,21 @@ impl Smmu {
     /// The interrupt lines, the global one first.
     pub fn lines(&self) -> impl Iterator<Item = Line> + use<> {
         self.geometry.lines()
+    }
+
+    /// What the TBUs have done so far. A TBU reports when it asks the SMMU for a translation.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn epoch(&self) -> Arc<Epoch> {
+        Arc::clone(&self.epoch)
+    }
+
+    /// The operations of a bank, to look at.
+    pub(crate) fn operations(&self, bank: u8) -> Option<&Operations> {
+        self.operations.get(usize::from(bank))
     }
 
     pub(crate) fn operations_of(&mut self, bank: u8) -> Option<&mut Operations> {

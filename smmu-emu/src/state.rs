@@ -7,11 +7,14 @@ use core::marker::PhantomData;
 use crate::config::Geometry;
 use crate::identity;
 use crate::regs::Table;
-use crate::spec::bank::{ContextFaults, Format, Sctlr, Tcr2, Tcr32, Tcr64};
+use crate::spec::bank::{ContextFaults, Format, Sctlr};
 use crate::spec::cb::Cb;
-use crate::spec::global::{GlobalFaults, S2cr, Scr0, Smr};
+use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
+use crate::spec::global::{GlobalFaults, S2cr, Scr0, Scr2, Smr};
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::{Cba2r, Cbar, Gr1};
+use crate::spec::gr1::{BankType, Cba2r, Cbar, Gr1};
+use crate::spec::secure::Scr1;
+use crate::spec::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
 
 /// The values of one frame, row after row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub(crate) struct File<T> {
 
 impl<T: Table> File<T> {
     /// Every register at its row's reset value.
-    fn at_reset() -> Self {
+    pub(crate) fn at_reset() -> Self {
         let values = T::ROWS
             .iter()
             .flat_map(|row| core::iter::repeat_n(row.reset, usize::from(row.count)));
@@ -66,6 +69,13 @@ impl<T: Table> File<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Registers {
     pub(crate) gr0: File<Gr0>,
+    /// Secure software's copies of the banked registers of global space 0, and those that it alone has.
+    pub(crate) secure: File<Gr0>,
+    pub(crate) gid: File<Gid>,
+    pub(crate) prr: File<Prr>,
+    /// Extended groups beyond those of global space 0.
+    exsmr: File<Exsmr>,
+    exs2cr: File<Exs2cr>,
     pub(crate) gr1: File<Gr1>,
     pub(crate) banks: Vec<File<Cb>>,
 }
@@ -77,10 +87,25 @@ impl Registers {
         for (register, value) in identity::values(geometry) {
             gr0.set(register, 0, value.into());
         }
+        let mut secure = File::at_reset();
+        for (register, value) in identity::secure_values(geometry) {
+            secure.set(register, 0, value.into());
+        }
+        let mut gr1 = File::at_reset();
+        for bank in 0..geometry.context_banks {
+            for (register, value) in identity::bank_values(geometry, bank) {
+                gr1.set(register, bank, value.into());
+            }
+        }
         let banks = (0..geometry.context_banks).map(|_| File::at_reset()).collect();
         Self {
             gr0,
-            gr1: File::at_reset(),
+            secure,
+            gid: File::at_reset(),
+            prr: File::at_reset(),
+            exsmr: File::at_reset(),
+            exs2cr: File::at_reset(),
+            gr1,
             banks,
         }
     }
@@ -110,12 +135,48 @@ impl Registers {
         Scr0::new_with_raw_value(self.gr0.get32(Gr0::Scr0, 0))
     }
 
-    pub(crate) fn smr(&self, group: u16) -> Smr {
-        Smr::new_with_raw_value(self.gr0.get32(Gr0::Smr, group))
+    pub(crate) fn scr1(&self) -> Scr1 {
+        Scr1::new_with_raw_value(self.secure.get32(Gr0::Scr1, 0))
     }
 
+    pub(crate) fn scr2(&self) -> Scr2 {
+        Scr2::new_with_raw_value(self.gr0.get32(Gr0::Scr2, 0))
+    }
+
+    /// The stream match register of a group, which may be an extended one.
+    pub(crate) fn smr(&self, group: u16) -> Smr {
+        Smr::new_with_raw_value(if group < Gr0::Smr.row().count {
+            self.gr0.get32(Gr0::Smr, group)
+        } else {
+            self.exsmr.get32(Exsmr::Exsmr, group)
+        })
+    }
+
+    /// The stream-to-context register of a group, which may be an extended one.
     pub(crate) fn s2cr(&self, group: u16) -> S2cr {
-        S2cr::new_with_raw_value(self.gr0.get32(Gr0::S2cr, group))
+        S2cr::new_with_raw_value(if group < Gr0::S2cr.row().count {
+            self.gr0.get32(Gr0::S2cr, group)
+        } else {
+            self.exs2cr.get32(Exs2cr::Exs2cr, group)
+        })
+    }
+
+    /// Sets the stream match register of a group.
+    pub(crate) fn set_smr(&mut self, group: u16, value: u64) {
+        if group < Gr0::Smr.row().count {
+            self.gr0.set(Gr0::Smr, group, value);
+        } else {
+            self.exsmr.set(Exsmr::Exsmr, group, value);
+        }
+    }
+
+    /// Sets the stream-to-context register of a group.
+    pub(crate) fn set_s2cr(&mut self, group: u16, value: u64) {
+        if group < Gr0::S2cr.row().count {
+            self.gr0.set(Gr0::S2cr, group, value);
+        } else {
+            self.exs2cr.set(Exs2cr::Exs2cr, group, value);
+        }
     }
 
     pub(crate) fn global_faults(&self) -> GlobalFaults {
@@ -138,6 +199,14 @@ impl Registers {
         Tcr64::new_with_raw_value(self.bank32(bank, Cb::Tcr))
     }
 
+    pub(crate) fn tcr32(&self, bank: u8) -> Tcr32 {
+        Tcr32::new_with_raw_value(self.bank32(bank, Cb::Tcr))
+    }
+
+    pub(crate) fn tcr_stage2(&self, bank: u8) -> TcrStage2 {
+        TcrStage2::new_with_raw_value(self.bank32(bank, Cb::Tcr))
+    }
+
     pub(crate) fn tcr2(&self, bank: u8) -> Tcr2 {
         Tcr2::new_with_raw_value(self.bank32(bank, Cb::Tcr2))
     }
@@ -146,11 +215,11 @@ impl Registers {
         ContextFaults::from_bits_truncate(self.bank32(bank, Cb::Fsr))
     }
 
-    /// The table format of a bank (`CBA2R.VA64`, `TCR.EAE`).
+    /// The table format of a bank (`CBA2R.VA64`, `TCR.EAE`). Stage 2 has no short descriptors: a stage 2 bank has no EAE.
     pub(crate) fn format(&self, bank: u8) -> Format {
         if self.cba2r(bank).va64() {
             Format::AArch64
-        } else if Tcr32::new_with_raw_value(self.bank32(bank, Cb::Tcr)).eae() {
+        } else if self.tcr32(bank).eae() || self.cbar(bank).kind() == BankType::Stage2 {
             Format::Long
         } else {
             Format::Short

@@ -5,6 +5,7 @@
 use crate::config::Geometry;
 use crate::fault::{GlobalCause, GlobalFault};
 use crate::options;
+use crate::secure;
 use crate::spec::global::{InstructionConfig, PrivilegeConfig, S2cr, StreamType};
 use crate::spec::gr1::BankType;
 use crate::state::Registers;
@@ -71,7 +72,7 @@ fn find(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {
         };
     }
     let extended = registers.scr0().exidenable();
-    let mut matching = (0..geometry.stream_match_groups).filter(|&group| {
+    let mut matching = (0..secure::groups(registers, geometry)).filter(|&group| {
         let smr = registers.smr(group);
         let (valid, id, mask) = if extended {
             (registers.s2cr(group).exidvalid(), smr.exid(), smr.exmask())
@@ -89,13 +90,22 @@ fn find(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {
 
 /// Whether a bank may translate, in the order of CheckBankValidity (§3.8.4). The flag is `sGFSYNR0.Nested`, which is
 /// set for an unusable type even where nothing is nested.
-fn check_bank(registers: &Registers, geometry: &Geometry, bank: u8) -> Result<(), (GlobalCause, bool)> {
-    let missing = |bank: u8| u16::from(bank) >= geometry.context_banks;
+pub(crate) fn check_bank(
+    registers: &Registers,
+    geometry: &Geometry,
+    bank: u8,
+) -> Result<(), (GlobalCause, bool)> {
+    let missing = |bank: u8| u16::from(bank) >= secure::banks(registers, geometry);
     if missing(bank) {
         return Err((GlobalCause::UnimplementedBank, false));
     }
     let cbar = registers.cbar(bank);
-    if cbar.kind() != BankType::Stage2 && !options::has_stage1(geometry, bank) {
+    let supported = match cbar.kind() {
+        BankType::Stage2 => geometry.stage2,
+        BankType::Stage1 | BankType::Stage1WithFault => options::has_stage1(geometry, bank),
+        BankType::Nested => geometry.nested && options::has_stage1(geometry, bank),
+    };
+    if !supported {
         return Err((GlobalCause::InvalidContext, true));
     }
     match cbar.kind() {

@@ -2,7 +2,8 @@
 
 //! The timing plan at work: how far each rule has got, and how long each operation stays busy.
 
-use crate::env::Env;
+use crate::env::{Delayed, Env};
+use crate::inspect::Delay;
 use crate::plan::{Bounds, DelayRule, Plan, Site, Time};
 
 /// The state of an operation that software polls.
@@ -56,28 +57,68 @@ impl Busy {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timing {
     rules: Vec<Progress>,
+    /// The number that the last rule got; numbers are not used again.
+    last: u64,
 }
 
 /// A rule and its counters, which work as the kernel's fault-injection attributes do with every operation of size 1.
 #[derive(Clone, Debug)]
 struct Progress {
+    number: u64,
     rule: DelayRule,
     times: i64,
     seen: u64,
     space: u32,
+    /// Operations that the rule was for while awake, and those that it hit; no reset clears them.
+    operations: u64,
+    hits: u64,
 }
 
 impl Timing {
     pub(crate) fn new(plan: Plan) -> Self {
-        let start = |rule: DelayRule| Progress {
+        let mut timing = Self::default();
+        for rule in plan.delays {
+            timing.add(rule);
+        }
+        timing
+    }
+
+    /// Adds a rule behind the others and returns its number.
+    pub(crate) fn add(&mut self, rule: DelayRule) -> u64 {
+        self.last = self.last.saturating_add(1);
+        self.rules.push(Progress {
+            number: self.last,
             times: rule.times,
             seen: 0,
             space: rule.space,
+            operations: 0,
+            hits: 0,
             rule,
-        };
-        Self {
-            rules: plan.delays.into_iter().map(start).collect(),
-        }
+        });
+        self.last
+    }
+
+    /// Removes the rule with this number; operations that it delays already stay as they are.
+    pub(crate) fn remove(&mut self, number: u64) -> bool {
+        let before = self.rules.len();
+        self.rules.retain(|progress| progress.number != number);
+        self.rules.len() != before
+    }
+
+    /// Removes all rules.
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// The rules in the order of their precedence.
+    pub(crate) fn rules(&self) -> impl ExactSizeIterator<Item = Delay> {
+        self.rules.iter().map(|progress| Delay {
+            number: progress.number,
+            rule: progress.rule.clone(),
+            times_left: progress.times,
+            operations: progress.operations,
+            hits: progress.hits,
+        })
     }
 
     /// Back to the start of the plan.
@@ -88,6 +129,9 @@ impl Timing {
                 times,
                 seen,
                 space,
+                number: _,
+                operations: _,
+                hits: _,
             } = progress;
             *times = rule.times;
             *seen = 0;
@@ -101,6 +145,12 @@ impl Timing {
             let rule = &progress.rule;
             let here = rule.site == site && (rule.bank.is_none() || rule.bank == bank);
             if here && progress.is_awake(env) && progress.hits(env) {
+                progress.hits = progress.hits.saturating_add(1);
+                env.delayed(&Delayed {
+                    rule: progress.number,
+                    site,
+                    bank,
+                });
                 return progress.rule.busy(env);
             }
         }
@@ -116,6 +166,7 @@ impl Progress {
     }
 
     fn hits(&mut self, env: &mut dyn Env) -> bool {
+        self.operations = self.operations.saturating_add(1);
         if self.times == 0 {
             return false;
         }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The life of a transaction: stream, context bank, stage 1, physical address or fault.
+//! The life of a transaction: stream, context bank, what the bank still holds, the stages, physical address or fault.
+
+use core::cell::RefCell;
 
 use crate::Smmu;
 use crate::env::Env;
-use crate::fault::{ContextCause, ContextFault, Fault};
-use crate::regime::{self, Regime};
+use crate::fault::{ContextCause, Fault, Origin};
+use crate::pmu::Kind;
+use crate::regime;
 use crate::spec::bank::Format;
 use crate::spec::gr1::BankType;
+use crate::stall::{Gate, Stall};
 use crate::stream::{self, Route};
-use crate::walk::{self, Leaf, Permissions, WalkFault};
+use crate::tlb::{Learnt, Lookup};
+use crate::walk::{self, Leaf, Physical, Stages, WalkFault};
 
 /// What a client wants to do at an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,47 +60,122 @@ pub enum Response {
     Abort,
     /// The access seems to succeed: a read returns zero, a write is dropped (RAZ/WI).
     Ignore,
+    /// The access waits for software; ask [`Smmu::resume`].
+    Stall(Stall),
+}
+
+/// A transaction in its context bank: what the state machine of the bank starts with, and starts again with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Visit {
+    /// The bank that S2CR names.
+    pub(crate) bank: u8,
+    /// The access after S2CR's overrides.
+    pub(crate) intent: Intent,
+    /// The transaction as it arrived.
+    pub(crate) transaction: Transaction,
 }
 
 /// Bits of a bus address (IDR2.UBS = 5).
-const BUS_BITS: u32 = 49;
+pub(crate) const BUS_BITS: u32 = 49;
 
 impl Smmu {
-    /// Translates an access without recording a fault.
+    /// Translates an access without recording a fault. Uses what the TLB holds and adds nothing to it.
     ///
     /// # Errors
     /// The [`Fault`] that the access takes.
     pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
-        let transaction = Transaction {
-            stream_id: transaction.stream_id & self.stream_id_mask(),
-            address: transaction.address & ((1 << BUS_BITS) - 1),
-            ..*transaction
-        };
-        let (bank, intent) = match stream::route(&self.registers, &self.geometry, &transaction)? {
-            Route::Bypass => return Ok(self.bypass(transaction.address)),
-            Route::Bank(bank, intent) => (bank, intent),
-        };
-        // A recorded fault ends later transactions too, unless HUPCF (§3.7.3 CheckForFaultsInBank).
-        if !self.registers.context_faults(bank).is_empty() && !self.registers.sctlr(bank).hupcf() {
-            return Err(Fault::Blocked { bank });
+        let transaction = self.arriving(transaction);
+        match stream::route(&self.registers, &self.geometry, &transaction)? {
+            Route::Bypass => Ok(self.bypass(transaction.address)),
+            Route::Bank(bank, intent) => {
+                let visit = Visit {
+                    bank,
+                    intent,
+                    transaction,
+                };
+                self.translate_visit(&visit, Physical::read_only(env), &RefCell::default())
+            }
         }
-        let fault = |WalkFault { cause, level, .. }| {
-            Fault::Context(ContextFault {
-                bank,
-                cause,
-                level,
-                intent,
-                transaction,
-            })
+    }
+
+    /// Carries out an access: translates it, and records the fault if there is one.
+    ///
+    /// [`Response::Stall`] is not the end of it: [`Smmu::resume`] tells what became of the access.
+    pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
+        let transaction = self.arriving(transaction);
+        let route = stream::route(&self.registers, &self.geometry, &transaction);
+        let bank = match route {
+            Ok(Route::Bank(bank, _)) => Some(bank),
+            _ => None,
         };
+        self.count(env, Kind::Access, &transaction, bank);
+        match route {
+            Err(fault) => {
+                self.record_global(env, &fault, Origin::Client);
+                Response::for_fault(self.registers.scr0().gfre())
+            }
+            Ok(Route::Bypass) => Response::Proceed(self.bypass(transaction.address)),
+            Ok(Route::Bank(bank, intent)) => self.enter(
+                env,
+                &Visit {
+                    bank,
+                    intent,
+                    transaction,
+                },
+            ),
+        }
+    }
+
+    /// A transaction enters its bank, for the first time or again after a stall.
+    pub(crate) fn enter(&mut self, env: &mut dyn Env, visit: &Visit) -> Response {
+        // Empty, with the room it had last time.
+        let learnt = RefCell::new(core::mem::take(&mut self.learnt));
+        let result = self.translate_visit(visit, Physical::updated(env), &learnt);
+        let mut learnt = learnt.into_inner();
+        for _ in 0..self.tlb.keep(&mut learnt) {
+            self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
+        }
+        self.learnt = learnt;
+        match result {
+            Ok(translation) => Response::Proceed(translation),
+            Err(fault) => self.record(env, visit, &fault),
+        }
+    }
+
+    /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
+    /// translation holds, then the stages.
+    fn translate_visit(
+        &self,
+        visit: &Visit,
+        memory: Physical<'_>,
+        learnt: &RefCell<Learnt>,
+    ) -> Result<Translation, Fault> {
+        let Visit {
+            bank,
+            intent,
+            transaction,
+        } = *visit;
+        for bank in core::iter::once(bank).chain(self.second_bank(bank)) {
+            match self.gate(bank) {
+                Gate::Open => {}
+                Gate::Terminate => return Err(Fault::Blocked { bank }),
+                Gate::Wait => return Err(Fault::Waiting { bank }),
+            }
+        }
+        let fault = |fault| Fault::Context(self.context_fault(visit, fault));
         let sep = self.registers.tcr2(bank).sep().value();
-        let address = match self.registers.format(bank) {
-            Format::AArch64 if self.registers.sctlr(bank).m() => regime::extended(transaction.address, sep),
-            _ => Some(transaction.address),
+        let translates = self.registers.sctlr(bank).m();
+        let address = match (self.registers.format(bank), self.registers.cbar(bank).kind()) {
+            // Stage 2 takes the intermediate address as it is.
+            (_, BankType::Stage2) | (Format::Short | Format::Long, _) => Some(transaction.address),
+            (Format::AArch64, _) if translates => regime::extended(transaction.address, sep),
+            (Format::AArch64, _) => Some(transaction.address),
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
         let address = address.ok_or_else(unreachable)?;
-        let leaf = self.translate_in(env, bank, address, intent).map_err(fault)?;
+        let leaf = self
+            .translate_in(memory, bank, address, intent, Stages::All, learnt)
+            .map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
             address: leaf.address,
@@ -105,62 +185,34 @@ impl Smmu {
         })
     }
 
-    /// Carries out an access: translates it, and records the fault if there is one.
-    pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
-        match self.translate(env, transaction) {
-            Ok(translation) => Response::Proceed(translation),
-            Err(fault) => self.record(env, &fault),
+    /// The bank that translates stage 2 of a nested translation.
+    pub(crate) fn second_bank(&self, bank: u8) -> Option<u8> {
+        let cbar = self.registers.cbar(bank);
+        (cbar.kind() == BankType::Nested).then(|| cbar.cbndx())
+    }
+
+    /// The transaction without the bits that the bus does not carry.
+    fn arriving(&self, transaction: &Transaction) -> Transaction {
+        Transaction {
+            stream_id: transaction.stream_id & self.stream_id_mask(),
+            address: transaction.address & ((1 << BUS_BITS) - 1),
+            ..*transaction
         }
     }
 
-    /// Translates a complete address in a context bank.
+    /// Translates a complete address in a context bank, with what the TLB knows; `learnt` takes up what it does not know.
     pub(crate) fn translate_in(
         &self,
-        env: &dyn Env,
+        memory: Physical<'_>,
         bank: u8,
         address: u64,
         intent: Intent,
+        stages: Stages,
+        learnt: &RefCell<Learnt>,
     ) -> Result<Leaf, WalkFault> {
-        match regime::decode(&self.registers, &self.geometry, bank) {
-            Regime::Off => self.untranslated(bank, address),
-            Regime::Stage1(stage1) => {
-                let leaf = walk::stage1(&stage1, env, address)?;
-                if leaf.permissions.allow(intent) {
-                    Ok(leaf)
-                } else {
-                    Err(WalkFault::stage1(ContextCause::Permission, leaf.level))
-                }
-            }
-            Regime::NotModelled { .. } => {
-                let level = u32::from(self.registers.format(bank) != Format::AArch64);
-                Err(WalkFault::stage1(ContextCause::Translation, level))
-            }
-        }
-    }
-
-    /// SCTLR.M = 0: the address passes if it fits, into the format's input and then into the output.
-    fn untranslated(&self, bank: u8, address: u64) -> Result<Leaf, WalkFault> {
-        let stage2 = self.registers.cbar(bank).kind() == BankType::Stage2;
-        let (input_bits, output_bits) = match self.registers.format(bank) {
-            Format::AArch64 => (64, self.output_bits()),
-            Format::Short | Format::Long if stage2 => (64, self.output_bits().min(40)),
-            Format::Short | Format::Long => (32, self.output_bits().min(40)),
-        };
-        if input_bits < 64 && address >> input_bits != 0 {
-            return Err(WalkFault::stage1(ContextCause::Translation, 1));
-        }
-        if address >> output_bits != 0 {
-            return Err(WalkFault::stage1(ContextCause::AddressSize, 0));
-        }
-        Ok(Leaf {
-            address,
-            size: 1 << output_bits.min(input_bits),
-            level: 0,
-            attributes: 0,
-            shareability: 0,
-            permissions: Permissions::all(),
-            global: true,
-        })
+        let regime = regime::decode(&self.registers, &self.geometry, bank);
+        let kept = Lookup::new(&self.tlb, &self.registers, bank, learnt);
+        walk::translate(&regime, memory, &kept, address, intent, stages)
     }
 
     /// Bypass drops the address bits above the output size (§1.6.2).

@@ -6,17 +6,12 @@
 use std::collections::BTreeMap;
 
 use smmu_emu::regs::{Access, Row};
-use smmu_emu::spec::bank::{Actlr, ContextFaults, Fsynr0, Sctlr, Tcr2, Tcr64};
-use smmu_emu::spec::desc::{Descriptor, ParFault, ParSuccess};
-use smmu_emu::spec::global::{Gats, Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2, Smr};
-use smmu_emu::spec::gr1::{Cba2r, Cbar, Cbfrsynra};
-use smmu_emu::spec::ident::{Idr0, Idr1, Idr2, Idr7};
 use smmu_emu::spec::{FRAMES, register_names};
 
-/// Offset, name, bits, count (1 if absent), access as software of the Non-secure state sees it.
+/// Offset, name, bits, access, count (1 if absent), whether the register is Secure software's alone.
 const GR0: &str = "
 000 sCR0 32 rw
-004 SCR1 32 secure
+004 SCR1 32 rw secure
 008 sCR2 32 rw
 010 sACR 32 rw
 020 IDR0 32 ro
@@ -33,7 +28,7 @@ const GR0: &str = "
 050 sGFSYNR0 32 rw
 054 sGFSYNR1 32 rw
 058 sGFSYNR2 32 rw
-060 STLBIALL 32 secure
+060 STLBIALL 32 wo secure
 064 TLBIVMID 32 wo
 068 TLBIALLNSNH 32 wo
 06c TLBIALLH 32 wo
@@ -44,11 +39,11 @@ const GR0: &str = "
 084 DBGRDATATBU 32 none
 088 DBGRPTRTCU 32 none
 08c DBGRDATATCU 32 none
-0a0 STLBIVALM 64 secure
-0a8 STLBIVAM 64 secure
+0a0 STLBIVALM 64 wo secure
+0a8 STLBIVAM 64 wo secure
 0b0 TLBIVALH64 64 wo
 0b8 TLBIVMIDS1 32 wo
-0bc STLBIALLM 32 secure
+0bc STLBIALLM 32 wo secure
 0c0 TLBIVAH64 64 wo
 100 GATS1UR 64 wo
 108 GATS1UW 64 wo
@@ -60,27 +55,27 @@ const GR0: &str = "
 138 GATS12PW 64 wo
 180 GPAR 64 rw
 188 GATSR 32 ro
-400 NSCR0 32 secure
-408 NSCR2 32 secure
-410 NSACR 32 secure
-440 NSGFAR 64 secure
-448 NSGFSR 32 secure
-44c NSGFSRRESTORE 32 secure
-450 NSGFSYNR0 32 secure
-454 NSGFSYNR1 32 secure
-458 NSGFSYNR2 32 secure
-470 NSTLBGSYNC 32 secure
-474 NSTLBGSTATUS 32 secure
-500 NSGATS1UR 64 secure
-508 NSGATS1UW 64 secure
-510 NSGATS1PR 64 secure
-518 NSGATS1PW 64 secure
-520 NSGATS12UR 64 secure
-528 NSGATS12UW 64 secure
-530 NSGATS12PR 64 secure
-538 NSGATS12PW 64 secure
-580 NSGPAR 64 secure
-588 NSGATSR 32 secure
+400 NSCR0 32 rw secure
+408 NSCR2 32 rw secure
+410 NSACR 32 rw secure
+440 NSGFAR 64 rw secure
+448 NSGFSR 32 w1c secure
+44c NSGFSRRESTORE 32 wo secure
+450 NSGFSYNR0 32 rw secure
+454 NSGFSYNR1 32 rw secure
+458 NSGFSYNR2 32 rw secure
+470 NSTLBGSYNC 32 wo secure
+474 NSTLBGSTATUS 32 ro secure
+500 NSGATS1UR 64 wo secure
+508 NSGATS1UW 64 wo secure
+510 NSGATS1PR 64 wo secure
+518 NSGATS1PW 64 wo secure
+520 NSGATS12UR 64 wo secure
+528 NSGATS12UW 64 wo secure
+530 NSGATS12PR 64 wo secure
+538 NSGATS12PW 64 wo secure
+580 NSGPAR 64 rw secure
+588 NSGATSR 32 ro secure
 800 SMRn 32 rw x128
 c00 S2CRn 32 rw x128
 fd0 PIDR4 32 ro
@@ -136,25 +131,66 @@ const CB: &str = "
 810 CBn_ATS1UR 64 wo
 818 CBn_ATS1UW 64 wo
 8f0 CBn_ATSR 32 ro
-e00 CBn_PMEVCNTRm 32 none x32
-e80 CBn_PMEVTYPERm 32 none x32
-f00 CBn_PMCFGR 32 none
-f04 CBn_PMCR 32 none
-f20 CBn_PMCEID 32 none
-f40 CBn_PMCNTENSET 32 none
-f44 CBn_PMCNTENCLR 32 none
-f48 CBn_PMINTENSET 32 none
-f4c CBn_PMINTENCLR 32 none
-f50 CBn_PMOVSCLR 32 none
-f58 CBn_PMOVSSET 32 none
-fb8 CBn_PMAUTHSTATUS 32 none
+e00 CBn_PMEVCNTRm 32 rw x32
+e80 CBn_PMEVTYPERm 32 rw x32
+f00 CBn_PMCFGR 32 ro
+f04 CBn_PMCR 32 rw
+f20 CBn_PMCEID 32 ro
+f40 CBn_PMCNTENSET 32 w1s
+f44 CBn_PMCNTENCLR 32 w1c
+f48 CBn_PMINTENSET 32 w1s
+f4c CBn_PMINTENCLR 32 w1c
+f50 CBn_PMOVSCLR 32 w1c
+f58 CBn_PMOVSSET 32 w1s
+fb8 CBn_PMAUTHSTATUS 32 ro
 ";
+
+/// MMU-500's page 2.
+const GID: &str = "
+000 ITCTRL 32 rw
+004 ITIP 32 ro
+008 ITOP_GLBL 32 none
+00c ITOP_PERF_INDEX 32 none
+010 ITOP_CXT0TO31_RAM0 32 none
+100 TBUQOS0 32 rw
+200 PER 32 ro
+204 TBU_PWR_STATUS 32 ro
+5dc STATS_SYNC_INV_TBU_ACK 32 ro
+670 MMU2QSS_AND_SAFE_WAIT_CNTR 32 ro
+";
+
+/// Page 3.
+const PM: &str = "
+000 PMEVCNTRn 32 rw x256
+400 PMEVTYPERn 32 rw x256
+800 PMCGCRn 32 rw x128
+a00 PMCGSMRn 32 rw x128
+c00 PMCNTENSETn 32 w1s x8
+c20 PMCNTENCLRn 32 w1c x8
+c40 PMINTENSETn 32 w1s x8
+c60 PMINTENCLRn 32 w1c x8
+c80 PMOVSCLRn 32 w1c x8
+cc0 PMOVSSETn 32 w1s x8
+e00 PMCFGR 32 ro
+e04 PMCR 32 rw
+e20 PMCEID0 32 ro
+e24 PMCEID1 32 ro
+fb8 PMAUTHSTATUS 32 ro
+fcc PMDEVTYPE 32 ro
+";
+
+/// Pages 6 and 7.
+const EXSMR: &str = "000 EXSMRn 32 rw x1024";
+const EXS2CR: &str = "000 EXS2CRn 32 rw x1024";
+/// Page 6 of Qualcomm's GPUs.
+const PRR: &str = "008 GFX_PRR_CFG_LADDR 32 rw\n00c GFX_PRR_CFG_UADDR 32 rw";
 
 fn in_words(row: &Row) -> String {
     let access = match row.access {
         Access::Ro => "ro",
         Access::Rw => "rw",
         Access::W1c => "w1c",
+        Access::W1s => "w1s",
         Access::Wo => "wo",
         Access::Raz => "none",
     };
@@ -163,8 +199,9 @@ fn in_words(row: &Row) -> String {
     } else {
         format!(" x{}", row.count)
     };
+    let secure = if row.secure { " secure" } else { "" };
     format!(
-        "{:03x} {} {} {access}{count}",
+        "{:03x} {} {} {access}{count}{secure}",
         row.offset,
         row.name,
         row.width * 8
@@ -173,13 +210,12 @@ fn in_words(row: &Row) -> String {
 
 #[test]
 fn every_row_stands_where_the_specification_puts_it() {
-    for ((frame, rows), second) in FRAMES.into_iter().zip([GR0, GR1, CB]) {
+    for ((frame, rows), second) in FRAMES
+        .into_iter()
+        .zip([GR0, GR1, CB, GID, PM, EXSMR, EXS2CR, PRR])
+    {
         let first: Vec<String> = rows.iter().map(in_words).collect();
-        let second: Vec<String> = second
-            .trim()
-            .lines()
-            .map(|line| line.replace("secure", "none"))
-            .collect();
+        let second: Vec<&str> = second.trim().lines().collect();
         assert_eq!(first, second, "{frame}");
     }
 }
@@ -196,144 +232,13 @@ fn names_are_unique_and_described() {
     assert_eq!(register_names().count(), seen.len());
 }
 
-/// Fields of a type, `NAME_BITS high..low` as the specification prints them.
-macro_rules! fields {
-    ($type:ident { $($field:ident $high:literal $(: $low:literal)?),+ $(,)? }) => {
-        $(
-            let low = [$high $(, $low)?].into_iter().min().unwrap_or_default();
-            assert_eq!($type::$field, low..=$high, "{}.{}", stringify!($type), stringify!($field));
-        )+
-    };
-}
-
-#[test]
-fn fields_of_the_identification_registers() {
-    fields!(Idr0 {
-        SES_BITS 31, S1TS_BITS 30, S2TS_BITS 29, NTS_BITS 28, SMS_BITS 27, ATOSNS_BITS 26, PTFS_BITS 25:24,
-        NUMIRPT_BITS 23:16, EXSMRGS_BITS 15, CTTW_BITS 14, BTM_BITS 13, NUMSIDB_BITS 12:9, EXIDS_BITS 8,
-        NUMSMRG_BITS 7:0,
-    });
-    fields!(Idr1 {
-        PAGESIZE_BITS 31, NUMPAGENDXB_BITS 30:28, HAFDBS_BITS 25:24, NUMS2CB_BITS 23:16, SMCD_BITS 15,
-        SSDTP_BITS 13:12, NUMSSDNDXB_BITS 11:8, NUMCB_BITS 7:0,
-    });
-    fields!(Idr2 {
-        DIPANS_BITS 30, COMPINDEXS_BITS 29, HADS_BITS 28, E2HS_BITS 27, EXNUMSMRG_BITS 26:16, VMID16S_BITS 15,
-        PTFSV8_64K_BITS 14, PTFSV8_16K_BITS 13, PTFSV8_4K_BITS 12, UBS_BITS 11:8, OAS_BITS 7:4, IAS_BITS 3:0,
-    });
-    fields!(Idr7 { MAJOR_BITS 7:4, MINOR_BITS 3:0 });
-}
-
-#[test]
-fn fields_of_global_configuration() {
-    fields!(Scr0 {
-        VMID16EN_BITS 31, HYPMODE_BITS 30, NSCFG_BITS 29:28, WACFG_BITS 27:26, RACFG_BITS 25:24, SHCFG_BITS 23:22,
-        SMCFCFG_BITS 21, MTCFG_BITS 20, MEMATTR_BITS 19:16, BSU_BITS 15:14, FB_BITS 13, PTM_BITS 12,
-        VMIDPNE_BITS 11, USFCFG_BITS 10, GSE_BITS 9, STALLD_BITS 8, TRANSIENTCFG_BITS 7:6, GCFGFIE_BITS 5,
-        GCFGFRE_BITS 4, EXIDENABLE_BITS 3, GFIE_BITS 2, GFRE_BITS 1, CLIENTPD_BITS 0,
-    });
-    fields!(Scr2 { EXSMRGENABLE_BITS 31, COMPINDEXENABLE_BITS 29, BPVMID_BITS 7:0 });
-    fields!(Sacr {
-        NORMALIZE_BITS 27, CACHE_LOCK_BITS 26, DP4K_TBUDISB_BITS 25, DP4K_TCUDISB_BITS 24, PAGESIZE_BITS 16,
-        S2CRB_TLBEN_BITS 10, MMUDISB_TLBEN_BITS 9, SMTNMB_TLBEN_BITS 8, IPA2PA_CEN_BITS 4, S2WC2EN_BITS 3,
-        S1WC2EN_BITS 2,
-    });
-    fields!(Gfsynr0 {
-        ATS_BITS 6, NSATTR_BITS 5, NSSTATE_BITS 4, IND_BITS 3, PNU_BITS 2, WNR_BITS 1, NESTED_BITS 0,
-    });
-    fields!(Gfsynr1 { SSD_INDEX_BITS 31:16, STREAMID_BITS 15:0 });
-    fields!(Gats { ADDRESS_BITS 63:12, NDX_BITS 7:0 });
-}
-
-#[test]
-fn fields_of_stream_matching_and_bank_attributes() {
-    fields!(Smr { VALID_BITS 31, MASK_BITS 30:16, ID_BITS 14:0, EXMASK_BITS 31:16, EXID_BITS 15:0 });
-    fields!(S2cr {
-        TRANSIENTCFG_BITS 29:28, INSTCFG_BITS 27:26, PRIVCFG_BITS 25:24, WACFG_BITS 23:22, RACFG_BITS 21:20,
-        NSCFG_BITS 19:18, KIND_BITS 17:16, MEMATTR_BITS 15:12, MTCFG_BITS 11, EXIDVALID_BITS 10, SHCFG_BITS 9:8,
-        CBNDX_BITS 7:0,
-    });
-    fields!(Cbar {
-        IRPTNDX_BITS 31:24, WACFG_BITS 23:22, RACFG_BITS 21:20, BSU_BITS 19:18, KIND_BITS 17:16, MEMATTR_BITS 15:12,
-        CBNDX_BITS 15:8, FB_BITS 11, HYPC_BITS 10, BPSHCFG_BITS 9:8, VMID_BITS 7:0,
-    });
-    fields!(Cbfrsynra { SSD_INDEX_BITS 31:16, STREAMID_BITS 15:0 });
-    fields!(Cba2r { VMID16_BITS 31:16, MONC_BITS 1, VA64_BITS 0 });
-}
-
-#[test]
-fn fields_of_a_context_bank() {
-    fields!(Sctlr {
-        UCI_BITS 30, NSCFG_BITS 29:28, WACFG_BITS 27:26, RACFG_BITS 25:24, SHCFG_BITS 23:22, FB_BITS 21,
-        MTCFG_BITS 20, MEMATTR_BITS 19:16, TRANSIENTCFG_BITS 15:14, PTW_BITS 13, ASIDPNE_BITS 12, UWXN_BITS 10,
-        WXN_BITS 9, HUPCF_BITS 8, CFCFG_BITS 7, CFIE_BITS 6, CFRE_BITS 5, E_BITS 4, AFFD_BITS 3, AFE_BITS 2,
-        TRE_BITS 1, M_BITS 0,
-    });
-    fields!(Actlr { CPRE_BITS 1, CMTLB_BITS 0 });
-    fields!(Tcr2 {
-        NSCFG1_BITS 30, SEP_BITS 17:15, NSCFG0_BITS 14, HD_BITS 11, HA_BITS 10, HAD1_BITS 9, HAD0_BITS 8,
-        TBI1_BITS 6, TBI0_BITS 5, AS_BITS 4, PASIZE_BITS 2:0,
-    });
-    fields!(Tcr64 {
-        TG1_BITS 31:30, SH1_BITS 29:28, ORGN1_BITS 27:26, IRGN1_BITS 25:24, EPD1_BITS 23, A1_BITS 22,
-        T1SZ_BITS 21:16, TG0_BITS 15:14, SH0_BITS 13:12, ORGN0_BITS 11:10, IRGN0_BITS 9:8, EPD0_BITS 7,
-        T0SZ_BITS 5:0,
-    });
-    fields!(Fsynr0 {
-        S1CBNDX_BITS 23:16, AFR_BITS 11, PTWF_BITS 10, ATOF_BITS 9, NSATTR_BITS 8, IND_BITS 6, PNU_BITS 5,
-        WNR_BITS 4, S1PTWF_BITS 3, NESTED_BITS 2, PLVL_BITS 1:0,
-    });
-    fields!(ParSuccess { ATTR_BITS 63:56, PA_BITS 47:12, ONE_BITS 11, SH_BITS 8:7, F_BITS 0 });
-    fields!(ParFault {
-        STAGE_BITS 35, PLVL_BITS 33:32, ATOT_BITS 31, FORMAT_BITS 9:8, ASF_BITS 7, TLBLKF_BITS 6, TLBMCF_BITS 5,
-        EF_BITS 4, PF_BITS 3, AFF_BITS 2, TF_BITS 1, F_BITS 0,
-    });
-    fields!(Descriptor {
-        NSTABLE_BITS 63, APTABLE_READ_ONLY_BITS 62, APTABLE_PRIVILEGED_BITS 61, UXNTABLE_BITS 60,
-        PXNTABLE_BITS 59, UXN_BITS 54, PXN_BITS 53, CONTIGUOUS_BITS 52, ADDRESS_BITS 47:12, NG_BITS 11, AF_BITS 10,
-        SH_BITS 9:8, READ_ONLY_BITS 7, UNPRIVILEGED_BITS 6, NS_BITS 5, ATTRINDX_BITS 4:2, TABLE_OR_PAGE_BITS 1,
-        VALID_BITS 0,
-    });
-}
-
-#[test]
-fn fault_bits() {
-    let global = [
-        (GlobalFaults::MULTI, 31),
-        (GlobalFaults::UUT, 8),
-        (GlobalFaults::PF, 7),
-        (GlobalFaults::EF, 6),
-        (GlobalFaults::CAF, 5),
-        (GlobalFaults::UCIF, 4),
-        (GlobalFaults::UCBF, 3),
-        (GlobalFaults::SMCF, 2),
-        (GlobalFaults::USF, 1),
-        (GlobalFaults::ICF, 0),
-    ];
-    for (fault, bit) in global {
-        assert_eq!(fault.bits(), 1 << bit, "sGFSR {fault:?}");
-    }
-    let context = [
-        (ContextFaults::MULTI, 31),
-        (ContextFaults::SS, 30),
-        (ContextFaults::UUT, 8),
-        (ContextFaults::ASF, 7),
-        (ContextFaults::TLBLKF, 6),
-        (ContextFaults::TLBMCF, 5),
-        (ContextFaults::EF, 4),
-        (ContextFaults::PF, 3),
-        (ContextFaults::AFF, 2),
-        (ContextFaults::TF, 1),
-    ];
-    for (fault, bit) in context {
-        assert_eq!(fault.bits(), 1 << bit, "CBn_FSR {fault:?}");
-    }
-}
-
 /// Writable bits of a full configuration and reset values, as hexadecimal numbers from the manuals.
 const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("sCR0", 0x8fff_fdff, 0x0000_0001),
-    ("sCR2", 0x0000_00ff, 0),
+    ("SCR1", 0x1fff_ffff, 0),
+    ("sCR2", 0x8000_00ff, 0),
+    ("NSCR0", 0x8fff_fdff, 0),
+    ("NSGFSR", 0x8000_017f, 0),
     ("sACR", 0x0f01_071c, 0x0400_001c),
     ("sGFSR", 0x8000_017f, 0),
     ("sGFSRRESTORE", 0x8000_017f, 0),
@@ -346,9 +251,9 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("CBFRSYNRAn", 0x0000_ffff, 0),
     ("CBA2Rn", 0xffff_0001, 0),
     ("CBn_SCTLR", 0x7fff_f7ff, 0),
-    ("CBn_ACTLR", 0x0000_0003, 3),
+    ("CBn_ACTLR", 0x0000_0323, 3),
     ("CBn_RESUME", 0x0000_0001, 0),
-    ("CBn_TCR2", 0x4003_c077, 0),
+    ("CBn_TCR2", 0x4003_cf77, 0),
     ("CBn_TTBR0", u64::MAX, 0),
     ("CBn_TTBR1", u64::MAX, 0),
     ("CBn_TCR", 0xffff_ffff, 0),
@@ -357,6 +262,16 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("CBn_FAR", u64::MAX, 0),
     ("CBn_FSYNR0", 0x00ff_0f7f, 0),
     ("CBn_TLBIASID", 0x0000_ffff, 0),
+    ("ITCTRL", 0x0000_0001, 0),
+    ("TBU_PWR_STATUS", 0, 1),
+    ("EXSMRn", 0xffff_ffff, 0),
+    ("EXS2CRn", 0x3fff_ffff, 0),
+    ("PMEVCNTRn", 0xffff_ffff, 0),
+    ("PMEVTYPERn", 0xf000_00ff, 0),
+    ("PMCGCRn", 0x0000_0fff, 0),
+    ("PMCGSMRn", 0xffff_ffff, 0),
+    ("PMCR", 0x0000_0003, 0),
+    ("CBn_PMCR", 0x0000_0003, 0),
 ];
 
 #[test]

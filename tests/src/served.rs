@@ -2,6 +2,7 @@
 
 //! A `vfio-server` process for a test: started, asked how it is, ended.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -51,6 +52,8 @@ pub mod region {
 /// Index of MSI-X.
 pub const MSIX: u32 = 2;
 
+/// Name of the control socket.
+const CONTROL: &str = "control";
 /// A server that takes this much more memory than at first leaks.
 const MAY_GROW_KIB: u64 = 32 << 10;
 
@@ -69,7 +72,32 @@ impl Served {
     /// # Errors
     /// It does not get ready.
     pub fn start(program: &Path, smmus: &[&str], more: &str) -> Result<Self> {
+        Self::start_in(tempfile::tempdir()?, program, smmus, more, &[])
+    }
+
+    /// As [`Self::start`], with a control socket at [`Self::control`].
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub fn controlled(program: &Path, smmus: &[&str], more: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
+        let control = directory.path().join(CONTROL);
+        Self::start_in(
+            directory,
+            program,
+            smmus,
+            more,
+            &["--control".as_ref(), control.as_ref()],
+        )
+    }
+
+    fn start_in(
+        directory: TempDir,
+        program: &Path,
+        smmus: &[&str],
+        more: &str,
+        args: &[&OsStr],
+    ) -> Result<Self> {
         let mut config = String::from("seed = 1\n");
         for name in smmus {
             let socket = directory.path().join(name);
@@ -86,6 +114,7 @@ impl Served {
         let mut child = Command::new(program)
             .args(["--exit-with-stdin", "--config"])
             .arg(&file)
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(directory.path().join("stderr"))?)
@@ -108,6 +137,12 @@ impl Served {
     #[must_use]
     pub fn socket(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The control socket, if there is one.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.directory.path().join(CONTROL)
     }
 
     /// The directory with sockets, traces and configuration.
@@ -208,6 +243,20 @@ impl Served {
     pub fn signal(&mut self, signal: Signal) -> Result<ExitStatus> {
         kill_process(Pid::from_child(&self.child), signal)?;
         Ok(self.child.wait()?)
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// Those of the system call.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        // Not `Child::wait`, which would close standard input first.
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Closes the server's standard input and waits for the end.

@@ -153,6 +153,18 @@ fn every_shipped_recipe_is_documented() {
 }
 
 #[test]
+fn every_difference_of_the_oracle_is_documented() {
+    let documented =
+        fs::read_to_string(root().join("docs/cpu-differences.md")).expect("docs/cpu-differences.md");
+    for name in integration_tests::oracle::expected::DIFFERENCES {
+        assert!(
+            documented.contains(&format!("| {name} |")),
+            "docs/cpu-differences.md does not list {name:?}"
+        );
+    }
+}
+
+#[test]
 fn decisions_are_numbered_without_gaps() {
     let mut numbers: Vec<u32> = fs::read_dir(root().join("docs/decisions"))
         .expect("the decisions")

@@ -4,27 +4,40 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 
 use anyhow::Context;
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::control::Control;
+use crate::ctl;
 use crate::server::{Server, StartError};
 
 /// Serve SMMUv2 models to QEMU as vfio-user PCI functions.
 #[derive(Debug, Parser)]
-#[command(name = "vfio-server", version, after_help = EXIT_STATUS)]
+#[command(
+    name = "vfio-server",
+    version,
+    after_help = EXIT_STATUS,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// TOML file with the SMMUs, their delays and the marks.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    /// Take commands (QMP) at this Unix socket; see `vfio-server ctl --help`.
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
     /// Write every register access of the SMMUs without a `trace` of their own to this file.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -39,10 +52,16 @@ struct Args {
     verbose: u8,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send a command to the control socket of a running server.
+    Ctl(ctl::Args),
+}
+
 const EXIT_STATUS: &str = "\
 Prints `ready` on standard output when QEMU can connect.
 
-Exit status: 0 after SIGTERM, SIGINT, SIGHUP or the end of standard input; 1 if the server cannot start; 2 for a usage
+Exit status: 0 after SIGTERM, SIGINT, SIGHUP, the end of standard input or the control command quit; 1 if the server cannot start; 2 for a usage
 or configuration error.";
 
 /// Runs the server with the arguments of a command line, program name first.
@@ -56,6 +75,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Some(Command::Ctl(args)) = args.command {
+        return ctl::main(&args);
+    }
     log_to_stderr(args.verbose);
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,7 +90,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    let mut config = Config::read(&args.config).map_err(StartError::from)?;
+    // clap sees to it that there is one.
+    let path = args.config.as_deref().unwrap_or(Path::new("smmu.toml"));
+    let mut config = Config::read(path).map_err(StartError::from)?;
     if let Some(trace) = &args.trace {
         for smmu in &mut config.smmu {
             smmu.trace.get_or_insert_with(|| trace.clone());
@@ -79,20 +103,25 @@ fn run(args: &Args) -> anyhow::Result<()> {
     }
     raise_descriptor_limit();
     // Before the sockets are there, so that no signal leaves one behind.
-    let end = watch(args.exit_with_stdin).context("cannot watch for signals")?;
+    let (sender, end) = channel();
+    watch(args.exit_with_stdin, sender.clone()).context("cannot watch for signals")?;
     let server = Server::start(&config)?;
+    let control = match &args.control {
+        Some(path) => Some(Control::open(path, server.devices(), sender)?),
+        None => None,
+    };
     let mut stdout = io::stdout();
     // Without a reader nobody waits for it.
     let _ = writeln!(stdout, "ready").and_then(|()| stdout.flush());
     let reason = end.recv().unwrap_or("the watchers ended");
     tracing::info!("ending: {reason}");
+    drop(control);
     server.stop();
     Ok(())
 }
 
-/// A channel that gets a message when the server has to end.
-fn watch(stdin: bool) -> anyhow::Result<Receiver<&'static str>> {
-    let (sender, receiver) = channel();
+/// Sends a message when the server has to end.
+fn watch(stdin: bool, sender: Sender<&'static str>) -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let on_signal: Sender<_> = sender.clone();
     std::thread::Builder::new()
@@ -109,7 +138,7 @@ fn watch(stdin: bool) -> anyhow::Result<Receiver<&'static str>> {
             let _ = sender.send("standard input ended");
         })?;
     }
-    Ok(receiver)
+    Ok(())
 }
 
 /// Takes as many file descriptors as this process may have: clients bring theirs, and the usual soft limit is for

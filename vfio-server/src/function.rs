@@ -8,11 +8,13 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
+use serde_json::json;
 use smmu_emu::{Config, ConfigError, Plan, Smmu};
 use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
 
+use crate::control::event::Event;
 use crate::host::Host;
 use crate::memory::MapError;
 use crate::pci::{self, ConfigSpace};
@@ -86,6 +88,24 @@ impl Function {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// The surroundings of the model, to change them.
+    #[must_use]
+    pub fn host_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn smmu(&self) -> &Smmu {
+        &self.smmu
+    }
+
+    /// The model, to change its timing plan.
+    #[must_use]
+    pub fn smmu_mut(&mut self) -> &mut Smmu {
+        &mut self.smmu
     }
 
     /// Number of MSI-X vectors.
@@ -233,14 +253,33 @@ impl Function {
     /// Resets the function as a bus reset does: registers, delays and configuration space, not the client's memory
     /// and eventfds.
     pub fn reset(&mut self) {
+        self.reset_for("client");
+    }
+
+    /// What a power cycle of the SMMU alone does: registers and delays start again, the PCI function around it, which
+    /// the guest's hardware does not have, stays as it is.
+    pub fn power_cycle(&mut self) {
+        self.smmu.reset(&mut self.host);
+        self.tell_of_reset("control");
+    }
+
+    fn reset_for(&mut self, cause: &str) {
         self.config.reset();
         self.smmu.reset(&mut self.host);
+        self.tell_of_reset(cause);
+    }
+
+    fn tell_of_reset(&self, cause: &str) {
+        let smmu = self.host.name();
+        self.host
+            .run()
+            .tell(|| Event::new("RESET", json!({ "smmu": smmu, "cause": cause })));
     }
 
     /// The client is gone: the next one meets the function as after power-on.
     pub fn disconnect(&mut self) {
         // First, so that the reset cannot raise an interrupt of the client that left.
         self.host.disconnect();
-        self.reset();
+        self.reset_for("disconnected");
     }
 }

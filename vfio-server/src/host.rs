@@ -2,11 +2,13 @@
 
 //! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, chance, marks, trace.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use smmu_emu::{Access, BusError, Env, Line, Marks};
+use serde_json::json;
+use smmu_emu::{Access, AccessKind, BusError, Delayed, Env, Line, Marks};
 
+use crate::control::event::{Event, EventSink, FiredLimit};
 use crate::memory::GuestMemory;
 use crate::msix::Vectors;
 use crate::trace::Trace;
@@ -19,6 +21,8 @@ pub struct Run {
     start: Instant,
     fresh: Marks,
     state: Mutex<State>,
+    /// There once somebody wants to hear of events.
+    events: OnceLock<EventSink>,
 }
 
 #[derive(Debug)]
@@ -39,6 +43,7 @@ impl Run {
             start: Instant::now(),
             fresh: marks,
             state,
+            events: OnceLock::new(),
         }
     }
 
@@ -75,7 +80,59 @@ impl Run {
 
     /// Raises the mark with this number, if there is one.
     pub fn raise(&self, number: usize) {
-        self.lock().marks.raise(number);
+        self.change_marks(|marks| marks.raise(number));
+    }
+
+    /// Every mark by name, and whether it is raised.
+    #[must_use]
+    pub fn marks(&self) -> Vec<(String, bool)> {
+        let state = self.lock();
+        let names = state.marks.names().enumerate();
+        names
+            .map(|(i, name)| (name.to_owned(), state.marks.is_raised_at(i)))
+            .collect()
+    }
+
+    /// Names of the marks of every run.
+    #[must_use]
+    pub fn mark_names(&self) -> Vec<&str> {
+        self.fresh.names().collect()
+    }
+
+    /// From now on events go here; only the first call counts.
+    pub fn send_events_to(&self, events: EventSink) {
+        let _ = self.events.set(events);
+    }
+
+    /// Tells of an event, if somebody wants to hear of it.
+    pub fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = self.events.get() {
+            events.send(event());
+        }
+    }
+
+    fn change_marks(&self, change: impl FnOnce(&mut Marks)) {
+        let mut state = self.lock();
+        if self.events.get().is_none() {
+            change(&mut state.marks);
+            return;
+        }
+        let raised =
+            |marks: &Marks| -> Vec<bool> { (0..marks.len()).map(|i| marks.is_raised_at(i)).collect() };
+        let before = raised(&state.marks);
+        change(&mut state.marks);
+        let after = raised(&state.marks);
+        if before == after {
+            return;
+        }
+        let changed = before
+            .into_iter()
+            .zip(after)
+            .map(|(before, after)| after && !before);
+        let names = changed.zip(state.marks.names()).filter(|(changed, _)| *changed);
+        for (_, mark) in names {
+            self.tell(|| Event::new("MARK_RAISED", json!({ "mark": mark })));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -96,6 +153,15 @@ impl Drop for Participant {
     }
 }
 
+/// Register accesses since the control socket was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+}
+
 /// The surroundings of one SMMU.
 #[derive(Debug)]
 pub struct Host {
@@ -104,6 +170,8 @@ pub struct Host {
     trace: Option<Arc<Trace>>,
     seed: u64,
     random: fastrand::Rng,
+    counts: Option<Counts>,
+    fired: FiredLimit,
     /// Guest memory of the client.
     pub memory: GuestMemory,
     /// Interrupts of the client.
@@ -120,6 +188,8 @@ impl Host {
             trace,
             seed,
             random: fastrand::Rng::with_seed(seed),
+            counts: None,
+            fired: FiredLimit::default(),
             memory: GuestMemory::default(),
             vectors: Vectors::new(vectors),
         }
@@ -135,6 +205,28 @@ impl Host {
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run
+    }
+
+    /// Begins to count register accesses.
+    pub fn count(&mut self) {
+        self.counts.get_or_insert_default();
+    }
+
+    /// The accesses counted so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts.unwrap_or_default()
+    }
+
+    /// Traces into another file, or no more; returns the trace that was there.
+    pub fn set_trace(&mut self, trace: Option<Arc<Trace>>) -> Option<Arc<Trace>> {
+        std::mem::replace(&mut self.trace, trace)
+    }
+
+    /// Whether accesses are traced.
+    #[must_use]
+    pub fn is_traced(&self) -> bool {
+        self.trace.is_some()
     }
 
     /// Writes the trace out.
@@ -173,10 +265,24 @@ impl Env for Host {
 
     fn access(&mut self, access: &Access) {
         if self.run.has_marks() {
-            self.run.lock().marks.observe(&self.name, access);
+            self.run.change_marks(|marks| marks.observe(&self.name, access));
+        }
+        if let Some(counts) = &mut self.counts {
+            match access.kind {
+                AccessKind::Read => counts.reads = counts.reads.saturating_add(1),
+                AccessKind::Write => counts.writes = counts.writes.saturating_add(1),
+            }
         }
         if let Some(trace) = &self.trace {
             trace.record(self.run.now(), &self.name, access);
+        }
+    }
+
+    fn delayed(&mut self, delayed: &Delayed) {
+        if let Some(events) = self.run.events.get()
+            && let Some(event) = self.fired.event(self.run.now(), &self.name, delayed)
+        {
+            events.send(event);
         }
     }
 

@@ -14,6 +14,7 @@
 //! | [`function`] | the PCI function: where requests meet the model |
 //! | [`pci`], [`msix`], [`memory`] | its configuration space, interrupts, guest memory |
 //! | [`host`] | the model's surroundings: clock, chance, marks |
+//! | [`control`], [`ctl`] | the control socket: its server, its client |
 //! | [`trace`] | the access trace and its format |
 //!
 //! Clients are hostile: nothing that one sends ends the process, memory and descriptors are bounded, and the next
@@ -21,6 +22,8 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
+pub mod ctl;
 pub mod function;
 pub mod gate;
 pub mod host;

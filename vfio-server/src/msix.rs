@@ -2,9 +2,10 @@
 
 //! MSI-X: interrupt lines of the SMMU as eventfds of the client.
 //!
-//! Vector 0 is the global line, vector 1+n context bank n. A vector is an edge; the model asks for another one when
-//! software has handled part of what holds a line up. A [`notifier`] writes the eventfds, so that raising a vector
-//! never waits for the client; as on a bus, an interrupt arrives some time after the access that caused it.
+//! Vector 0 is the global line and every group of event counters, vector 1+n context bank n. A vector is an edge; the
+//! model asks for another one when software has handled part of what holds a line up. A [`notifier`] writes the
+//! eventfds, so that raising a vector never waits for the client; as on a bus, an interrupt arrives some time after the
+//! access that caused it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -41,7 +42,8 @@ impl Vectors {
     #[must_use]
     pub fn of(line: Line) -> usize {
         match line {
-            Line::Global => 0,
+            // A device tree counts interrupts of event counters among the global ones.
+            Line::Global | Line::Pmu(_) => 0,
             Line::Context(bank) => usize::from(bank) + 1,
         }
     }
@@ -61,8 +63,11 @@ impl Vectors {
     /// A line has this level now; raises its vector if that is high.
     pub fn set_line(&mut self, line: Line, level: bool) {
         let vector = Self::of(line);
-        if let Some(line) = self.lines.get_mut(vector) {
-            *line = level;
+        if let Some(stored) = self.lines.get_mut(vector) {
+            // The global line keeps its level whatever an event counter does.
+            if !matches!(line, Line::Pmu(_)) {
+                *stored = level;
+            }
             if level && let Some(notifier) = self.notifiers.current() {
                 notifier.raise(vector);
             }

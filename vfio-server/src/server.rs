@@ -18,10 +18,12 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
+use serde_json::json;
 use smmu_emu::Marks;
 use thiserror::Error;
 
 use crate::config::{Config, ConfigError};
+use crate::control::event::Event;
 use crate::function::Function;
 use crate::gate;
 use crate::host::{Host, Run};
@@ -69,6 +71,25 @@ pub enum StartError {
 pub struct Server {
     stop: Arc<OwnedFd>,
     threads: Vec<JoinHandle<()>>,
+    devices: Vec<Device>,
+}
+
+/// One SMMU of a running server.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Where its clients connect.
+    pub socket: PathBuf,
+    /// The SMMU.
+    pub function: Arc<Mutex<Function>>,
+}
+
+impl Device {
+    /// The function, for as short a time as possible: register accesses wait.
+    pub fn lock(&self) -> MutexGuard<'_, Function> {
+        self.function.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Server {
@@ -122,6 +143,7 @@ impl Server {
         let mut server = Self {
             stop: Arc::new(stop),
             threads: Vec::new(),
+            devices: ports.iter().map(Port::device).collect(),
         };
         for port in ports {
             let stop = Arc::clone(&server.stop);
@@ -133,6 +155,12 @@ impl Server {
             );
         }
         Ok(server)
+    }
+
+    /// The SMMUs, in the order of the configuration.
+    #[must_use]
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
     }
 
     /// Ends all clients, removes the sockets and writes the traces out.
@@ -229,6 +257,14 @@ impl Slot {
 }
 
 impl Port {
+    fn device(&self) -> Device {
+        Device {
+            name: self.name.clone(),
+            socket: self.socket.path().to_owned(),
+            function: Arc::clone(&self.function),
+        }
+    }
+
     /// Accepts clients until `stop` is readable, then ends the one that is there.
     fn accept(self, stop: &OwnedFd) {
         let mut session: Option<JoinHandle<()>> = None;
@@ -299,6 +335,7 @@ struct Session {
 impl Session {
     fn run(self, stream: &UnixStream, directory: &std::path::Path) {
         tracing::info!(smmu = self.name, "client connected");
+        self.tell("CLIENT_CONNECTED");
         let serve = AssertUnwindSafe(|| gate::serve(stream, &self.function, directory));
         match std::panic::catch_unwind(serve) {
             Ok(Ok(())) => tracing::info!(smmu = self.name, "client left"),
@@ -310,10 +347,22 @@ impl Session {
         }
         let _ = stream.shutdown(Shutdown::Both);
     }
+
+    fn tell(&self, event: &'static str) {
+        let run = Arc::clone(
+            self.function
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .host()
+                .run(),
+        );
+        run.tell(|| Event::new(event, json!({ "smmu": self.name })));
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.tell("CLIENT_DISCONNECTED");
         self.function
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -235,14 +235,26 @@ impl Trace {
     /// # Errors
     /// Those of creating a file.
     pub fn create(path: &Path) -> io::Result<Self> {
+        File::create(path).map(Self::to)
+    }
+
+    /// Creates the file; one that is there, even as a symbolic link, is an error.
+    ///
+    /// # Errors
+    /// Those of creating a file.
+    pub fn create_new(path: &Path) -> io::Result<Self> {
+        File::create_new(path).map(Self::to)
+    }
+
+    fn to(file: File) -> Self {
         let sink = Sink {
-            file: File::create(path)?,
+            file,
             text: String::new(),
             failed: false,
         };
-        Ok(Self {
+        Self {
             sink: Mutex::new(sink),
-        })
+        }
     }
 
     /// Appends the line of an access of the SMMU `smmu` at `ns`.

@@ -12,6 +12,7 @@ const fn row(offset: u32, width: u32, count: u16) -> Row {
         width,
         count,
         access: Access::Rw,
+        secure: false,
         write: 0,
         reset: 0,
     }
@@ -73,6 +74,7 @@ fn access_rules() {
         (Access::Raz, 0x1234),
         (Access::Rw, 0x1bc4),
         (Access::W1c, 0x1034),
+        (Access::W1s, 0x1bf4),
     ] {
         assert_eq!(
             with(access).merge(u64::MAX, old, written, u64::MAX),

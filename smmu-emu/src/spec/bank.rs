@@ -2,7 +2,7 @@
 
 //! Field types of a context bank.
 
-use arbitrary_int::{u2, u3, u4, u6};
+use arbitrary_int::{u2, u4};
 use bitbybit::bitfield;
 use bitflags::bitflags;
 
@@ -83,10 +83,16 @@ impl Sctlr {
     pub const WRITE: u32 = !(1 << 31 | 1 << 11);
 }
 
-/// `CBn_ACTLR` of MMU-500.
+/// `CBn_ACTLR` of MMU-500, and of Qualcomm's.
 #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
 #[derive(PartialEq, Eq)]
 pub struct Actlr {
+    /// Depth of prefetching; Qualcomm's.
+    #[bits(8..=9, rw)]
+    prefetch: u2,
+    /// Accesses to unmapped pages go to the page of GFX_PRR_CFG; Qualcomm's.
+    #[bit(5, rw)]
+    prr: bool,
     /// Prefetching into the walk cache.
     #[bit(1, rw)]
     cpre: bool,
@@ -96,114 +102,12 @@ pub struct Actlr {
 }
 
 impl Actlr {
-    /// Both fields.
-    pub const WRITE: u32 = Self::cpre_mask() | Self::cmtlb_mask();
+    /// Every field.
+    pub const WRITE: u32 = Self::QCOM | Self::cpre_mask() | Self::cmtlb_mask();
+    /// The fields that only Qualcomm's MMU-500 has.
+    pub const QCOM: u32 = Self::prefetch_mask() | Self::prr_mask();
     /// MMU-500: both on.
     pub const MMU_500: Self = Self::ZERO.with_cpre(true).with_cmtlb(true);
-}
-
-/// `CBn_TCR2`: more translation control.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Tcr2 {
-    /// Security of walks from TTBR1.
-    #[bit(30, rw)]
-    nscfg1: bool,
-    /// Sign extension position.
-    #[bits(15..=17, rw)]
-    sep: u3,
-    /// Security of walks from TTBR0.
-    #[bit(14, rw)]
-    nscfg0: bool,
-    /// Hardware update of the dirty state.
-    #[bit(11, rw)]
-    hd: bool,
-    /// Hardware update of the access flag.
-    #[bit(10, rw)]
-    ha: bool,
-    /// Hierarchical attributes off for TTBR1.
-    #[bit(9, rw)]
-    had1: bool,
-    /// Hierarchical attributes off for TTBR0.
-    #[bit(8, rw)]
-    had0: bool,
-    /// The top byte of an address in TTBR1's half is ignored.
-    #[bit(6, rw)]
-    tbi1: bool,
-    /// The top byte of an address in TTBR0's half is ignored.
-    #[bit(5, rw)]
-    tbi0: bool,
-    /// ASIDs have 16 bits.
-    #[bit(4, rw)]
-    r#as: bool,
-    /// Size of an output address.
-    #[bits(0..=2, rw)]
-    pasize: u3,
-}
-
-impl Tcr2 {
-    /// HD, HA and HAD need features that are not advertised.
-    pub const WRITE: u32 = Self::nscfg1_mask()
-        | Self::sep_mask()
-        | Self::nscfg0_mask()
-        | Self::tbi1_mask()
-        | Self::tbi0_mask()
-        | Self::as_mask()
-        | Self::pasize_mask();
-}
-
-/// `CBn_TCR` of an AArch64 stage 1 bank.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Tcr64 {
-    /// Granule of TTBR1: 1 = 16 KiB, 2 = 4 KiB, 3 = 64 KiB.
-    #[bits(30..=31, rw)]
-    tg1: u2,
-    /// Shareability of walks from TTBR1.
-    #[bits(28..=29, rw)]
-    sh1: u2,
-    /// Outer cacheability of walks from TTBR1.
-    #[bits(26..=27, rw)]
-    orgn1: u2,
-    /// Inner cacheability of walks from TTBR1.
-    #[bits(24..=25, rw)]
-    irgn1: u2,
-    /// Walks from TTBR1 are disabled.
-    #[bit(23, rw)]
-    epd1: bool,
-    /// TTBR1 holds the ASID.
-    #[bit(22, rw)]
-    a1: bool,
-    /// TTBR1's half has 64 less this many address bits.
-    #[bits(16..=21, rw)]
-    t1sz: u6,
-    /// Granule of TTBR0: 0 = 4 KiB, 1 = 64 KiB, 2 = 16 KiB.
-    #[bits(14..=15, rw)]
-    tg0: u2,
-    /// Shareability of walks from TTBR0.
-    #[bits(12..=13, rw)]
-    sh0: u2,
-    /// Outer cacheability of walks from TTBR0.
-    #[bits(10..=11, rw)]
-    orgn0: u2,
-    /// Inner cacheability of walks from TTBR0.
-    #[bits(8..=9, rw)]
-    irgn0: u2,
-    /// Walks from TTBR0 are disabled.
-    #[bit(7, rw)]
-    epd0: bool,
-    /// TTBR0's half has 64 less this many address bits.
-    #[bits(0..=5, rw)]
-    t0sz: u6,
-}
-
-/// `CBn_TCR` of an AArch32 stage 1 bank: the bit that chooses the format.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Tcr32 {
-    /// Long descriptors; short ones if clear.
-    #[bit(31, rw)]
-    eae: bool,
 }
 
 bitflags! {

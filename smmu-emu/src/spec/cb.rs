@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Register table of a context bank (IHI 0062D §16).
+//! Register table of a context bank (IHI 0062D §16). The PM registers are a view of the group of event counters that
+//! `PMCGCRn.CBAEN` assigns to the bank; RAZ/WI without one.
 
-use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr, Tcr2};
+use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr};
+use super::pm::{Pmcr, Pmevtyper};
+use super::tcr::Tcr2;
 use crate::regs::frame;
 
 /// All bits of a 32-bit register.
 const WORD: u32 = u32::MAX;
+/// One bit for every counter that a group can have.
+const BANK_COUNTERS: u32 = 0x7fff;
 
 frame! {
     /// The registers of a context bank.
@@ -75,29 +80,29 @@ frame! {
         Ats1uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX;
         /// Whether an address translation operation is under way.
         Atsr "CBn_ATSR" = 0x8f0, 4, Ro;
-        /// Event counters; no counter group is assigned to a bank.
-        Pmevcntr "CBn_PMEVCNTRm" = 0xe00, 4 x 32, Raz;
+        /// Event counters of the group that is assigned to the bank.
+        Pmevcntr "CBn_PMEVCNTRm" = 0xe00, 4 x 32, Rw, write WORD;
         /// Event types.
-        Pmevtyper "CBn_PMEVTYPERm" = 0xe80, 4 x 32, Raz;
+        Pmevtyper "CBn_PMEVTYPERm" = 0xe80, 4 x 32, Rw, write Pmevtyper::WRITE;
         /// Performance monitor configuration.
-        Pmcfgr "CBn_PMCFGR" = 0xf00, 4, Raz;
+        Pmcfgr "CBn_PMCFGR" = 0xf00, 4, Ro;
         /// Performance monitor control.
-        Pmcr "CBn_PMCR" = 0xf04, 4, Raz;
+        Pmcr "CBn_PMCR" = 0xf04, 4, Rw, write Pmcr::WRITE;
         /// Events that can be counted.
-        Pmceid "CBn_PMCEID" = 0xf20, 4, Raz;
+        Pmceid "CBn_PMCEID" = 0xf20, 4, Ro;
         /// Enables counters.
-        Pmcntenset "CBn_PMCNTENSET" = 0xf40, 4, Raz;
+        Pmcntenset "CBn_PMCNTENSET" = 0xf40, 4, W1s, write BANK_COUNTERS;
         /// Disables counters.
-        Pmcntenclr "CBn_PMCNTENCLR" = 0xf44, 4, Raz;
+        Pmcntenclr "CBn_PMCNTENCLR" = 0xf44, 4, W1c, write BANK_COUNTERS;
         /// Enables counter interrupts.
-        Pmintenset "CBn_PMINTENSET" = 0xf48, 4, Raz;
+        Pmintenset "CBn_PMINTENSET" = 0xf48, 4, W1s, write BANK_COUNTERS;
         /// Disables counter interrupts.
-        Pmintenclr "CBn_PMINTENCLR" = 0xf4c, 4, Raz;
+        Pmintenclr "CBn_PMINTENCLR" = 0xf4c, 4, W1c, write BANK_COUNTERS;
         /// Clears counter overflows.
-        Pmovsclr "CBn_PMOVSCLR" = 0xf50, 4, Raz;
+        Pmovsclr "CBn_PMOVSCLR" = 0xf50, 4, W1c, write BANK_COUNTERS;
         /// Sets counter overflows.
-        Pmovsset "CBn_PMOVSSET" = 0xf58, 4, Raz;
+        Pmovsset "CBn_PMOVSSET" = 0xf58, 4, W1s, write BANK_COUNTERS;
         /// Performance monitor authentication.
-        Pmauthstatus "CBn_PMAUTHSTATUS" = 0xfb8, 4, Raz;
+        Pmauthstatus "CBn_PMAUTHSTATUS" = 0xfb8, 4, Ro;
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Translation table descriptors and `CBn_PAR`, AArch64 format (VMSAv8-64).
+//! Long descriptors: AArch64 (VMSAv8-64) and AArch32 with the large physical address extension (LPAE).
 
-use arbitrary_int::{u2, u3, u36};
+use arbitrary_int::{u2, u3, u4, u36};
 use bitbybit::bitfield;
 
-/// A stage 1 descriptor of any kind: table, block or page.
+/// A stage 1 descriptor of any kind: table, block or page. In AArch32, and where there is one privilege, UXN is XN.
 #[bitfield(u64, introspect, debug, forbid_overlaps, default = 0)]
 #[derive(PartialEq, Eq)]
 pub struct Descriptor {
@@ -33,6 +33,9 @@ pub struct Descriptor {
     /// Hint: one of a contiguous set.
     #[bit(52, rw)]
     contiguous: bool,
+    /// A write may clear `read_only` (hardware update of the dirty state).
+    #[bit(51, rw)]
+    dbm: bool,
     /// Address bits 47 to 12, of which the granule and the level use the upper ones.
     #[bits(12..=47, rw)]
     address: u36,
@@ -65,65 +68,48 @@ pub struct Descriptor {
     valid: bool,
 }
 
-/// `CBn_PAR` after a successful operation of a bank with long descriptors.
+/// A stage 2 descriptor of any kind: table, block or page. SMMUv2 has allocation hints in bits 63 to 60 of a block or page
+/// that a PE does not have.
 #[bitfield(u64, introspect, debug, forbid_overlaps, default = 0)]
 #[derive(PartialEq, Eq)]
-pub struct ParSuccess {
-    /// Memory attributes, as in MAIR.
-    #[bits(56..=63, rw)]
-    attr: u8,
-    /// Physical address bits 47 to 12.
+pub struct Stage2Descriptor {
+    /// Write-allocate hint.
+    #[bits(62..=63, rw)]
+    wacfg: u2,
+    /// Read-allocate hint.
+    #[bits(60..=61, rw)]
+    racfg: u2,
+    /// Not executable.
+    #[bit(54, rw)]
+    xn: bool,
+    /// Hint: one of a contiguous set.
+    #[bit(52, rw)]
+    contiguous: bool,
+    /// Writable once its hardware update of the dirty state is on.
+    #[bit(51, rw)]
+    dbm: bool,
+    /// Address bits 47 to 12.
     #[bits(12..=47, rw)]
-    pa: u36,
-    /// Reads 1.
-    #[bit(11, rw)]
-    one: bool,
+    address: u36,
+    /// Access flag.
+    #[bit(10, rw)]
+    af: bool,
     /// Shareability.
-    #[bits(7..=8, rw)]
-    sh: u2,
-    /// Clear.
-    #[bit(0, rw)]
-    f: bool,
-}
-
-/// `CBn_PAR` after an operation that faulted.
-#[bitfield(u64, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct ParFault {
-    /// Stage 2 faulted.
-    #[bit(35, rw)]
-    stage: bool,
-    /// Level of the walk.
-    #[bits(32..=33, rw)]
-    plvl: u2,
-    /// Terminated by a stage 2 fault.
-    #[bit(31, rw)]
-    atot: bool,
-    /// Table format of the bank.
     #[bits(8..=9, rw)]
-    format: u2,
-    /// Address size fault.
+    sh: u2,
+    /// Can be written (HAP\[1\]).
     #[bit(7, rw)]
-    asf: bool,
-    /// TLB lock fault.
+    writable: bool,
+    /// Can be read (HAP\[0\]).
     #[bit(6, rw)]
-    tlblkf: bool,
-    /// TLB match conflict fault.
-    #[bit(5, rw)]
-    tlbmcf: bool,
-    /// External fault.
-    #[bit(4, rw)]
-    ef: bool,
-    /// Permission fault.
-    #[bit(3, rw)]
-    pf: bool,
-    /// Access flag fault.
-    #[bit(2, rw)]
-    aff: bool,
-    /// Translation fault.
+    readable: bool,
+    /// Memory type.
+    #[bits(2..=5, rw)]
+    memattr: u4,
+    /// Table, or page at the last level; block if clear.
     #[bit(1, rw)]
-    tf: bool,
-    /// Set.
+    table_or_page: bool,
+    /// The descriptor is valid.
     #[bit(0, rw)]
-    f: bool,
+    valid: bool,
 }

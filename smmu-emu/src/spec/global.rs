@@ -90,7 +90,7 @@ impl Scr0 {
 #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
 #[derive(PartialEq, Eq)]
 pub struct Scr2 {
-    /// Extended stream-matching groups are used; reserved in this implementation.
+    /// Extended stream-matching groups are used (`IDR0.EXSMRGS`).
     #[bit(31, rw)]
     exsmrgenable: bool,
     /// Compressed indexing is used; reserved in this implementation.
@@ -102,8 +102,8 @@ pub struct Scr2 {
 }
 
 impl Scr2 {
-    /// The VMID of bypassed transactions.
-    pub const WRITE: u32 = Self::bpvmid_mask();
+    /// The VMID of bypassed transactions, and extended groups.
+    pub const WRITE: u32 = Self::exsmrgenable_mask() | Self::bpvmid_mask();
 }
 
 /// `sACR` of MMU-500: implementation-defined global configuration (Non-secure view).

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Register table of global space 0, Non-secure view (IHI 0062D §9).
+//! Register table of global space 0 (IHI 0062D §9).
 //!
-//! Registers that only Secure software sees are rows too, as RAZ/WI. The contents of sACR and offsets 0x080 to 0x08c are
+//! Registers that only Secure software sees are marked, and RAZ/WI to others. The contents of sACR and offsets 0x080 to 0x08c are
 //! MMU-500's.
 
 use super::global::{Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2};
+use super::secure::Scr1;
 use crate::regs::frame;
 
 /// All bits of a 32-bit register.
@@ -17,7 +18,7 @@ frame! {
         /// Global configuration.
         Scr0 "sCR0" = 0x000, 4, Rw, write Scr0::WRITE, reset Scr0::ZERO.with_clientpd(true).raw_value();
         /// Secure configuration.
-        Scr1 "SCR1" = 0x004, 4, Raz;
+        Scr1 "SCR1" = 0x004, 4, Rw in SECURE, write Scr1::WRITE;
         /// More global configuration.
         Scr2 "sCR2" = 0x008, 4, Rw, write Scr2::WRITE;
         /// Implementation-defined configuration.
@@ -51,7 +52,7 @@ frame! {
         /// Implementation-defined syndrome.
         Sgfsynr2 "sGFSYNR2" = 0x058, 4, Rw;
         /// Invalidates all Secure TLB entries.
-        Stlbiall "STLBIALL" = 0x060, 4, Raz;
+        Stlbiall "STLBIALL" = 0x060, 4, Wo in SECURE, write WORD;
         /// Invalidates TLB entries by VMID.
         Tlbivmid "TLBIVMID" = 0x064, 4, Wo, write 0xffff;
         /// Invalidates all Non-secure non-hypervisor TLB entries.
@@ -73,15 +74,15 @@ frame! {
         /// TLB debug data of the TCU.
         Dbgrdatatcu "DBGRDATATCU" = 0x08c, 4, Raz;
         /// Invalidates last-level Secure monitor TLB entries by address.
-        Stlbivalm "STLBIVALM" = 0x0a0, 8, Raz;
+        Stlbivalm "STLBIVALM" = 0x0a0, 8, Wo in SECURE, write u64::MAX;
         /// Invalidates Secure monitor TLB entries by address.
-        Stlbivam "STLBIVAM" = 0x0a8, 8, Raz;
+        Stlbivam "STLBIVAM" = 0x0a8, 8, Wo in SECURE, write u64::MAX;
         /// Invalidates last-level hypervisor TLB entries by a 64-bit address.
         Tlbivalh64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX;
         /// Invalidates stage 1 TLB entries by VMID.
         Tlbivmids1 "TLBIVMIDS1" = 0x0b8, 4, Wo, write 0xffff;
         /// Invalidates all Secure monitor TLB entries.
-        Stlbiallm "STLBIALLM" = 0x0bc, 4, Raz;
+        Stlbiallm "STLBIALLM" = 0x0bc, 4, Wo in SECURE, write WORD;
         /// Invalidates hypervisor TLB entries by a 64-bit address.
         Tlbivah64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX;
         /// Translates through stage 1, unprivileged read.
@@ -105,47 +106,47 @@ frame! {
         /// Whether a global address translation operation is under way.
         Gatsr "GATSR" = 0x188, 4, Ro;
         /// Secure alias of sCR0.
-        Nscr0 "NSCR0" = 0x400, 4, Raz;
+        Nscr0 "NSCR0" = 0x400, 4, Rw in SECURE, write Scr0::WRITE;
         /// Secure alias of sCR2.
-        Nscr2 "NSCR2" = 0x408, 4, Raz;
+        Nscr2 "NSCR2" = 0x408, 4, Rw in SECURE, write Scr2::WRITE;
         /// Secure alias of sACR.
-        Nsacr "NSACR" = 0x410, 4, Raz;
+        Nsacr "NSACR" = 0x410, 4, Rw in SECURE, write Sacr::WRITE;
         /// Secure alias of sGFAR.
-        Nsgfar "NSGFAR" = 0x440, 8, Raz;
+        Nsgfar "NSGFAR" = 0x440, 8, Rw in SECURE, write u64::MAX;
         /// Secure alias of sGFSR.
-        Nsgfsr "NSGFSR" = 0x448, 4, Raz;
+        Nsgfsr "NSGFSR" = 0x448, 4, W1c in SECURE, write GlobalFaults::NON_SECURE.bits();
         /// Secure alias of sGFSRRESTORE.
-        Nsgfsrrestore "NSGFSRRESTORE" = 0x44c, 4, Raz;
+        Nsgfsrrestore "NSGFSRRESTORE" = 0x44c, 4, Wo in SECURE, write GlobalFaults::NON_SECURE.bits();
         /// Secure alias of sGFSYNR0.
-        Nsgfsynr0 "NSGFSYNR0" = 0x450, 4, Raz;
+        Nsgfsynr0 "NSGFSYNR0" = 0x450, 4, Rw in SECURE, write Gfsynr0::WRITE;
         /// Secure alias of sGFSYNR1.
-        Nsgfsynr1 "NSGFSYNR1" = 0x454, 4, Raz;
+        Nsgfsynr1 "NSGFSYNR1" = 0x454, 4, Rw in SECURE, write Gfsynr1::WRITE;
         /// Secure alias of sGFSYNR2.
-        Nsgfsynr2 "NSGFSYNR2" = 0x458, 4, Raz;
+        Nsgfsynr2 "NSGFSYNR2" = 0x458, 4, Rw in SECURE;
         /// Secure alias of sTLBGSYNC.
-        Nstlbgsync "NSTLBGSYNC" = 0x470, 4, Raz;
+        Nstlbgsync "NSTLBGSYNC" = 0x470, 4, Wo in SECURE, write WORD;
         /// Secure alias of sTLBGSTATUS.
-        Nstlbgstatus "NSTLBGSTATUS" = 0x474, 4, Raz;
+        Nstlbgstatus "NSTLBGSTATUS" = 0x474, 4, Ro in SECURE;
         /// Secure alias of GATS1UR.
-        Nsgats1ur "NSGATS1UR" = 0x500, 8, Raz;
+        Nsgats1ur "NSGATS1UR" = 0x500, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GATS1UW.
-        Nsgats1uw "NSGATS1UW" = 0x508, 8, Raz;
+        Nsgats1uw "NSGATS1UW" = 0x508, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GATS1PR.
-        Nsgats1pr "NSGATS1PR" = 0x510, 8, Raz;
+        Nsgats1pr "NSGATS1PR" = 0x510, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GATS1PW.
-        Nsgats1pw "NSGATS1PW" = 0x518, 8, Raz;
+        Nsgats1pw "NSGATS1PW" = 0x518, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GATS12UR.
-        Nsgats12ur "NSGATS12UR" = 0x520, 8, Raz;
+        Nsgats12ur "NSGATS12UR" = 0x520, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GATS12UW.
-        Nsgats12uw "NSGATS12UW" = 0x528, 8, Raz;
+        Nsgats12uw "NSGATS12UW" = 0x528, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GATS12PR.
-        Nsgats12pr "NSGATS12PR" = 0x530, 8, Raz;
+        Nsgats12pr "NSGATS12PR" = 0x530, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GATS12PW.
-        Nsgats12pw "NSGATS12PW" = 0x538, 8, Raz;
+        Nsgats12pw "NSGATS12PW" = 0x538, 8, Wo in SECURE, write u64::MAX;
         /// Secure alias of GPAR.
-        Nsgpar "NSGPAR" = 0x580, 8, Raz;
+        Nsgpar "NSGPAR" = 0x580, 8, Rw in SECURE, write u64::MAX;
         /// Secure alias of GATSR.
-        Nsgatsr "NSGATSR" = 0x588, 4, Raz;
+        Nsgatsr "NSGATSR" = 0x588, 4, Ro in SECURE;
         /// Stream match of group n.
         Smr "SMRn" = 0x800, 4 x 128, Rw, write WORD;
         /// Stream to context of group n.

@@ -9,18 +9,29 @@
 pub mod bank;
 pub mod cb;
 pub mod desc;
+pub mod gid;
 pub mod global;
 pub mod gr0;
 pub mod gr1;
 pub mod ident;
+pub mod par;
+pub mod pm;
+pub mod secure;
+pub mod short;
+pub mod tcr;
 
 use crate::regs::{Row, Table};
 
-/// The tables: global space 0, global space 1, a context bank.
-pub const FRAMES: [(&str, &[Row]); 3] = [
+/// The tables: global spaces 0 and 1, a context bank, the other global pages.
+pub const FRAMES: [(&str, &[Row]); 8] = [
     ("GR0", gr0::Gr0::ROWS),
     ("GR1", gr1::Gr1::ROWS),
     ("CB", cb::Cb::ROWS),
+    ("GID", gid::Gid::ROWS),
+    ("PM", pm::Pm::ROWS),
+    ("EXSMR", gid::Exsmr::ROWS),
+    ("EXS2CR", gid::Exs2cr::ROWS),
+    ("PRR", gid::Prr::ROWS),
 ];
 
 /// Names of all registers, frame by frame, in address order.

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use smmu_emu::{Access, BusError, Config, Env, Line, Plan, Response, Smmu, Transaction};
+use smmu_emu::{Access, BusError, Config, Env, Line, Plan, Response, Smmu, TlbMode, Transaction};
 
 /// Everything outside the SMMU.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub struct Host {
     pub marks: BTreeSet<String>,
     /// What `random` returns next; it counts up.
     pub random: u64,
+    /// Every call of `resumed`.
+    pub resumed: Vec<u8>,
     /// Memory reads, for tests that count walks.
     pub reads: Cell<u32>,
 }
@@ -52,6 +54,10 @@ impl Env for Host {
         self.accesses.push(*access);
     }
 
+    fn resumed(&mut self, bank: u8) {
+        self.resumed.push(bank);
+    }
+
     fn mark(&self, name: &str) -> bool {
         self.marks.contains(name)
     }
@@ -74,6 +80,13 @@ impl Host {
             .expect("the page has just been made");
         let at = (address & 0xfff) as usize;
         page[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// A word of eight bytes, little-endian.
+    pub fn word(&self, address: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.read_memory(address, &mut bytes).expect("there is memory");
+        u64::from_le_bytes(bytes)
     }
 
     /// The level that the record leaves a line at.
@@ -99,8 +112,10 @@ pub enum At {
     Gr0(u64),
     Gr1(u64),
     Cb(u64, u64),
+    /// A global page.
+    Page(u64, u64),
 }
-pub use At::{Cb, Gr0, Gr1};
+pub use At::{Cb, Gr0, Gr1, Page};
 
 impl Bench {
     /// The model of a configuration in TOML, without delays.
@@ -110,7 +125,9 @@ impl Bench {
 
     /// The model of a configuration and a plan in TOML.
     pub fn with_plan(config: &str, plan: &str) -> Self {
-        let config: Config = toml::from_str(config).expect("the test's configuration parses");
+        let mut config: Config = toml::from_str(config).expect("the test's configuration parses");
+        // Tests of translation change tables and registers as they like; those of the TLB ask for one.
+        config.tlb.get_or_insert(TlbMode::Off);
         let plan: Plan = toml::from_str(plan).expect("the test's plan parses");
         let page_shift = config
             .validate()
@@ -133,6 +150,7 @@ impl Bench {
         match at {
             Gr0(offset) => offset,
             Gr1(offset) => (1 << self.page_shift) + offset,
+            Page(page, offset) => (page << self.page_shift) + offset,
             Cb(bank, offset) => ((pages + bank) << self.page_shift) + offset,
         }
     }
@@ -163,6 +181,21 @@ impl Bench {
     pub fn w64(&mut self, at: At, value: u64) {
         let offset = self.offset(at);
         self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+    }
+
+    /// Reads 32 bits as Secure software.
+    pub fn secure_r(&mut self, at: At) -> u32 {
+        let mut data = [0xa5; 4];
+        let offset = self.offset(at);
+        self.smmu.read_secure(&mut self.host, offset, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    /// Writes 32 bits as Secure software.
+    pub fn secure_w(&mut self, at: At, value: u32) {
+        let offset = self.offset(at);
+        self.smmu
+            .write_secure(&mut self.host, offset, &value.to_le_bytes());
     }
 
     /// A client's access.

@@ -55,7 +55,7 @@ fn a_configuration_survives_being_written_and_read() {
 #[test]
 fn unknown_keys_and_values_are_errors() {
     for text in [
-        "preset = \"mmu-400\"",
+        "preset = \"mmu-402\"",
         "context_bank = 3",
         "page_size = \"16k\"",
         "context_banks = -1",
@@ -76,7 +76,23 @@ fn wrong_values_name_the_field_and_what_is_allowed() {
         "stream_match_groups = 0\nstream_id_bits = 8",
         "extended_stream_ids = true\nstream_id_bits = 8",
         "address_bits = 52",
-        "granule_4k = false\ngranule_64k = false",
+        "granule_4k = false\ngranule_64k = false\naarch32_short = false\naarch32_long = false",
+        "context_banks = 200",
+        "stage1 = false\nstage2 = false",
+        "stage2 = false\nnested = true",
+        "stage1 = false\nstage2_only_banks = 3",
+        "stage2 = false\nstage2_only_banks = 3",
+        "stage1 = false\nats = true",
+        "aarch32_long = false",
+        "input_bits = 33",
+        "extended_stream_match_groups = 1025",
+        "extended_stream_match_groups = 10",
+        "stream_match_groups = 0\nextended_stream_match_groups = 200",
+        "preset = \"qcom-x1e-adreno\"\nextended_stream_match_groups = 200",
+        "pmu_groups = 129",
+        "pmu_groups = 100\npmu_counters = 4",
+        "pmu_counters = 16",
+        "pmu_counters = 0",
     ];
     let messages = wrong.map(|text| {
         let error = parse(text).validate().expect_err(text);

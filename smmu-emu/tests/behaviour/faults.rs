@@ -94,20 +94,33 @@ fn vector_2_unidentified_stream() {
     );
 }
 
+/// Real hardware: fsr 0x402, fsynr 0x540003, cbfrsynra 0x19c3, bank 10, address 0xfd7ff000. FSYNR0.S1CBNDX (23:16) is
+/// UNKNOWN in a stage 1 bank: the hardware shows 0x54 there, the model 0.
 #[test]
 fn vector_3_translation_fault_in_a_bank() {
-    // Real hardware: fsr 0x402, fsynr level 3, the address as it came.
-    let (mut bench, mut tables) = bench(ON | CFRE, 0);
+    const S1CBNDX: u32 = 0xff << 16;
+    let (mut bench, mut tables) = bench(0, 0);
     tables.map(&mut bench.host, 0xfd7f_e000, 0x1000, 3, Tables::USER_RW);
+    bench.w(Gr0(0xc00), 10);
+    bench.w(Gr0(0x800), 1 << 31 | 0x19c3);
+    bench.w(Gr1(0x028), 1 << 16);
+    bench.w(Gr1(0x828), 1);
+    bench.w(Cb(10, 0x10), 0x0003_8015);
+    bench.w(Cb(10, 0x30), tables.tcr());
+    bench.w64(Cb(10, 0x20), tables.root());
+    bench.w(Cb(10, 0x00), ON | CFRE);
+    let response = bench.transact(Transaction {
+        stream_id: 0x19c3,
+        address: 0xfd7f_f000,
+        intent: Intent::default(),
+    });
+    assert_eq!(response, Response::Abort);
     assert_eq!(
-        bench.transact(at(0xfd7f_f008, Intent::default())),
-        Response::Abort
+        (bench.r(Cb(10, FSR)), bench.r64(Cb(10, 0x60))),
+        (0x402, 0xfd7f_f000)
     );
-    assert_eq!(
-        (bench.r(Cb(3, FSR)), bench.r64(Cb(3, 0x60)), bench.r(Cb(3, 0x68))),
-        (0x402, 0xfd7f_f008, 3)
-    );
-    assert_eq!(bench.r(Gr1(0x40c)), 1);
+    assert_eq!(bench.r(Cb(10, 0x68)), 0x0054_0003 & !S1CBNDX);
+    assert_eq!(bench.r(Gr1(0x428)), 0x19c3);
 }
 
 #[test]

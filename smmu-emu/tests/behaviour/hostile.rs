@@ -11,17 +11,22 @@ use crate::bench::{Bench, Host};
 enum Op {
     Read { offset: u64, len: usize },
     Write { offset: u64, data: Vec<u8> },
+    SecureRead { offset: u64, len: usize },
+    SecureWrite { offset: u64, data: Vec<u8> },
     Transact(Transaction),
     Time(u64),
     Mark,
     Reset,
 }
 
-const CONFIGS: [&str; 5] = [
+const CONFIGS: [&str; 8] = [
     "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
     "preset = \"mmu-500-ats\"\ncontext_banks = 2\nstream_match_groups = 2\nstream_id_bits = 3",
     "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\nstream_match_groups = 3",
     "preset = \"smmuv2-generic\"\ncontext_banks = 1\nstream_match_groups = 0\nstream_id_bits = 2\naddress_bits = 32",
+    "preset = \"mmu-401\"\nsecure_state = true",
+    "preset = \"mmu-500\"\nsecure_state = true\ncontext_banks = 2\nstream_match_groups = 3\npmu_groups = 3\npmu_counters = 15",
+    "preset = \"smmuv2-generic\"\nextended_stream_match_groups = 40\nstream_match_groups = 3\npmu_groups = 128\npmu_counters = 2\nextended_stream_ids = true",
     "preset = \"smmuv2-generic\"\ncontext_banks = 128\npage_size = \"64k\"\ngranule_4k = false\ngranule_64k = false",
 ];
 
@@ -31,7 +36,7 @@ const SYNC_DELAYS: &str = "[[delay]]\nsite = \"context-sync\"\ntime_us = { min =
 
 /// A machine with delays at every site that the model has.
 fn delayed(config: &str) -> Bench {
-    let ats = if config.contains("\"mmu-500\"") {
+    let ats = if config.contains("\"mmu-500\"") || config.contains("mmu-401") {
         ""
     } else {
         ATS_DELAY
@@ -41,7 +46,7 @@ fn delayed(config: &str) -> Bench {
 
 /// Offsets that hit registers often: page numbers and register offsets that exist somewhere.
 fn offset() -> impl Strategy<Value = u64> {
-    let pages = prop_oneof![Just(0_u64), Just(1), 16_u64..20, 0_u64..40];
+    let pages = prop_oneof![Just(0_u64), Just(1), Just(3), 16_u64..20, 0_u64..40];
     let registers = prop_oneof![
         proptest::sample::select(vec![
             0x0, 0x4, 0x8, 0x10, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x38, 0x3c, 0x40, 0x48, 0x4c, 0x50, 0x54,
@@ -71,16 +76,20 @@ fn value() -> impl Strategy<Value = u64> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let width = prop_oneof![8 => Just(4_usize), 4 => Just(8), 1 => 0_usize..20];
+    let width = || prop_oneof![8 => Just(4_usize), 4 => Just(8), 1 => 0_usize..20];
     let intent = any::<(bool, bool, bool)>().prop_map(|(privileged, write, instruction)| Intent {
         privileged,
         write,
         instruction,
     });
     prop_oneof![
-        4 => (offset(), width.clone()).prop_map(|(offset, len)| Op::Read { offset, len }),
-        8 => (offset(), width, value()).prop_map(|(offset, len, value)| {
+        4 => (offset(), width()).prop_map(|(offset, len)| Op::Read { offset, len }),
+        8 => (offset(), width(), value()).prop_map(|(offset, len, value)| {
             Op::Write { offset, data: value.to_le_bytes().into_iter().cycle().take(len).collect() }
+        }),
+        1 => (offset(), width()).prop_map(|(offset, len)| Op::SecureRead { offset, len }),
+        2 => (offset(), width(), value()).prop_map(|(offset, len, value)| {
+            Op::SecureWrite { offset, data: value.to_le_bytes().into_iter().cycle().take(len).collect() }
         }),
         3 => (prop_oneof![0_u16..6, any::<u16>()], prop_oneof![0_u64..0x4000, any::<u64>()], intent)
             .prop_map(|(stream_id, address, intent)| Op::Transact(Transaction { stream_id, address, intent })),
@@ -121,6 +130,13 @@ proptest! {
                     bench.smmu.read(&mut bench.host, offset, &mut data);
                 }
                 Op::Write { offset, data } => bench.smmu.write(&mut bench.host, offset, &data),
+                Op::SecureRead { offset, len } => {
+                    let mut data = vec![0xa5; len];
+                    bench.smmu.read_secure(&mut bench.host, offset, &mut data);
+                }
+                Op::SecureWrite { offset, data } => {
+                    bench.smmu.write_secure(&mut bench.host, offset, &data);
+                }
                 Op::Transact(transaction) => {
                     if let Response::Proceed(translation) = bench.transact(transaction) {
                         let bits = bench.smmu.geometry().address_bits;
@@ -133,8 +149,8 @@ proptest! {
                 Op::Reset => bench.smmu.reset(&mut bench.host),
             }
             // A line is high exactly if its registers say so.
-            let faults = bench.r(crate::bench::Cb(0, 0x58)) & 0x8000_01fe != 0;
-            let enabled = bench.r(crate::bench::Cb(0, 0x00)) >> 6 & 1 == 1;
+            let faults = bench.secure_r(crate::bench::Cb(0, 0x58)) & 0x8000_01fe != 0;
+            let enabled = bench.secure_r(crate::bench::Cb(0, 0x00)) >> 6 & 1 == 1;
             prop_assert_eq!(bench.host.line(smmu_emu::Line::Context(0)), faults && enabled);
         }
     }

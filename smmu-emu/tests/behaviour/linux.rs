@@ -115,7 +115,7 @@ fn sync_context(bench: &mut Bench, bank: u64) {
 
 #[test]
 fn probe_of_mmu_500() {
-    let mut bench = Bench::new("preset = \"mmu-500\"");
+    let mut bench = Bench::new("preset = \"mmu-500\"\ntlb = \"strict-stale\"");
     assert_eq!(probe(&mut bench, true), (48, 16, 0x7fff, 0x7fff));
     // The driver's value with what MMU-500 fixes: SMCFCFG reads 1, GCFGFIE and GCFGFRE read 0.
     assert_eq!(bench.r(Gr0(SCR0)), 0x0020_1c06);
@@ -136,7 +136,7 @@ fn probe_of_a_generic_smmu_with_64k_pages() {
 
 #[test]
 fn life_of_a_domain() {
-    let mut bench = Bench::new("preset = \"mmu-500-ats\"");
+    let mut bench = Bench::new("preset = \"mmu-500-ats\"\ntlb = \"strict-stale\"");
     let (groups, banks, ..) = probe(&mut bench, true);
     let mut tables = Tables::new(&mut bench.host, 12, 48);
     tables.map(&mut bench.host, 0x4000_0000, 0x8_1234_5000, 3, Tables::USER_RW);

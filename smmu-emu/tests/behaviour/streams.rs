@@ -5,7 +5,7 @@
 use smmu_emu::fault::{Fault, GlobalCause};
 use smmu_emu::{Intent, Response, Transaction};
 
-use crate::bench::{Bench, Gr0, Gr1};
+use crate::bench::{Bench, Gr0, Gr1, Page};
 
 const SMR: u64 = 0x800;
 const S2CR: u64 = 0xc00;
@@ -126,7 +126,11 @@ fn bank_validity_is_checked_in_order() {
         "(a)"
     );
     bench.w(Gr0(S2CR), 1);
-    assert_eq!(fate(&bench, 1), Faults(GlobalCause::InvalidContext, true), "(b)");
+    assert_eq!(
+        fate(&bench, 1),
+        Bank(1),
+        "the type of a bank with stage 2 alone is fixed"
+    );
     bench.w(Gr0(S2CR), 5);
     bench.w(Gr1(5 * 4), 2 << 16);
     assert_eq!(fate(&bench, 1), Faults(GlobalCause::InvalidContext, true), "(c)");
@@ -221,4 +225,98 @@ fn bypass_truncates_and_changes_nothing() {
         other => panic!("{other:?}"),
     }
     assert_eq!((bench.r(Gr0(0x48)), bench.host.reads.get()), (0, 0));
+}
+
+#[test]
+fn types_that_idr0_does_not_have() {
+    // Behaviours 11 (b) and 12.
+    let mut bench = bench("preset = \"smmuv2-generic\"\nnested = false", USFCFG);
+    group(&mut bench, 0, 1, 0, 5);
+    bench.w(Gr1(6 * 4), 0);
+    bench.w(Gr1(5 * 4), 3 << 16 | 6 << 8);
+    assert_eq!(fate(&bench, 1), Faults(GlobalCause::InvalidContext, true));
+    bench.w(Gr1(5 * 4), 3 << 16 | 200 << 8);
+    assert_eq!(
+        fate(&bench, 1),
+        Faults(GlobalCause::InvalidContext, true),
+        "before the second bank is looked at"
+    );
+}
+
+#[test]
+fn extended_groups() {
+    let mut bench = bench(
+        "preset = \"smmuv2-generic\"\nstream_match_groups = 4\nextended_stream_match_groups = 1000",
+        USFCFG | 1 << 21,
+    );
+    let (exsmr, exs2cr) = (|n: u64| Page(6, 4 * n), |n: u64| Page(7, 4 * n));
+    bench.w(exsmr(999), 0x8000_0007);
+    assert_eq!(bench.r(exsmr(999)), 0, "not enabled");
+    // A group that both views have.
+    group(&mut bench, 3, 1, 0, 2);
+    bench.w(Gr0(8), 1 << 31);
+    assert_eq!(bench.r(Gr0(8)), 1 << 31, "sCR2.EXSMRGENABLE");
+    assert_eq!((bench.r(exsmr(3)), bench.r(exs2cr(3))), (0x8000_0001, 2));
+    assert_eq!(fate(&bench, 1), Bank(2));
+    bench.w(exs2cr(999), 9);
+    bench.w(exsmr(999), 0x8000_0007);
+    assert_eq!(fate(&bench, 7), Bank(9));
+    // Behaviour 10: a conflict is found whichever group is written last.
+    bench.w(exsmr(500), 0x8000_0007);
+    assert_eq!(fate(&bench, 7), Faults(GlobalCause::StreamMatchConflict, false));
+    bench.w(exsmr(500), 7);
+    assert_eq!(fate(&bench, 7), Bank(9));
+    for beyond in [exsmr(1000), exs2cr(1000)] {
+        bench.w(beyond, u32::MAX);
+        assert_eq!(bench.r(beyond), 0);
+    }
+    bench.w(Gr0(8), 0);
+    assert_eq!(fate(&bench, 7), Faults(GlobalCause::UnidentifiedStream, false));
+    assert_eq!(fate(&bench, 1), Bank(2));
+}
+
+#[test]
+fn garbage_in_the_stream_table_is_harmless() {
+    // Behaviour 4: there is no reset value that software could rely on.
+    let mut bench = bench("preset = \"mmu-500\"", USFCFG);
+    for n in 0..48_u32 {
+        let at = u64::from(4 * n);
+        bench.w(Gr0(SMR + at), 0x9e37_79b9_u32.wrapping_mul(n + 1));
+        bench.w(Gr0(S2CR + at), 0x85eb_ca6b_u32.wrapping_mul(n + 1));
+    }
+    for stream_id in 0..0x8000 {
+        let _ = fate(&bench, stream_id);
+    }
+}
+
+#[test]
+fn blocked_and_unknown_streams_differ() {
+    // Behaviour 61: Linux' blocked domain is a known stream of type fault, ICF; an unknown stream is USF.
+    let mut bench = bench(GENERIC, USFCFG);
+    group(&mut bench, 0, 0x10, 0, 2 << 16 | 0xff);
+    assert_eq!(fate(&bench, 0x10), Faults(GlobalCause::InvalidContext, false));
+    assert_eq!(fate(&bench, 0x11), Faults(GlobalCause::UnidentifiedStream, false));
+    for (stream_id, status) in [(0x10, 1), (0x11, 2)] {
+        bench.transact(Transaction {
+            stream_id,
+            ..Transaction::default()
+        });
+        assert_eq!(
+            (bench.r(Gr0(0x48)), bench.r(Gr0(0x54))),
+            (status, stream_id.into())
+        );
+        bench.w(Gr0(0x48), status);
+    }
+}
+
+#[test]
+fn what_the_bypass_probe_of_linux_writes_reads_back() {
+    // Behaviours 5 and 64: `qcom_smmu_cfg_probe` writes bypass with no bank to the last S2CR; some hypervisors
+    // turned that into a fault, and ignored a fault that was written.
+    let mut bench = bench("preset = \"qcom-x1e-adreno\"", USFCFG);
+    let last = Gr0(S2CR + 4 * 23);
+    for written in [1 << 16 | 0xff, 2 << 16 | 0xff, 2 << 16] {
+        bench.w(last, written);
+        assert_eq!(bench.r(last), written);
+    }
 }

@@ -38,6 +38,7 @@ fn lines_have_a_vector_each() {
     assert_eq!(Vectors::of(Line::Global), 0);
     assert_eq!(Vectors::of(Line::Context(0)), 1);
     assert_eq!(Vectors::of(Line::Context(127)), 128);
+    assert_eq!(Vectors::of(Line::Pmu(3)), 0);
 }
 
 #[test]

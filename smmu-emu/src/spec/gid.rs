@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Register tables of the small global pages: the implementation-defined one of MMU-500 (page 2; DDI 0517) and those
+//! of extended stream-matching groups (pages 6 and 7; IHI 0062D §9); Qualcomm's GPUs have other registers in page 6.
+
+use super::global::S2cr;
+use crate::regs::frame;
+
+frame! {
+    /// The registers of MMU-500's integration and TBUs.
+    pub enum Gid {
+        /// Integration mode.
+        Itctrl "ITCTRL" = 0x000, 4, Rw, write 0x1;
+        /// Integration test: inputs.
+        Itip "ITIP" = 0x004, 4, Ro;
+        /// Integration test: global outputs.
+        ItopGlbl "ITOP_GLBL" = 0x008, 4, Raz;
+        /// Integration test: performance interrupts.
+        ItopPerfIndex "ITOP_PERF_INDEX" = 0x00c, 4, Raz;
+        /// Integration test: context interrupts.
+        ItopCxt0To31Ram0 "ITOP_CXT0TO31_RAM0" = 0x010, 4, Raz;
+        /// Quality of service of TBUs 0 to 7.
+        Tbuqos0 "TBUQOS0" = 0x100, 4, Rw, write u32::MAX;
+        /// Parity errors of the RAMs.
+        Per "PER" = 0x200, 4, Ro;
+        /// Which TBUs have power: the one that there is.
+        TbuPwrStatus "TBU_PWR_STATUS" = 0x204, 4, Ro, reset 0x1;
+        /// Which TBUs have acknowledged a synchronisation; Qualcomm's.
+        StatsSyncInvTbuAck "STATS_SYNC_INV_TBU_ACK" = 0x5dc, 4, Ro;
+        /// What synchronisations wait for; Qualcomm's.
+        Mmu2qssAndSafeWaitCntr "MMU2QSS_AND_SAFE_WAIT_CNTR" = 0x670, 4, Ro;
+    }
+}
+
+frame! {
+    /// Qualcomm's registers for partially resident resources of a GPU.
+    pub enum Prr {
+        /// Address of the page that stands for unmapped ones, lower half.
+        Laddr "GFX_PRR_CFG_LADDR" = 0x008, 4, Rw, write u32::MAX;
+        /// The upper half.
+        Uaddr "GFX_PRR_CFG_UADDR" = 0x00c, 4, Rw, write u32::MAX;
+    }
+}
+
+frame! {
+    /// The stream match registers of extended groups.
+    pub enum Exsmr {
+        /// Stream match of extended group n.
+        Exsmr "EXSMRn" = 0x000, 4 x 1024, Rw, write u32::MAX;
+    }
+}
+
+frame! {
+    /// The stream-to-context registers of extended groups.
+    pub enum Exs2cr {
+        /// Stream to context of extended group n.
+        Exs2cr "EXS2CRn" = 0x000, 4 x 1024, Rw, write S2cr::WRITE;
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Register table and field types of the performance monitor, global page 3 (IHI 0062D §6).
+
+use arbitrary_int::{u2, u4, u6, u7, u15};
+use bitbybit::bitfield;
+
+use crate::regs::frame;
+
+/// All bits of a 32-bit register.
+const WORD: u32 = u32::MAX;
+
+frame! {
+    /// The registers of the performance monitor; n is a counter, a group, or a word of 32 counters.
+    pub enum Pm {
+        /// Event counter n.
+        Pmevcntr "PMEVCNTRn" = 0x000, 4 x 256, Rw, write WORD;
+        /// What counter n counts.
+        Pmevtyper "PMEVTYPERn" = 0x400, 4 x 256, Rw, write Pmevtyper::WRITE;
+        /// Configuration of counter group n.
+        Pmcgcr "PMCGCRn" = 0x800, 4 x 128, Rw, write Pmcgcr::WRITE;
+        /// Stream match of counter group n.
+        Pmcgsmr "PMCGSMRn" = 0xa00, 4 x 128, Rw, write WORD;
+        /// Enables counters.
+        Pmcntenset "PMCNTENSETn" = 0xc00, 4 x 8, W1s, write WORD;
+        /// Disables counters.
+        Pmcntenclr "PMCNTENCLRn" = 0xc20, 4 x 8, W1c, write WORD;
+        /// Enables interrupts of counters.
+        Pmintenset "PMINTENSETn" = 0xc40, 4 x 8, W1s, write WORD;
+        /// Disables interrupts of counters.
+        Pmintenclr "PMINTENCLRn" = 0xc60, 4 x 8, W1c, write WORD;
+        /// Clears overflows of counters.
+        Pmovsclr "PMOVSCLRn" = 0xc80, 4 x 8, W1c, write WORD;
+        /// Sets overflows of counters.
+        Pmovsset "PMOVSSETn" = 0xcc0, 4 x 8, W1s, write WORD;
+        /// Number and size of the counters.
+        Pmcfgr "PMCFGR" = 0xe00, 4, Ro;
+        /// Control of all counters.
+        Pmcr "PMCR" = 0xe04, 4, Rw, write Pmcr::WRITE;
+        /// Which of the events 0 to 31 can be counted.
+        Pmceid0 "PMCEID0" = 0xe20, 4, Ro;
+        /// Which of the events 32 to 63 can be counted.
+        Pmceid1 "PMCEID1" = 0xe24, 4, Ro;
+        /// Which debug accesses are allowed.
+        Pmauthstatus "PMAUTHSTATUS" = 0xfb8, 4, Ro;
+        /// Kind of the device.
+        Pmdevtype "PMDEVTYPE" = 0xfcc, 4, Ro;
+    }
+}
+
+/// `PMEVTYPERn`: what a counter counts.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Pmevtyper {
+    /// Privileged accesses do not count, unless `nsp` says otherwise.
+    #[bit(31, rw)]
+    p: bool,
+    /// Unprivileged accesses do not count, unless `nsu` says otherwise.
+    #[bit(30, rw)]
+    u: bool,
+    /// Non-secure privileged accesses count if this is equal to `p`.
+    #[bit(29, rw)]
+    nsp: bool,
+    /// Non-secure unprivileged accesses count if this is equal to `u`.
+    #[bit(28, rw)]
+    nsu: bool,
+    /// The event.
+    #[bits(0..=7, rw)]
+    event: u8,
+}
+
+impl Pmevtyper {
+    /// Every field.
+    pub const WRITE: u32 =
+        Self::p_mask() | Self::u_mask() | Self::nsp_mask() | Self::nsu_mask() | Self::event_mask();
+}
+
+/// `PMCGCRn`: configuration of a counter group.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Pmcgcr {
+    /// Number of counters in the group; read-only.
+    #[bits(24..=27, rw)]
+    cgnc: u4,
+    /// Group of streams whose events the counters see; read-only.
+    #[bits(16..=22, rw)]
+    sidg: u7,
+    /// Events are exported.
+    #[bit(12, rw)]
+    x: bool,
+    /// The group counts.
+    #[bit(11, rw)]
+    e: bool,
+    /// The context bank `ndx` has a view of the group.
+    #[bit(10, rw)]
+    cbaen: bool,
+    /// What counts: 0 everything, 1 the streams that PMCGSMR matches, 2 the transactions of context bank `ndx`.
+    #[bits(8..=9, rw)]
+    tcefcfg: u2,
+    /// Context bank.
+    #[bits(0..=7, rw)]
+    ndx: u8,
+}
+
+impl Pmcgcr {
+    /// All but the numbers of the implementation. Nothing is exported.
+    pub const WRITE: u32 = Self::e_mask() | Self::cbaen_mask() | Self::tcefcfg_mask() | Self::ndx_mask();
+}
+
+/// `PMCGSMRn`: stream match of a counter group, with `sCR0.EXIDENABLE` 16 bits each as in SMRn.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Pmcgsmr {
+    /// Bits of the stream ID to ignore.
+    #[bits(16..=30, rw)]
+    mask: u15,
+    /// Stream ID to match.
+    #[bits(0..=14, rw)]
+    id: u15,
+}
+
+/// `PMCFGR`: number and size of the counters.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Pmcfgr {
+    /// Number of counter groups, less one.
+    #[bits(24..=31, rw)]
+    ncg: u8,
+    /// Unprivileged software can be given access.
+    #[bit(19, rw)]
+    uen: bool,
+    /// Events can be exported.
+    #[bit(16, rw)]
+    ex: bool,
+    /// The cycle counter has a prescaler.
+    #[bit(15, rw)]
+    ccd: bool,
+    /// There is a cycle counter of its own.
+    #[bit(14, rw)]
+    cc: bool,
+    /// Bits of a counter, less one.
+    #[bits(8..=13, rw)]
+    size: u6,
+    /// Number of counters, less one.
+    #[bits(0..=7, rw)]
+    n: u8,
+}
+
+/// `PMCR`: control of all counters.
+#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+#[derive(PartialEq, Eq)]
+pub struct Pmcr {
+    /// Events are exported.
+    #[bit(4, rw)]
+    x: bool,
+    /// Sets all counters to zero; reads zero.
+    #[bit(1, rw)]
+    p: bool,
+    /// Counters count.
+    #[bit(0, rw)]
+    e: bool,
+}
+
+impl Pmcr {
+    /// E and the trigger P. Nothing is exported.
+    pub const WRITE: u32 = Self::p_mask() | Self::e_mask();
+}
+
+/// Events that can be counted, by number (IHI 0062D §6.3).
+pub mod event {
+    /// A cycle.
+    pub const CYCLE: u8 = 0x00;
+    /// 64 cycles.
+    pub const CYCLES_64: u8 = 0x01;
+    /// An entry of a TLB was allocated.
+    pub const TLB_ALLOCATED: u8 = 0x08;
+    /// An entry of a TLB was allocated for a read.
+    pub const TLB_ALLOCATED_READ: u8 = 0x09;
+    /// An entry of a TLB was allocated for a write.
+    pub const TLB_ALLOCATED_WRITE: u8 = 0x0a;
+    /// An access.
+    pub const ACCESS: u8 = 0x10;
+    /// A read.
+    pub const ACCESS_READ: u8 = 0x11;
+    /// A write.
+    pub const ACCESS_WRITE: u8 = 0x12;
+
+    /// `PMCEID0`: a bit for each of them.
+    pub const IDENTIFIED: u32 = 1 << CYCLE
+        | 1 << CYCLES_64
+        | 1 << TLB_ALLOCATED
+        | 1 << TLB_ALLOCATED_READ
+        | 1 << TLB_ALLOCATED_WRITE
+        | 1 << ACCESS
+        | 1 << ACCESS_READ
+        | 1 << ACCESS_WRITE;
+}

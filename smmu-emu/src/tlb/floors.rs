@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Invalidation of many entries at the cost of one: an entry is stamped with the time at which it was made, and counts
+//! only if no invalidation that covers it is later.
+
+use std::collections::BTreeMap;
+
+use super::tag::{Space, Tag};
+
+/// VMIDs, and ASIDs, of which the last invalidation is remembered one by one. One more, and all entries go.
+const REMEMBERED: usize = 1024;
+
+/// When what was last invalidated. Times count invalidations.
+#[derive(Debug, Default)]
+pub(super) struct Floors {
+    now: u64,
+    spaces: [u64; 3],
+    vmids: BTreeMap<(Space, u16), u64>,
+    asids: BTreeMap<(Space, u16, u16), u64>,
+}
+
+/// The stamps from which on entries of one tag count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Floor {
+    /// Of global entries.
+    global: u64,
+    /// Of entries with the tag's ASID.
+    own: u64,
+}
+
+impl Floor {
+    pub(super) const fn admits(self, global: bool, stamp: u64) -> bool {
+        stamp >= if global { self.global } else { self.own }
+    }
+}
+
+impl Floors {
+    /// The stamp of an entry that is made now.
+    pub(super) const fn stamp(&self) -> u64 {
+        self.now
+    }
+
+    pub(super) fn of(&self, Tag { space, vmid, asid }: Tag) -> Floor {
+        let vmid_floor = self.vmids.get(&(space, vmid)).copied().unwrap_or(0);
+        let asid_floor = self.asids.get(&(space, vmid, asid)).copied().unwrap_or(0);
+        let [el10, hyp, stage2] = self.spaces;
+        let global = vmid_floor.max(match space {
+            Space::El10 => el10,
+            Space::Hyp => hyp,
+            Space::Stage2 => stage2,
+        });
+        Floor {
+            global,
+            own: global.max(asid_floor),
+        }
+    }
+
+    pub(super) fn raise_space(&mut self, space: Space) {
+        self.now += 1;
+        self.spaces[space as usize] = self.now;
+        self.vmids.retain(|(of, _), _| *of != space);
+        self.asids.retain(|(of, ..), _| *of != space);
+    }
+
+    pub(super) fn raise_vmid(&mut self, space: Space, vmid: u16) {
+        self.now += 1;
+        let known = self.vmids.contains_key(&(space, vmid));
+        if !known && self.vmids.len() >= REMEMBERED {
+            self.raise_all();
+        } else {
+            self.vmids.insert((space, vmid), self.now);
+        }
+    }
+
+    pub(super) fn raise_asid(&mut self, Tag { space, vmid, asid }: Tag) {
+        self.now += 1;
+        let known = self.asids.contains_key(&(space, vmid, asid));
+        if !known && self.asids.len() >= REMEMBERED {
+            self.raise_all();
+        } else {
+            self.asids.insert((space, vmid, asid), self.now);
+        }
+    }
+
+    fn raise_all(&mut self) {
+        self.spaces = [self.now; 3];
+        self.vmids.clear();
+        self.asids.clear();
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The TLB as a translation uses it: what is known shortens the walk of a stage, and what the walk finds is learnt.
+
+use core::cell::RefCell;
+
+use super::{Learnt, Tag, Tlb};
+use crate::spec::gr1::BankType;
+use crate::state::Registers;
+use crate::walk::{Kept, Leaf, Stage, TableRef, Walk};
+
+/// The TLB for one translation in a bank.
+#[derive(Debug)]
+pub(crate) struct Lookup<'a> {
+    tlb: &'a Tlb,
+    stage1: Tag,
+    stage2: Tag,
+    learnt: &'a RefCell<Learnt>,
+}
+
+impl<'a> Lookup<'a> {
+    /// For a bank as it is configured. Stage 2 of a nested translation is tagged by its own bank.
+    pub(crate) fn new(tlb: &'a Tlb, registers: &Registers, bank: u8, learnt: &'a RefCell<Learnt>) -> Self {
+        let cbar = registers.cbar(bank);
+        let second = if cbar.kind() == BankType::Nested {
+            cbar.cbndx()
+        } else {
+            bank
+        };
+        Self {
+            tlb,
+            stage1: Tag::of(registers, bank),
+            stage2: Tag::of(registers, second),
+            learnt,
+        }
+    }
+
+    const fn tag(&self, stage: Stage) -> Tag {
+        match stage {
+            Stage::First => self.stage1,
+            Stage::Second => self.stage2,
+        }
+    }
+}
+
+impl Kept for Lookup<'_> {
+    fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf> {
+        self.tlb.leaf(self.tag(stage), address)
+    }
+
+    fn table(&self, stage: Stage, address: u64) -> Option<TableRef> {
+        self.tlb.table(self.tag(stage), address)
+    }
+
+    fn learn(&self, stage: Stage, address: u64, walk: &Walk) {
+        let tag = self.tag(stage);
+        let mut learnt = self.learnt.borrow_mut();
+        learnt.leaves.push((tag, address, walk.leaf));
+        let tables = walk.tables.as_slice().iter();
+        learnt.tables.extend(tables.map(|table| (tag, address, *table)));
+    }
+}

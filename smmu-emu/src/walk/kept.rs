@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a walk may take from earlier ones.
+
+use crate::regime::{Stage1, Stage2};
+use crate::translate::Intent;
+use crate::walk::{Leaf, Memory, TableRef, Walk, WalkFault, stage1, stage2};
+
+/// One of two stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Stage 1.
+    First,
+    /// Stage 2.
+    Second,
+}
+
+/// Blocks, pages and tables of earlier walks of the same translation regime. A stage that is off does not look here.
+pub(crate) trait Kept {
+    /// The block or page of a canonical address.
+    fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf>;
+    /// The last table that is known on the way to it.
+    fn table(&self, stage: Stage, address: u64) -> Option<TableRef>;
+    /// A walk ended well.
+    fn learn(&self, stage: Stage, address: u64, walk: &Walk);
+}
+
+/// [`stage1`], from what is kept or else by a walk.
+pub(super) fn first<M: Memory, K: Kept>(
+    regime: &Stage1,
+    memory: &M,
+    kept: &K,
+    address: u64,
+    intent: Intent,
+) -> Result<Leaf, WalkFault> {
+    let canonical = regime.canonical(address);
+    let walk = |from: Option<&TableRef>| stage1(regime, memory, address, intent, from);
+    match regime {
+        Stage1::Off(_) => Ok(walk(None)?.leaf),
+        Stage1::Long(long) => {
+            let again = long.limits.update_dirty && intent.write;
+            kept_or(kept, Stage::First, canonical, again.then_some(intent), walk)
+        }
+        Stage1::Short(_) => kept_or(kept, Stage::First, canonical, None, walk),
+    }
+}
+
+/// [`stage2`], from what is kept or else by a walk.
+pub(super) fn second<M: Memory, K: Kept>(
+    regime: &Stage2,
+    memory: &M,
+    kept: &K,
+    ipa: u64,
+    intent: Intent,
+) -> Result<Leaf, WalkFault> {
+    let walk = |from: Option<&TableRef>| stage2(regime, memory, ipa, intent, from);
+    match regime {
+        Stage2::Bypassed(_) | Stage2::Off(_) => Ok(walk(None)?.leaf),
+        Stage2::On(tables) => {
+            let again = tables.limits.update_dirty && intent.write;
+            kept_or(kept, Stage::Second, ipa, again.then_some(intent), walk)
+        }
+    }
+}
+
+/// Only for a write that hardware may make possible (HD, `updating`) a leaf that denies it does not answer: a walk has to.
+fn kept_or<K: Kept>(
+    kept: &K,
+    stage: Stage,
+    address: u64,
+    updating: Option<Intent>,
+    walk: impl Fn(Option<&TableRef>) -> Result<Walk, WalkFault>,
+) -> Result<Leaf, WalkFault> {
+    let answers = |leaf: &Leaf| updating.is_none_or(|intent| leaf.permissions.allow(intent));
+    if let Some(leaf) = kept.leaf(stage, address).filter(answers) {
+        return Ok(leaf);
+    }
+    let walk = walk(kept.table(stage, address).as_ref())?;
+    kept.learn(stage, address, &walk);
+    Ok(walk.leaf)
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What each preset shows to a driver: the numbers that Linux logs on the part, or the part's reset values.
+
+use smmu_emu::{Config, Preset};
+
+use crate::bench::{Bench, Cb, Gr0, Gr1, Page};
+
+fn bench(preset: &str) -> Bench {
+    Bench::new(&format!("preset = \"{preset}\""))
+}
+
+#[test]
+fn names_are_those_of_a_configuration() {
+    for preset in Preset::ALL {
+        let text = format!("preset = \"{}\"", preset.name());
+        let config: Config = toml::from_str(&text).expect("the name of a preset");
+        assert_eq!(config.preset, preset);
+        config.validate().expect("presets are valid");
+    }
+}
+
+/// IDR0, IDR1, IDR2, IDR7 and bytes of registers.
+#[test]
+fn identification_registers() {
+    let expected = [
+        ("mmu-500", [0x7c01_3e30, 0x3000_0f10, 0x0000_5555, 0x21], 0x2_0000),
+        (
+            "mmu-500-ats",
+            [0x7801_3e30, 0x3000_0f10, 0x0000_5555, 0x21],
+            0x2_0000,
+        ),
+        ("mmu-401", [0x2d01_7e20, 0x3004_0004, 0x0000_0022, 0], 0x2_0000),
+        (
+            "smmuv2-generic",
+            [0x7801_7e30, 0x3000_8010, 0x0000_f555, 0],
+            0x2_0000,
+        ),
+        (
+            "qcom-x1e-adreno",
+            [0x4901_7e18, 0x4000_0f19, 0x0000_5511, 0x21],
+            0x4_0000,
+        ),
+        (
+            "tegra-mmu-500",
+            [0x7c01_3e80, 0xd000_0f40, 0x0000_5555, 0x21],
+            0x80_0000,
+        ),
+    ];
+    assert_eq!(expected.map(|(name, ..)| name), Preset::ALL.map(Preset::name));
+    for (name, registers, space) in expected {
+        let mut bench = bench(name);
+        let read = [0x20, 0x24, 0x28, 0x3c].map(|at| bench.r(Gr0(at)));
+        assert_eq!(read, registers, "{name}: {read:#010x?}");
+        assert_eq!(bench.smmu.geometry().register_space(), space, "{name}");
+    }
+}
+
+#[test]
+fn mmu_401_is_of_version_1() {
+    let mut bench = bench("mmu-401");
+    for at in [Gr1(0x800), Cb(0, 0x10), Cb(0, 0x38), Cb(0, 0x800)] {
+        bench.w(at, u32::MAX);
+        assert_eq!(bench.r(at), 0, "{at:?} is not there");
+    }
+    // The type of a bank of one stage is fixed; the VMID is not.
+    bench.w(Gr1(0), 0x0001_0042);
+    assert_eq!(bench.r(Gr1(0)), 0x42, "stage 2");
+}
+
+#[test]
+fn types_of_single_stage_banks_are_fixed() {
+    for (config, bank, kind) in [
+        ("preset = \"smmuv2-generic\"\nstage2_only_banks = 2", 1, 0),
+        ("preset = \"smmuv2-generic\"\nstage1 = false", 7, 0),
+        ("preset = \"smmuv2-generic\"\nstage2 = false", 7, 1),
+    ] {
+        let mut bench = Bench::new(config);
+        assert_eq!(bench.r(Gr1(4 * bank)) >> 16 & 3, kind, "{config}");
+        for written in 0..4 {
+            bench.w(Gr1(4 * bank), written << 16 | 0x55);
+            assert_eq!(bench.r(Gr1(4 * bank)), kind << 16 | 0x55, "{config}");
+        }
+    }
+}
+
+/// Behaviours 15, 17, 18 and 19: what the features of IDR0 depend on.
+#[test]
+fn features_of_idr0() {
+    let idr0 = |fields: &str| Bench::new(&format!("preset = \"smmuv2-generic\"\n{fields}")).r(Gr0(0x20));
+    for (fields, bits, value) in [
+        ("", 0x7f00_4000, 0x7800_4000),
+        ("stage1 = false", 0x7000_0000, 0x2000_0000),
+        ("stage2 = false", 0x7000_0000, 0x4000_0000),
+        ("nested = false", 0x7000_0000, 0x6000_0000),
+        ("stage1 = false", 1 << 26, 1 << 26),
+        ("ats = false", 1 << 26, 1 << 26),
+        ("aarch32_short = false", 3 << 24, 1 << 24),
+        ("aarch32_short = false\naarch32_long = false", 3 << 24, 2 << 24),
+        ("coherent_walk = false", 1 << 14, 0),
+        ("extended_stream_match_groups = 200", 1 << 15, 1 << 15),
+        ("extended_stream_ids = true", 1 << 8, 1 << 8),
+    ] {
+        assert_eq!(idr0(fields) & bits, value, "{fields}");
+    }
+    let mut bench = Bench::new("stage1 = false\ncontext_banks = 5");
+    assert_eq!(bench.r(Gr0(0x24)) >> 16 & 0xff, 5, "NUMS2CB is every bank");
+    let mut bench = Bench::new("address_bits = 44\ninput_bits = 40");
+    assert_eq!(bench.r(Gr0(0x28)) & 0xff, 0x42, "OAS and IAS");
+    let mut bench = Bench::new("extended_stream_match_groups = 777");
+    assert_eq!(bench.r(Gr0(0x28)) >> 16 & 0x7ff, 777, "EXNUMSMRG");
+}
+
+#[test]
+fn pages_of_mmu_500_and_of_nothing() {
+    for preset in Preset::ALL {
+        let mut bench = bench(preset.name());
+        let mmu_500 = bench.smmu.geometry().is_mmu_500();
+        assert_eq!(
+            bench.r(Page(2, 0x204)),
+            u32::from(mmu_500),
+            "TBU_PWR_STATUS, {preset:?}"
+        );
+        // The security determination table, extended groups and compressed indexing.
+        for page in 3..16 {
+            bench.w(Page(page, 0), u32::MAX);
+            assert_eq!(bench.r(Page(page, 0)), 0, "{preset:?}, page {page}");
+        }
+    }
+}
+
+/// Behaviours 14 and 58: the offsets scale with the size of a page, and there may be more groups than 64.
+#[test]
+fn tegra_has_pages_of_64k_and_128_groups() {
+    let mut bench = bench("tegra-mmu-500");
+    for (at, offset) in [(Gr1(0), 0x1_0000), (Cb(0, 0), 64 << 16), (Cb(63, 0), 127 << 16)] {
+        assert_eq!(bench.offset(at), offset);
+    }
+    bench.w(Gr0(0x9fc), 0x8000_0001);
+    bench.w(Cb(63, 0x30), 9);
+    assert_eq!((bench.r(Gr0(0x9fc)), bench.r(Cb(63, 0x30))), (0x8000_0001, 9));
+}
+
+/// What `qcom_smmu_set_actlr_dev` and `qcom_adreno_smmu_set_prr_addr` write.
+#[test]
+fn qualcomm_has_registers_of_its_own() {
+    for (preset, kept) in [("qcom-x1e-adreno", 0x323), ("mmu-500", 0x003)] {
+        let mut bench = bench(preset);
+        // The lock of MMU-500 guards these bits too.
+        bench.w(Cb(2, 4), u32::MAX);
+        assert_eq!(bench.r(Cb(2, 4)), 3, "{preset}");
+        bench.w(Gr0(0x10), 0);
+        bench.w(Cb(2, 4), u32::MAX);
+        assert_eq!(bench.r(Cb(2, 4)), kept, "{preset}");
+        let prr = if kept == 3 { 0 } else { 0x1234_5000 };
+        bench.w(Page(6, 8), 0x1234_5000);
+        assert_eq!(bench.r(Page(6, 8)), prr, "{preset}");
+    }
+}

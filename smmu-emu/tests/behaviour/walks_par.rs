@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What PAR and GPAR show of every format. AArch64 alone is in `ats.rs`.
+
+use crate::bench::{Bench, Cb, Gr0, Gr1};
+use crate::tables::Tables;
+
+const PR: u64 = 0x800;
+const UW: u64 = 0x818;
+const GATS1PR: u64 = 0x110;
+const GATS12PR: u64 = 0x130;
+
+/// Bank 1: AArch32 stage 1 over a table at 0x9000_0000.
+fn aarch32(tcr: u32) -> Bench {
+    let mut bench = Bench::new("preset = \"smmuv2-generic\"");
+    bench.w(Gr1(0x004), 0x0001_f300);
+    bench.w(Gr1(0x804), 0);
+    bench.w(Cb(1, 0x30), tcr);
+    bench.w64(Cb(1, 0x20), 0x9000_0000);
+    bench.w(Cb(1, 0x38), 0x0000_04bb);
+    bench.w(Cb(1, 0x00), 1);
+    bench.host.add_memory(0x9000_0000, 0x1_0000);
+    bench
+}
+
+fn ask(bench: &mut Bench, operation: u64, address: u32) -> u64 {
+    bench.w(Cb(1, operation), address);
+    assert_eq!(bench.r(Cb(1, 0x8f0)), 0);
+    bench.r64(Cb(1, 0x50))
+}
+
+/// Behaviours 55 and 34.
+#[test]
+fn long_descriptors_of_aarch32() {
+    let mut bench = aarch32(1 << 31);
+    bench.host.write64(0x9000_0008, 0x9000_1003);
+    bench.host.write64(0x9000_1000, 0x9000_2003);
+    // A page, outer shareable, AttrIndx 0; one that is inner shareable Device memory.
+    bench
+        .host
+        .write64(0x9000_2008, 0xfe_dcba_9000 | 1 << 10 | 2 << 8 | 3);
+    bench
+        .host
+        .write64(0x9000_2010, 0x1000 | 1 << 10 | 3 << 8 | 1 << 2 | 3);
+    assert_eq!(ask(&mut bench, PR, 0x4000_1abc), 0xbb00_00fe_dcba_9900);
+    assert_eq!(ask(&mut bench, PR, 0x4000_2000), 0x0400_0000_0000_1900);
+    assert_eq!(ask(&mut bench, UW, 0x4000_1000), 3 << 32 | 1 << 8 | 8 | 1);
+    assert_eq!(ask(&mut bench, PR, 0x4000_3000), 3 << 32 | 1 << 8 | 2 | 1);
+    assert_eq!(ask(&mut bench, PR, 0x4020_0000), 2 << 32 | 1 << 8 | 2 | 1);
+    assert_eq!(ask(&mut bench, PR, 0), 1 << 32 | 1 << 8 | 2 | 1);
+    assert_eq!(bench.r(Cb(1, 0x58)), 0x200, "nothing is recorded");
+}
+
+#[test]
+fn short_descriptors() {
+    let mut bench = aarch32(0);
+    // Index, descriptor: sections with TEX, C, B and S, everyone writes; a supersection; a section for the privileged.
+    for (index, descriptor) in [
+        (0_u64, 0xabc0_0c02_u32),
+        (1, 0xabc0_0c06),
+        (2, 0xabc0_1c02),
+        (3, 0xabc1_1c0e),
+        (4, 0xabc0_0c0a),
+        (5, 0xabc0_0c0e),
+        (6, 0xabc0_5c0a),
+        (7, 0xabc0_0402),
+        (16, 0xcd95_0d02),
+    ] {
+        let at = 0x9000_0000 + 4 * index;
+        let pair = u64::from(descriptor) << (32 * (index & 1));
+        let other = bench.host.word(at & !7) & !(0xffff_ffff << (32 * (index & 1)));
+        bench.host.write64(at & !7, other | pair);
+    }
+    for (address, par, what) in [
+        (
+            0x0001_2345,
+            0xabc1_2090,
+            "strongly ordered, outer shareable as all Device memory",
+        ),
+        (0x0010_0000, 0xabc0_00b0, "Device"),
+        (0x0020_0000, 0xabc0_0080, "Non-cacheable"),
+        (
+            0x0030_0000,
+            0xabc0_04d4,
+            "write-back, write-allocate, inner shareable",
+        ),
+        (0x0040_0000, 0xabc0_0068, "write-through"),
+        (0x0050_0000, 0xabc0_007c, "write-back"),
+        (
+            0x0060_0000,
+            0xabc0_0064,
+            "outer write-back and write-allocate, inner write-through",
+        ),
+        // Address bits 31 to 24, then 39 to 32.
+        (0x010a_bcde, 0xcd89_0092, "a supersection"),
+        (0x0200_0000, 1 << 32 | 2 | 1, "a hole: no FORMAT"),
+    ] {
+        assert_eq!(ask(&mut bench, PR, address), par, "{what}");
+    }
+    assert_eq!(ask(&mut bench, UW, 0x0070_0000), 1 << 32 | 8 | 1);
+}
+
+/// Stage 1 in bank 1, stage 2 in bank 2.
+#[test]
+fn nested() {
+    let mut bench = Bench::new("preset = \"smmuv2-generic\"");
+    let mut stage2 = Tables::at(&mut bench.host, 12, 39, 0xa000_0000);
+    let mut stage1 = Tables::new(&mut bench.host, 12, 39);
+    stage1.map(&mut bench.host, 0x1000, 0x12_3456_7000, 3, Tables::USER_RW);
+    let hap = 3 << 6 | 1 << 10 | 0xf << 2;
+    stage2.map(&mut bench.host, 0x8000_0000, 0x8000_0000, 1, hap);
+    bench.w(Gr1(0x004), 3 << 16 | 2 << 8);
+    bench.w(Gr1(0x804), 1);
+    bench.w(Cb(1, 0x10), 5);
+    bench.w(Cb(1, 0x30), 1 << 23 | 25);
+    bench.w64(Cb(1, 0x20), stage1.root());
+    bench.w(Cb(1, 0x38), 0xff);
+    bench.w(Cb(1, 0x00), 1);
+    bench.w(Gr1(0x008), 0);
+    bench.w(Gr1(0x808), 1);
+    bench.w(Cb(2, 0x30), 5 << 16 | 1 << 6 | 25);
+    bench.w64(Cb(2, 0x20), 0xa000_0000);
+    bench.w(Cb(2, 0x00), 1);
+    let global = |bench: &mut Bench, operation| {
+        bench.w64(Gr0(operation), 0x1001);
+        bench.r64(Gr0(0x180))
+    };
+    // One stage: an intermediate address. Both: a fault of stage 2, until it maps that.
+    assert_eq!(ask(&mut bench, PR, 0x1000), 0xff00_0012_3456_7800);
+    assert_eq!(global(&mut bench, GATS1PR), 0xff00_0012_3456_7800);
+    assert_eq!(
+        global(&mut bench, GATS12PR),
+        1 << 35 | 1 << 32 | 2 << 8 | 2 | 1,
+        "STAGE"
+    );
+    stage2.map(&mut bench.host, 0x12_3456_7000, 0xabc_def0_1000, 3, hap);
+    assert_eq!(global(&mut bench, GATS12PR), 0xff00_0abc_def0_1800);
+    // The walk of stage 1 alone goes through stage 2 too: there the bank's operation is terminated.
+    bench.w64(Cb(1, 0x20), 0x4000_0000);
+    let fault = 1 << 35 | 1 << 32 | 2 << 8 | 2 | 1;
+    assert_eq!(global(&mut bench, GATS1PR), fault);
+    assert_eq!(ask(&mut bench, PR, 0x1000), fault | 1 << 31, "ATOT");
+}
+
+/// A stage 2 bank has no operations of its own.
+#[test]
+fn stage2_banks_have_none() {
+    let mut bench = aarch32(0);
+    bench.w(Gr1(0x004), 0);
+    bench.w64(Cb(1, 0x50), 0xabc);
+    assert_eq!(ask(&mut bench, PR, 0x1000), 0xabc);
+}

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The control socket of a real server: raw sockets, hostile ones too.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use integration_tests::qmp::QmpClient;
+use integration_tests::raw::RawClient;
+use integration_tests::served::{Served, region, registers};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
+/// Starts a global TLB synchronisation, and says whether it is over.
+const STLBGSYNC: u64 = 0x70;
+const STLBGSTATUS: u64 = 0x74;
+/// Longer than any answer takes, also on a loaded machine; an order of magnitude under a hang.
+const USUAL: Duration = Duration::from_secs(5);
+
+/// Runs a case against a server of its own and looks at what is left.
+fn controlled(case: impl FnOnce(&Served)) {
+    let mut served = Served::controlled(Path::new(PROGRAM), &["a", "b"], "").unwrap();
+    case(&served);
+    served.check(&["a", "b"]).unwrap();
+}
+
+fn negotiated(served: &Served) -> QmpClient {
+    QmpClient::negotiated(&served.control()).unwrap()
+}
+
+/// The next message of the connection is understood.
+fn in_step(client: &mut QmpClient) {
+    let begin = Instant::now();
+    assert_eq!(
+        client.execute("query-status", json!({})).unwrap()["running"],
+        true
+    );
+    assert!(begin.elapsed() < USUAL, "an answer took {:?}", begin.elapsed());
+}
+
+fn class(answer: &Value) -> &str {
+    answer["error"]["class"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_connection_negotiates_and_asks() {
+    controlled(|served| {
+        let mode = std::fs::metadata(served.control()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let mut client = QmpClient::connect(&served.control()).unwrap();
+        client
+            .send(br#"{"execute":"query-status","id":1}{"execute":"qmp_capabilities","arguments":{"enable":["oob"]},"id":[2]}"#)
+            .unwrap();
+        let early = client.answer().unwrap();
+        assert_eq!((class(&early), &early["id"]), ("CommandNotFound", &json!(1)));
+        let capability = client.answer().unwrap();
+        assert_eq!(
+            (class(&capability), &capability["id"]),
+            ("GenericError", &json!([2]))
+        );
+        client
+            .send(br#"{"execute":"qmp_capabilities","id":{"a":null}} {"execute":"qmp_capabilities"}{"execute":"x","id":"y"}"#)
+            .unwrap();
+        assert_eq!(
+            client.answer().unwrap(),
+            json!({ "return": {}, "id": { "a": null } })
+        );
+        assert_eq!(
+            class(&client.answer().unwrap()),
+            "CommandNotFound",
+            "once is enough"
+        );
+        let unknown = client.answer().unwrap();
+        assert_eq!(
+            (class(&unknown), &unknown["id"]),
+            ("CommandNotFound", &json!("y"))
+        );
+        let commands = client.execute("query-commands", json!({})).unwrap();
+        assert!(
+            commands
+                .as_array()
+                .unwrap()
+                .contains(&json!({ "name": "delay-add" }))
+        );
+        assert!(client.execute("query-version", json!({})).unwrap()["qemu"]["minor"].is_u64());
+        let smmus = client.execute("query-smmus", json!({})).unwrap();
+        assert_eq!((&smmus[0]["smmu"], &smmus[1]["smmu"]), (&json!("a"), &json!("b")));
+    });
+}
+
+#[test]
+fn a_delay_is_added_and_its_event_received() {
+    controlled(|served| {
+        let mut client = negotiated(served);
+        let mut other = negotiated(served);
+        let mut guest = RawClient::negotiated(&served.socket("a")).unwrap();
+        assert_eq!(client.event("CLIENT_CONNECTED").unwrap(), json!({ "smmu": "a" }));
+        let rule = json!({ "smmu": "a", "site": "global-sync", "polls": 2, "times": 1 });
+        let number = client.execute("delay-add", rule).unwrap()["delay"].clone();
+        guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();
+        let polls: Vec<u32> = (0..3)
+            .map(|_| guest.read32(region::BAR0, STLBGSTATUS).unwrap())
+            .collect();
+        assert_eq!(polls, [1, 1, 0]);
+        for client in [&mut client, &mut other] {
+            let fired = client.event("DELAY_FIRED").unwrap();
+            let expected =
+                json!({ "smmu": "a", "delay": number, "site": "global-sync", "bank": null, "suppressed": 0 });
+            assert_eq!(fired, expected);
+        }
+        guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();
+        assert_eq!(guest.read32(region::BAR0, STLBGSTATUS).unwrap(), 0, "once");
+        let counters = client.execute("counters", json!({ "smmu": "a" })).unwrap();
+        assert_eq!(
+            (&counters[0]["reads"], &counters[0]["writes"]),
+            (&json!(4), &json!(2))
+        );
+        assert_eq!(
+            counters[0]["delays"][0],
+            json!({ "delay": number, "operations": 2, "hits": 1 })
+        );
+
+        client.execute("reset", json!({ "smmu": "a" })).unwrap();
+        assert_eq!(
+            client.event("RESET").unwrap(),
+            json!({ "smmu": "a", "cause": "control" })
+        );
+        client.execute("mark-raise", json!({ "mark": "guest" })).unwrap();
+        assert_eq!(other.event("MARK_RAISED").unwrap(), json!({ "mark": "guest" }));
+        assert_eq!(guest.read32(region::BAR2, 0).unwrap(), 1);
+
+        let write = json!({ "smmu": "a", "name": "SMRn", "index": 0, "value": "0x80010002" });
+        assert_eq!(
+            client.execute("register-write", write).unwrap()["fields"]["valid"],
+            true
+        );
+        assert_eq!(guest.read32(region::BAR0, registers::SMR0).unwrap(), 0x8001_0002);
+        client
+            .execute("delay-remove", json!({ "smmu": "a", "delay": number }))
+            .unwrap();
+        drop(guest);
+        assert_eq!(
+            client.event("CLIENT_DISCONNECTED").unwrap(),
+            json!({ "smmu": "a" })
+        );
+        assert_eq!(
+            client.event("RESET").unwrap(),
+            json!({ "smmu": "a", "cause": "disconnected" })
+        );
+    });
+}
+
+#[test]
+fn events_of_one_kind_are_bounded() {
+    controlled(|served| {
+        let mut client = negotiated(served);
+        let mut guest = RawClient::negotiated(&served.socket("a")).unwrap();
+        client
+            .execute(
+                "delay-add",
+                json!({ "smmu": "a", "site": "global-sync", "polls": 1 }),
+            )
+            .unwrap();
+        let mut fired = 0_u64;
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(1500) {
+            guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();
+            fired += 1;
+        }
+        client.execute("mark-raise", json!({ "mark": "guest" })).unwrap();
+        let (mut received, mut suppressed) = (0_u64, 0);
+        loop {
+            let event = client.next_event().unwrap();
+            match event["event"].as_str() {
+                Some("DELAY_FIRED") => {
+                    received += 1;
+                    suppressed += event["data"]["suppressed"].as_u64().unwrap();
+                }
+                Some("MARK_RAISED") => break,
+                _ => {}
+            }
+        }
+        let seconds = begin.elapsed().as_secs() + 2;
+        assert!(received <= 200 * seconds, "{received} events");
+        assert!(
+            received + suppressed <= fired,
+            "{received} + {suppressed} of {fired}"
+        );
+        if fired > 1000 {
+            assert!(suppressed > 0, "{fired} hits, {received} events");
+        }
+    });
+}
+
+#[test]
+fn bad_input_leaves_the_stream_in_step() {
+    controlled(|served| {
+        let mut client = negotiated(served);
+        for bad in [
+            "nonsense, 1, 2, 3\n",
+            "{]",
+            "{\"execute\": }",
+            "[]",
+            "{}",
+            "{\"execute\": 1}",
+            "{\"execute\": \"query-status\", \"arguments\": []}",
+            "{\"execute\": \"query-status\", \"arguments\": {\"x\": 1}}",
+            "{\"execute\": \"query-status\", \"x\": 1}",
+            "{\"exec-oob\": \"query-status\"}",
+            "{\"execute\": \"register-read\", \"arguments\": {\"smmu\": \"a\", \"name\": \"sCR0\", \"index\": 1e400}}",
+            "{\"execute\": \"query-\n",
+            "}\n",
+            "\0\n",
+        ] {
+            client.send(bad.as_bytes()).unwrap();
+            let answer = client.answer().unwrap();
+            assert_eq!(class(&answer), "GenericError", "{bad:?}: {answer}");
+            in_step(&mut client);
+        }
+        client.send(b"{\"execute\": \"x\xff").unwrap();
+        assert_eq!(class(&client.answer().unwrap()), "GenericError", "broken off");
+        for byte in b"{\"execute\": \"query-status\", \"id\": \"}{\"}" {
+            client.send(&[*byte]).unwrap();
+        }
+        assert_eq!(client.answer().unwrap()["id"], "}{");
+    });
+}
+
+#[test]
+fn huge_and_deep_messages_end_their_client() {
+    controlled(|served| {
+        let mut other = negotiated(served);
+        let huge = format!("{{\"execute\": \"{}", "x".repeat(1 << 20));
+        for (bad, words) in [
+            (huge.as_str(), "longer than"),
+            (&"[".repeat(100_000), "deeper than"),
+        ] {
+            let mut client = negotiated(served);
+            // The server may be gone before everything is sent.
+            let _ = client.send(bad.as_bytes());
+            if let Ok(answer) = client.answer() {
+                assert!(
+                    answer["error"]["desc"].as_str().unwrap().contains(words),
+                    "{answer}"
+                );
+            }
+            client.ended().unwrap();
+            in_step(&mut other);
+        }
+    });
+}
+
+#[test]
+fn many_clients_are_bounded_and_the_idle_make_room() {
+    controlled(|served| {
+        let idle: Vec<_> = (0..40)
+            .map(|_| QmpClient::connect(&served.control()).unwrap())
+            .collect();
+        let mut clients: Vec<_> = (0..32).map(|_| negotiated(served)).collect();
+        for client in idle {
+            client.ended().unwrap();
+        }
+        assert!(
+            QmpClient::connect(&served.control()).is_err(),
+            "there are as many as may be"
+        );
+        for client in &mut clients {
+            in_step(client);
+        }
+        drop(clients);
+        // The server may still be about to see them leave.
+        let begin = Instant::now();
+        while QmpClient::negotiated(&served.control()).is_err() {
+            assert!(begin.elapsed() < USUAL);
+        }
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_nobody() {
+    controlled(|served| {
+        let slow = negotiated(served);
+        slow.stream().set_nonblocking(true).unwrap();
+        let commands = json!({ "execute": "registers-list", "arguments": { "smmu": "a", "frame": "gr0" } })
+            .to_string()
+            .repeat(100);
+        let mut sent = 0;
+        let begin = Instant::now();
+        // Until nothing more goes in, and for a moment longer.
+        while begin.elapsed() < Duration::from_secs(2) {
+            match slow.stream().write(commands.as_bytes()) {
+                Ok(count) => sent += count,
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        assert!(
+            sent < 8 << 20,
+            "the server takes commands without end: {sent} bytes"
+        );
+        let mut good = negotiated(served);
+        let mut guest = RawClient::negotiated(&served.socket("a")).unwrap();
+        good.execute(
+            "delay-add",
+            json!({ "smmu": "a", "site": "global-sync", "polls": 1 }),
+        )
+        .unwrap();
+        for _ in 0..100 {
+            in_step(&mut good);
+            let begin = Instant::now();
+            guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();
+            assert!(begin.elapsed() < USUAL);
+        }
+        assert_eq!(good.event("DELAY_FIRED").unwrap()["smmu"], "a");
+        drop(slow);
+        in_step(&mut good);
+    });
+}
+
+#[test]
+fn the_end_is_clean_when_a_client_asks_for_it() {
+    let mut served = Served::controlled(Path::new(PROGRAM), &["a"], "").unwrap();
+    let mut client = negotiated(&served);
+    assert_eq!(client.execute("quit", json!({})).unwrap(), json!({}));
+    client.ended().unwrap();
+    assert!(served.wait().unwrap().success());
+    assert!(!served.control().exists(), "the socket is left behind");
+    assert!(!served.socket("a").exists());
+}
+
+/// As many random strings and mutated commands as `CONTROL_FUZZ` says.
+#[test]
+fn random_bytes_and_mutated_commands() {
+    let count: u64 = std::env::var("CONTROL_FUZZ")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(10_000);
+    let seeds = [
+        r#"{"execute":"query-status","id":1}"#,
+        r#"{"execute":"registers-list","arguments":{"smmu":"a","frame":"cb1","fields":true}}"#,
+        r#"{"execute":"register-write","arguments":{"smmu":"a","name":"SMRn","index":3,"value":"0xff"}}"#,
+        r#"{"execute":"translate","arguments":{"smmu":"b","stream":7,"address":18446744073709551615}}"#,
+        r#"{"execute":"delay-add","arguments":{"smmu":"a","site":"ats","time_us":{"min":1,"max":5},"times":1}}"#,
+        r#"{"execute":"delay-remove","arguments":{"smmu":"a","delay":1}}"#,
+        r#"{"execute":"plan-load","arguments":{"text":"[[smmu]]\nname = \"a\"\n"}}"#,
+        r#"{"execute":"counters"}{"execute":"reset","arguments":{"smmu":"a"}}"#,
+    ];
+    controlled(|served| {
+        let mut good = negotiated(served);
+        let mut state = 1_u64;
+        // xorshift64*: the same strings in every run.
+        let mut random = move |below: usize| {
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            let number = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+            usize::try_from(number).unwrap() % below.max(1)
+        };
+        let mut hostile: Option<(std::thread::JoinHandle<()>, QmpClient)> = None;
+        for i in 0..count {
+            let mut text = seeds[random(seeds.len())].as_bytes().to_vec();
+            if random(4) == 0 {
+                text = (0..random(60))
+                    .map(|_| u8::try_from(random(256)).unwrap())
+                    .collect();
+            }
+            for _ in 0..random(4) {
+                let at = random(text.len());
+                match random(3) {
+                    0 if !text.is_empty() => text[at] = u8::try_from(random(256)).unwrap(),
+                    1 if !text.is_empty() => drop(text.remove(at)),
+                    _ => text.insert(at, b"{}[]\",:\\0 "[random(10)]),
+                }
+            }
+            let sent = hostile
+                .as_mut()
+                .is_some_and(|(_, client)| client.send(&text).is_ok());
+            if !sent || random(2000) == 0 {
+                if let Some((reader, client)) = hostile.take() {
+                    let _ = client.stream().shutdown(std::net::Shutdown::Write);
+                    drop(client);
+                    reader.join().unwrap();
+                }
+                let client = negotiated(served);
+                let mut answers = client.stream().try_clone().unwrap();
+                let reader = std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut answers, &mut std::io::sink());
+                });
+                hostile = Some((reader, client));
+            }
+            if i % 500 == 0 {
+                in_step(&mut good);
+            }
+        }
+        if let Some((reader, client)) = hostile {
+            let _ = client.stream().shutdown(std::net::Shutdown::Write);
+            reader.join().unwrap();
+        }
+        in_step(&mut good);
+    });
+}

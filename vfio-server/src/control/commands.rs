@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The commands: one table, from which they are looked up, listed and documented (`docs/control.md`).
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::qmp::Error;
+use crate::host::Run;
+use crate::server::Device;
+
+mod delays;
+pub mod document;
+mod general;
+mod plan;
+mod registers;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+pub use general::{NEGOTIATE, QUIT};
+
+/// Delays that one SMMU may have.
+pub const MAX_DELAYS: usize = 256;
+
+/// One argument of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: &'static str,
+    /// Whether it may be left out.
+    pub required: bool,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+/// One command.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// What it takes.
+    pub arguments: &'static [Argument],
+    /// What it returns.
+    pub returns: &'static str,
+    /// Arguments of an example, as for `vfio-server ctl`.
+    pub example: &'static str,
+    /// Carries it out.
+    pub run: fn(&Context, Map<String, Value>) -> Result<Value, Error>,
+}
+
+/// All commands, by subject.
+pub static COMMANDS: &[&[Command]] = &[
+    general::COMMANDS,
+    registers::COMMANDS,
+    delays::COMMANDS,
+    plan::COMMANDS,
+    run::COMMANDS,
+];
+
+/// Every command of the table.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().copied().flatten()
+}
+
+/// The command of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Command> {
+    all().find(|command| command.name == name)
+}
+
+/// What the commands act on.
+#[derive(Clone, Debug)]
+pub struct Context {
+    devices: Vec<Device>,
+    run: Arc<Run>,
+}
+
+impl Context {
+    /// Of these SMMUs, which are in one run; there has to be one.
+    #[must_use]
+    pub fn new(devices: &[Device]) -> Option<Self> {
+        let run = Arc::clone(devices.first()?.lock().host().run());
+        Some(Self {
+            devices: devices.to_vec(),
+            run,
+        })
+    }
+
+    /// What the SMMUs share.
+    #[must_use]
+    pub fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    /// All SMMUs.
+    #[must_use]
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// The SMMU of this name; the only one if there is no name.
+    fn device(&self, name: Option<&str>) -> Result<&Device, Error> {
+        let names = || {
+            self.devices
+                .iter()
+                .map(|device| device.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        match (name, self.devices.as_slice()) {
+            (None, [device]) => Ok(device),
+            (None, _) => Err(Error::generic(format_args!(
+                "`smmu` is missing: one of {}",
+                names()
+            ))),
+            (Some(name), devices) => devices
+                .iter()
+                .find(|device| device.name == name)
+                .ok_or_else(|| Error::generic(format_args!("`smmu`: {name:?} is none of: {}", names()))),
+        }
+    }
+
+    /// The SMMU of this name; all if there is no name.
+    fn some_or_all(&self, name: Option<&str>) -> Result<Vec<&Device>, Error> {
+        match name {
+            None => Ok(self.devices.iter().collect()),
+            Some(_) => self.device(name).map(|device| vec![device]),
+        }
+    }
+}
+
+/// The arguments as their type.
+fn typed<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Error> {
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|error| Error::generic(format_args!("arguments: {error}")))
+}
+
+/// What an argument of this type may be, in words.
+trait Kind {
+    const KIND: &'static str;
+    const REQUIRED: bool = true;
+}
+
+impl Kind for String {
+    const KIND: &'static str = "string";
+}
+
+impl Kind for bool {
+    const KIND: &'static str = "boolean";
+}
+
+impl<T: Kind> Kind for Option<T> {
+    const KIND: &'static str = T::KIND;
+    const REQUIRED: bool = false;
+}
+
+/// A number, also written as a string such as `"0x1f"`, which people type and which has no limit of 53 bits.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Written")]
+struct Number(u64);
+
+impl Kind for Number {
+    const KIND: &'static str = "number, or string such as \"0x1f\"";
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a number from 0 to 2^64 - 1, or a string such as \"0x1f\""
+)]
+enum Written {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<Written> for Number {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let text = match written {
+            Written::Number(number) => return Ok(Self(number)),
+            Written::Text(text) => text,
+        };
+        let digits = text.replace('_', "");
+        let number = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+            Some(digits) => u64::from_str_radix(digits, 16),
+            None => digits.parse(),
+        };
+        number
+            .map(Self)
+            .map_err(|_| String::from("expected a number from 0 to 2^64 - 1, or a string such as \"0x1f\""))
+    }
+}
+
+impl Number {
+    /// As a type of fewer bits.
+    fn narrow<T: TryFrom<u64>>(self, argument: &str) -> Result<T, Error> {
+        T::try_from(self.0).map_err(|_| Error::generic(format_args!("`{argument}`: {} is too large", self.0)))
+    }
+}
+
+/// Declares the arguments of a command: the type that they are read into and the rows that document them.
+macro_rules! arguments {
+    ($name:ident { $( $(#[doc = $doc:literal])+ $field:ident: $type:ty, )* }) => {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct $name { $( $field: $type, )* }
+
+        impl $name {
+            const ARGUMENTS: &[$crate::control::commands::Argument] = &[$(
+                $crate::control::commands::Argument {
+                    name: stringify!($field),
+                    kind: <$type as $crate::control::commands::Kind>::KIND,
+                    required: <$type as $crate::control::commands::Kind>::REQUIRED,
+                    about: concat!($($doc),+),
+                },
+            )*];
+        }
+    };
+}
+use arguments;
+
+arguments!(Nothing {});

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The run: marks, counters, traces, resets.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{Command, Context, Nothing, typed};
+use crate::control::qmp::Error;
+use crate::trace::Trace;
+
+super::arguments!(One {
+    /// Name of the SMMU; may be left out if there is only one.
+    smmu: Option<String>,
+});
+
+super::arguments!(OneOrAll {
+    /// Name of the SMMU; all if left out.
+    smmu: Option<String>,
+});
+
+super::arguments!(Mark {
+    /// Name of the mark.
+    mark: String,
+});
+
+super::arguments!(Start {
+    /// Name of the SMMU; all, into one file, if left out.
+    smmu: Option<String>,
+    /// The file to make; relative to the server's working directory. One that is there is not touched.
+    path: String,
+});
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "marks-list",
+        about: "Lists the marks of the run.",
+        arguments: Nothing::ARGUMENTS,
+        returns: "array of `mark` (its name), `raised`",
+        example: "",
+        run: |context, arguments| {
+            let Nothing {} = typed(arguments)?;
+            let marks = context.run().marks().into_iter();
+            Ok(marks
+                .map(|(mark, raised)| json!({ "mark": mark, "raised": raised }))
+                .collect())
+        },
+    },
+    Command {
+        name: "mark-raise",
+        about: "Raises a mark. It stays raised until a new run begins: when a vfio-user client connects and no other is \
+                there.",
+        arguments: Mark::ARGUMENTS,
+        returns: "nothing",
+        example: "mark=go",
+        run: |context, arguments| {
+            let Mark { mark } = typed(arguments)?;
+            let number = context.run().mark_names().iter().position(|name| *name == mark);
+            let number =
+                number.ok_or_else(|| Error::generic(format_args!("`mark`: there is no mark {mark:?}")))?;
+            context.run().raise(number);
+            Ok(json!({}))
+        },
+    },
+    Command {
+        name: "counters",
+        about: "Counts since the control socket was opened; no reset clears them.",
+        arguments: OneOrAll::ARGUMENTS,
+        returns: "array of `smmu`, `reads` and `writes` (register accesses), `delays` (array of `delay`, `operations`, \
+                  `hits`)",
+        example: "",
+        run: counters,
+    },
+    Command {
+        name: "trace-start",
+        about: "Writes every register access from now on to a new file (the format is that of `trace` in the \
+                configuration). A trace that is being written ends.",
+        arguments: Start::ARGUMENTS,
+        returns: "nothing",
+        example: "smmu=a path=/tmp/a.trace",
+        run: trace_start,
+    },
+    Command {
+        name: "trace-stop",
+        about: "Ends the trace; when the answer is there, the file is complete.",
+        arguments: OneOrAll::ARGUMENTS,
+        returns: "nothing",
+        example: "",
+        run: |context, arguments| {
+            let OneOrAll { smmu } = typed(arguments)?;
+            set_trace(context, smmu.as_deref(), None)
+        },
+    },
+    Command {
+        name: "reset",
+        about: "Resets an SMMU as a power cycle would: registers, operations, interrupt lines, the progress of its \
+                delays. The PCI function around it stays as it is.",
+        arguments: One::ARGUMENTS,
+        returns: "nothing",
+        example: "smmu=a",
+        run: |context, arguments| {
+            let One { smmu } = typed(arguments)?;
+            context.device(smmu.as_deref())?.lock().power_cycle();
+            Ok(json!({}))
+        },
+    },
+];
+
+fn counters(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
+    let OneOrAll { smmu } = typed(arguments)?;
+    let mut found = Vec::new();
+    for device in context.some_or_all(smmu.as_deref())? {
+        let (counts, delays) = {
+            let function = device.lock();
+            (
+                function.host().counts(),
+                function.smmu().delays().collect::<Vec<_>>(),
+            )
+        };
+        let delays = delays.into_iter().map(
+            |delay| json!({ "delay": delay.number, "operations": delay.operations, "hits": delay.hits }),
+        );
+        found.push(json!({
+            "smmu": device.name,
+            "reads": counts.reads,
+            "writes": counts.writes,
+            "delays": delays.collect::<Value>(),
+        }));
+    }
+    Ok(found.into())
+}
+
+fn trace_start(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
+    let Start { smmu, path } = typed(arguments)?;
+    context.some_or_all(smmu.as_deref())?;
+    // Whoever speaks here must not be able to empty a file of the user.
+    let trace = Trace::create_new(Path::new(&path))
+        .map_err(|error| Error::generic(format_args!("`path`: cannot create {path:?}: {error}")))?;
+    set_trace(context, smmu.as_deref(), Some(&Arc::new(trace)))
+}
+
+fn set_trace(context: &Context, smmu: Option<&str>, trace: Option<&Arc<Trace>>) -> Result<Value, Error> {
+    for device in context.some_or_all(smmu)? {
+        let old = device.lock().host_mut().set_trace(trace.map(Arc::clone));
+        // Written out here, where no register access waits for the disk.
+        if let Some(old) = old {
+            old.flush();
+        }
+    }
+    Ok(json!({}))
+}
