@@ -27,12 +27,23 @@ pub enum Keep {
     None,
 }
 
-/// The directory of a run's results cannot be written.
+/// The results of a run have no place.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}; choose a directory that can be written and has space with --results DIR", .path.display())]
-pub struct ResultsError {
-    path: PathBuf,
-    source: io::Error,
+pub enum ResultsError {
+    /// The directory cannot be written.
+    #[error("cannot write {}: {source}; choose a directory that can be written and has space with --results DIR", .path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It has those of another run, whose boots have the same numbers.
+    #[error("{} has the results of an earlier run; choose another directory with --results DIR, or remove this one", .path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
 }
 
 /// The results of a run.
@@ -44,7 +55,10 @@ pub struct Results {
     kept: Vec<PathBuf>,
 }
 
-/// One line of `results.ndjson`.
+/// The file with a line per boot.
+const LOG: &str = "results.ndjson";
+
+/// One line of [`LOG`].
 #[derive(Serialize)]
 struct Line<'a> {
     boot: u32,
@@ -69,7 +83,7 @@ impl Results {
     /// Makes a directory for a run of `recipe`: `dir` itself, or a new one below [`default_base`].
     ///
     /// # Errors
-    /// It cannot be made or written.
+    /// It cannot be made or written, or has results already.
     pub fn create(dir: Option<&Path>, recipe: &str, keep: Keep) -> Result<Self, ResultsError> {
         let dir = match dir {
             Some(dir) => {
@@ -82,15 +96,21 @@ impl Results {
                 new_below(&base, recipe)?
             }
         };
-        let path = dir.join("results.ndjson");
-        match File::options().create(true).append(true).open(&path) {
-            Ok(log) => Ok(Self {
+        let path = dir.join(LOG);
+        let opened = File::options().create(true).append(true).open(&path);
+        let log = opened
+            // The name of the file has to be on disk as well as what is in it.
+            .and_then(|log| File::open(&dir)?.sync_all().map(|()| log))
+            .and_then(|log| Ok((log.metadata()?.len(), log)));
+        match log {
+            Ok((0, log)) => Ok(Self {
                 dir,
                 keep,
                 log,
                 kept: Vec::new(),
             }),
-            Err(source) => Err(ResultsError { path, source }),
+            Ok(_) => Err(ResultsError::InUse { path: dir }),
+            Err(source) => Err(ResultsError::Write { path, source }),
         }
     }
 
@@ -114,17 +134,19 @@ impl Results {
     /// # Errors
     /// The line cannot be written.
     pub fn record(&mut self, boot: u32, seed: u64, report: &BootReport) -> Result<(), ResultsError> {
-        let error = |source| ResultsError {
-            path: self.dir.join("results.ndjson"),
+        let error = |source| ResultsError::Write {
+            path: self.dir.join(LOG),
             source,
         };
         let mut line = serde_json::to_vec(&Line { boot, seed, report }).map_err(|e| error(e.into()))?;
         line.push(b'\n');
-        // In one write: a full disk leaves whole lines.
-        self.log
-            .write_all(&line)
-            .and_then(|()| self.log.sync_data())
-            .map_err(error)?;
+        let whole_lines = self.log.metadata().map_err(error)?.len();
+        let written = self.log.write_all(&line).and_then(|()| self.log.sync_data());
+        if let Err(source) = written {
+            // A full disk takes half a line.
+            let _ = self.log.set_len(whole_lines);
+            return Err(error(source));
+        }
         if let Some(console) = self.console(boot) {
             if self.keep == Keep::All || report.outcome != Outcome::NoHit {
                 self.kept.push(console);
@@ -137,7 +159,7 @@ impl Results {
 }
 
 fn make(dir: &Path) -> Result<(), ResultsError> {
-    fs::create_dir_all(dir).map_err(|source| ResultsError {
+    fs::create_dir_all(dir).map_err(|source| ResultsError::Write {
         path: dir.to_owned(),
         source,
     })
@@ -159,7 +181,7 @@ fn new_below(base: &Path, recipe: &str) -> Result<PathBuf, ResultsError> {
         match fs::create_dir(&dir) {
             Ok(()) => return Ok(dir),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
-            Err(source) => return Err(ResultsError { path: dir, source }),
+            Err(source) => return Err(ResultsError::Write { path: dir, source }),
         }
     }
 }

@@ -8,19 +8,19 @@ mod tests;
 use std::env;
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use tempfile::TempDir;
+use vfio_server::socket::MAX_PATH as SOCKET_PATH_MAX;
 
-/// Longest path of a UNIX socket: `sun_path` has 108 bytes and ends with a NUL.
-pub const SOCKET_PATH_MAX: usize = 107;
-
-/// All directories of runs begin with this.
-const PREFIX: &str = "smmu-emu-";
+/// All directories of runs begin with this, and nothing else of this program does.
+const PREFIX: &str = "smmu-emu-run-";
 /// Locked as long as the run lives, so that a later run can tell leftovers from neighbours.
-const LOCK: &str = "lock";
+const LOCK: &str = ".boot-stress-run";
+/// A directory may be taken for a leftover between its creation and its lock: as often as this another one is made.
+const ATTEMPTS: u32 = 10;
 
 /// A directory that only its owner can enter, removed on drop.
 #[derive(Debug)]
@@ -84,15 +84,24 @@ impl RunDir {
             source,
         };
         sweep(base);
-        let owner_only = Permissions::from_mode(0o700);
-        let dir = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(owner_only)
-            .tempdir_in(base)
-            .map_err(error)?;
-        let lock = File::create(dir.path().join(LOCK)).map_err(error)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| error(e.into()))?;
-        Ok(Self { dir, _lock: lock })
+        let mut problem = io::ErrorKind::WouldBlock.into();
+        for _ in 0..ATTEMPTS {
+            let dir = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .permissions(Permissions::from_mode(0o700))
+                .tempdir_in(base)
+                .map_err(error)?;
+            match hold(dir.path()) {
+                Ok(lock) => return Ok(Self { dir, _lock: lock }),
+                Err(source)
+                    if matches!(source.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotFound) =>
+                {
+                    problem = source;
+                }
+                Err(source) => return Err(error(source)),
+            }
+        }
+        Err(error(problem))
     }
 
     /// Its path.
@@ -122,20 +131,41 @@ impl RunDir {
     }
 }
 
+/// Locks a new directory; another run that begins just now may have taken it for a leftover.
+fn hold(dir: &Path) -> io::Result<File> {
+    let path = dir.join(LOCK);
+    let lock = File::create(&path)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    // Removed between the two?
+    let (held, there) = (lock.metadata()?, fs::metadata(&path)?);
+    if held.ino() != there.ino() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(lock)
+}
+
 /// Removes directories whose run was killed too hard to do it. Whatever cannot be looked at is left alone.
 fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if !name.to_string_lossy().starts_with(PREFIX) {
-            continue;
-        }
-        // A directory without a lock file may be one that is being made just now.
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else {
-            continue;
-        };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if name.to_string_lossy().starts_with(PREFIX) && is_leftover(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Whether it is a directory of this user's that no run holds. One without a lock may be one that is being made just now.
+fn is_leftover(dir: &Path) -> bool {
+    let own = |metadata: &fs::Metadata| metadata.uid() == rustix::process::geteuid().as_raw();
+    let private = |metadata: &fs::Metadata| metadata.is_dir() && metadata.mode() & 0o777 == 0o700;
+    if !fs::symlink_metadata(dir).is_ok_and(|metadata| own(&metadata) && private(&metadata)) {
+        return false;
+    }
+    // A pipe of that name would block.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(lock) = rustix::fs::open(dir.join(LOCK), flags, Mode::empty()) else {
+        return false;
+    };
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
 }

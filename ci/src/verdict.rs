@@ -7,9 +7,9 @@ mod tests;
 mod text;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::classify::{LateProbe, Other, OtherKind};
 use crate::recipe::{Expect, Recipe};
@@ -106,9 +106,20 @@ pub struct Verdict {
     /// From the start to the end of the first boot with the warning, in milliseconds.
     pub first_hit_ms: Option<u64>,
     /// Directory with `results.ndjson`.
+    #[serde(serialize_with = "lossy")]
     pub results: PathBuf,
     /// Consoles kept.
+    #[serde(serialize_with = "all_lossy")]
     pub files: Vec<PathBuf>,
+}
+
+/// A path as text: JSON has no other bytes, and a verdict must not fail for want of them.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn all_lossy<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
 
 impl Verdict {

@@ -22,6 +22,10 @@ mod tests;
 const PARALLEL: usize = 4;
 /// A download is given up after so many attempts in a row that brought nothing.
 const FRUITLESS_ATTEMPTS: u32 = 3;
+/// Or after what it brought had to be thrown away so often: by then the server is what is wrong.
+const RESTARTS: u32 = 2;
+/// Or after so many attempts in all: the cache is locked meanwhile.
+const ATTEMPTS: u32 = 50;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest file that [`Downloader::get`] takes into memory.
@@ -177,16 +181,19 @@ impl<'a> Downloader<'a> {
         let tag = package.sha256.get(..12).unwrap_or_default();
         let part = directory.join(format!("{}.{tag}.part", package.file_name()));
         let length = || fs::metadata(&part).map(|m| m.len()).unwrap_or(0);
-        let mut fruitless = 0;
-        loop {
+        let (mut fruitless, mut restarts) = (0, 0);
+        for attempt in 1.. {
             let before = length();
             let problem = match self.attempt(package, &part) {
                 Ok(()) => break,
                 Err(Failure::Final(e)) => return Err(e),
                 Err(Failure::Passing(problem)) => problem,
             };
-            fruitless = if length() > before { 0 } else { fruitless + 1 };
-            if fruitless == FRUITLESS_ATTEMPTS {
+            let after = length();
+            fruitless = if after > before { 0 } else { fruitless + 1 };
+            // What was there has been thrown away.
+            restarts += u32::from(after < before);
+            if fruitless == FRUITLESS_ATTEMPTS || restarts == RESTARTS || attempt == ATTEMPTS {
                 return Err(self.network(&package.describe(), &package.path, problem));
             }
             self.progress

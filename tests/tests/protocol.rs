@@ -192,7 +192,7 @@ fn write_multi_writes_in_order() {
 }
 
 #[test]
-fn guest_memory_comes_and_goes() {
+fn memory_comes_and_goes() {
     let mut served = serve(&["a"], "");
     let mut client = client(&served);
     let memory = memfd_create("guest", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();

@@ -2,7 +2,7 @@
 
 //! `boot-stress reproduce`.
 
-use std::env;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,14 @@ use crate::environment::Choice;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::reproduce::{Run, RunError, Wanted, run};
+use crate::results::ResultsError;
 use crate::verdict::Word;
 
 /// Boots of a run that was not told how many.
 const BOOTS: u32 = 3;
+
+/// This very program, for its helpers: its file may be replaced while a run goes on, and a run is of one version.
+const SELF: &str = "/proc/self/exe";
 
 pub(super) fn main(args: Reproduce) -> ExitCode {
     let Reproduce {
@@ -53,15 +57,6 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         results,
         server_args,
     };
-    let helper = match env::current_exe() {
-        Ok(helper) => helper,
-        Err(error) => {
-            return fail(
-                code::ENVIRONMENT,
-                &format!("cannot find this program's file: {error}"),
-            );
-        }
-    };
     let environment = match Choice::from(parts).resolve(Arc::from(guest_images::progress::on_stderr())) {
         Ok(environment) => environment,
         Err(error) => {
@@ -74,7 +69,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         }
     };
     let mut progress = Progress::new(verbose > 0);
-    let result = run(&wanted, &environment, &helper, &mut progress);
+    let result = run(&wanted, &environment, Path::new(SELF), &mut progress);
     progress.clear();
     match result {
         Ok(run) => report(&run, json),
@@ -90,9 +85,15 @@ fn report(Run { verdict, broken }: &Run, json: bool) -> ExitCode {
         return fail(status(error), &error.to_string());
     }
     let text = if json {
-        serde_json::to_string_pretty(verdict)
-            .map(|text| text + "\n")
-            .unwrap_or_default()
+        match serde_json::to_string_pretty(verdict) {
+            Ok(text) => text + "\n",
+            Err(error) => {
+                return fail(
+                    code::ENVIRONMENT,
+                    &format!("cannot write the verdict as JSON: {error}"),
+                );
+            }
+        }
     } else {
         verdict.to_string()
     };
@@ -112,6 +113,7 @@ fn report(Run { verdict, broken }: &Run, json: bool) -> ExitCode {
 
 fn status(error: &RunError) -> u8 {
     match error {
+        RunError::Results(ResultsError::InUse { .. }) => code::USAGE,
         RunError::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         _ => code::ENVIRONMENT,
     }

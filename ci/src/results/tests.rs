@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Keep, Results, date};
+use super::{Keep, Results, ResultsError, date};
 use crate::run::{BootReport, Outcome};
 
 fn report(outcome: Outcome) -> BootReport {
@@ -70,4 +70,19 @@ fn a_directory_that_cannot_be_written_says_what_to_do() {
         error.contains("/proc/none") && error.contains("--results"),
         "{error}"
     );
+}
+
+#[test]
+fn the_results_of_an_earlier_run_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut results = Results::create(Some(dir.path()), "boot", Keep::All).unwrap();
+    let console = results.console(1).unwrap();
+    fs::write(&console, "console").unwrap();
+    // A run that was killed before its first boot was over has no results.
+    drop(Results::create(Some(dir.path()), "boot", Keep::All).unwrap());
+    results.record(1, 7, &report(Outcome::Hit)).unwrap();
+    let error = Results::create(Some(dir.path()), "boot", Keep::All).unwrap_err();
+    assert!(matches!(error, ResultsError::InUse { .. }), "{error}");
+    assert!(error.to_string().contains("--results"), "{error}");
+    assert_eq!(fs::read_to_string(console).unwrap(), "console");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use super::{LOCK, PREFIX, RunDir, RunDirError};
@@ -22,16 +22,67 @@ fn only_the_owner_enters_and_nothing_stays() {
 fn leftovers_go_neighbours_stay() {
     let base = tempfile::tempdir().unwrap();
     let neighbour = RunDir::create_in(base.path()).unwrap();
-    let left = base.path().join(format!("{PREFIX}left"));
-    fs::create_dir(&left).unwrap();
-    File::create(left.join(LOCK)).unwrap();
+    let directory = |name: &str, mode| {
+        let path = base.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        File::create(path.join(LOCK)).unwrap();
+        path
+    };
+    let left = directory(&format!("{PREFIX}left"), 0o700);
+    let open = directory(&format!("{PREFIX}open"), 0o755);
     let foreign = base.path().join("foreign");
     fs::create_dir(&foreign).unwrap();
     File::create(foreign.join(LOCK)).unwrap();
     let _run = RunDir::create_in(base.path()).unwrap();
     assert!(neighbour.path().exists());
     assert!(foreign.exists());
+    assert!(open.exists(), "no run makes a directory that others enter");
     assert!(!left.exists());
+}
+
+#[test]
+fn a_cache_beside_the_runs_stays() {
+    let base = tempfile::tempdir().unwrap();
+    let cache = base.path().join("smmu-emu-cache");
+    fs::create_dir(&cache).unwrap();
+    fs::set_permissions(&cache, Permissions::from_mode(0o700)).unwrap();
+    fs::write(cache.join("lock"), "").unwrap();
+    let _run = RunDir::create_in(base.path()).unwrap();
+    assert!(cache.join("lock").exists());
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_lock_blocks_nobody() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join(format!("{PREFIX}trap"));
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o700)).unwrap();
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        dir.join(LOCK),
+        rustix::fs::FileType::Fifo,
+        mode,
+        0,
+    )
+    .unwrap();
+    let _run = RunDir::create_in(base.path()).unwrap();
+}
+
+#[test]
+fn runs_that_begin_together_leave_each_other_alone() {
+    let base = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let run = RunDir::create_in(base.path()).unwrap();
+                    assert!(run.file(LOCK).exists());
+                }
+            });
+        }
+    });
 }
 
 #[test]

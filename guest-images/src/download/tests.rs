@@ -284,3 +284,16 @@ fn a_directory_that_cannot_be_written_is_named() {
             .ends_with("choose a place that can be written with `--cache`")
     );
 }
+
+#[test]
+fn a_mirror_that_lies_in_pieces_is_given_up() {
+    let (case, body) = (Case::new(), contents());
+    let package = locked("x", &body);
+    let mut wrong = body;
+    wrong[0] ^= 1;
+    case.server.answer(&package.path, Answer::Cut(wrong, 100_000));
+    let error = case.fetch(&package).unwrap_err();
+    assert!(case.text(error).contains("damaged"));
+    let starts = case.ranges().iter().filter(|range| range.is_empty()).count();
+    assert_eq!(starts, 2, "one more try from the start");
+}

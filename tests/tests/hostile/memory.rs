@@ -85,7 +85,7 @@ fn map_with_descriptors_that_are_no_guest_memory() {
 }
 
 #[test]
-fn guest_memory_cut_short_after_it_was_mapped() {
+fn memory_cut_short_after_it_was_mapped() {
     hostile(|served| {
         let mut client = negotiated(served);
         let memory = memfd_create("guest", MemfdFlags::ALLOW_SEALING).unwrap();
