@@ -48,15 +48,21 @@ pub enum EnvironmentError {
     /// The QEMU that the user named.
     #[error("--qemu: {0}")]
     Qemu(#[from] Unfit),
+    /// The busybox that the user named.
+    #[error("--busybox: {} is no file", .0.display())]
+    Busybox(PathBuf),
     /// The cache, the mirror or the kernel.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl EnvironmentError {
-    /// Whether the command line is at fault: a kernel that is not one, or not in the lock file.
+    /// Whether the command line is at fault: a kernel that is not one, or not in the lock file; a busybox that is not there.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Kernel(_) | StoreError::Lock(_)))
+        matches!(
+            self,
+            Self::Busybox(_) | Self::Store(StoreError::Kernel(_) | StoreError::Lock(_))
+        )
     }
 }
 
@@ -78,6 +84,13 @@ impl Choice {
         let lock = Lock::shipped().map_err(StoreError::from)?;
         let choice =
             KernelChoice::parse(self.kernel.as_deref(), self.modules.clone()).map_err(StoreError::from)?;
+        // Mistakes of the user are told before anything is fetched.
+        if let KernelChoice::Debian(release) = &choice {
+            lock.kernel(Some(release)).map_err(StoreError::from)?;
+        }
+        if let Some(path) = self.busybox.as_deref().filter(|path| !path.is_file()) {
+            return Err(EnvironmentError::Busybox(path.to_owned()));
+        }
         let qemu = self.qemu(&store, &lock, progress.as_ref())?;
         let Kernel {
             image,

@@ -80,6 +80,8 @@ pub struct Run {
     pub verdict: Verdict,
     /// What ended it before it had to end.
     pub broken: Option<RunError>,
+    /// The console of a first boot that was never over.
+    pub console: Option<PathBuf>,
 }
 
 /// The seed of boot number `boot` of a run: splitmix64, so that neighbours have nothing in common; 63 bits of it, which
@@ -210,7 +212,16 @@ pub fn run(
         .ended_early
         .take()
         .or(broken.as_ref().map(ToString::to_string));
-    Ok(Run { verdict, broken })
+    let console = if verdict.boots() == 0 {
+        results.abandon()
+    } else {
+        None
+    };
+    Ok(Run {
+        verdict,
+        broken,
+        console,
+    })
 }
 
 /// One boot, on disk and counted.

@@ -53,6 +53,8 @@ pub struct Results {
     keep: Keep,
     log: File,
     kept: Vec<PathBuf>,
+    /// The directory is this run's own.
+    made: bool,
 }
 
 /// The file with a line per boot.
@@ -85,6 +87,7 @@ impl Results {
     /// # Errors
     /// It cannot be made or written, or has results already.
     pub fn create(dir: Option<&Path>, recipe: &str, keep: Keep) -> Result<Self, ResultsError> {
+        let made = dir.is_none_or(|dir| !dir.exists());
         let dir = match dir {
             Some(dir) => {
                 make(dir)?;
@@ -108,6 +111,7 @@ impl Results {
                 keep,
                 log,
                 kept: Vec::new(),
+                made,
             }),
             Ok(_) => Err(ResultsError::InUse { path: dir }),
             Err(source) => Err(ResultsError::Write { path, source }),
@@ -122,6 +126,26 @@ impl Results {
     /// The consoles kept so far.
     pub fn kept(&self) -> &[PathBuf] {
         &self.kept
+    }
+
+    /// Ends a run without a single boot: its directory goes, unless a boot has printed something or the directory was there
+    /// before. The console that stays.
+    pub fn abandon(self) -> Option<PathBuf> {
+        let console = self.console(1).filter(|console| console.exists());
+        if let Some(console) = &console
+            && fs::metadata(console).is_ok_and(|metadata| metadata.len() > 0)
+        {
+            return Some(console.clone());
+        }
+        if let Some(console) = console {
+            let _ = fs::remove_file(console);
+        }
+        let _ = fs::remove_file(self.dir.join(LOG));
+        if self.made {
+            // Only if nobody has put anything there.
+            let _ = fs::remove_dir(&self.dir);
+        }
+        None
     }
 
     /// Where the console of boot number `boot` goes while it runs.

@@ -2,7 +2,11 @@
 
 //! The command line of `guest-images`.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -71,9 +75,28 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("guest-images: {e:#}");
-            ExitCode::from(3)
+            ExitCode::from(if e.is::<Unknown>() { 2 } else { 3 })
         }
     }
+}
+
+/// Prints a line; that nobody reads it is no error.
+fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Replaces a file as a whole: a lock file cut short would be compiled in.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
@@ -84,7 +107,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             let lock = Lock::shipped()?;
             for set in chosen(&lock, *all, names)? {
                 let tree = store.tree(set)?;
-                println!("{}  {}", set.name, tree.display());
+                say(format_args!("{}  {}", set.name, tree.display()))?;
             }
             Ok(())
         }
@@ -92,10 +115,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             for set in &Lock::shipped()?.sets {
                 let state = if store.has(set) { "cached" } else { "-" };
                 let (packages, mebibytes) = (set.packages.len(), set.size() >> 20);
-                println!(
+                say(format_args!(
                     "{:28} {state:8} {packages:3} packages {mebibytes:5} MiB",
                     set.name
-                );
+                ))?;
             }
             Ok(())
         }
@@ -110,14 +133,14 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             let text = lock.to_toml()?;
             // What is written is what will be read.
             Lock::parse(&text)?;
-            std::fs::write(output, text).with_context(|| output.display().to_string())?;
+            replace(output, &text).with_context(|| output.display().to_string())?;
             for set in &lock.sets {
-                println!(
+                say(format_args!(
                     "{}: {} packages, {} MiB",
                     set.name,
                     set.packages.len(),
                     set.size() >> 20
-                );
+                ))?;
             }
             Ok(())
         }
@@ -134,15 +157,20 @@ fn chosen<'a>(lock: &'a Lock, all: bool, names: &[String]) -> anyhow::Result<Vec
         return Ok(vec![lock.qemu()?, lock.busybox()?, lock.kernel(None)?]);
     }
     let find = |name: &String| {
-        let known = || {
-            lock.sets
-                .iter()
-                .map(|set| set.name.as_str())
-                .collect::<Vec<&str>>()
-                .join(", ")
-        };
         let found = lock.sets.iter().find(|set| set.name == *name);
-        found.with_context(|| format!("nothing named \"{name}\" is locked; there are {}", known()))
+        found.ok_or_else(|| {
+            let known: Vec<&str> = lock.sets.iter().map(|set| set.name.as_str()).collect();
+            let (name, known) = (name.clone(), known.join(", "));
+            Unknown { name, known }.into()
+        })
     };
     names.iter().map(find).collect()
+}
+
+/// A name on the command line that the lock file does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing named \"{name}\" is locked; there are {known}")]
+struct Unknown {
+    name: String,
+    known: String,
 }

@@ -77,12 +77,21 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
     }
 }
 
-fn report(Run { verdict, broken }: &Run, json: bool) -> ExitCode {
+fn report(run: &Run, json: bool) -> ExitCode {
+    let Run {
+        verdict,
+        broken,
+        console,
+    } = run;
     // A run that broke before its first boot was over has nothing to tell but why.
     if verdict.boots() == 0
         && let Some(error) = broken
     {
-        return fail(status(error), &error.to_string());
+        let console = console
+            .as_ref()
+            .map(|path| format!("\n  console: {}", path.display()))
+            .unwrap_or_default();
+        return fail(status(error), &format!("{error}{console}"));
     }
     let text = if json {
         match serde_json::to_string_pretty(verdict) {

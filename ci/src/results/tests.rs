@@ -86,3 +86,21 @@ fn the_results_of_an_earlier_run_stay() {
     assert!(error.to_string().contains("--results"), "{error}");
     assert_eq!(fs::read_to_string(console).unwrap(), "console");
 }
+
+#[test]
+fn a_run_without_a_boot_leaves_what_was_printed_and_nothing_else() {
+    let base = tempfile::tempdir().unwrap();
+    let new = base.path().join("new");
+    let results = Results::create(Some(&new), "boot", Keep::All).unwrap();
+    fs::write(results.console(1).unwrap(), "").unwrap();
+    assert_eq!(results.abandon(), None);
+    assert!(!new.exists());
+    let results = Results::create(Some(base.path()), "boot", Keep::All).unwrap();
+    assert_eq!(results.abandon(), None);
+    assert!(base.path().exists(), "it is the user's");
+    let results = Results::create(Some(&new), "boot", Keep::All).unwrap();
+    let console = results.console(1).unwrap();
+    fs::write(&console, "Booting").unwrap();
+    assert_eq!(results.abandon(), Some(console.clone()));
+    assert!(console.exists());
+}
