@@ -10,6 +10,7 @@ mod configuration;
 mod faults;
 mod hostile;
 mod linux;
+mod nested;
 mod pmu;
 mod presets;
 mod registers;
