@@ -230,3 +230,32 @@ fn attributes_of_walks_are_ignored() {
         assert_eq!(world.access(1, 0x1000), plain, "IRGN, ORGN and SH: {bits:#x}");
     }
 }
+
+/// Behaviour 36: MMU-401 translates by stage 2 alone, with both of its granules.
+#[test]
+fn mmu_401_translates_stage_2() {
+    for (granule, tg0, sl0) in [(12, 0, 1), (16, 1, 1)] {
+        let mut bench = Bench::new("preset = \"mmu-401\"");
+        let mut tables = Tables::at(&mut bench.host, granule, 39, STAGE2_TABLES);
+        tables.map(&mut bench.host, 0x8000_0000, 0x5_0000, 3, HAP);
+        bench.w(Gr1(0), 0);
+        bench.w(Gr1(0x800), 1);
+        bench.w(Cb(0, 0x30), tg0 << 14 | sl0 << 6 | 25);
+        bench.w64(Cb(0, 0x20), STAGE2_TABLES);
+        bench.w(Cb(0, 0x00), 1 | CFRE);
+        bench.w(Gr0(0xc00), 0);
+        bench.w(Gr0(0x800), 1 << 31 | 1);
+        bench.w(Gr0(0), 0);
+        let mut access = |address| {
+            bench.transact(Transaction {
+                stream_id: 1,
+                address,
+                intent: Intent::default(),
+            })
+        };
+        assert_eq!(proceeds(access(0x8000_0123)), 0x5_0123, "{granule}");
+        assert_eq!(access(0x9000_0000), Response::Abort);
+        assert_eq!(bench.r64(Cb(0, 0x60)), 0x9000_0000);
+        assert_eq!(bench.r(Cb(0, 0x58)) & 0x1fe, 2);
+    }
+}
