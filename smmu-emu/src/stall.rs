@@ -19,6 +19,8 @@
 //! | a write of the bank's CBAR or CBA2R | as for RESUME.TnR = 0 | as for a retry |
 //! | a write of SCTLR that leaves M = 0, of sCR0 that leaves CLIENTPD = 1, reset | aborts | abort |
 //!
+//! A transaction that waits for its stage 2 bank also aborts, once that bank decides, if its stage 1 bank was turned off.
+//!
 //! The last row is a choice: to start such a transaction again would let it through with the address that it was not to use.
 
 use crate::Smmu;
@@ -95,6 +97,9 @@ struct Waits {
     all_before: u64,
     /// With an abort.
     all_abort: bool,
+    /// Transactions of this bank that began to wait, for whichever bank, before this number must not start again: it
+    /// was turned off since.
+    off_before: u64,
 }
 
 /// What became of a waiting transaction.
@@ -147,7 +152,18 @@ impl Stalls {
                 abort: waits.all_abort,
             };
         }
+        let first = self.banks.get(usize::from(stall.visit.bank));
+        if first.is_some_and(|first| stall.id < first.off_before) {
+            return Verdict::Ended { abort: true };
+        }
         Verdict::Retry
+    }
+
+    /// A bank was turned off: what came in through it and waits for its stage 2 bank would go on untranslated.
+    fn turned_off(&mut self, bank: u8) {
+        if let Some(waits) = self.banks.get_mut(usize::from(bank)) {
+            waits.off_before = self.next;
+        }
     }
 
     /// SS clears: `end` says how the recorded transaction ends, if it does, `end_all` how all do.
@@ -233,6 +249,7 @@ impl Smmu {
     pub(crate) fn bank_control_changed(&mut self, env: &mut dyn Env, bank: u8) {
         let sctlr = self.registers.sctlr(bank);
         if !sctlr.m() {
+            self.stalls.turned_off(bank);
             self.release(env, bank, Release::Off);
         } else if self.registers.context_faults(bank).contains(ContextFaults::SS) && sctlr.hupcf() {
             self.retry_waiting_operations(env, bank);

@@ -7,22 +7,22 @@ use smmu_emu::{Intent, Response, Transaction};
 use crate::bench::{Bench, Cb, Gr0, Gr1};
 use crate::tables::Tables;
 
-const PR: u64 = 0x800;
+pub const PR: u64 = 0x800;
 const PW: u64 = 0x808;
 const UR: u64 = 0x810;
 const UW: u64 = 0x818;
 const GENERIC: &str = "preset = \"smmuv2-generic\"";
-const AF: u64 = 1 << 10;
+pub const AF: u64 = 1 << 10;
 const USER: u64 = 1 << 6;
-const READ_ONLY: u64 = 1 << 7;
-const TF: u64 = 1 << 1;
+pub const READ_ONLY: u64 = 1 << 7;
+pub const TF: u64 = 1 << 1;
 const AFF: u64 = 1 << 2;
-const PF: u64 = 1 << 3;
-const EF: u64 = 1 << 4;
-const ASF: u64 = 1 << 7;
+pub const PF: u64 = 1 << 3;
+pub const EF: u64 = 1 << 4;
+pub const ASF: u64 = 1 << 7;
 
 /// Bank 1: AArch64, stage 1, on, over tables of a granule.
-fn bench(granule: u32, bits: u32) -> (Bench, Tables) {
+pub fn bench(granule: u32, bits: u32) -> (Bench, Tables) {
     let mut bench = Bench::new(GENERIC);
     let tables = Tables::new(&mut bench.host, granule, bits);
     bench.w(Gr1(0x004), 1 << 16);
@@ -37,7 +37,7 @@ fn bench(granule: u32, bits: u32) -> (Bench, Tables) {
 }
 
 /// Asks and returns PAR.
-fn ask(bench: &mut Bench, operation: u64, va: u64) -> u64 {
+pub fn ask(bench: &mut Bench, operation: u64, va: u64) -> u64 {
     bench.w64(Cb(1, operation), va);
     assert_eq!(bench.r(Cb(1, 0x8f0)), 0, "done within the write");
     assert_eq!(bench.r(Cb(1, 0x58)), 0x400, "FSR never changes");
@@ -45,12 +45,12 @@ fn ask(bench: &mut Bench, operation: u64, va: u64) -> u64 {
 }
 
 /// PAR of a fault of an AArch64 bank.
-fn fault(bit: u64, level: u64) -> u64 {
+pub fn fault(bit: u64, level: u64) -> u64 {
     level << 32 | 2 << 8 | bit | 1
 }
 
 /// The address of a successful PAR.
-fn address(par: u64) -> u64 {
+pub fn address(par: u64) -> u64 {
     assert_eq!(par & 1, 0, "PAR = {par:#x}");
     par & 0x0000_ffff_ffff_f000
 }
@@ -410,190 +410,5 @@ fn sign_extension_is_for_transactions() {
             ..transaction
         })),
         None
-    );
-}
-
-#[test]
-fn big_endian_tables() {
-    // Behaviour 63.
-    let (mut bench, mut tables) = bench(12, 39);
-    let mut map = |entry: u64, value: u64| bench.host.write64(entry, value.swap_bytes());
-    let root = tables.root();
-    map(root, (root + 0x1000) | 3);
-    map(root + 0x1000, (root + 0x2000) | 3);
-    map(root + 0x2000 + 8, 0x5000 | AF | 3);
-    bench.w(Cb(1, 0), 1 | 1 << 4);
-    assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
-    bench.w(Cb(1, 0), 1);
-    assert_ne!(ask(&mut bench, PR, 0x1000) & 1, 0);
-    tables.map(&mut bench.host, 0x2000, 0x6000, 3, AF);
-    assert_eq!(bench.r(Cb(1, 0)), 1, "registers are little-endian throughout");
-}
-
-#[test]
-fn walks_that_memory_does_not_answer() {
-    let (mut bench, mut tables) = bench(12, 48);
-    let entry = tables.entry(&mut bench.host, 0, 2);
-    bench.host.write64(entry, 0xdead_0000 | 3);
-    assert_eq!(ask(&mut bench, PR, 0), fault(EF, 3));
-    bench.w64(Cb(1, 0x20), 0xdead_0000);
-    assert_eq!(ask(&mut bench, PR, 0), fault(EF, 0));
-}
-
-#[test]
-fn translation_off() {
-    // Behaviour 53.
-    let mut bench = Bench::new("preset = \"smmuv2-generic\"\naddress_bits = 40");
-    bench.w(Gr1(0x004), 1 << 16);
-    bench.w(Gr1(0x804), 1);
-    assert_eq!(address(ask(&mut bench, PR, 0xff_ffff_f000)), 0xff_ffff_f000);
-    assert_eq!(ask(&mut bench, PR, 1 << 40), fault(ASF, 0));
-    // AArch32: 32 bits of input, whatever else; an operation cannot ask for more.
-    bench.w(Gr1(0x804), 0);
-    bench.w64(Cb(1, PR), 1 << 32 | 0x1000);
-    assert_eq!(
-        address(bench.r64(Cb(1, 0x50))),
-        0x1000,
-        "behaviour 40: the upper half is ignored"
-    );
-    bench.w(Gr0(0xc00), 1);
-    bench.w(Gr0(0x800), 1 << 31);
-    bench.w(Gr0(0), 0);
-    bench.transact(Transaction {
-        stream_id: 0,
-        address: 1 << 32,
-        ..Transaction::default()
-    });
-    assert_eq!(
-        (bench.r(Cb(1, 0x58)), bench.r(Cb(1, 0x68))),
-        (0x2, 1),
-        "TF at level 1"
-    );
-}
-
-#[test]
-fn low_half_triggers_and_upper_half_does_not() {
-    // Behaviour 40.
-    let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x4000_1000, 0x5000, 3, AF);
-    bench.w64(Cb(1, 0x50), 0xabc);
-    bench.w(Cb(1, PR + 4), 0x4000_1000);
-    assert_eq!(bench.r64(Cb(1, 0x50)), 0xabc);
-    bench.w(Cb(1, PR), 0x4000_1000);
-    assert_eq!(address(bench.r64(Cb(1, 0x50))), 0x5000);
-}
-
-#[test]
-fn a_recorded_fault_does_not_block() {
-    let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF);
-    bench.w(Cb(1, 0x5c), 2);
-    bench.w64(Cb(1, PR), 0x1000);
-    assert_eq!(address(bench.r64(Cb(1, 0x50))), 0x5000);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x402);
-}
-
-#[test]
-fn not_there_without_the_feature() {
-    // Behaviour 17.
-    let mut bench = Bench::new("preset = \"mmu-500\"");
-    bench.w(Gr1(0x004), 1 << 16);
-    bench.w(Gr1(0x804), 1);
-    bench.w64(Cb(1, 0x50), u64::MAX);
-    bench.w64(Cb(1, PR), 0x1000);
-    bench.w64(Gr0(0x180), u64::MAX);
-    bench.w64(Gr0(0x110), 0x1001);
-    assert_eq!(
-        (
-            bench.r64(Cb(1, 0x50)),
-            bench.r(Cb(1, 0x8f0)),
-            bench.r64(Gr0(0x180))
-        ),
-        (0, 0, 0)
-    );
-}
-
-#[test]
-fn global_operations() {
-    let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF | READ_ONLY);
-    for (offset, allowed) in [(0x100, false), (0x108, false), (0x110, true), (0x118, false)] {
-        for both_stages in [0, 0x20] {
-            bench.w64(Gr0(offset + both_stages), 0x1000 | 1);
-            let gpar = bench.r64(Gr0(0x180));
-            assert_eq!(bench.r(Gr0(0x188)), 0);
-            assert_eq!(
-                if allowed { address(gpar) } else { gpar },
-                if allowed { 0x5000 } else { fault(PF, 3) }
-            );
-        }
-    }
-    // A bank that does not exist, or has stage 2 only, is UCBF and not ICF.
-    bench.w(Gr1(0x008), 0);
-    for bank in [2, 16, 255] {
-        bench.w64(Gr0(0x110), 0x1000 | bank);
-        assert_eq!(bench.r64(Gr0(0x180)), 0x4000_0001, "bank {bank}");
-    }
-    assert_eq!(bench.r(Gr0(0x48)), 0, "never in sGFSR");
-}
-
-#[test]
-fn granules_that_are_not_implemented() {
-    // Behaviour 49: one is picked, and nothing panics. MMU-500 has no 16 KiB.
-    let mut bench = Bench::new("preset = \"mmu-500-ats\"");
-    let mut tables = Tables::new(&mut bench.host, 12, 39);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF);
-    bench.w(Gr1(0x004), 1 << 16);
-    bench.w(Gr1(0x804), 1);
-    bench.w(Cb(1, 0x10), 0x0003_8015);
-    bench.w64(Cb(1, 0x20), tables.root());
-    bench.w(Cb(1, 0x00), 1);
-    for tg0 in [0, 2, 3] {
-        bench.w(Cb(1, 0x30), 1 << 23 | tg0 << 14 | (64 - 39));
-        assert_eq!(
-            address(ask(&mut bench, PR, 0x1000)),
-            0x5000,
-            "TG0 = {tg0} is read as 4 KiB"
-        );
-    }
-    bench.w(Cb(1, 0x30), 1 << 23 | 1 << 14 | (64 - 39));
-    assert_eq!(ask(&mut bench, PR, 0x1000) & 1, 1, "64 KiB is implemented");
-}
-
-#[test]
-fn first_table_is_as_large_as_the_input_needs() {
-    // 25 bits leave 4 for level 2: 16 entries, aligned to 128 bytes; what TTBR holds below does not count.
-    let (mut bench, mut tables) = bench(12, 25);
-    let entry = tables.entry(&mut bench.host, 0x1e0_0000, 3);
-    bench.host.write64(entry, 0x5000 | AF | 3);
-    let table = entry & !0xfff;
-    bench.host.write64(0x9900_0080 + 15 * 8, table | 3);
-    bench.w64(Cb(1, 0x20), 0x9900_0080 | 0x7f | 0x77 << 48);
-    assert_eq!(address(ask(&mut bench, PR, 0x1e0_0000)), 0x5000);
-    assert_eq!(ask(&mut bench, PR, 0x1c0_0000), fault(TF, 2));
-}
-
-#[test]
-fn address_bits_that_a_descriptor_does_not_use() {
-    let (mut bench, mut tables) = bench(16, 48);
-    tables.map(&mut bench.host, 0, 0x4_0000_0000 | 0x1fff_f000, 2, AF);
-    assert_eq!(
-        address(ask(&mut bench, PR, 0)),
-        0x4_0000_0000,
-        "a block of 512 MiB"
-    );
-    tables.map(&mut bench.host, 0x8000_0000, 0x5_0000 | 0xf000, 3, AF);
-    assert_eq!(
-        address(ask(&mut bench, PR, 0x8000_3000)),
-        0x5_3000,
-        "a page of 64 KiB"
-    );
-    let entry = tables.entry(&mut bench.host, 0x8000_0000, 2);
-    let table = tables.entry(&mut bench.host, 0x8000_0000, 3) & !0xffff;
-    bench.host.write64(entry, table | 0xf000 | 3);
-    assert_eq!(
-        address(ask(&mut bench, PR, 0x8000_3000)),
-        0x5_3000,
-        "a table of 64 KiB"
     );
 }

@@ -14,12 +14,16 @@ enum Op {
     SecureRead { offset: u64, len: usize },
     SecureWrite { offset: u64, data: Vec<u8> },
     Transact(Transaction),
+    Resume,
     Time(u64),
     Mark,
     Reset,
 }
 
-const CONFIGS: [&str; 8] = [
+const CONFIGS: [&str; 11] = [
+    "preset = \"smmuv2-generic\"\ncontext_banks = 3\nstream_match_groups = 3\ntlb = \"strict-stale\"\npmu_groups = 2\npmu_counters = 2",
+    "preset = \"qcom-x1e-adreno\"\ntlb = \"normal\"",
+    "preset = \"tegra-mmu-500\"",
     "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
     "preset = \"mmu-500-ats\"\ncontext_banks = 2\nstream_match_groups = 2\nstream_id_bits = 3",
     "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\nstream_match_groups = 3",
@@ -36,7 +40,10 @@ const SYNC_DELAYS: &str = "[[delay]]\nsite = \"context-sync\"\ntime_us = { min =
 
 /// A machine with delays at every site that the model has.
 fn delayed(config: &str) -> Bench {
-    let ats = if config.contains("\"mmu-500\"") || config.contains("mmu-401") {
+    let ats = if ["\"mmu-500\"", "mmu-401", "tegra"]
+        .iter()
+        .any(|preset| config.contains(preset))
+    {
         ""
     } else {
         ATS_DELAY
@@ -94,6 +101,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (prop_oneof![0_u16..6, any::<u16>()], prop_oneof![0_u64..0x4000, any::<u64>()], intent)
             .prop_map(|(stream_id, address, intent)| Op::Transact(Transaction { stream_id, address, intent })),
         1 => (0_u64..10_000).prop_map(Op::Time),
+        3 => Just(Op::Resume),
         1 => Just(Op::Mark),
         1 => Just(Op::Reset),
     ]
@@ -123,6 +131,7 @@ proptest! {
     ) {
         let mut bench = delayed(CONFIGS[config]);
         fill(&mut bench.host, &seed);
+        let mut waiting = Vec::new();
         for op in ops {
             match op {
                 Op::Read { offset, len } => {
@@ -138,10 +147,21 @@ proptest! {
                     bench.smmu.write_secure(&mut bench.host, offset, &data);
                 }
                 Op::Transact(transaction) => {
-                    if let Response::Proceed(translation) = bench.transact(transaction) {
-                        let bits = bench.smmu.geometry().address_bits;
-                        prop_assert_eq!(translation.address >> bits, 0, "fits the output size");
-                        prop_assert!(translation.length > 0);
+                    match bench.transact(transaction) {
+                        Response::Proceed(translation) => {
+                            let bits = bench.smmu.geometry().address_bits;
+                            prop_assert_eq!(translation.address >> bits, 0, "fits the output size");
+                            prop_assert!(translation.length > 0);
+                        }
+                        Response::Stall(stall) => waiting.push(stall),
+                        Response::Abort | Response::Ignore => {}
+                    }
+                }
+                Op::Resume => {
+                    for stall in std::mem::take(&mut waiting) {
+                        if let Response::Stall(stall) = bench.smmu.resume(&mut bench.host, &stall) {
+                            waiting.push(stall);
+                        }
                     }
                 }
                 Op::Time(step) => bench.host.time.set(bench.host.time.get() + step),

@@ -5,11 +5,13 @@
 //! "Behaviour n" is the project's list of things that are easy to get wrong about an SMMUv2.
 
 mod ats;
+mod ats_operations;
 mod bench;
 mod configuration;
 mod faults;
 mod hostile;
 mod linux;
+mod nested;
 mod pmu;
 mod presets;
 mod registers;
