@@ -22,6 +22,7 @@
 //! | `stall` | transactions that wait for software |
 //! | `tlb` | what is known of earlier walks, and how software invalidates it |
 //! | [`tbu`], `epoch`, [`sync`] | translation for threads that run beside the one that serves the registers |
+//! | [`view`] | guest memory as a device behind one stream sees it, for rust-vmm's device crates |
 //! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!
 //! ```
@@ -72,6 +73,7 @@ pub mod tbu;
 mod timing;
 mod tlb;
 pub mod translate;
+pub mod view;
 mod walk;
 
 pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset, TlbMode};
@@ -85,3 +87,4 @@ pub use spec::register_names;
 pub use stall::Stall;
 pub use tbu::{Batch, Counters, Tbu};
 pub use translate::{Intent, Response, Transaction, Translation};
+pub use view::{Refused, View};

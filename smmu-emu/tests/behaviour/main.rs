@@ -21,5 +21,6 @@ mod tables;
 mod timing;
 mod tlb;
 mod tlb_differential;
+mod view;
 mod walks_paging;
 mod walks_par;
