@@ -257,6 +257,7 @@ fn a_fault_in_the_middle_ends_the_request() {
     let seen = view(&mut world.tbu, &mut env, &memory);
     let chain = queue.pop_descriptor_chain(&seen).expect("a chain");
     assert!(Reader::<()>::new(&seen, chain).is_err());
+    drop(seen);
     check_fault(&mut world);
 }
 
