@@ -17,6 +17,7 @@
 //! | `place`, `secure`, `mmio`, `effects` | from an offset to a register; who sees it; access rules; side effects |
 //! | `pmu` | the performance monitor |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
+//! | `decoded` | what the registers of a stream and of a bank come to, until the next write |
 //! | [`inspect`] | looking at registers and the plan from outside, without side effects |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `stall` | transactions that wait for software |
@@ -47,6 +48,7 @@
 
 mod ats;
 pub mod config;
+mod decoded;
 mod effects;
 pub mod env;
 mod epoch;

@@ -27,8 +27,8 @@ use thiserror::Error;
 use vm_memory::bitmap::BS;
 use vm_memory::guest_memory::GuestMemorySliceIterator;
 use vm_memory::{
-    GuestAddress, GuestMemory, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion,
-    MemoryRegionAddress, Permissions, VolatileSlice,
+    GuestAddress, GuestMemory, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion, MemoryRegionAddress,
+    Permissions, VolatileSlice,
 };
 
 use crate::env::Env;
@@ -72,7 +72,13 @@ struct Port<'a> {
 impl<'a, M: ?Sized> View<'a, M> {
     /// The view of a stream into physical memory, whose accesses are privileged or not and data or instructions as `intent`
     /// says; each access itself says whether it writes.
-    pub fn new(tbu: &'a mut Tbu, env: &'a mut dyn Env, memory: &'a M, stream_id: u16, intent: Intent) -> Self {
+    pub fn new(
+        tbu: &'a mut Tbu,
+        env: &'a mut dyn Env,
+        memory: &'a M,
+        stream_id: u16,
+        intent: Intent,
+    ) -> Self {
         Self {
             memory,
             stream_id,
@@ -95,10 +101,7 @@ impl<'a, M: ?Sized> View<'a, M> {
         Transaction {
             stream_id: self.stream_id,
             address,
-            intent: Intent {
-                write,
-                ..self.intent
-            },
+            intent: Intent { write, ..self.intent },
         }
     }
 

@@ -288,9 +288,7 @@ fn accesses_that_write_need_the_right_to() {
     let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
     let view = view(&mut world.tbu, &mut env, &memory);
     let first = |access| {
-        let mut slices = view
-            .get_slices(GuestAddress(0x11_0000), 8, access)
-            .expect("lazy");
+        let mut slices = view.get_slices(GuestAddress(0x11_0000), 8, access).expect("lazy");
         slices.next().expect("one").map(|slice| slice.len())
     };
     for (access, allowed) in [
@@ -302,8 +300,10 @@ fn accesses_that_write_need_the_right_to() {
         assert_eq!(first(access).is_ok(), allowed, "{access:?}");
         assert_eq!(view.check_range(GuestAddress(0x11_0000), 8, access), allowed);
     }
-    assert!(matches!(view.write_obj(1_u32, GuestAddress(0x11_0000)), Err(error)
-        if refused(&error) == Some(Refused::Aborted)));
+    assert!(
+        matches!(view.write_obj(1_u32, GuestAddress(0x11_0000)), Err(error)
+        if refused(&error) == Some(Refused::Aborted))
+    );
 }
 
 #[test]
@@ -314,8 +314,7 @@ fn a_check_of_a_range_records_nothing_and_keeps_nothing() {
     world.place(0x13_0000, &[2]);
     let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
     let seen = view(&mut world.tbu, &mut env, &memory);
-    let ask =
-        |address, length| seen.check_range(GuestAddress(address), length, Permissions::ReadWrite);
+    let ask = |address, length| seen.check_range(GuestAddress(address), length, Permissions::ReadWrite);
     assert!(ask(0x11_0000, 0x2000));
     assert!(!ask(0x11_0000, 0x2001), "page 112");
     assert!(ask(0x11_0000, 0) && ask(u64::MAX, 0));
