@@ -117,25 +117,25 @@ impl World {
             format!("preset = \"smmuv2-generic\"\ncontext_banks = 5\nstream_match_groups = 4\n{tlb}");
         let mut machine = Machine::new(&config, "", Outside::new(vec![0; WORDS], false));
         let memory = &machine.outside;
-        memory.set_word(BASE, BASE + 0x1000 | 3);
-        memory.set_word(BASE + 0x1000, BASE + 0x2000 | 3);
+        memory.set_word(BASE, (BASE + 0x1000) | 3);
+        memory.set_word(BASE + 0x1000, (BASE + 0x2000) | 3);
         // 256 GiB.
-        memory.set_word(BASE + 0x1800, BASE + 0x3000 | 3);
+        memory.set_word(BASE + 0x1800, (BASE + 0x3000) | 3);
         for (above, table) in ABOVE.into_iter().zip(LAST) {
-            memory.set_word(BASE + above, BASE + table | 3);
+            memory.set_word(BASE + above, (BASE + table) | 3);
         }
         for page in 0..16 {
             memory.set_word(entry(page), u64::from(page) << 12 | 1 << 10 | 1 << 6 | 3);
             // AF, S2AP, MemAttr.
             memory.set_word(
                 BASE + STAGE2[2] + 8 * u64::from(page),
-                0x10_0000 + (u64::from(page) << 12) | 0x7fc | 3,
+                (0x10_0000 + (u64::from(page) << 12)) | 0x7fc | 3,
             );
         }
         // The tables of stage 1 are in the gigabyte that maps to itself.
         memory.set_word(BASE + STAGE2[0] + 16, 0x8000_0000 | 0x7fc | 1);
-        memory.set_word(BASE + STAGE2[0], BASE + STAGE2[1] | 3);
-        memory.set_word(BASE + STAGE2[1], BASE + STAGE2[2] | 3);
+        memory.set_word(BASE + STAGE2[0], (BASE + STAGE2[1]) | 3);
+        memory.set_word(BASE + STAGE2[1], (BASE + STAGE2[2]) | 3);
         let gr1 = machine.at(1, 0);
         for bank in 0..5_u64 {
             let cbar = match bank {

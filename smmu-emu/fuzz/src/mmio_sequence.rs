@@ -24,7 +24,7 @@ const SYNC_DELAYS: &str = "[[delay]]\nsite = \"context-sync\"\ntime_us = { min =
 const ATS_DELAY: &str = "[[delay]]\nsite = \"ats\"\npolls = 2\nprobability = 50\n";
 
 /// Eight pages.
-const WORDS: u64 = 8 * 512;
+const WORDS: u16 = 8 * 512;
 /// Stalled transactions that the client remembers.
 const STALLS: usize = 16;
 
@@ -38,7 +38,7 @@ pub fn run(data: &[u8]) {
     } else {
         ATS_DELAY
     };
-    let words = vec![0; WORDS as usize];
+    let words = vec![0; WORDS.into()];
     let plan = format!("{ats}{SYNC_DELAYS}");
     let mut machine = Machine::new(config, &plan, Outside::new(words, false));
     let mut stalls = Vec::new();
@@ -110,12 +110,12 @@ fn step(machine: &mut Machine, stalls: &mut Vec<Stall>, input: &mut Input<'_>) -
         }
         12 => machine.outside.time += u64::from(input.u16()?),
         13 => {
-            let at = u64::from(input.u16()?) % WORDS;
+            let at = u64::from(input.u16()? % WORDS);
             machine.outside.set_word(BASE + 8 * at, input.u64()?);
         }
         // A descriptor that leads to one of the pages.
         14 => {
-            let at = u64::from(input.u16()?) % WORDS;
+            let at = u64::from(input.u16()? % WORDS);
             let bits = u64::from(input.u16()?);
             let to = BASE + ((bits >> 12 & 7) << 12);
             machine.outside.set_word(BASE + 8 * at, to | bits & 0xfff);

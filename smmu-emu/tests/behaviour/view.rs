@@ -68,7 +68,7 @@ impl World {
         ];
         let mut ram = Ram(GuestMemoryMmap::from_ranges(&ranges).expect("memory"));
         for level in 0..3 {
-            let next = TABLES + 0x1000 * (level + 1) | 3;
+            let next = (TABLES + 0x1000 * (level + 1)) | 3;
             ram.0
                 .write_obj(next, GuestAddress(TABLES + 0x1000 * level))
                 .expect("RAM");
