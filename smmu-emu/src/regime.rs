@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How a context bank translates, as the walks need it: plain values, which [`decode`] reads from the registers once.
+//! How a context bank translates, as the walks need it: plain values, which [`decode()`] reads from the registers once.
 
 mod decode;
 
