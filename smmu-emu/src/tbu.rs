@@ -3,7 +3,7 @@
 //! A translation buffer unit: through which one DMA thread reaches an SMMU that other threads use too.
 //!
 //! As in an MMU-500, a small TLB stands before the shared one. A hit takes no lock and writes no memory that another
-//! thread reads, but for its own announcement ([`Epoch`](crate::epoch)). Everything else goes through the lock of the
+//! thread reads, but for its own announcement (`epoch`). Everything else goes through the lock of the
 //! SMMU.
 
 use crate::config::TlbMode;
