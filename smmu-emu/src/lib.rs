@@ -17,11 +17,13 @@
 //! | `place`, `secure`, `mmio`, `effects` | from an offset to a register; who sees it; access rules; side effects |
 //! | `pmu` | the performance monitor |
 //! | [`translate`] | the life of a transaction: `stream`, then `regime` (what a bank translates), then `walk` (tables) |
+//! | `decoded` | what the registers of a stream and of a bank come to, until the next write |
 //! | [`inspect`] | looking at registers and the plan from outside, without side effects |
 //! | [`fault`] | every fault, and how it shows in the registers and on the lines |
 //! | `stall` | transactions that wait for software |
 //! | `tlb` | what is known of earlier walks, and how software invalidates it |
 //! | [`tbu`], `epoch`, [`sync`] | translation for threads that run beside the one that serves the registers |
+//! | [`view`] | guest memory as a device behind one stream sees it, for rust-vmm's device crates |
 //! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
 //!
 //! ```
@@ -46,6 +48,7 @@
 
 mod ats;
 pub mod config;
+mod decoded;
 mod effects;
 pub mod env;
 mod epoch;
@@ -72,6 +75,7 @@ pub mod tbu;
 mod timing;
 mod tlb;
 pub mod translate;
+pub mod view;
 mod walk;
 
 pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset, TlbMode};
@@ -85,3 +89,4 @@ pub use spec::register_names;
 pub use stall::Stall;
 pub use tbu::{Batch, Counters, Tbu};
 pub use translate::{Intent, Response, Transaction, Translation};
+pub use view::{Refused, View};

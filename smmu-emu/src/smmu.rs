@@ -4,6 +4,7 @@
 
 use crate::ats::Waiting;
 use crate::config::{Config, ConfigError, Geometry};
+use crate::decoded::Decodings;
 use crate::env::{Env, Line};
 use crate::epoch::{Barrier, Epoch};
 use crate::plan::Plan;
@@ -27,6 +28,7 @@ pub struct Smmu {
     pub(crate) tlb: Tlb,
     /// What the transaction under way has learnt for the TLB; kept for its memory.
     pub(crate) learnt: Learnt,
+    pub(crate) decodings: Decodings,
     pub(crate) epoch: Arc<Epoch>,
     /// What the TBUs have reported.
     pub(crate) counters: Counters,
@@ -111,6 +113,7 @@ impl Smmu {
             pmu: Pmu::new(),
             tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
             learnt: Learnt::default(),
+            decodings: Decodings::new(geometry.context_banks),
             epoch: Arc::new(Epoch::new()),
             counters: Counters::default(),
             global_sync: Sync::default(),
@@ -131,6 +134,8 @@ impl Smmu {
             pmu,
             tlb,
             learnt: _,
+            // Of another generation from here on.
+            decodings: _,
             epoch,
             counters: _,
             global_sync,

@@ -20,6 +20,25 @@ pub(crate) enum Route {
     Bank(u8, Intent),
 }
 
+/// What becomes of the transactions of a stream, whatever kind of access they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    /// They are not translated.
+    Bypass,
+    /// They are translated, as this register says.
+    Translate(S2cr),
+}
+
+impl Found {
+    /// The route of one of them.
+    pub(crate) fn route(self, intent: Intent) -> Route {
+        match self {
+            Self::Bypass => Route::Bypass,
+            Self::Translate(s2cr) => Route::Bank(s2cr.cbndx(), overridden(s2cr, intent)),
+        }
+    }
+}
+
 /// What the stream table says about a stream ID.
 enum Match {
     None,
@@ -27,15 +46,15 @@ enum Match {
     Several,
 }
 
-/// Routes a transaction, or says which global fault it takes.
+/// Finds where a transaction goes, or says which global fault it takes.
 ///
 /// # Errors
 /// The fault, in the order that §2.4.2 and §3.8.4 give.
-pub(crate) fn route(
+pub(crate) fn find(
     registers: &Registers,
     geometry: &Geometry,
     transaction: &Transaction,
-) -> Result<Route, GlobalFault> {
+) -> Result<Found, GlobalFault> {
     let scr0 = registers.scr0();
     let fault = |cause, nested| GlobalFault {
         cause,
@@ -43,26 +62,26 @@ pub(crate) fn route(
         transaction: *transaction,
     };
     if scr0.clientpd() {
-        return Ok(Route::Bypass);
+        return Ok(Found::Bypass);
     }
-    let s2cr = match find(registers, geometry, transaction.stream_id) {
+    let s2cr = match matching(registers, geometry, transaction.stream_id) {
         Match::One(s2cr) => s2cr,
         Match::None if scr0.usfcfg() => return Err(fault(GlobalCause::UnidentifiedStream, false)),
         Match::Several if scr0.smcfcfg() => return Err(fault(GlobalCause::StreamMatchConflict, false)),
-        Match::None | Match::Several => return Ok(Route::Bypass),
+        Match::None | Match::Several => return Ok(Found::Bypass),
     };
     match s2cr.kind() {
-        Ok(StreamType::Bypass) => Ok(Route::Bypass),
+        Ok(StreamType::Bypass) => Ok(Found::Bypass),
         // The reserved type is treated as a fault.
         Ok(StreamType::Fault) | Err(_) => Err(fault(GlobalCause::InvalidContext, false)),
         Ok(StreamType::Translate) => {
             check_bank(registers, geometry, s2cr.cbndx()).map_err(|(cause, nested)| fault(cause, nested))?;
-            Ok(Route::Bank(s2cr.cbndx(), overridden(s2cr, transaction.intent)))
+            Ok(Found::Translate(s2cr))
         }
     }
 }
 
-fn find(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {
+fn matching(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {
     if geometry.stream_match_groups == 0 {
         let known = stream_id < geometry.stream_to_context_count();
         return if known {

@@ -140,15 +140,20 @@ impl Tbu {
     /// Runs several accesses under one announcement, whose translations hold until all have ended. A synchronisation waits
     /// for all of them, so a batch should be short.
     pub fn batch<R>(&mut self, run: impl FnOnce(&mut Batch<'_>) -> R) -> R {
+        run(&mut self.start_batch())
+    }
+
+    /// A batch that ends when it is dropped.
+    pub(crate) fn start_batch(&mut self) -> Batch<'_> {
         let inside = self.reader.enter(self.generation);
         self.generation = inside.generation;
-        run(&mut Batch {
+        Batch {
             smmu: &self.smmu,
             inside,
             generation: &mut self.generation,
             entries: &mut self.entries,
             counters: &mut self.counters,
-        })
+        }
     }
 }
 
@@ -170,6 +175,12 @@ impl Batch<'_> {
         }
         self.miss(env, transaction)
             .map(|translation| perform(&translation))
+    }
+
+    /// Where an access would go, without side effects: address, and bytes for which it holds.
+    pub(crate) fn look(&self, env: &dyn Env, transaction: &Transaction) -> Option<(u64, u64)> {
+        let to = locked(self.smmu).translate(env, transaction).ok()?;
+        Some((to.address, to.length))
     }
 
     #[cold]

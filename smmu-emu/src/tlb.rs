@@ -66,13 +66,14 @@ impl Tlb {
         self.tables.get(tag, address, self.floors.of(tag))
     }
 
+    /// Whether anything is kept at all.
+    pub(crate) fn keeps(&self) -> bool {
+        self.mode != TlbMode::Off
+    }
+
     /// Keeps what a translation learnt, and empties the list. Says how many blocks and pages that were.
     pub(crate) fn keep(&mut self, learnt: &mut Learnt) -> usize {
         let Learnt { leaves, tables } = learnt;
-        if self.mode == TlbMode::Off {
-            leaves.clear();
-            tables.clear();
-        }
         let kept = leaves.len();
         for (tag, address, leaf) in leaves.drain(..) {
             let base = Leaf {

@@ -5,14 +5,13 @@
 use core::cell::RefCell;
 
 use crate::Smmu;
+use crate::decoded::{self, Decoded};
 use crate::env::Env;
-use crate::fault::{ContextCause, Fault, Origin};
+use crate::fault::{ContextCause, Fault, GlobalFault, Origin};
 use crate::pmu::Kind;
 use crate::regime;
-use crate::spec::bank::Format;
-use crate::spec::gr1::BankType;
 use crate::stall::{Gate, Stall};
-use crate::stream::{self, Route};
+use crate::stream::{self, Found, Route};
 use crate::tlb::{Learnt, Lookup};
 use crate::walk::{self, Leaf, Physical, Stages, WalkFault};
 
@@ -85,7 +84,8 @@ impl Smmu {
     /// The [`Fault`] that the access takes.
     pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
         let transaction = self.arriving(transaction);
-        match stream::route(&self.registers, &self.geometry, &transaction)? {
+        let found = stream::find(&self.registers, &self.geometry, &transaction)?;
+        match found.route(transaction.intent) {
             Route::Bypass => Ok(self.bypass(transaction.address)),
             Route::Bank(bank, intent) => {
                 let visit = Visit {
@@ -93,7 +93,8 @@ impl Smmu {
                     intent,
                     transaction,
                 };
-                self.translate_visit(&visit, Physical::read_only(env), &RefCell::default())
+                let decoded = self.decode(bank);
+                self.translate_visit(&visit, &decoded, Physical::read_only(env), &RefCell::default())
             }
         }
     }
@@ -103,7 +104,9 @@ impl Smmu {
     /// [`Response::Stall`] is not the end of it: [`Smmu::resume`] tells what became of the access.
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
         let transaction = self.arriving(transaction);
-        let route = stream::route(&self.registers, &self.geometry, &transaction);
+        let route = self
+            .found(&transaction)
+            .map(|found| found.route(transaction.intent));
         let bank = match route {
             Ok(Route::Bank(bank, _)) => Some(bank),
             _ => None,
@@ -130,7 +133,12 @@ impl Smmu {
     pub(crate) fn enter(&mut self, env: &mut dyn Env, visit: &Visit) -> Response {
         // Empty, with the room it had last time.
         let learnt = RefCell::new(core::mem::take(&mut self.learnt));
-        let result = self.translate_visit(visit, Physical::updated(env), &learnt);
+        let generation = self.epoch.generation();
+        let decoded = self
+            .decodings
+            .take(&self.registers, &self.geometry, visit.bank, generation);
+        let result = self.translate_visit(visit, &decoded, Physical::updated(env), &learnt);
+        self.decodings.put(visit.bank, decoded);
         let mut learnt = learnt.into_inner();
         for _ in 0..self.tlb.keep(&mut learnt) {
             self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
@@ -147,6 +155,7 @@ impl Smmu {
     fn translate_visit(
         &self,
         visit: &Visit,
+        decoded: &Decoded,
         memory: Physical<'_>,
         learnt: &RefCell<Learnt>,
     ) -> Result<Translation, Fault> {
@@ -155,7 +164,7 @@ impl Smmu {
             intent,
             transaction,
         } = *visit;
-        for bank in core::iter::once(bank).chain(self.second_bank(bank)) {
+        for bank in core::iter::once(bank).chain(decoded.second) {
             match self.gate(bank) {
                 Gate::Open => {}
                 Gate::Terminate => return Err(Fault::Blocked { bank }),
@@ -163,18 +172,15 @@ impl Smmu {
             }
         }
         let fault = |fault| Fault::Context(self.context_fault(visit, fault));
-        let sep = self.registers.tcr2(bank).sep().value();
-        let translates = self.registers.sctlr(bank).m();
-        let address = match (self.registers.format(bank), self.registers.cbar(bank).kind()) {
-            // Stage 2 takes the intermediate address as it is.
-            (_, BankType::Stage2) | (Format::Short | Format::Long, _) => Some(transaction.address),
-            (Format::AArch64, _) if translates => regime::extended(transaction.address, sep),
-            (Format::AArch64, _) => Some(transaction.address),
+        // Stage 2 takes the intermediate address as it is, and so does a bank that is off or of AArch32.
+        let address = match decoded.sign {
+            Some(sep) => regime::extended(transaction.address, sep),
+            None => Some(transaction.address),
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
         let address = address.ok_or_else(unreachable)?;
         let leaf = self
-            .translate_in(memory, bank, address, intent, Stages::All, learnt)
+            .translate_decoded(decoded, memory, address, intent, Stages::All, learnt)
             .map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
@@ -187,8 +193,7 @@ impl Smmu {
 
     /// The bank that translates stage 2 of a nested translation.
     pub(crate) fn second_bank(&self, bank: u8) -> Option<u8> {
-        let cbar = self.registers.cbar(bank);
-        (cbar.kind() == BankType::Nested).then(|| cbar.cbndx())
+        decoded::second_bank(&self.registers, bank)
     }
 
     /// The transaction without the bits that the bus does not carry.
@@ -210,9 +215,35 @@ impl Smmu {
         stages: Stages,
         learnt: &RefCell<Learnt>,
     ) -> Result<Leaf, WalkFault> {
-        let regime = regime::decode(&self.registers, &self.geometry, bank);
-        let kept = Lookup::new(&self.tlb, &self.registers, bank, learnt);
-        walk::translate(&regime, memory, &kept, address, intent, stages)
+        self.translate_decoded(&self.decode(bank), memory, address, intent, stages, learnt)
+    }
+
+    fn translate_decoded(
+        &self,
+        decoded: &Decoded,
+        memory: Physical<'_>,
+        address: u64,
+        intent: Intent,
+        stages: Stages,
+        learnt: &RefCell<Learnt>,
+    ) -> Result<Leaf, WalkFault> {
+        let kept = Lookup::new(&self.tlb, decoded, learnt);
+        walk::translate(&decoded.regime, memory, &kept, address, intent, stages)
+    }
+
+    fn decode(&self, bank: u8) -> Decoded {
+        Decoded::of(&self.registers, &self.geometry, bank, self.epoch.generation())
+    }
+
+    /// Where the stream of a transaction goes.
+    fn found(&mut self, transaction: &Transaction) -> Result<Found, GlobalFault> {
+        let (id, generation) = (transaction.stream_id, self.epoch.generation());
+        if let Some(found) = self.decodings.stream(id, generation) {
+            return Ok(found);
+        }
+        let found = stream::find(&self.registers, &self.geometry, transaction)?;
+        self.decodings.set_stream(id, generation, found);
+        Ok(found)
     }
 
     /// Bypass drops the address bits above the output size (§1.6.2).

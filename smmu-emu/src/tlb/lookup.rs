@@ -5,8 +5,7 @@
 use core::cell::RefCell;
 
 use super::{Learnt, Tag, Tlb};
-use crate::spec::gr1::BankType;
-use crate::state::Registers;
+use crate::decoded::Decoded;
 use crate::walk::{Kept, Leaf, Stage, TableRef, Walk};
 
 /// The TLB for one translation in a bank.
@@ -19,18 +18,12 @@ pub(crate) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    /// For a bank as it is configured. Stage 2 of a nested translation is tagged by its own bank.
-    pub(crate) fn new(tlb: &'a Tlb, registers: &Registers, bank: u8, learnt: &'a RefCell<Learnt>) -> Self {
-        let cbar = registers.cbar(bank);
-        let second = if cbar.kind() == BankType::Nested {
-            cbar.cbndx()
-        } else {
-            bank
-        };
+    /// For a bank as it is configured.
+    pub(crate) const fn new(tlb: &'a Tlb, bank: &Decoded, learnt: &'a RefCell<Learnt>) -> Self {
         Self {
             tlb,
-            stage1: Tag::of(registers, bank),
-            stage2: Tag::of(registers, second),
+            stage1: bank.stage1,
+            stage2: bank.stage2,
             learnt,
         }
     }
@@ -53,6 +46,9 @@ impl Kept for Lookup<'_> {
     }
 
     fn learn(&self, stage: Stage, address: u64, walk: &Walk) {
+        if !self.tlb.keeps() {
+            return;
+        }
         let tag = self.tag(stage);
         let mut learnt = self.learnt.borrow_mut();
         learnt.leaves.push((tag, address, walk.leaf));

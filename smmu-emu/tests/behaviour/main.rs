@@ -22,6 +22,6 @@ mod streams;
 mod tables;
 mod timing;
 mod tlb;
-mod tlb_differential;
+mod view;
 mod walks_paging;
 mod walks_par;

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What the fuzz targets do with their input. The test `smmu-emu/tests/corpus.rs` includes this file, and replays the
+//! corpus without a fuzzer.
+
+pub mod differential;
+mod input;
+mod machine;
+pub mod mmio_sequence;
+pub mod walk;
