@@ -4,8 +4,10 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use core_affinity::CoreId;
 use smmu_emu::sync::{Arc, Mutex};
 use smmu_emu::{BusError, Config, Env, Line, Plan, Preset, Smmu};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
@@ -83,8 +85,11 @@ pub fn machine() -> (Arc<Mutex<Smmu>>, Ram) {
     (Arc::new(Mutex::new(smmu)), ram)
 }
 
+/// Pins the thread to the first or last core that the process had at the first call: a thread inherits what its parent is
+/// pinned to.
 pub fn pin(last: bool) {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
+    let cores = CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default());
     let core = if last { cores.last() } else { cores.first() };
     if let Some(core) = core {
         core_affinity::set_for_current(*core);
