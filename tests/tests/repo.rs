@@ -125,13 +125,27 @@ fn the_model_is_pure() {
     let dependencies = manifest["dependencies"]
         .as_table()
         .expect("a table of dependencies");
-    let pure = ["arbitrary-int", "bitbybit", "bitflags", "serde", "thiserror"];
-    for name in dependencies.keys() {
+    // vm-memory for its traits: without features it maps and reads nothing.
+    let pure = [
+        "arbitrary-int",
+        "bitbybit",
+        "bitflags",
+        "serde",
+        "thiserror",
+        "vm-memory",
+    ];
+    for (name, entry) in dependencies {
         assert!(
             pure.contains(&name.as_str()),
             "smmu-emu must stay free of I/O and threads: {name}"
         );
+        assert!(entry.get("features").is_none(), "{name} has features");
     }
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's manifest");
+    let workspace: toml::Table = workspace.parse().expect("a valid manifest");
+    let vm_memory = &workspace["workspace"]["dependencies"]["vm-memory"];
+    assert_eq!(vm_memory.get("default-features"), Some(&false.into()));
+    assert!(vm_memory.get("features").is_none(), "vm-memory has features");
     let lib = fs::read_to_string(root().join("smmu-emu/src/lib.rs")).expect("the model's root");
     assert!(lib.contains("#![forbid(unsafe_code)]"));
 }
