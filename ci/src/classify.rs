@@ -355,7 +355,7 @@ impl State {
 /// Lines that begin kernel trouble, and what to call it.
 fn headline(text: &str) -> Option<(OtherKind, String)> {
     use OtherKind::{Bug, HungTask, Oops, Panic, RcuStall, TlbSync, Warning};
-    const HEADLINES: [(&str, OtherKind); 11] = [
+    const HEADLINES: [(&str, OtherKind); 10] = [
         ("WARNING: ", Warning),
         ("BUG: ", Bug),
         ("kernel BUG at ", Bug),
@@ -364,7 +364,6 @@ fn headline(text: &str) -> Option<(OtherKind, String)> {
         ("Unable to handle kernel ", Oops),
         ("Kernel panic - not syncing", Panic),
         ("detected stall", RcuStall),
-        ("self-detected stall", RcuStall),
         ("blocked for more than ", HungTask),
         ("TLB sync timed out", TlbSync),
     ];

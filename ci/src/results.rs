@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
+use guest_images::store::base_directory;
 use serde::Serialize;
 
 use crate::run::{BootReport, Outcome};
@@ -71,14 +72,7 @@ struct Line<'a> {
 
 /// Where results go if the user does not say: `$XDG_STATE_HOME/smmu-emu/runs`, else below `~/.local/state`.
 pub fn default_base() -> Option<PathBuf> {
-    let absolute = |variable| {
-        env::var_os(variable)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let state =
-        absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("smmu-emu/runs"))
+    Some(base_directory("XDG_STATE_HOME", ".local/state")?.join("smmu-emu/runs"))
 }
 
 impl Results {

@@ -12,6 +12,8 @@ use std::path::{Component, Path, PathBuf};
 
 use tar::EntryType;
 
+use crate::compression::Compression;
+
 #[cfg(test)]
 mod tests;
 
@@ -131,16 +133,13 @@ fn data_archive<'a>(mut package: impl Read + 'a) -> Result<Box<dyn Read + 'a>, D
 }
 
 fn decompressor<'a>(suffix: &str, data: impl Read + 'a) -> Result<Box<dyn Read + 'a>, DebError> {
-    Ok(match suffix {
-        "" => Box::new(data),
-        ".gz" => Box::new(flate2::read::GzDecoder::new(data)),
-        ".xz" => Box::new(liblzma::read::XzDecoder::new(data)),
-        ".zst" => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(data);
-            Box::new(decoder.map_err(|e| format(e.to_string()))?)
-        }
-        other => return Err(format(format!("data.tar{other} is compressed in an unknown way"))),
-    })
+    if suffix.is_empty() {
+        return Ok(Box::new(data));
+    }
+    let compression = suffix.strip_prefix('.').and_then(Compression::of_suffix);
+    let compression =
+        compression.ok_or_else(|| format(format!("data.tar{suffix} is compressed in an unknown way")))?;
+    compression.reader(data).map_err(|e| format(e.to_string()))
 }
 
 /// A member of known size: ending early is an error, where [`Read::take`] would say "end of file".

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -102,6 +102,21 @@ enum Failure {
     Passing(String),
 }
 
+/// How much of a file the user was told of: bytes that come again do not count again.
+struct Shown<'a> {
+    progress: &'a dyn Progress,
+    bytes: u64,
+}
+
+impl Shown<'_> {
+    fn reach(&mut self, bytes: u64) {
+        if let Some(more @ 1..) = bytes.checked_sub(self.bytes) {
+            self.progress.advance(more);
+            self.bytes = bytes;
+        }
+    }
+}
+
 /// Downloads from one mirror.
 #[derive(Debug)]
 pub(crate) struct Downloader<'a> {
@@ -109,6 +124,8 @@ pub(crate) struct Downloader<'a> {
     progress: &'a dyn Progress,
     agent: ureq::Agent,
     pause: Duration,
+    /// A package could not be had: what else is under way is of no use.
+    stop: AtomicBool,
 }
 
 impl<'a> Downloader<'a> {
@@ -132,6 +149,7 @@ impl<'a> Downloader<'a> {
             progress,
             agent: config.new_agent(),
             pause: Duration::from_millis(500),
+            stop: AtomicBool::new(false),
         }
     }
 
@@ -139,18 +157,19 @@ impl<'a> Downloader<'a> {
     pub(crate) fn fetch_all(&self, packages: &[&Package], directory: &Path) -> Result<(), FetchError> {
         let next = AtomicUsize::new(0);
         let failed = Mutex::new(None);
-        let failure = || failed.lock().map(|f| f.is_some()).unwrap_or(true);
         std::thread::scope(|scope| {
             for _ in 0..PARALLEL.min(packages.len()) {
                 scope.spawn(|| {
                     while let Some(package) = packages.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if failure() {
+                        if self.stop.load(Ordering::Relaxed) {
                             return;
                         }
                         if let Err(e) = self.fetch(package, directory)
                             && let Ok(mut failed) = failed.lock()
                         {
+                            // The others' errors follow from the first.
                             failed.get_or_insert(e);
+                            self.stop.store(true, Ordering::Relaxed);
                         }
                     }
                 });
@@ -182,9 +201,13 @@ impl<'a> Downloader<'a> {
         let part = directory.join(format!("{}.{tag}.part", package.file_name()));
         let length = || fs::metadata(&part).map(|m| m.len()).unwrap_or(0);
         let (mut fruitless, mut restarts) = (0, 0);
+        let mut shown = Shown {
+            progress: self.progress,
+            bytes: 0,
+        };
         for attempt in 1.. {
             let before = length();
-            let problem = match self.attempt(package, &part) {
+            let problem = match self.attempt(package, &part, &mut shown) {
                 Ok(()) => break,
                 Err(Failure::Final(e)) => return Err(e),
                 Err(Failure::Passing(problem)) => problem,
@@ -193,7 +216,8 @@ impl<'a> Downloader<'a> {
             fruitless = if after > before { 0 } else { fruitless + 1 };
             // What was there has been thrown away.
             restarts += u32::from(after < before);
-            if fruitless == FRUITLESS_ATTEMPTS || restarts == RESTARTS || attempt == ATTEMPTS {
+            let stop = self.stop.load(Ordering::Relaxed);
+            if stop || fruitless == FRUITLESS_ATTEMPTS || restarts == RESTARTS || attempt == ATTEMPTS {
                 return Err(self.network(&package.describe(), &package.path, problem));
             }
             self.progress
@@ -214,7 +238,7 @@ impl<'a> Downloader<'a> {
     }
 
     /// Continues `part` until it is the whole package.
-    fn attempt(&self, package: &Package, part: &Path) -> Result<(), Failure> {
+    fn attempt(&self, package: &Package, part: &Path, shown: &mut Shown<'_>) -> Result<(), Failure> {
         let url = self.mirror.address(&package.path);
         let write = |source| {
             Failure::Final(FetchError::Write {
@@ -240,7 +264,7 @@ impl<'a> Downloader<'a> {
             }
             let mut response = request.call().map_err(|e| Failure::Passing(e.to_string()))?;
             match response.status().as_u16() {
-                206 if resumed && starts_at(&response, have) => self.progress.advance(have),
+                206 if resumed && starts_at(&response, have) => shown.reach(have),
                 // The server sends everything, from the start.
                 200 => {
                     file.set_len(0).map_err(write)?;
@@ -281,7 +305,10 @@ impl<'a> Downloader<'a> {
                 file.write_all(buffer.get(..count).unwrap_or_default())
                     .map_err(write)?;
                 have += count as u64;
-                self.progress.advance(count as u64);
+                shown.reach(have);
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Failure::Passing("another package cannot be had".to_owned()));
+                }
             }
             if have < package.size {
                 return Err(Failure::Passing(format!("cut short after {have} bytes")));

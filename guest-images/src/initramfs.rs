@@ -48,23 +48,6 @@ const DEVICES: &[(&str, u32, u32, u32)] = &[
     ("zero", 0o666, 1, 5),
 ];
 
-/// Shell functions for an init script: `load NAME` loads a module named in [`InitramfsSpec::modules`], after everything that it
-/// depends on, and does nothing if it is there already or built in; `unload NAME` removes it alone. Both return the exit
-/// code of the first command that failed.
-pub const SHELL_FUNCTIONS: &str = r#"load() {
-    if [ ! -e "/lib/modules/load/$1" ]; then
-        echo "load: $1: not in this initramfs" >&2
-        return 1
-    fi
-    for load_module in $(cat "/lib/modules/load/$1"); do
-        [ -d "/sys/module/$load_module" ] || insmod "/lib/modules/$load_module.ko" || return
-    done
-}
-unload() {
-    rmmod "$(echo "$1" | tr - _)"
-}
-"#;
-
 /// Why an initramfs cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum InitramfsError {
@@ -136,7 +119,7 @@ enum Node {
 /// Builds the archive, uncompressed (decompression by an emulated CPU costs more than reading the bytes).
 ///
 /// Module `m` is `/lib/modules/m.ko`, and `/lib/modules/load/<name as given>` lists, one per line and in order, the
-/// modules to insert for it; the list is empty for one that is built in. See [`SHELL_FUNCTIONS`].
+/// modules to insert for it; the list is empty for one that is built in.
 ///
 /// # Errors
 ///

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::compression::{Compression, read_within};
 use crate::download::hexadecimal;
 use crate::layout;
 use crate::lock::Lock;
-use crate::store::{Error, Store};
+use crate::store::{Error, LEFTOVER, Store, remove_leftovers};
 
 #[cfg(test)]
 mod tests;
@@ -203,9 +204,8 @@ impl Store {
             check_size(&start).map_err(|problem| format_error(file, problem))?;
             return Ok(file.to_owned());
         }
-        let mut packed = Vec::new();
-        File::open(file)
-            .and_then(|f| f.take(MAX_FILE).read_to_end(&mut packed))
+        let packed = File::open(file)
+            .and_then(|f| read_within(f, MAX_FILE))
             .map_err(read)?;
         let plain = decompress(&packed).map_err(|problem| format_error(file, problem))?;
         if !is_image(&plain) {
@@ -216,15 +216,23 @@ impl Store {
         let images = self.subdirectory("images")?;
         let digest = hexadecimal(&Sha256::digest(&packed));
         let target = images.join(digest.get(..24).unwrap_or_default());
-        if !target.exists() {
-            let error = |source| Error::Cache {
-                path: target.clone(),
-                source,
-            };
-            let mut temporary = tempfile::NamedTempFile::new_in(&images).map_err(error)?;
-            temporary.write_all(&plain).map_err(error)?;
-            temporary.persist(&target).map_err(|e| error(e.error))?;
+        if target.exists() {
+            return Ok(target);
         }
+        let _lock = self.lock()?;
+        remove_leftovers(&images);
+        let error = |source| Error::Cache {
+            path: target.clone(),
+            source,
+        };
+        let mut temporary = tempfile::Builder::new()
+            .prefix(LEFTOVER)
+            .tempfile_in(&images)
+            .map_err(error)?;
+        temporary.write_all(&plain).map_err(error)?;
+        // Its name says that it is whole, also after a power cut.
+        temporary.as_file().sync_all().map_err(error)?;
+        temporary.persist(&target).map_err(|e| error(e.error))?;
         Ok(target)
     }
 }
@@ -273,20 +281,11 @@ fn decompress(packed: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn decompress_stream(packed: &[u8]) -> Result<Vec<u8>, String> {
-    let reader: Box<dyn Read + '_> = match packed {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::GzDecoder::new(packed)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(liblzma::read::XzDecoder::new(packed)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            Box::new(ruzstd::decoding::StreamingDecoder::new(packed).map_err(|e| e.to_string())?)
-        }
-        other => return Err(format!("it is {}", magic(other))),
-    };
-    let mut plain = Vec::new();
-    reader
-        .take(MAX_FILE)
-        .read_to_end(&mut plain)
-        .map_err(|e| format!("it does not decompress: {e}"))?;
-    Ok(plain)
+    let compression = Compression::of_magic(packed).ok_or_else(|| format!("it is {}", magic(packed)))?;
+    compression
+        .reader(packed)
+        .and_then(|reader| read_within(reader, MAX_FILE))
+        .map_err(|e| format!("it does not decompress: {e}"))
 }
 
 /// Says what a file is that is not a kernel.

@@ -22,6 +22,7 @@
 
 pub mod board;
 pub mod cli;
+mod compression;
 pub mod deb;
 pub mod download;
 pub mod dt;

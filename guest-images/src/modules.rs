@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use object::{Object, ObjectSection};
 
+use crate::compression::{Compression, read_within};
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -232,26 +234,10 @@ fn decompress(path: &Path) -> Result<Vec<u8>, ModulesError> {
         source,
     };
     let file = io::BufReader::new(fs::File::open(path).map_err(error)?);
-    let reader: Box<dyn Read> = match path.extension().and_then(|e| e.to_str()) {
-        Some("xz") => Box::new(liblzma::read::XzDecoder::new(file)),
-        Some("gz") => Box::new(flate2::read::GzDecoder::new(file)),
-        Some("zst") => Box::new(
-            ruzstd::decoding::StreamingDecoder::new(file)
-                .map_err(|e| error(io::Error::other(e.to_string())))?,
-        ),
-        _ => Box::new(file),
+    let compression = path.extension().and_then(|e| Compression::of_suffix(e.to_str()?));
+    let reader: Box<dyn Read> = match compression {
+        Some(compression) => compression.reader(file).map_err(error)?,
+        None => Box::new(file),
     };
-    let mut contents = Vec::new();
-    reader
-        .take(MAX_MODULE + 1)
-        .read_to_end(&mut contents)
-        .map_err(error)?;
-    if contents.len() as u64 > MAX_MODULE {
-        let problem = format!("over {} MiB when decompressed", MAX_MODULE >> 20);
-        return Err(ModulesError::Malformed {
-            path: path.to_owned(),
-            problem,
-        });
-    }
-    Ok(contents)
+    read_within(reader, MAX_MODULE).map_err(error)
 }

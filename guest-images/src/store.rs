@@ -85,15 +85,7 @@ impl Store {
     ///
     /// [`Error::NoCache`].
     pub fn open(cache: Option<PathBuf>, mirror: Option<String>) -> Result<Self, Error> {
-        let absolute = |variable| {
-            env::var_os(variable)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        let default = || {
-            let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-            Some(base.join("smmu-emu"))
-        };
+        let default = || Some(base_directory("XDG_CACHE_HOME", ".cache")?.join("smmu-emu"));
         let cache = cache.or_else(default).ok_or(Error::NoCache)?;
         // The loader and QEMU get paths into it, whatever directory they are started in.
         let cache = std::path::absolute(&cache).map_err(|source| Error::Cache { path: cache, source })?;
@@ -208,6 +200,10 @@ impl Store {
         });
         self.progress.end();
         result?;
+        // The tree's name says that it is whole, also after a power cut.
+        File::open(&trees)
+            .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+            .map_err(error(&trees))?;
         fs::rename(temporary.path(), tree).map_err(error(tree))?;
         // It has moved: there is nothing left to remove.
         let _ = temporary.keep();
@@ -251,14 +247,29 @@ impl Store {
     }
 }
 
-const LEFTOVER: &str = ".unpacking-";
+/// A base directory of the XDG specification: what `variable` names, or else `below_home`. Relative paths do not count.
+pub fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |variable| {
+        env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
+}
 
-/// Removes what a killed process left; the caller holds the lock, so nobody is using it.
-fn remove_leftovers(trees: &Path) {
-    for entry in fs::read_dir(trees).into_iter().flatten().flatten() {
+/// How the names begin of what is not whole yet.
+pub(crate) const LEFTOVER: &str = ".unpacking-";
+
+/// Removes what a killed process left in a directory; the caller holds the lock, so nobody is using it.
+pub(crate) fn remove_leftovers(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(LEFTOVER) {
             // What cannot be removed now is tried again the next time.
-            fs::remove_dir_all(entry.path()).ok();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                fs::remove_dir_all(entry.path()).ok();
+            } else {
+                fs::remove_file(entry.path()).ok();
+            }
         }
     }
 }

@@ -111,6 +111,8 @@ fn a_broken_connection_is_continued() {
             .all(|r| r.starts_with("bytes=") && r != "bytes=0-"),
         "{ranges:?}"
     );
+    let shown = case.progress.bytes.load(Ordering::Relaxed);
+    assert_eq!(shown, package.size, "what was there is counted once");
 }
 
 #[test]
@@ -255,6 +257,24 @@ fn several_packages_come_at_once_and_the_first_failure_ends_it() {
         .unwrap_err();
     assert!(matches!(error, FetchError::Gone { .. }));
     assert!(case.ranges().len() < all.len(), "the others are not asked for");
+}
+
+#[test]
+fn a_failure_ends_what_is_under_way() {
+    let case = Case::new();
+    let (gone, slow) = (locked("gone", b"gone"), locked("slow", &contents()));
+    // A byte per attempt: on its own it takes all attempts that there are.
+    case.server.answer(&slow.path, Answer::Cut(contents(), 1));
+    let error = case.with(|d| {
+        let d = Downloader {
+            pause: Duration::from_millis(10),
+            ..Downloader::new(d.mirror, &case.progress)
+        };
+        d.fetch_all(&[&gone, &slow], case.directory.path()).unwrap_err()
+    });
+    assert!(matches!(error, FetchError::Gone { .. }));
+    let requests = case.ranges().len();
+    assert!(requests < ATTEMPTS as usize, "{requests}");
 }
 
 #[test]

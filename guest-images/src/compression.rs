@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The compressed streams that packages, kernels and modules come as.
+
+use std::io::{self, Read};
+
+#[cfg(test)]
+mod tests;
+
+/// How a stream is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Gzip,
+    Xz,
+    Zstd,
+}
+
+impl Compression {
+    /// By the end of a file name, without its dot.
+    pub(crate) fn of_suffix(suffix: &str) -> Option<Self> {
+        match suffix {
+            "gz" => Some(Self::Gzip),
+            "xz" => Some(Self::Xz),
+            "zst" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// By the first bytes of the stream.
+    pub(crate) fn of_magic(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// The plain stream.
+    ///
+    /// # Errors
+    ///
+    /// A stream that does not begin as it should; damage further on shows when it is read.
+    pub(crate) fn reader<'a>(self, packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Self::Gzip => Box::new(flate2::read::GzDecoder::new(packed)),
+            Self::Xz => Box::new(liblzma::read::XzDecoder::new(packed)),
+            Self::Zstd => {
+                let decoder = ruzstd::decoding::StreamingDecoder::new(packed);
+                Box::new(decoder.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?)
+            }
+        })
+    }
+}
+
+/// Reads a stream to its end.
+///
+/// # Errors
+///
+/// As reading; and one that has more than `limit` bytes, of which no more are kept.
+pub(crate) fn read_within(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    stream.take(limit.saturating_add(1)).read_to_end(&mut plain)?;
+    if plain.len() as u64 > limit {
+        let problem = format!("over {} MiB when decompressed", limit >> 20);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    Ok(plain)
+}
