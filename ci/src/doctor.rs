@@ -9,7 +9,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use guest_images::lock::{Lock, Set, SetKind};
+use guest_images::kernel::KernelChoice;
+use guest_images::lock::{Lock, Set};
 use guest_images::mirror;
 use guest_images::store::Store;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create, statvfs};
@@ -20,8 +21,10 @@ use crate::recipe::{DEFAULT, Recipe};
 use crate::results;
 use crate::rundir::{self, RunDir};
 
-/// Room that the cache needs with every kernel of the lock file unpacked, in MiB.
-const CACHE_MIB: u64 = 2500;
+/// What packages take in the cache with all that is made of them, in times of their size: with kernels it is 2.5.
+const UNPACKED: u64 = 4;
+/// Most bytes that are fetched to try the mirror.
+const TRIAL: u64 = 4 << 20;
 /// Room for a run's files and results, in MiB.
 const RUN_MIB: u64 = 50;
 /// Memory for QEMU beyond the guest's, in MiB.
@@ -76,38 +79,42 @@ fn bad(problem: impl fmt::Display, mend: impl Into<String>) -> Finding {
     }
 }
 
-/// Checks everything; with `choice` as a run would have it. May fetch the smallest package, to try the mirror.
+/// Checks everything, with `choice` as a run would have it. May fetch the smallest package that is missing, to try the mirror.
 pub fn checks(choice: &Choice) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut add = |name, finding| checks.push(Check { name, finding });
-    let store = choice.store();
-    let lock = Lock::shipped();
-    match (&store, &lock) {
+    match (choice.store(), Lock::shipped()) {
         (Ok(store), Ok(lock)) => {
-            add("QEMU", qemu_check(choice, store, lock));
-            add(
-                "cache",
-                writable(
-                    store.cache(),
-                    CACHE_MIB,
-                    "name another directory with --cache DIR",
-                ),
-            );
-            for set in own_sets(lock) {
-                let size = set.size() >> 20;
-                add(
-                    "packages",
-                    if store.has(set) {
-                        Finding::Well(format!("{} is in the cache", set.name))
-                    } else {
-                        Finding::Note(format!(
-                            "{} is not in the cache: {size} MiB will be fetched when needed",
-                            set.name
-                        ))
-                    },
-                );
+            let (qemu, locked_qemu) = qemu_check(choice, &store, &lock);
+            add("QEMU", qemu);
+            let mut sets: Vec<&Set> = locked_qemu.into_iter().collect();
+            match choice.guest(&lock) {
+                Ok((kernel, guest)) => {
+                    sets.extend(guest);
+                    if let KernelChoice::Files { .. } = kernel {
+                        add("kernel", own_kernel(&store, &lock, &kernel));
+                    }
+                }
+                Err(error) => add("guest", bad(error, "see `boot-stress reproduce --help`")),
             }
-            add("mirror", mirror_check(choice, store, lock));
+            let missing: Vec<&Set> = sets.iter().copied().filter(|set| !store.has(set)).collect();
+            for set in &sets {
+                add("packages", packages(&store, set));
+            }
+            if missing.is_empty() {
+                add(
+                    "mirror",
+                    Finding::Well("none needed: the cache has everything".to_owned()),
+                );
+            } else {
+                let bytes: u64 = missing.iter().map(|set| set.size()).sum();
+                let mend = "name another directory with --cache DIR";
+                add(
+                    "cache",
+                    writable(store.cache(), (bytes >> 20) * UNPACKED + 1, mend),
+                );
+                add("mirror", mirror_check(choice, &store, &missing));
+            }
         }
         (Err(error), _) => add("cache", bad(error, "name a directory with --cache DIR")),
         (_, Err(error)) => add("lock file", bad(error, "build again from a clean source tree")),
@@ -123,80 +130,89 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
     checks
 }
 
-/// Without the QEMUs for other hosts.
-fn own_sets(lock: &Lock) -> impl Iterator<Item = &Set> {
-    let own = lock.qemu().ok();
-    lock.sets
-        .iter()
-        .filter(move |set| set.kind != SetKind::Qemu || Some(*set) == own)
+fn packages(store: &Store, set: &Set) -> Finding {
+    if store.has(set) {
+        return Finding::Well(format!("{} is in the cache", set.name));
+    }
+    Finding::Note(format!(
+        "{} is not in the cache: {} MiB will be fetched when needed",
+        set.name,
+        set.size() >> 20
+    ))
 }
 
-fn qemu_check(choice: &Choice, store: &Store, lock: &Lock) -> Finding {
+/// The user's own kernel; nothing is fetched for it.
+fn own_kernel(store: &Store, lock: &Lock, choice: &KernelChoice) -> Finding {
+    match store.kernel(lock, choice) {
+        Ok(kernel) => Finding::Well(format!("{}, release {}", kernel.source, kernel.release)),
+        Err(error) => bad(error, "name another file with --kernel"),
+    }
+}
+
+/// The QEMU that a run would take, and its packages if it is that of the lock file.
+fn qemu_check<'a>(choice: &Choice, store: &Store, lock: &'a Lock) -> (Finding, Option<&'a Set>) {
     if let Some(program) = &choice.qemu {
-        return match Qemu::examine(program, "--qemu") {
+        let finding = match Qemu::examine(program, "--qemu") {
             Ok(qemu) => Finding::Well(format!("{}, version {}", program.display(), qemu.version)),
             Err(unfit) => bad(
                 unfit,
                 format!("name a QEMU of version {OLDEST} or later, or none"),
             ),
         };
+        return (finding, None);
     }
     let own = qemu::in_path().map(|program| Qemu::examine(&program, "PATH").map(|qemu| (program, qemu)));
-    let locked = lock
-        .qemu()
-        .map(|set| (Lock::qemu_version(set).unwrap_or("unknown"), store.has(set)));
-    match (own, locked) {
+    match (own, lock.qemu()) {
         (Some(Ok((program, qemu))), _) => {
-            Finding::Well(format!("{}, version {}", program.display(), qemu.version))
+            let found = format!("{}, version {}", program.display(), qemu.version);
+            (Finding::Well(found), None)
         }
-        (own, Ok((version, cached))) => {
+        (own, Ok(set)) => {
+            let version = Lock::qemu_version(set).unwrap_or("unknown");
             let why = match own {
                 Some(Err(unfit)) => unfit.to_string(),
                 _ => format!("no {} in PATH", qemu::PROGRAM),
             };
-            let whence = if cached {
+            let whence = if store.has(set) {
                 "from the cache"
             } else {
                 "which will be fetched"
             };
-            Finding::Well(format!("version {version} of the lock file, {whence} ({why})"))
+            let found = format!("version {version} of the lock file, {whence} ({why})");
+            (Finding::Well(found), Some(set))
         }
-        (_, Err(error)) => bad(
-            error,
-            format!(
+        (_, Err(error)) => {
+            let mend = format!(
                 "install a QEMU of version {OLDEST} or later with vfio-user-pci, or name one with --qemu"
-            ),
-        ),
+            );
+            (bad(error, mend), None)
+        }
     }
 }
 
-/// A mirror is only needed for what is not in the cache; then the smallest set shows whether it answers.
-fn mirror_check(choice: &Choice, store: &Store, lock: &Lock) -> Finding {
+/// The smallest set that is missing shows whether the mirror answers, unless it is large.
+fn mirror_check(choice: &Choice, store: &Store, missing: &[&Set]) -> Finding {
     let variable = std::env::var(mirror::VARIABLE).ok();
     let mirror = mirror::find(
         choice.mirror.as_deref(),
         variable.as_deref(),
         Path::new("/etc/apt"),
     );
-    let complete = own_sets(lock).all(|set| store.has(set));
-    match mirror {
-        Err(error) if complete => Finding::Note(format!("none, and none is needed: {error}")),
-        Err(error) => bad(
-            error,
-            format!("name one with --mirror URL or the variable {}", mirror::VARIABLE),
-        ),
-        Ok(mirror) => {
-            let name = format!("{} (from {})", mirror.url, mirror.from);
-            match lock.busybox() {
-                Ok(set) if !store.has(set) => match store.tree(set) {
-                    Ok(_) => Finding::Well(format!("{name}; it answers")),
-                    Err(error) => bad(error, "name another one with --mirror URL"),
-                },
-                _ => Finding::Well(format!(
-                    "{name}; not tried, the cache has what a first test would fetch"
-                )),
-            }
+    let mirror = match mirror {
+        Ok(mirror) => mirror,
+        Err(error) => {
+            let mend = format!("name one with --mirror URL or the variable {}", mirror::VARIABLE);
+            return bad(error, mend);
         }
+    };
+    let name = format!("{} (from {})", mirror.url, mirror.from);
+    let small = missing.iter().filter(|set| set.size() <= TRIAL);
+    match small.min_by_key(|set| set.size()) {
+        Some(set) => match store.tree(set) {
+            Ok(_) => Finding::Well(format!("{name}; it answers")),
+            Err(error) => bad(error, "name another one with --mirror URL"),
+        },
+        None => Finding::Well(format!("{name}; not tried: what is missing is large")),
     }
 }
 

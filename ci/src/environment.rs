@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use guest_images::kernel::{Kernel, KernelChoice};
-use guest_images::lock::Lock;
+use guest_images::lock::{Lock, Set};
 use guest_images::progress::Progress;
-use guest_images::qemu::QemuInstall;
+use guest_images::qemu::{FOREIGN, QemuInstall};
 use guest_images::store::{Error as StoreError, Store};
 
 use crate::machine::Guest;
@@ -75,6 +75,29 @@ impl Choice {
         Ok(Store::open(self.cache.clone(), self.mirror.clone())?)
     }
 
+    /// The kernel that the user chose, and what a run with it takes from the lock file besides QEMU.
+    ///
+    /// # Errors
+    /// Mistakes of the user, for which [`EnvironmentError::is_usage`] holds.
+    pub fn guest<'a>(&self, lock: &'a Lock) -> Result<(KernelChoice, Vec<&'a Set>), EnvironmentError> {
+        let kernel =
+            KernelChoice::parse(self.kernel.as_deref(), self.modules.clone()).map_err(StoreError::from)?;
+        let mut sets = Vec::new();
+        match &kernel {
+            KernelChoice::Newest => sets.push(lock.kernel(None).map_err(StoreError::from)?),
+            KernelChoice::Debian(release) => {
+                sets.push(lock.kernel(Some(release)).map_err(StoreError::from)?);
+            }
+            KernelChoice::Files { .. } => {}
+        }
+        match self.busybox.as_deref() {
+            None => sets.push(lock.busybox().map_err(StoreError::from)?),
+            Some(path) if path.is_file() => {}
+            Some(path) => return Err(EnvironmentError::Busybox(path.to_owned())),
+        }
+        Ok((kernel, sets))
+    }
+
     /// Finds or fetches everything, telling `progress`.
     ///
     /// # Errors
@@ -82,15 +105,8 @@ impl Choice {
     pub fn resolve(&self, progress: Arc<dyn Progress>) -> Result<Environment, EnvironmentError> {
         let store = self.store()?.with_progress(Arc::clone(&progress));
         let lock = Lock::shipped().map_err(StoreError::from)?;
-        let choice =
-            KernelChoice::parse(self.kernel.as_deref(), self.modules.clone()).map_err(StoreError::from)?;
         // Mistakes of the user are told before anything is fetched.
-        if let KernelChoice::Debian(release) = &choice {
-            lock.kernel(Some(release)).map_err(StoreError::from)?;
-        }
-        if let Some(path) = self.busybox.as_deref().filter(|path| !path.is_file()) {
-            return Err(EnvironmentError::Busybox(path.to_owned()));
-        }
+        let (choice, _) = self.guest(&lock)?;
         let qemu = self.qemu(&store, &lock, progress.as_ref())?;
         let Kernel {
             image,
@@ -132,13 +148,11 @@ impl Choice {
             environment,
             version,
         } = store.qemu(lock)?;
-        // Libraries of the host are for another libc than the one that comes with it.
-        let host = ["LD_PRELOAD", "LD_LIBRARY_PATH"].map(Into::into).to_vec();
         Ok(Qemu {
             program,
             args: prefix_args,
             env: environment,
-            env_remove: host,
+            env_remove: FOREIGN.map(Into::into).to_vec(),
             version,
             source: "lock file".to_owned(),
         })

@@ -25,6 +25,9 @@ pub struct QemuInstall {
     pub version: String,
 }
 
+/// Variables that name libraries of the host: they are for another libc than the one that comes with QEMU.
+pub const FOREIGN: [&str; 2] = ["LD_PRELOAD", "LD_LIBRARY_PATH"];
+
 impl QemuInstall {
     /// A command that starts QEMU; its own arguments are still to be added.
     pub fn command(&self) -> Command {
@@ -32,8 +35,9 @@ impl QemuInstall {
         command
             .args(&self.prefix_args)
             .envs(self.environment.iter().cloned());
-        // Libraries of the host, for another libc.
-        command.env_remove("LD_PRELOAD").env_remove("LD_LIBRARY_PATH");
+        for variable in FOREIGN {
+            command.env_remove(variable);
+        }
         command
     }
 }

@@ -8,6 +8,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -105,7 +106,12 @@ pub fn renew(store: &Store, wanted: &Wanted, keyring: Option<&Path>) -> Result<L
             .progress()
             .note(&format!("{suite}: checking the signature of {}", mirror.url));
         let signed = get(&downloader, suite, &format!("dists/{suite}/InRelease"))?;
-        releases.push((suite.as_str(), verified(suite, &signed, &keyring)?));
+        let release = verified(suite, &signed, &keyring)?;
+        check_date(suite, &release, SystemTime::now())?;
+        if let Some(date) = release_field(&release, "Date") {
+            store.progress().note(&format!("{suite}: as of {date}"));
+        }
+        releases.push((suite.as_str(), release));
     }
     let index = |architecture: &str| -> Result<Index, RenewError> {
         let mut index = Index::default();
@@ -247,6 +253,27 @@ fn verified(suite: &str, signed: &[u8], keyring: &Path) -> Result<String, RenewE
         ));
     }
     Ok(text)
+}
+
+/// Refuses an old release that somebody shows again: one whose `Valid-Until` is over. Not every suite has that field.
+fn check_date(suite: &str, release: &str, now: SystemTime) -> Result<(), RenewError> {
+    let Some(until) = release_field(release, "Valid-Until") else {
+        return Ok(());
+    };
+    // The archive writes the zone of HTTP dates by its other name.
+    match httpdate::parse_http_date(&until.replace("UTC", "GMT")) {
+        Ok(end) if now <= end => Ok(()),
+        Ok(_) => Err(archive_error(
+            suite,
+            format!(
+                "its InRelease was valid until {until}: the mirror is out of date (or this machine's clock is wrong)"
+            ),
+        )),
+        Err(_) => Err(archive_error(
+            suite,
+            format!("Valid-Until of InRelease is no date: {until:?}"),
+        )),
+    }
 }
 
 fn release_field<'a>(release: &'a str, name: &str) -> Option<&'a str> {

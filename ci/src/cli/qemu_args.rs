@@ -75,6 +75,13 @@ fn commands(recipe: &Recipe, environment: &Environment, dir: &Path, seed: u64) -
         quote(config.as_os_str())
     );
     text.push_str("# Then QEMU, in another terminal; the guest's console is its standard output.\n");
+    if !qemu.env_remove.is_empty() {
+        text.push_str("env");
+        for key in &qemu.env_remove {
+            let _ = write!(text, " -u {}", key.display());
+        }
+        text.push(' ');
+    }
     for (key, value) in &qemu.env {
         let _ = write!(text, "{}={} ", key.display(), quote(value));
     }

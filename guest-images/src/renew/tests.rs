@@ -103,6 +103,18 @@ fn text_outside_the_signature_does_not_count() {
 }
 
 #[test]
+fn a_release_that_is_out_of_date_is_refused() {
+    let release = "Suite: s\nValid-Until: Sat, 29 Nov 2025 08:21:55 UTC\n";
+    let at = |text: &str| httpdate::parse_http_date(text).unwrap();
+    let check = |release: &str, now: &str| check_date("s", release, at(now)).map_err(|e| e.to_string());
+    assert!(check(release, "Sat, 29 Nov 2025 08:21:55 GMT").is_ok());
+    assert!(check("Suite: s\n", "Thu, 29 Nov 2035 08:21:55 GMT").is_ok());
+    insta::assert_snapshot!(check(release, "Sat, 29 Nov 2025 08:21:56 GMT").unwrap_err(), @"s: its InRelease was valid until Sat, 29 Nov 2025 08:21:55 UTC: the mirror is out of date (or this machine's clock is wrong)");
+    let error = check("Valid-Until: tomorrow\n", "Sat, 29 Nov 2025 08:21:56 GMT").unwrap_err();
+    assert!(error.contains("tomorrow"), "{error}");
+}
+
+#[test]
 fn another_suite_is_not_taken_for_the_one_asked_for() {
     let server = archive();
     server.answer(
