@@ -11,12 +11,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::doctor::Check;
-use crate::environment::Choice;
-use crate::recipe::{DEFAULT, SHIPPED};
+use crate::environment::{Choice, Environment};
+use crate::recipe::{DEFAULT, Recipe, SHIPPED};
 use crate::results::Keep;
 use crate::{run, supervise};
 
@@ -218,6 +219,28 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             fail(code::ENVIRONMENT, &format!("{}: {error}", program.display()))
         }
     }
+}
+
+/// The recipe that was named, with as many CPUs as were asked for; a mistake has been told.
+fn recipe_of(name: &str, smp: Option<u8>) -> Result<Recipe, ExitCode> {
+    let mut recipe = Recipe::find(name).map_err(|error| fail(code::USAGE, &error.to_string()))?;
+    if let Some(cpus) = smp {
+        recipe.board.cpus = cpus;
+    }
+    Ok(recipe)
+}
+
+/// What the run stands on, fetched first if need be; a mistake has been told.
+fn environment_of(parts: Parts) -> Result<Environment, ExitCode> {
+    let progress = Arc::from(guest_images::progress::on_stderr());
+    Choice::from(parts).resolve(progress).map_err(|error| {
+        let code = if error.is_usage() {
+            code::USAGE
+        } else {
+            code::ENVIRONMENT
+        };
+        fail(code, &error.to_string())
+    })
 }
 
 fn doctor(choice: &Choice) -> ExitCode {

@@ -7,10 +7,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use super::{QemuArgs, code, fail, print};
-use crate::environment::{Choice, Environment};
+use super::{QemuArgs, code, environment_of, fail, print, recipe_of};
+use crate::environment::Environment;
 use crate::machine::{self, Backing, Files, FilesError};
 use crate::recipe::Recipe;
 use crate::run::SERVER;
@@ -23,23 +22,13 @@ pub(super) fn main(args: QemuArgs) -> ExitCode {
         smp,
         parts,
     } = args;
-    let mut recipe = match Recipe::find(&recipe) {
+    let recipe = match recipe_of(&recipe, smp) {
         Ok(recipe) => recipe,
-        Err(error) => return fail(code::USAGE, &error.to_string()),
+        Err(code) => return code,
     };
-    if let Some(cpus) = smp {
-        recipe.board.cpus = cpus;
-    }
-    let environment = match Choice::from(parts).resolve(Arc::from(guest_images::progress::on_stderr())) {
+    let environment = match environment_of(parts) {
         Ok(environment) => environment,
-        Err(error) => {
-            let code = if error.is_usage() {
-                code::USAGE
-            } else {
-                code::ENVIRONMENT
-            };
-            return fail(code, &error.to_string());
-        }
+        Err(code) => return code,
     };
     match commands(&recipe, &environment, &dir, seed) {
         Ok(text) => print(&text),

@@ -4,13 +4,10 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Reproduce, code, fail, print};
-use crate::environment::Choice;
+use super::{Reproduce, code, environment_of, fail, print, recipe_of};
 use crate::progress::Progress;
-use crate::recipe::Recipe;
 use crate::reproduce::{Run, RunError, Wanted, run};
 use crate::results::ResultsError;
 use crate::verdict::Word;
@@ -36,13 +33,10 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         verbose,
         parts,
     } = args;
-    let mut recipe = match Recipe::find(&recipe) {
+    let recipe = match recipe_of(&recipe, smp) {
         Ok(recipe) => recipe,
-        Err(error) => return fail(code::USAGE, &error.to_string()),
+        Err(code) => return code,
     };
-    if let Some(cpus) = smp {
-        recipe.board.cpus = cpus;
-    }
     let mut server_args = Vec::new();
     if let Some(trace) = trace {
         server_args.extend(["--trace".to_owned(), trace.to_string_lossy().into_owned()]);
@@ -57,16 +51,9 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         results,
         server_args,
     };
-    let environment = match Choice::from(parts).resolve(Arc::from(guest_images::progress::on_stderr())) {
+    let environment = match environment_of(parts) {
         Ok(environment) => environment,
-        Err(error) => {
-            let code = if error.is_usage() {
-                code::USAGE
-            } else {
-                code::ENVIRONMENT
-            };
-            return fail(code, &error.to_string());
-        }
+        Err(code) => return code,
     };
     let mut progress = Progress::new(verbose > 0);
     let result = run(&wanted, &environment, Path::new(SELF), &mut progress);
