@@ -126,6 +126,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
             trace: None,
             model: smmu.model.clone(),
             delay: smmu.delays.clone(),
+            master: Vec::new(),
         })
     };
     let smmu: Result<_, RunDirError> = recipe.smmus.iter().map(smmu).collect();

@@ -10,6 +10,7 @@ use crate::config::TlbMode;
 use crate::env::Env;
 use crate::epoch::{Inside, Reader};
 use crate::smmu::Smmu;
+use crate::stall::Stall;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::translate::{Response, Transaction, Translation};
 
@@ -135,6 +136,30 @@ impl Tbu {
             }
             other => Err(other),
         }
+    }
+
+    /// Carries out an access that stalled, once software lets it go on; otherwise says what became of it, as
+    /// [`Smmu::resume`] does.
+    ///
+    /// # Errors
+    /// What the client sees instead of the access, or the stall in which it still is.
+    pub fn resume<R>(
+        &mut self,
+        env: &mut dyn Env,
+        stall: &Stall,
+        perform: impl FnOnce(&Translation) -> R,
+    ) -> Result<R, Response> {
+        let mut smmu = locked(&self.smmu);
+        let translation = match smmu.resume(env, stall) {
+            Response::Proceed(translation) => translation,
+            other => return Err(other),
+        };
+        // Under the lock, so that a synchronisation that begins after the translation waits for it.
+        let inside = self.reader.enter_locked();
+        drop(smmu);
+        let result = perform(&translation);
+        drop(inside);
+        Ok(result)
     }
 
     /// Runs several accesses under one announcement, whose translations hold until all have ended. A synchronisation waits

@@ -56,6 +56,8 @@ pub enum Refused {
 /// Guest memory through one stream, for one request.
 pub struct View<'a, M: ?Sized> {
     memory: &'a M,
+    /// Where writes go.
+    writable: &'a M,
     stream_id: u16,
     /// Of the accesses, but for whether they write.
     intent: Intent,
@@ -81,6 +83,7 @@ impl<'a, M: ?Sized> View<'a, M> {
     ) -> Self {
         Self {
             memory,
+            writable: memory,
             stream_id,
             intent,
             port: RefCell::new(Port {
@@ -88,6 +91,21 @@ impl<'a, M: ?Sized> View<'a, M> {
                 env,
                 stalled: None,
             }),
+        }
+    }
+
+    /// Lets writes reach only this part of the memory: what else there is can be read.
+    #[must_use]
+    pub fn writes_to(self, writable: &'a M) -> Self {
+        Self { writable, ..self }
+    }
+
+    /// Where accesses of this kind go.
+    fn memory(&self, access: Permissions) -> &'a M {
+        if access.has_write() {
+            self.writable
+        } else {
+            self.memory
         }
     }
 
@@ -167,7 +185,7 @@ impl<M: GuestMemoryBackend + ?Sized> GuestMemory for View<'_, M> {
                 let Ok(size) = usize::try_from(length) else {
                     return false;
                 };
-                if !self.memory.check_range(GuestAddress(physical), size) {
+                if !self.memory(access).check_range(GuestAddress(physical), size) {
                     return false;
                 }
             }
@@ -216,7 +234,7 @@ impl<'s, M: GuestMemoryBackend + ?Sized> Slices<'s, '_, M> {
         let physical = GuestAddress(physical);
         let region = self
             .view
-            .memory
+            .memory(self.access)
             .find_region(physical)
             .ok_or(GuestMemoryError::InvalidGuestAddress(physical))?;
         let offset = physical.0 - region.start_addr().0;

@@ -15,6 +15,11 @@
 //! site = "ats"
 //! polls = 8
 //!
+//! [[smmu.master]]                  # crate::master::MasterConfig
+//! name = "dma"
+//! kind = "test-master"
+//! stream_id = 1
+//!
 //! [[mark]]                         # smmu_emu::MarkRule
 //! name = "b-registering"
 //! register = "SMRn"
@@ -26,6 +31,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use smmu_emu::{DelayRule, MarkRule, Plan};
 use thiserror::Error;
+
+use crate::master::{MasterConfig, MasterError, config as master};
 
 #[cfg(test)]
 mod tests;
@@ -64,6 +71,9 @@ pub struct SmmuConfig {
     /// What takes how long.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delay: Vec<DelayRule>,
+    /// The masters behind it, in the order of their register blocks and vectors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub master: Vec<MasterConfig>,
 }
 
 impl SmmuConfig {
@@ -99,7 +109,7 @@ pub enum ConfigError {
     #[error("{0} SMMUs: give 1 to {MAX_SMMUS} `[[smmu]]`")]
     Count(usize),
     /// A name has to be one word in a trace.
-    #[error("smmu {0:?}: `name` has to be one or more of A-Z a-z 0-9 . _ -")]
+    #[error("smmu {0:?}: {NAME_RULE}")]
     Name(String),
     /// Two SMMUs with one name.
     #[error("smmu {0:?}: `name` is used twice")]
@@ -114,6 +124,14 @@ pub enum ConfigError {
         name: String,
         /// Field and allowed range.
         error: smmu_emu::ConfigError,
+    },
+    /// A master makes no sense.
+    #[error("smmu {smmu:?}: {error}")]
+    Master {
+        /// Name of the SMMU.
+        smmu: String,
+        /// Master, field and what is allowed.
+        error: MasterError,
     },
     /// A mark makes no sense.
     #[error(transparent)]
@@ -145,8 +163,7 @@ impl Config {
             return Err(ConfigError::Count(self.smmu.len()));
         }
         for (i, smmu) in self.smmu.iter().enumerate() {
-            let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-            if smmu.name.is_empty() || !smmu.name.chars().all(word) {
+            if !is_word(&smmu.name) {
                 return Err(ConfigError::Name(smmu.name.clone()));
             }
             let mut others = self.smmu.iter().take(i);
@@ -164,6 +181,23 @@ impl Config {
                     error: error.into(),
                 })?;
         }
-        Ok(())
+        let masters = self.smmu.iter().flat_map(|smmu| &smmu.master);
+        master::check_together(&masters.collect::<Vec<_>>()).map_err(|error| {
+            let of = |smmu: &&SmmuConfig| smmu.master.iter().any(|master| master.name == error.name);
+            let smmu = self.smmu.iter().rev().find(of).map(|smmu| smmu.name.clone());
+            ConfigError::Master {
+                smmu: smmu.unwrap_or_default(),
+                error,
+            }
+        })
     }
+}
+
+/// What a name has to be, in words.
+pub(crate) const NAME_RULE: &str = "`name` has to be one or more of A-Z a-z 0-9 . _ -";
+
+/// Whether a name is one word, also in a trace.
+pub(crate) fn is_word(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && name.chars().all(word)
 }

@@ -2,10 +2,11 @@
 
 //! The PCI function of one SMMU: the only place where vfio-user's requests and the model meet.
 //!
-//! BAR0 is the register space, BAR2 the marks page (word i is mark i; writing anything but 0 raises it), BAR4 the
-//! MSI-X table and pending bits.
+//! BAR0 is the register space. BAR2 begins with the marks page (word i is mark i; writing anything but 0 raises it), which the
+//! register blocks of the masters follow, in the order of the configuration. BAR4 is the MSI-X table and pending bits.
 
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 use serde_json::json;
@@ -16,6 +17,7 @@ use vfio_bindings::bindings::vfio::{
 
 use crate::control::event::Event;
 use crate::host::Host;
+use crate::master::{BLOCK_SIZE, Master, MasterConfig, MasterError, Masters};
 use crate::memory::MapError;
 use crate::pci::{self, ConfigSpace};
 
@@ -26,8 +28,8 @@ mod tests;
 pub mod region {
     /// The SMMU's registers.
     pub const REGISTERS: u32 = 0;
-    /// The marks page.
-    pub const MARKS: u32 = 2;
+    /// The marks page, then the register blocks of the masters.
+    pub const BLOCKS: u32 = 2;
     /// MSI-X table and pending bits.
     pub const MSIX: u32 = pci_bar();
     /// Configuration space.
@@ -53,13 +55,15 @@ pub mod irq {
 }
 
 /// Bytes of the marks page.
-pub const MARKS_SIZE: u64 = 4096;
+pub const MARKS_SIZE: u64 = BLOCK_SIZE;
 
 /// One SMMU as a PCI function.
 #[derive(Debug)]
 pub struct Function {
-    smmu: Smmu,
+    /// Threads of masters translate too.
+    smmu: Arc<Mutex<Smmu>>,
     host: Host,
+    masters: Masters,
     config: ConfigSpace,
     register_space: u64,
 }
@@ -72,16 +76,37 @@ impl Function {
     pub fn new(model: &Config, plan: Plan, host: Host) -> Result<Self, ConfigError> {
         let smmu = Smmu::new(model, plan)?;
         let register_space = model.register_space();
-        let bar = |size: u64| u32::try_from(size).unwrap_or(1 << 31);
-        let bars = [bar(register_space), 0, bar(MARKS_SIZE), 0, pci::MSIX_BAR_SIZE, 0];
-        let vectors = u16::try_from(host.vectors.len()).unwrap_or(pci::MAX_VECTORS);
-        let config = ConfigSpace::new(bars, vectors);
+        let masters = Masters::none(host.shared());
+        let config = config_space(register_space, &masters, &host);
         Ok(Self {
-            smmu,
+            smmu: Arc::new(Mutex::new(smmu)),
             host,
+            masters,
             config,
             register_space,
         })
+    }
+
+    /// Puts masters behind the SMMU and starts them, before a client is there. Their vectors are the last ones.
+    ///
+    /// # Errors
+    /// [`MasterError`] names the master; none runs then.
+    pub fn attach(&mut self, masters: &[MasterConfig]) -> Result<(), MasterError> {
+        let first = self.host.shared().vectors().len().saturating_sub(masters.len());
+        self.masters = Masters::start(masters, &self.smmu, self.host.shared(), first)?;
+        self.config = config_space(self.register_space, &self.masters, &self.host);
+        Ok(())
+    }
+
+    /// Ends all DMA, and the threads that make it.
+    pub fn detach(&mut self) {
+        self.masters = Masters::none(self.host.shared());
+    }
+
+    /// The masters, in the order of the configuration.
+    #[must_use]
+    pub fn masters(&self) -> &[Master] {
+        self.masters.all()
     }
 
     /// The surroundings of the model.
@@ -96,22 +121,15 @@ impl Function {
         &mut self.host
     }
 
-    /// The model.
-    #[must_use]
-    pub fn smmu(&self) -> &Smmu {
-        &self.smmu
-    }
-
-    /// The model, to change its timing plan.
-    #[must_use]
-    pub fn smmu_mut(&mut self) -> &mut Smmu {
-        &mut self.smmu
+    /// The model, for as short a time as possible: DMA waits.
+    pub fn smmu(&self) -> MutexGuard<'_, Smmu> {
+        lock(&self.smmu)
     }
 
     /// Number of MSI-X vectors.
     #[must_use]
     pub fn vectors(&self) -> u32 {
-        u32::try_from(self.host.vectors.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.host.shared().vectors().len()).unwrap_or(u32::MAX)
     }
 
     /// Bytes of a region; 0 for those that this function does not have.
@@ -121,7 +139,7 @@ impl Function {
     pub fn region_size(&self, number: u32) -> Result<u64, Errno> {
         match number {
             region::REGISTERS => Ok(self.register_space),
-            region::MARKS => Ok(MARKS_SIZE),
+            region::BLOCKS => Ok(blocks_size(&self.masters)),
             region::MSIX => Ok(u64::from(pci::MSIX_BAR_SIZE)),
             region::CONFIG => Ok(pci::CONFIG_SIZE as u64),
             _ if number < region::COUNT => Ok(0),
@@ -146,10 +164,13 @@ impl Function {
     pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         self.check(number, offset, data.len())?;
         match number {
-            region::REGISTERS => self.smmu.read(&mut self.host, offset, data),
-            region::MARKS => self.read_marks(offset, data),
+            region::REGISTERS => lock(&self.smmu).read(&mut self.host, offset, data),
+            region::BLOCKS => match offset.checked_sub(MARKS_SIZE) {
+                Some(offset) => self.masters.read(offset, data),
+                None => self.read_marks(offset, data),
+            },
             region::MSIX => match offset.checked_sub(u64::from(pci::PENDING_OFFSET)) {
-                Some(offset) => self.host.vectors.pending(offset, data),
+                Some(offset) => self.host.shared().vectors().pending(offset, data),
                 // QEMU keeps the table itself and does not ask.
                 None => data.fill(0),
             },
@@ -166,8 +187,11 @@ impl Function {
     pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<(), Errno> {
         self.check(number, offset, data.len())?;
         match number {
-            region::REGISTERS => self.smmu.write(&mut self.host, offset, data),
-            region::MARKS => self.write_marks(offset, data),
+            region::REGISTERS => lock(&self.smmu).write(&mut self.host, offset, data),
+            region::BLOCKS => match offset.checked_sub(MARKS_SIZE) {
+                Some(offset) => self.masters.write(offset, data),
+                None => self.write_marks(offset, data),
+            },
             region::CONFIG => self.config.write(offset, data),
             _ => {}
         }
@@ -207,7 +231,8 @@ impl Function {
             return Err(MapError::Range(address, size));
         }
         let writable = flags.contains(vfio_user::DmaMapFlags::WRITE);
-        self.host.memory.map(address, size, offset, writable, file)
+        self.host
+            .change_memory(|memory| memory.map(address, size, offset, writable, file))
     }
 
     /// Unmaps guest memory; everything if `all`.
@@ -215,11 +240,13 @@ impl Function {
     /// # Errors
     /// As of [`crate::memory::GuestMemory::unmap`].
     pub fn unmap(&mut self, address: u64, size: u64, all: bool) -> Result<(), Errno> {
-        if all {
-            self.host.memory.unmap_all();
-            return Ok(());
-        }
-        self.host.memory.unmap(address, size)
+        self.host.change_memory(|memory| {
+            if all {
+                memory.unmap_all();
+                return Ok(());
+            }
+            memory.unmap(address, size)
+        })
     }
 
     /// Assigns eventfds to interrupts, takes them away, or triggers.
@@ -236,14 +263,15 @@ impl Function {
     ) -> Result<(), Errno> {
         const DISABLE_OR_TRIGGER: u32 = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
         const ASSIGN: u32 = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+        let mut vectors = self.host.shared().vectors();
         match (index, flags, count) {
             (irq::MSIX, DISABLE_OR_TRIGGER, 0) => {
-                self.host.vectors.remove_all();
+                vectors.remove_all();
                 Ok(())
             }
-            (irq::MSIX, DISABLE_OR_TRIGGER, _) => self.host.vectors.trigger(start, count),
-            (irq::MSIX, ASSIGN, _) if fds.is_empty() => self.host.vectors.remove(start, count),
-            (irq::MSIX, ASSIGN, _) => self.host.vectors.assign(start, fds),
+            (irq::MSIX, DISABLE_OR_TRIGGER, _) => vectors.trigger(start, count),
+            (irq::MSIX, ASSIGN, _) if fds.is_empty() => vectors.remove(start, count),
+            (irq::MSIX, ASSIGN, _) => vectors.assign(start, fds),
             // Disabling what is not there is how clients begin.
             (0..irq::COUNT, DISABLE_OR_TRIGGER, 0) => Ok(()),
             _ => Err(Errno::INVAL),
@@ -253,19 +281,28 @@ impl Function {
     /// Resets the function as a bus reset does: registers, delays and configuration space, not the client's memory
     /// and eventfds.
     pub fn reset(&mut self) {
-        self.reset_for("client");
+        self.reset_for("client", |_| ());
     }
 
-    /// What a power cycle of the SMMU alone does: registers and delays start again, the PCI function around it, which
-    /// the guest's hardware does not have, stays as it is.
+    /// What a power cycle of the SMMU alone does: registers and delays start again, stalled transactions abort. The masters
+    /// and the PCI function around it, which the guest's hardware does not have, stay as they are.
     pub fn power_cycle(&mut self) {
-        self.smmu.reset(&mut self.host);
+        let shared = Arc::clone(self.host.shared());
+        let pause = shared.traffic().pause();
+        lock(&self.smmu).reset(&mut self.host);
+        drop(pause);
         self.tell_of_reset("control");
     }
 
-    fn reset_for(&mut self, cause: &str) {
+    /// Everything but what belongs to the client, while no access of a master is under way; `also` happens before.
+    fn reset_for(&mut self, cause: &str, also: impl FnOnce(&mut Host)) {
+        let shared = Arc::clone(self.host.shared());
+        let end = shared.traffic().end();
+        also(&mut self.host);
+        self.masters.reset();
         self.config.reset();
-        self.smmu.reset(&mut self.host);
+        lock(&self.smmu).reset(&mut self.host);
+        drop(end);
         self.tell_of_reset(cause);
     }
 
@@ -278,8 +315,31 @@ impl Function {
 
     /// The client is gone: the next one meets the function as after power-on.
     pub fn disconnect(&mut self) {
-        // First, so that the reset cannot raise an interrupt of the client that left.
-        self.host.disconnect();
-        self.reset_for("disconnected");
+        // Before the reset, which could raise an interrupt of the client that left.
+        self.reset_for("disconnected", Host::disconnect);
     }
+}
+
+/// Bytes of BAR2.
+fn blocks_size(masters: &Masters) -> u64 {
+    let blocks: u64 = masters.all().iter().map(|_| BLOCK_SIZE).sum();
+    (MARKS_SIZE + blocks).next_power_of_two()
+}
+
+fn config_space(register_space: u64, masters: &Masters, host: &Host) -> ConfigSpace {
+    let bar = |size: u64| u32::try_from(size).unwrap_or(1 << 31);
+    let bars = [
+        bar(register_space),
+        0,
+        bar(blocks_size(masters)),
+        0,
+        pci::MSIX_BAR_SIZE,
+        0,
+    ];
+    let vectors = u16::try_from(host.shared().vectors().len()).unwrap_or(pci::MAX_VECTORS);
+    ConfigSpace::new(bars, vectors)
+}
+
+fn lock(smmu: &Mutex<Smmu>) -> MutexGuard<'_, Smmu> {
+    smmu.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, chance, marks, trace.
+//!
+//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are taken
+//! in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is waited for.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -9,6 +12,7 @@ use serde_json::json;
 use smmu_emu::{Access, AccessKind, BusError, Delayed, Env, Line, Marks};
 
 use crate::control::event::{Event, EventSink, FiredLimit};
+use crate::master::traffic::Traffic;
 use crate::memory::GuestMemory;
 use crate::msix::Vectors;
 use crate::trace::Trace;
@@ -76,6 +80,12 @@ impl Run {
     #[must_use]
     pub fn is_raised(&self, number: usize) -> bool {
         self.lock().marks.is_raised_at(number)
+    }
+
+    /// Whether the mark of this name is raised.
+    #[must_use]
+    pub fn is_raised_by_name(&self, name: &str) -> bool {
+        self.lock().marks.is_raised(name)
     }
 
     /// Raises the mark with this number, if there is one.
@@ -162,39 +172,16 @@ pub struct Counts {
     pub writes: u64,
 }
 
-/// The surroundings of one SMMU.
+/// What register accesses and the threads of masters share of the surroundings of one SMMU.
 #[derive(Debug)]
-pub struct Host {
+pub struct Shared {
     name: String,
     run: Arc<Run>,
-    trace: Option<Arc<Trace>>,
-    seed: u64,
-    random: fastrand::Rng,
-    counts: Option<Counts>,
-    fired: FiredLimit,
-    /// Guest memory of the client.
-    pub memory: GuestMemory,
-    /// Interrupts of the client.
-    pub vectors: Vectors,
+    vectors: Mutex<Vectors>,
+    traffic: Traffic,
 }
 
-impl Host {
-    /// The surroundings of the SMMU `name` before a client is there.
-    #[must_use]
-    pub fn new(name: String, run: Arc<Run>, trace: Option<Arc<Trace>>, seed: u64, vectors: u16) -> Self {
-        Self {
-            name,
-            run,
-            trace,
-            seed,
-            random: fastrand::Rng::with_seed(seed),
-            counts: None,
-            fired: FiredLimit::default(),
-            memory: GuestMemory::default(),
-            vectors: Vectors::new(vectors),
-        }
-    }
-
+impl Shared {
     /// Name of the SMMU.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -205,6 +192,83 @@ impl Host {
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run
+    }
+
+    /// Interrupts of the client; for a moment only.
+    pub fn vectors(&self) -> MutexGuard<'_, Vectors> {
+        self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accesses of masters.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+}
+
+/// The surroundings of one SMMU.
+#[derive(Debug)]
+pub struct Host {
+    shared: Arc<Shared>,
+    trace: Option<Arc<Trace>>,
+    seed: u64,
+    random: fastrand::Rng,
+    counts: Option<Counts>,
+    fired: FiredLimit,
+    memory: GuestMemory,
+}
+
+impl Host {
+    /// The surroundings of the SMMU `name` before a client is there.
+    #[must_use]
+    pub fn new(name: String, run: Arc<Run>, seed: u64, vectors: u16) -> Self {
+        let shared = Shared {
+            name,
+            run,
+            vectors: Mutex::new(Vectors::new(vectors)),
+            traffic: Traffic::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            trace: None,
+            seed,
+            random: fastrand::Rng::with_seed(seed),
+            counts: None,
+            fired: FiredLimit::default(),
+            memory: GuestMemory::default(),
+        }
+    }
+
+    /// What the threads of masters use too.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Name of the SMMU.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.shared.name()
+    }
+
+    /// The run that this SMMU takes part in.
+    #[must_use]
+    pub fn run(&self) -> &Arc<Run> {
+        self.shared.run()
+    }
+
+    /// Guest memory of the client.
+    #[must_use]
+    pub fn memory(&self) -> &GuestMemory {
+        &self.memory
+    }
+
+    /// Changes guest memory, while no access of a master is under way. Stalled ones stay.
+    pub fn change_memory<R>(&mut self, change: impl FnOnce(&mut GuestMemory) -> R) -> R {
+        let pause = self.shared.traffic.pause();
+        let result = change(&mut self.memory);
+        pause.set_memory(self.memory.ranges());
+        result
     }
 
     /// Begins to count register accesses.
@@ -239,8 +303,8 @@ impl Host {
     /// The client is gone: unmaps its memory, closes its eventfds, writes the trace out, and begins the random
     /// numbers anew, so that the next client meets the same ones.
     pub fn disconnect(&mut self) {
-        self.memory.unmap_all();
-        self.vectors.disconnect();
+        self.change_memory(GuestMemory::unmap_all);
+        self.shared.vectors().disconnect();
         self.random.seed(self.seed);
         self.flush_trace();
     }
@@ -248,15 +312,19 @@ impl Host {
 
 impl Env for Host {
     fn now(&self) -> u64 {
-        self.run.now()
+        self.run().now()
     }
 
     fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
-        self.memory.read(address, data)
+        self.memory.ranges().read(address, data)
+    }
+
+    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
+        self.memory.ranges().compare_exchange(address, old, new)
     }
 
     fn set_line(&mut self, line: Line, level: bool) {
-        self.vectors.set_line(line, level);
+        self.shared.vectors().set_line(line, level);
     }
 
     fn random(&mut self) -> u64 {
@@ -264,8 +332,9 @@ impl Env for Host {
     }
 
     fn access(&mut self, access: &Access) {
-        if self.run.has_marks() {
-            self.run.change_marks(|marks| marks.observe(&self.name, access));
+        let Shared { name, run, .. } = &*self.shared;
+        if run.has_marks() {
+            run.change_marks(|marks| marks.observe(name, access));
         }
         if let Some(counts) = &mut self.counts {
             match access.kind {
@@ -274,19 +343,24 @@ impl Env for Host {
             }
         }
         if let Some(trace) = &self.trace {
-            trace.record(self.run.now(), &self.name, access);
+            trace.record(run.now(), name, access);
         }
     }
 
     fn delayed(&mut self, delayed: &Delayed) {
-        if let Some(events) = self.run.events.get()
-            && let Some(event) = self.fired.event(self.run.now(), &self.name, delayed)
+        let Shared { name, run, .. } = &*self.shared;
+        if let Some(events) = run.events.get()
+            && let Some(event) = self.fired.event(run.now(), name, delayed)
         {
             events.send(event);
         }
     }
 
     fn mark(&self, name: &str) -> bool {
-        self.run.lock().marks.is_raised(name)
+        self.run().is_raised_by_name(name)
+    }
+
+    fn resumed(&mut self, _: u8) {
+        self.shared.traffic.resumed();
     }
 }

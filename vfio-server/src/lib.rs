@@ -13,6 +13,7 @@
 //! | [`link`] | the `vfio_user` crate behind the gate |
 //! | [`function`] | the PCI function: where requests meet the model |
 //! | [`pci`], [`msix`], [`memory`] | its configuration space, interrupts, guest memory |
+//! | [`master`] | masters of DMA behind the SMMU: their registers, threads, and way to memory |
 //! | [`host`] | the model's surroundings: clock, chance, marks |
 //! | [`control`], [`ctl`] | the control socket: its server, its client |
 //! | [`trace`] | the access trace and its format |
@@ -28,6 +29,7 @@ pub mod function;
 pub mod gate;
 pub mod host;
 pub mod link;
+pub mod master;
 pub mod memory;
 pub mod msix;
 pub mod pci;

@@ -9,20 +9,21 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rustix::fs::{FsWord, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
-use smmu_emu::BusError;
 use thiserror::Error;
 use vm_memory::{
-    Bytes, FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
+    FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
     MmapRegion,
 };
 
+mod ranges;
 #[cfg(test)]
 mod tests;
+
+pub use ranges::Ranges;
 
 /// The most ranges that a client may map; offered to it as `max_dma_maps`. Each holds a descriptor of the server, of
 /// which all SMMUs together have as many as `RLIMIT_NOFILE` says. QEMU maps a handful.
@@ -93,7 +94,7 @@ impl MapError {
 /// The memory of one guest as far as its client shares it.
 #[derive(Debug, Default)]
 pub struct GuestMemory {
-    map: GuestMemoryMmap,
+    ranges: Arc<Ranges>,
 }
 
 impl GuestMemory {
@@ -106,7 +107,7 @@ impl GuestMemory {
         address: u64,
         size: u64,
         offset: u64,
-        writable: bool,
+        can_write: bool,
         file: Option<OwnedFd>,
     ) -> Result<(), MapError> {
         let file = file.ok_or(MapError::NoFile(address, size))?;
@@ -115,12 +116,12 @@ impl GuestMemory {
         let (Some(length), Some(last)) = (length, last) else {
             return Err(MapError::Range(address, size));
         };
-        if self.map.num_regions() >= MAX_MAPS {
+        if self.ranges.readable.num_regions() >= MAX_MAPS {
             return Err(MapError::TooMany);
         }
         let overlaps =
             |region: &GuestRegionMmap| region.start_addr().0 <= last && region.last_addr().0 >= address;
-        if self.map.iter().any(overlaps) {
+        if self.ranges.readable.iter().any(overlaps) {
             return Err(MapError::Overlap(address, size));
         }
         seal(&file).map_err(|_| MapError::CanShrink(address, size))?;
@@ -140,7 +141,7 @@ impl GuestMemory {
             });
         }
         let mut prot = ProtFlags::READ;
-        prot.set(ProtFlags::WRITE, writable);
+        prot.set(ProtFlags::WRITE, can_write);
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         let file = FileOffset::new(file, offset);
         let region = MmapRegion::build(
@@ -152,10 +153,17 @@ impl GuestMemory {
         .map_err(|error| failed(&error))?;
         let region =
             GuestRegionMmap::new(region, GuestAddress(address)).ok_or(MapError::Range(address, size))?;
-        self.map = self
-            .map
-            .insert_region(Arc::new(region))
-            .map_err(|error| failed(&error))?;
+        let region = Arc::new(region);
+        let Ranges { readable, writable } = &*self.ranges;
+        let with = |ranges: &GuestMemoryMmap| ranges.insert_region(Arc::clone(&region));
+        let readable = with(readable).map_err(|error| failed(&error))?;
+        let writable = if can_write {
+            with(writable)
+        } else {
+            Ok(writable.clone())
+        };
+        let writable = writable.map_err(|error| failed(&error))?;
+        self.ranges = Arc::new(Ranges { readable, writable });
         Ok(())
     }
 
@@ -169,7 +177,7 @@ impl GuestMemory {
             .and_then(|last| address.checked_add(last))
             .ok_or(Errno::INVAL)?;
         let mut within = Vec::new();
-        for region in self.map.iter() {
+        for region in self.ranges.readable.iter() {
             let (first_byte, last_byte) = (region.start_addr().0, region.last_addr().0);
             if first_byte >= address && last_byte <= last {
                 within.push((region.start_addr(), region.len()));
@@ -180,41 +188,37 @@ impl GuestMemory {
         if within.is_empty() {
             return Err(Errno::NOENT);
         }
+        let mut ranges = Ranges::clone(&self.ranges);
         for (start, length) in within {
-            (self.map, _) = self.map.remove_region(start, length).map_err(|_| Errno::INVAL)?;
+            let (readable, _) = ranges
+                .readable
+                .remove_region(start, length)
+                .map_err(|_| Errno::INVAL)?;
+            ranges.readable = readable;
+            // It is not there if it was mapped to be read only.
+            if let Ok((writable, _)) = ranges.writable.remove_region(start, length) {
+                ranges.writable = writable;
+            }
         }
+        self.ranges = Arc::new(ranges);
         Ok(())
     }
 
     /// Unmaps everything.
     pub fn unmap_all(&mut self) {
-        self.map = GuestMemoryMmap::default();
+        self.ranges = Arc::default();
     }
 
     /// Number of mapped ranges.
     #[must_use]
     pub fn maps(&self) -> usize {
-        self.map.num_regions()
+        self.ranges.readable.num_regions()
     }
 
-    /// Reads guest memory. Aligned reads of four and eight bytes are single accesses, as table walks need them.
-    ///
-    /// # Errors
-    /// [`BusError`] if any byte is not mapped.
-    pub fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
-        let at = GuestAddress(address);
-        match data.len() {
-            8 if address.is_multiple_of(8) => {
-                let value: u64 = self.map.load(at, Ordering::Acquire).map_err(|_| BusError)?;
-                data.copy_from_slice(&value.to_ne_bytes());
-            }
-            4 if address.is_multiple_of(4) => {
-                let value: u32 = self.map.load(at, Ordering::Acquire).map_err(|_| BusError)?;
-                data.copy_from_slice(&value.to_ne_bytes());
-            }
-            _ => self.map.read_slice(data, at).map_err(|_| BusError)?,
-        }
-        Ok(())
+    /// What is mapped now.
+    #[must_use]
+    pub fn ranges(&self) -> &Arc<Ranges> {
+        &self.ranges
     }
 }
 

@@ -2,7 +2,8 @@
 
 //! MSI-X: interrupt lines of the SMMU as eventfds of the client.
 //!
-//! Vector 0 is the global line and every group of event counters, vector 1+n context bank n. A vector is an edge; the
+//! Vector 0 is the global line and every group of event counters, vector 1+n context bank n; behind the lines of the
+//! SMMU each master has one. A vector is an edge; the
 //! model asks for another one when software has handled part of what holds a line up. A [`notifier`] writes the
 //! eventfds, so that raising a vector never waits for the client; as on a bus, an interrupt arrives some time after the
 //! access that caused it.
@@ -71,6 +72,13 @@ impl Vectors {
             if level && let Some(notifier) = self.notifiers.current() {
                 notifier.raise(vector);
             }
+        }
+    }
+
+    /// Raises a vector that has no line; without an eventfd that is lost.
+    pub fn raise(&self, vector: usize) {
+        if let Some(notifier) = self.notifiers.current() {
+            notifier.raise(vector);
         }
     }
 

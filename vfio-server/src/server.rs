@@ -6,12 +6,13 @@
 //! QEMU, and is then turned away with a line in the log.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::control::event::Event;
 use crate::function::Function;
 use crate::gate;
 use crate::host::{Host, Run};
+use crate::master::{self, MasterError};
 use crate::pci;
 use crate::socket::{PublicSocket, SocketError};
 use crate::trace::Trace;
@@ -52,6 +54,14 @@ pub enum StartError {
         name: String,
         /// Why, and what to do.
         error: SocketError,
+    },
+    /// A master cannot be made, such as for want of its image.
+    #[error("smmu {smmu:?}: {error}")]
+    Master {
+        /// Name of the SMMU.
+        smmu: String,
+        /// Why, and what to do.
+        error: MasterError,
     },
     /// A trace file cannot be made.
     #[error("cannot create the trace file {}: {error}", .path.display())]
@@ -98,7 +108,7 @@ impl Server {
     /// # Errors
     /// [`ConfigError`] names the SMMU or mark and the field.
     pub fn check(config: &Config) -> Result<(), ConfigError> {
-        prepare(config, |_| Ok::<_, ConfigError>(None)).map(|_| ())
+        prepare(config).map(|_| ())
     }
 
     /// Listens at all sockets. When this returns, clients can connect.
@@ -116,20 +126,16 @@ impl Server {
             })?;
             sockets.push(socket);
         }
-        let mut traces: HashMap<PathBuf, Arc<Trace>> = HashMap::new();
-        let functions = prepare(config, |path| {
-            let Some(path) = path else { return Ok(None) };
-            if let Some(trace) = traces.get(path) {
-                return Ok(Some(Arc::clone(trace)));
-            }
-            let trace = Trace::create(path).map_err(|error| StartError::Trace {
-                path: path.clone(),
-                error,
-            })?;
-            Ok::<_, StartError>(Some(Arc::clone(
-                traces.entry(path.clone()).or_insert(Arc::new(trace)),
-            )))
-        })?;
+        let mut functions = prepare(config)?;
+        for (smmu, function) in config.smmu.iter().zip(&mut functions) {
+            function
+                .attach(&smmu.master)
+                .map_err(|error| StartError::Master {
+                    smmu: smmu.name.clone(),
+                    error,
+                })?;
+        }
+        start_traces(config, &mut functions)?;
         let mut ports = Vec::new();
         for ((smmu, socket), function) in config.smmu.iter().zip(sockets).zip(functions) {
             ports.push(Port {
@@ -177,6 +183,9 @@ impl Server {
             // A panic was logged where it happened.
             let _ = thread.join();
         }
+        for device in &self.devices {
+            device.lock().detach();
+        }
     }
 }
 
@@ -186,14 +195,11 @@ impl Drop for Server {
     }
 }
 
-/// Builds all functions; `trace` opens a trace file.
-fn prepare<E: From<ConfigError>>(
-    config: &Config,
-    mut trace: impl FnMut(Option<&PathBuf>) -> Result<Option<Arc<Trace>>, E>,
-) -> Result<Vec<Function>, E> {
+/// Builds all functions, without masters and traces.
+fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
     config.check()?;
     let names: Vec<&str> = config.smmu.iter().map(|smmu| smmu.name.as_str()).collect();
-    let marks = Marks::new(config.mark.clone(), &names).map_err(ConfigError::from)?;
+    let marks = Marks::new(config.mark.clone(), &names)?;
     let run = Arc::new(Run::new(marks));
     let mut functions = Vec::new();
     for (i, smmu) in (0_u64..).zip(&config.smmu) {
@@ -201,19 +207,40 @@ fn prepare<E: From<ConfigError>>(
             name: smmu.name.clone(),
             error,
         };
-        let lines = smmu.model.validate().map_err(error)?.lines().count();
-        let vectors = u16::try_from(lines).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
-        let trace = trace(smmu.trace.as_ref())?;
-        let host = Host::new(
-            smmu.name.clone(),
-            Arc::clone(&run),
-            trace,
-            config.seed.wrapping_add(i),
-            vectors,
-        );
+        let geometry = smmu.model.validate().map_err(error)?;
+        master::config::check(&smmu.master, &geometry).map_err(|error| ConfigError::Master {
+            smmu: smmu.name.clone(),
+            error,
+        })?;
+        let vectors = geometry.lines().count() + smmu.master.len();
+        let vectors = u16::try_from(vectors).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
+        let seed = config.seed.wrapping_add(i);
+        let host = Host::new(smmu.name.clone(), Arc::clone(&run), seed, vectors);
         functions.push(Function::new(&smmu.model, smmu.plan(), host).map_err(error)?);
     }
     Ok(functions)
+}
+
+/// Makes the trace files, which SMMUs may share.
+fn start_traces(config: &Config, functions: &mut [Function]) -> Result<(), StartError> {
+    let mut traces: HashMap<&Path, Arc<Trace>> = HashMap::new();
+    for (smmu, function) in config.smmu.iter().zip(functions) {
+        let Some(path) = smmu.trace.as_deref() else {
+            continue;
+        };
+        let trace = match traces.entry(path) {
+            Entry::Occupied(there) => Arc::clone(there.get()),
+            Entry::Vacant(place) => {
+                let trace = Trace::create(path).map_err(|error| StartError::Trace {
+                    path: path.to_owned(),
+                    error,
+                })?;
+                Arc::clone(place.insert(Arc::new(trace)))
+            }
+        };
+        function.host_mut().set_trace(Some(trace));
+    }
+    Ok(())
 }
 
 /// A function, its socket, and the client that is there.
@@ -333,7 +360,7 @@ struct Session {
 }
 
 impl Session {
-    fn run(self, stream: &UnixStream, directory: &std::path::Path) {
+    fn run(self, stream: &UnixStream, directory: &Path) {
         tracing::info!(smmu = self.name, "client connected");
         self.tell("CLIENT_CONNECTED");
         let serve = AssertUnwindSafe(|| gate::serve(stream, &self.function, directory));

@@ -15,7 +15,7 @@ fn function() -> Function {
     let marks = Marks::new(vec![mark("zero"), mark("one"), mark("two")], &["a"]).unwrap();
     let model = Config::default();
     let vectors = u16::try_from(model.interrupt_lines().len()).unwrap();
-    let host = Host::new("a".into(), Arc::new(Run::new(marks)), None, 1, vectors);
+    let host = Host::new("a".into(), Arc::new(Run::new(marks)), 1, vectors);
     Function::new(&model, Plan::default(), host).unwrap()
 }
 
@@ -86,20 +86,20 @@ fn the_registers_are_the_models() {
 #[test]
 fn marks_are_words_and_any_byte_raises() {
     let mut function = function();
-    assert_eq!(read32(&mut function, region::MARKS, 4), 0);
-    function.write(region::MARKS, 4, &0_u32.to_le_bytes()).unwrap();
-    assert_eq!(read32(&mut function, region::MARKS, 4), 0, "0 does nothing");
+    assert_eq!(read32(&mut function, region::BLOCKS, 4), 0);
+    function.write(region::BLOCKS, 4, &0_u32.to_le_bytes()).unwrap();
+    assert_eq!(read32(&mut function, region::BLOCKS, 4), 0, "0 does nothing");
     function
-        .write(region::MARKS, 4, &0x100_u32.to_le_bytes())
+        .write(region::BLOCKS, 4, &0x100_u32.to_le_bytes())
         .unwrap();
-    assert_eq!(read32(&mut function, region::MARKS, 4), 1);
-    function.write(region::MARKS, 4, &0_u32.to_le_bytes()).unwrap();
-    assert_eq!(read32(&mut function, region::MARKS, 4), 1, "marks go one way");
+    assert_eq!(read32(&mut function, region::BLOCKS, 4), 1);
+    function.write(region::BLOCKS, 4, &0_u32.to_le_bytes()).unwrap();
+    assert_eq!(read32(&mut function, region::BLOCKS, 4), 1, "marks go one way");
     let mut all = [0xff; 16];
-    function.read(region::MARKS, 0, &mut all).unwrap();
+    function.read(region::BLOCKS, 0, &mut all).unwrap();
     assert_eq!(all, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    function.write(region::MARKS, 4092, &[1; 4]).unwrap();
-    assert_eq!(read32(&mut function, region::MARKS, 4092), 0, "no such mark");
+    function.write(region::BLOCKS, 4092, &[1; 4]).unwrap();
+    assert_eq!(read32(&mut function, region::BLOCKS, 4092), 0, "no such mark");
 }
 
 #[test]
@@ -107,22 +107,22 @@ fn marks_begin_anew_with_a_run() {
     let mut function = function();
     let run = Arc::clone(function.host().run());
     let first = run.join();
-    function.write(region::MARKS, 0, &[1]).unwrap();
+    function.write(region::BLOCKS, 0, &[1]).unwrap();
     let second = run.join();
     drop(first);
     assert_eq!(
-        read32(&mut function, region::MARKS, 0),
+        read32(&mut function, region::BLOCKS, 0),
         1,
         "one client is still there"
     );
     drop(second);
     assert_eq!(
-        read32(&mut function, region::MARKS, 0),
+        read32(&mut function, region::BLOCKS, 0),
         1,
         "the end of a run shows what was"
     );
     let _third = run.join();
-    assert_eq!(read32(&mut function, region::MARKS, 0), 0);
+    assert_eq!(read32(&mut function, region::BLOCKS, 0), 0);
 }
 
 #[test]
@@ -171,11 +171,11 @@ fn reset_keeps_what_belongs_to_the_client() {
     function.write(region::CONFIG, 4, &[6, 0]).unwrap();
     function.reset();
     assert_eq!(read32(&mut function, region::CONFIG, 4) & 0xffff, 0);
-    assert_eq!(function.host().memory.maps(), 1);
+    assert_eq!(function.host().memory().maps(), 1);
     function.write(region::CONFIG, 4, &[6, 0]).unwrap();
     function.disconnect();
     assert_eq!(read32(&mut function, region::CONFIG, 4) & 0xffff, 0);
-    assert_eq!(function.host().memory.maps(), 0);
+    assert_eq!(function.host().memory().maps(), 0);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use smmu_emu::BusError;
+
 use super::*;
 
 const PAGE: u64 = 4096;
@@ -30,18 +32,18 @@ fn reads_what_the_file_holds_at_the_offset() {
         )
         .unwrap();
     let mut data = [0; 4];
-    memory.read(0x4000_0000 + PAGE - 2, &mut data).unwrap();
+    memory.ranges().read(0x4000_0000 + PAGE - 2, &mut data).unwrap();
     assert_eq!(data, [2, 2, 3, 3]);
     rustix::io::pwrite(&file, &0x1122_3344_5566_7788_u64.to_le_bytes(), 3 * PAGE).unwrap();
     let mut word = [0; 8];
-    memory.read(0x4000_0000 + PAGE, &mut word).unwrap();
+    memory.ranges().read(0x4000_0000 + PAGE, &mut word).unwrap();
     assert_eq!(
         u64::from_le_bytes(word),
         0x1122_3344_5566_7788,
         "the guest's writes are seen"
     );
     let mut half = [0; 4];
-    memory.read(0x4000_0000 + PAGE + 4, &mut half).unwrap();
+    memory.ranges().read(0x4000_0000 + PAGE + 4, &mut half).unwrap();
     assert_eq!(u32::from_le_bytes(half), 0x1122_3344);
 }
 
@@ -49,14 +51,18 @@ fn reads_what_the_file_holds_at_the_offset() {
 fn what_is_not_mapped_is_a_bus_error() {
     let mut memory = GuestMemory::default();
     let mut data = [0; 8];
-    assert_eq!(memory.read(0, &mut data), Err(BusError));
+    assert_eq!(memory.ranges().read(0, &mut data), Err(BusError));
     memory.map(PAGE, PAGE, 0, true, Some(memfd(1))).unwrap();
-    assert_eq!(memory.read(0, &mut data), Err(BusError));
-    assert_eq!(memory.read(2 * PAGE - 4, &mut data), Err(BusError), "half of it");
-    assert_eq!(memory.read(2 * PAGE, &mut data), Err(BusError));
-    assert_eq!(memory.read(u64::MAX - 7, &mut data), Err(BusError));
-    assert_eq!(memory.read(u64::MAX - 2, &mut data[..5]), Err(BusError));
-    assert_eq!(memory.read(2 * PAGE - 8, &mut data), Ok(()));
+    assert_eq!(memory.ranges().read(0, &mut data), Err(BusError));
+    assert_eq!(
+        memory.ranges().read(2 * PAGE - 4, &mut data),
+        Err(BusError),
+        "half of it"
+    );
+    assert_eq!(memory.ranges().read(2 * PAGE, &mut data), Err(BusError));
+    assert_eq!(memory.ranges().read(u64::MAX - 7, &mut data), Err(BusError));
+    assert_eq!(memory.ranges().read(u64::MAX - 2, &mut data[..5]), Err(BusError));
+    assert_eq!(memory.ranges().read(2 * PAGE - 8, &mut data), Ok(()));
 }
 
 #[test]
@@ -65,7 +71,7 @@ fn reads_cross_adjacent_ranges() {
     memory.map(PAGE, PAGE, PAGE, true, Some(memfd(2))).unwrap();
     memory.map(0, PAGE, 0, true, Some(memfd(1))).unwrap();
     let mut data = [9; 4];
-    memory.read(PAGE - 2, &mut data).unwrap();
+    memory.ranges().read(PAGE - 2, &mut data).unwrap();
     assert_eq!(data, [0, 0, 1, 1]);
 }
 
@@ -113,7 +119,7 @@ fn a_file_cannot_be_cut_short_afterwards() {
         .unwrap();
     assert_eq!(rustix::fs::ftruncate(&file, 0), Err(Errno::PERM));
     let mut data = [0; 8];
-    memory.read(PAGE, &mut data).unwrap();
+    memory.ranges().read(PAGE, &mut data).unwrap();
     assert_eq!(data, [1; 8]);
 }
 
@@ -202,7 +208,7 @@ fn unmap_takes_whole_ranges() {
     assert_eq!(memory.maps(), 5);
     memory.unmap(PAGE, 2 * PAGE).unwrap();
     assert_eq!(memory.maps(), 3);
-    assert_eq!(memory.read(PAGE, &mut [0; 8]), Err(BusError));
+    assert_eq!(memory.ranges().read(PAGE, &mut [0; 8]), Err(BusError));
     memory.unmap_all();
     assert_eq!(memory.maps(), 0);
 }
@@ -236,5 +242,5 @@ fn a_file_without_write_permission_can_be_mapped_for_reading() {
         Errno::NOMEM
     );
     memory.map(0, PAGE, 0, false, Some(read_only())).unwrap();
-    memory.read(0, &mut [0; 8]).unwrap();
+    memory.ranges().read(0, &mut [0; 8]).unwrap();
 }

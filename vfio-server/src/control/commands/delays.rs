@@ -119,7 +119,7 @@ fn add(context: &Context, mut arguments: Map<String, Value>) -> Result<Value, Er
     let plan = Plan { delays: vec![rule] };
     plan.validate_marks(context.run().mark_names().into_iter())
         .map_err(Error::generic)?;
-    let mut function = device.lock();
+    let function = device.lock();
     if function.smmu().delays().len() >= MAX_DELAYS {
         return Err(Error::generic(format_args!(
             "there are {MAX_DELAYS} delays already: remove some"
@@ -127,7 +127,7 @@ fn add(context: &Context, mut arguments: Map<String, Value>) -> Result<Value, Er
     }
     let mut number = 0;
     for rule in plan.delays {
-        number = function.smmu_mut().add_delay(rule).map_err(Error::generic)?;
+        number = function.smmu().add_delay(rule).map_err(Error::generic)?;
     }
     Ok(json!({ "smmu": device.name, "delay": number }))
 }
@@ -154,7 +154,7 @@ fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
 fn remove(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
     let Remove { smmu, delay } = typed(arguments)?;
     let device = context.device(smmu.as_deref())?;
-    if device.lock().smmu_mut().remove_delay(delay.0) {
+    if device.lock().smmu().remove_delay(delay.0) {
         Ok(json!({}))
     } else {
         Err(Error::generic(format_args!(

@@ -95,7 +95,8 @@ fn query_smmus(context: &Context, arguments: Map<String, Value>) -> Result<Value
     let Nothing {} = typed(arguments)?;
     let smmus = context.devices().iter().map(|device| {
         let function = device.lock();
-        let geometry = function.smmu().geometry();
+        let smmu = function.smmu();
+        let geometry = smmu.geometry();
         json!({
             "smmu": device.name,
             "socket": device.socket.to_string_lossy(),
@@ -103,7 +104,7 @@ fn query_smmus(context: &Context, arguments: Map<String, Value>) -> Result<Value
             "stream-match-groups": geometry.stream_match_groups,
             "stream-id-bits": geometry.stream_id_bits,
             "register-space": function.region_size(crate::function::region::REGISTERS).unwrap_or(0),
-            "delays": function.smmu().delays().len(),
+            "delays": smmu.delays().len(),
             "traced": function.host().is_traced(),
         })
     });

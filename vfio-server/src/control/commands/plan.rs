@@ -93,7 +93,7 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
         count += delays.len();
         device
             .lock()
-            .smmu_mut()
+            .smmu()
             .replace_delays(Plan { delays })
             .map_err(Error::generic)?;
     }

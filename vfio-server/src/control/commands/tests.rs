@@ -17,7 +17,7 @@ fn context() -> Context {
     let devices: Vec<Device> = ["a", "b"]
         .into_iter()
         .map(|name| {
-            let mut host = Host::new(name.into(), Arc::clone(&run), None, 1, 17);
+            let mut host = Host::new(name.into(), Arc::clone(&run), 1, 17);
             host.count();
             let function = Function::new(&smmu_emu::Config::default(), Plan::default(), host).unwrap();
             Device {

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Threads of masters: each waits for its doorbell, works, and waits again.
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::port::Port;
+use crate::host::Shared;
+
+/// Tells a thread that there is work. Ringing does not wait, and several rings may be one.
+#[derive(Clone, Debug, Default)]
+pub struct Doorbell(Arc<Bell>);
+
+#[derive(Debug, Default)]
+struct Bell {
+    state: Mutex<State>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rung: bool,
+    closed: bool,
+}
+
+impl Doorbell {
+    /// Rings.
+    pub fn ring(&self) {
+        self.lock().rung = true;
+        self.0.rung.notify_one();
+    }
+
+    /// Waits for a ring; false once there are no more.
+    fn wait(&self) -> bool {
+        let state = self
+            .0
+            .rung
+            .wait_while(self.lock(), |state| !state.rung && !state.closed);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        state.rung = false;
+        !state.closed
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.0.rung.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread. Dropping it ends it; the traffic has to be stopped before, or its work may go on.
+#[derive(Debug)]
+pub(super) struct Thread {
+    doorbell: Doorbell,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    pub(super) fn start(
+        name: &str,
+        shared: Arc<Shared>,
+        mut port: Port,
+        mut work: impl FnMut(&mut Port) + Send + 'static,
+    ) -> io::Result<Self> {
+        let doorbell = Doorbell::default();
+        let rings = doorbell.clone();
+        let master = name.to_owned();
+        let handle = std::thread::Builder::new()
+            .name(format!("dma {name}"))
+            .spawn(move || {
+                while rings.wait() {
+                    // Before the work looks for what there is to do: what it finds is of this period or, if a reset
+                    // comes between, gone.
+                    let Some(period) = shared.traffic().period() else {
+                        return;
+                    };
+                    port.begin(period);
+                    if std::panic::catch_unwind(AssertUnwindSafe(|| work(&mut port))).is_err() {
+                        tracing::error!(master, "gave work up after a defect of the server, see above");
+                    }
+                }
+            })?;
+        Ok(Self {
+            doorbell,
+            handle: Some(handle),
+        })
+    }
+
+    pub(super) fn doorbell(&self) -> &Doorbell {
+        &self.doorbell
+    }
+
+    /// It ends after the work that it has.
+    pub(super) fn close(&self) {
+        self.doorbell.close();
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.close();
+        if let Some(handle) = self.handle.take() {
+            // A panic was logged where it happened.
+            let _ = handle.join();
+        }
+    }
+}
