@@ -188,6 +188,7 @@ fn allows(kind: Pmevtyper, intent: Intent) -> bool {
 
 impl Smmu {
     /// Counts something that a transaction did in a bank, or outside any.
+    #[inline]
     pub(crate) fn count(
         &mut self,
         env: &mut dyn Env,
@@ -195,6 +196,9 @@ impl Smmu {
         transaction: &Transaction,
         bank: Option<u8>,
     ) {
+        if self.geometry.pmu_groups == 0 {
+            return;
+        }
         self.pmu_event(
             env,
             &Event {

@@ -6,7 +6,7 @@ use core::cell::RefCell;
 
 use super::{Learnt, Tag, Tlb};
 use crate::decoded::Decoded;
-use crate::walk::{Kept, Leaf, Stage, TableRef, Walk};
+use crate::walk::{Kept, Leaf, Stage, TableRef, Tables};
 
 /// The TLB for one translation in a bank.
 #[derive(Debug)]
@@ -37,6 +37,10 @@ impl<'a> Lookup<'a> {
 }
 
 impl Kept for Lookup<'_> {
+    fn keeps(&self) -> bool {
+        self.tlb.keeps()
+    }
+
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf> {
         self.tlb.leaf(self.tag(stage), address)
     }
@@ -45,14 +49,11 @@ impl Kept for Lookup<'_> {
         self.tlb.table(self.tag(stage), address)
     }
 
-    fn learn(&self, stage: Stage, address: u64, walk: &Walk) {
-        if !self.tlb.keeps() {
-            return;
-        }
+    fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables) {
         let tag = self.tag(stage);
         let mut learnt = self.learnt.borrow_mut();
-        learnt.leaves.push((tag, address, walk.leaf));
-        let tables = walk.tables.as_slice().iter();
+        learnt.leaves.push((tag, address, *leaf));
+        let tables = tables.as_slice().iter();
         learnt.tables.extend(tables.map(|table| (tag, address, *table)));
     }
 }

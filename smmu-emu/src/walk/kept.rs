@@ -4,7 +4,7 @@
 
 use crate::regime::{Stage1, Stage2};
 use crate::translate::Intent;
-use crate::walk::{Leaf, Memory, TableRef, Walk, WalkFault, stage1, stage2};
+use crate::walk::{Leaf, Memory, TableRef, Tables, WalkFault, stage1, stage2};
 
 /// One of two stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +17,14 @@ pub(crate) enum Stage {
 
 /// Blocks, pages and tables of earlier walks of the same translation regime. A stage that is off does not look here.
 pub(crate) trait Kept {
+    /// Whether there are any, and new ones are kept.
+    fn keeps(&self) -> bool;
     /// The block or page of a canonical address.
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf>;
     /// The last table that is known on the way to it.
     fn table(&self, stage: Stage, address: u64) -> Option<TableRef>;
     /// A walk ended well.
-    fn learn(&self, stage: Stage, address: u64, walk: &Walk);
+    fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables);
 }
 
 /// [`stage1`], from what is kept or else by a walk.
@@ -34,9 +36,10 @@ pub(super) fn first<M: Memory, K: Kept>(
     intent: Intent,
 ) -> Result<Leaf, WalkFault> {
     let canonical = regime.canonical(address);
-    let walk = |from: Option<&TableRef>| stage1(regime, memory, address, intent, from);
+    let walk =
+        |from: Option<&TableRef>, tables: &mut Tables| stage1(regime, memory, address, intent, from, tables);
     match regime {
-        Stage1::Off(_) => Ok(walk(None)?.leaf),
+        Stage1::Off(_) => walk(None, &mut Tables::default()),
         Stage1::Long(long) => {
             let again = long.limits.update_dirty && intent.write;
             kept_or(kept, Stage::First, canonical, again.then_some(intent), walk)
@@ -53,9 +56,10 @@ pub(super) fn second<M: Memory, K: Kept>(
     ipa: u64,
     intent: Intent,
 ) -> Result<Leaf, WalkFault> {
-    let walk = |from: Option<&TableRef>| stage2(regime, memory, ipa, intent, from);
+    let walk =
+        |from: Option<&TableRef>, tables: &mut Tables| stage2(regime, memory, ipa, intent, from, tables);
     match regime {
-        Stage2::Bypassed(_) | Stage2::Off(_) => Ok(walk(None)?.leaf),
+        Stage2::Bypassed(_) | Stage2::Off(_) => walk(None, &mut Tables::default()),
         Stage2::On(tables) => {
             let again = tables.limits.update_dirty && intent.write;
             kept_or(kept, Stage::Second, ipa, again.then_some(intent), walk)
@@ -69,13 +73,17 @@ fn kept_or<K: Kept>(
     stage: Stage,
     address: u64,
     updating: Option<Intent>,
-    walk: impl Fn(Option<&TableRef>) -> Result<Walk, WalkFault>,
+    walk: impl Fn(Option<&TableRef>, &mut Tables) -> Result<Leaf, WalkFault>,
 ) -> Result<Leaf, WalkFault> {
+    let mut tables = Tables::default();
+    if !kept.keeps() {
+        return walk(None, &mut tables);
+    }
     let answers = |leaf: &Leaf| updating.is_none_or(|intent| leaf.permissions.allow(intent));
     if let Some(leaf) = kept.leaf(stage, address).filter(answers) {
         return Ok(leaf);
     }
-    let walk = walk(kept.table(stage, address).as_ref())?;
-    kept.learn(stage, address, &walk);
-    Ok(walk.leaf)
+    let leaf = walk(kept.table(stage, address).as_ref(), &mut tables)?;
+    kept.learn(stage, address, &leaf, &tables);
+    Ok(leaf)
 }

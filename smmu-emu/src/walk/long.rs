@@ -9,7 +9,7 @@ use crate::translate::Intent;
 use crate::walk::attributes::Attributes;
 use crate::walk::memory::Memory;
 use crate::walk::permissions::{self, Restrictions};
-use crate::walk::{Leaf, TableRef, Tables, Walk, WalkFault};
+use crate::walk::{Leaf, TableRef, Tables, WalkFault};
 
 /// Level of the last table.
 const LAST: u32 = 3;
@@ -36,14 +36,14 @@ pub(super) fn stage1<M: Memory>(
     address: u64,
     intent: Intent,
     from: Option<&TableRef>,
-) -> Result<Walk, WalkFault> {
+    tables: &mut Tables,
+) -> Result<Leaf, WalkFault> {
     let LongStage1 { limits, rules, .. } = regime;
     let tree = regime
         .tree(address)
         .ok_or(WalkFault::stage1(ContextCause::Translation, limits.fault_level))?;
     for _ in 0..ATTEMPTS {
-        let mut tables = Tables::default();
-        let found = descend(tree, limits, memory, address, from, &mut tables)?;
+        let found = descend(tree, limits, memory, address, from, tables)?;
         let mut wanted = found.descriptor;
         // A write makes a clean page dirty: DBM marks what is read-only for that reason alone.
         let clean = limits.update_dirty && wanted.dbm() && wanted.read_only() && intent.write;
@@ -60,17 +60,14 @@ pub(super) fn stage1<M: Memory>(
         let leaf = Descriptor::new_with_raw_value(raw);
         let mair = regime.mair.to_le_bytes()[usize::from(leaf.attrindx().value())];
         let attributes = Attributes::new(mair, leaf.sh().value());
-        return Ok(Walk {
-            leaf: Leaf {
-                address: found.address,
-                size: 1 << found.shift,
-                level: found.level,
-                attributes: attributes.mair,
-                shareability: attributes.shareability,
-                permissions: rules.stage1(leaf, found.above),
-                global: rules.hypervisor || !leaf.ng(),
-            },
-            tables,
+        return Ok(Leaf {
+            address: found.address,
+            size: 1 << found.shift,
+            level: found.level,
+            attributes: attributes.mair,
+            shareability: attributes.shareability,
+            permissions: rules.stage1(leaf, found.above),
+            global: rules.hypervisor || !leaf.ng(),
         });
     }
     Err(WalkFault::stage1(ContextCause::ExternalOnWalk, LAST))
@@ -83,14 +80,14 @@ pub(super) fn stage2<M: Memory>(
     ipa: u64,
     intent: Intent,
     from: Option<&TableRef>,
-) -> Result<Walk, WalkFault> {
+    tables: &mut Tables,
+) -> Result<Leaf, WalkFault> {
     let Stage2Tables { tree, limits, .. } = regime;
     if !tree.serves(ipa) {
         return Err(WalkFault::stage1(ContextCause::Translation, limits.fault_level));
     }
     for _ in 0..ATTEMPTS {
-        let mut tables = Tables::default();
-        let found = descend(tree, limits, memory, ipa, from, &mut tables)?;
+        let found = descend(tree, limits, memory, ipa, from, tables)?;
         let mut wanted = Stage2Descriptor::new_with_raw_value(found.descriptor.raw_value());
         if limits.update_dirty && wanted.dbm() && intent.write {
             wanted = wanted.with_writable(true);
@@ -100,17 +97,14 @@ pub(super) fn stage2<M: Memory>(
         };
         let leaf = Stage2Descriptor::new_with_raw_value(raw);
         let attributes = Attributes::from_memattr(leaf.memattr().value(), leaf.sh().value());
-        return Ok(Walk {
-            leaf: Leaf {
-                address: found.address,
-                size: 1 << found.shift,
-                level: found.level,
-                attributes: attributes.mair,
-                shareability: attributes.shareability,
-                permissions: permissions::stage2(leaf, regime.aarch64),
-                global: true,
-            },
-            tables,
+        return Ok(Leaf {
+            address: found.address,
+            size: 1 << found.shift,
+            level: found.level,
+            attributes: attributes.mair,
+            shareability: attributes.shareability,
+            permissions: permissions::stage2(leaf, regime.aarch64),
+            global: true,
         });
     }
     Err(WalkFault::stage1(ContextCause::ExternalOnWalk, LAST))
@@ -126,38 +120,36 @@ fn descend<M: Memory>(
     from: Option<&TableRef>,
     tables: &mut Tables,
 ) -> Result<Found, WalkFault> {
+    tables.clear();
     let input = address & (u64::MAX >> (64 - tree.bits));
-    let stride = tree.granule.shift() - 3;
-    let served_by = |level: u32| tree.granule.shift() + stride * (LAST + 1 - level);
+    let page = tree.granule.shift();
+    let stride = page - 3;
     // A table of another granule or of a tree of other levels, under the same tag, is none of this tree's.
     let fits = |table: &&TableRef| {
         (tree.first_level + 1..=LAST).contains(&table.level)
-            && table.shift == served_by(table.level)
+            && table.shift == page + stride * (LAST + 1 - table.level)
             && table.serves(address)
     };
-    let (first, mut table, mut above) = match from.filter(fits) {
-        Some(table) => (table.level, table.address, table.above),
+    let below_first = (1 << stride) - 1;
+    // The first table has as many entries as the input needs, which may be those of several tables.
+    let (first, mut table, mut above, mut entries) = match from.filter(fits) {
+        Some(table) => (table.level, table.address, table.above, below_first),
         None => {
             check_size(limits, tree.base, 0)?;
-            (tree.first_level, tree.base, Restrictions::empty())
+            (tree.first_level, tree.base, Restrictions::empty(), u64::MAX)
         }
     };
+    // log2 of what an entry of the table covers.
+    let mut shift = page + stride * (LAST - first);
     for level in first..=LAST {
-        let shift = tree.granule.shift() + stride * (LAST - level);
-        // The first table has as many entries as the input needs, which may be those of several tables.
-        let entries = if level == tree.first_level {
-            u64::MAX
-        } else {
-            (1 << stride) - 1
-        };
         let at = table + ((input >> shift & entries) << 3);
         let descriptor = read(limits, memory, at, level)?;
-        let mapped = descriptor.address().value() << 12;
         if !descriptor.valid() {
             return Err(WalkFault::stage1(ContextCause::Translation, level));
         }
+        let mapped = descriptor.address().value() << 12;
         if level < LAST && descriptor.table_or_page() {
-            table = mapped >> tree.granule.shift() << tree.granule.shift();
+            table = mapped >> page << page;
             check_size(limits, table, level)?;
             if tree.hierarchy {
                 above |= Restrictions::of(descriptor);
@@ -169,6 +161,8 @@ fn descend<M: Memory>(
                 input: address >> shift << shift,
                 shift,
             });
+            shift -= stride;
+            entries = below_first;
             continue;
         }
         if !descriptor.table_or_page() && !tree.granule.has_block_at(level) {

@@ -124,9 +124,14 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Those from the first that was read to the one that held the leaf's descriptor, without the start of the walk.
+    /// Those from the first that was read to the one that held the leaf's descriptor, without the start of the walk; of the
+    /// last attempt, if a descriptor changed under the walk.
     pub(crate) fn as_slice(&self) -> &[TableRef] {
         self.tables.get(..self.count).unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        self.count = 0;
     }
 
     fn push(&mut self, table: TableRef) {
@@ -137,17 +142,8 @@ impl Tables {
     }
 }
 
-/// A walk of one stage that ended well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Walk {
-    /// Where it ended.
-    pub(crate) leaf: Leaf,
-    /// The tables that it passed.
-    pub(crate) tables: Tables,
-}
-
 /// Walks stage 1 of a bank for `address`, which is complete: sign extension has been done. `from` is a table that
-/// serves it, of an earlier walk of the same regime.
+/// serves it, of an earlier walk of the same regime; `tables` takes up those that this one passes.
 ///
 /// # Errors
 /// The first fault in the architecture's order: translation, address size, access flag. Permissions come after them, and
@@ -158,12 +154,13 @@ pub(crate) fn stage1<M: Memory>(
     address: u64,
     intent: Intent,
     from: Option<&TableRef>,
-) -> Result<Walk, WalkFault> {
+    tables: &mut Tables,
+) -> Result<Leaf, WalkFault> {
     let address = regime.canonical(address);
     match regime {
         Stage1::Off(off) => off.pass(address),
-        Stage1::Long(long) => long::stage1(long, memory, address, intent, from),
-        Stage1::Short(short) => short::stage1(short, memory, address, from),
+        Stage1::Long(long) => long::stage1(long, memory, address, intent, from, tables),
+        Stage1::Short(short) => short::stage1(short, memory, address, from, tables),
     }
 }
 
@@ -177,17 +174,18 @@ pub(crate) fn stage2<M: Memory>(
     ipa: u64,
     intent: Intent,
     from: Option<&TableRef>,
-) -> Result<Walk, WalkFault> {
+    tables: &mut Tables,
+) -> Result<Leaf, WalkFault> {
     match regime {
         Stage2::Bypassed(_) => Off::BYPASS.pass(ipa),
         Stage2::Off(off) => off.pass(ipa),
-        Stage2::On(tables) => long::stage2(tables, memory, ipa, intent, from),
+        Stage2::On(on) => long::stage2(on, memory, ipa, intent, from, tables),
     }
 }
 
 impl Off {
     /// SCTLR.M = 0: the address passes if it fits, into the format's input and then into the output.
-    fn pass(&self, address: u64) -> Result<Walk, WalkFault> {
+    fn pass(&self, address: u64) -> Result<Leaf, WalkFault> {
         let beyond = |bits: u32| bits < u64::BITS && address >> bits != 0;
         if beyond(self.input_bits) {
             return Err(WalkFault::stage1(ContextCause::Translation, 1));
@@ -199,17 +197,14 @@ impl Off {
             mair: 0,
             shareability: 0,
         });
-        Ok(Walk {
-            leaf: Leaf {
-                address,
-                size: 1 << self.output_bits.min(self.input_bits).min(u64::BITS - 1),
-                level: 0,
-                attributes: attributes.mair,
-                shareability: attributes.shareability,
-                permissions: Permissions::all(),
-                global: true,
-            },
-            tables: Tables::default(),
+        Ok(Leaf {
+            address,
+            size: 1 << self.output_bits.min(self.input_bits).min(u64::BITS - 1),
+            level: 0,
+            attributes: attributes.mair,
+            shareability: attributes.shareability,
+            permissions: Permissions::all(),
+            global: true,
         })
     }
 }

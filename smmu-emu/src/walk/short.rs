@@ -8,7 +8,7 @@ use crate::spec::short::{Level1, Level2};
 use crate::walk::attributes::{from_tex, remapped};
 use crate::walk::memory::Memory;
 use crate::walk::permissions::{Permissions, Restrictions};
-use crate::walk::{Leaf, TableRef, Tables, Walk, WalkFault};
+use crate::walk::{Leaf, TableRef, Tables, WalkFault};
 
 /// log2 of what a first-level descriptor covers.
 const SECTION: u32 = 20;
@@ -35,8 +35,8 @@ pub(super) fn stage1<M: Memory>(
     memory: &M,
     address: u64,
     from: Option<&TableRef>,
-) -> Result<Walk, WalkFault> {
-    let mut tables = Tables::default();
+    tables: &mut Tables,
+) -> Result<Leaf, WalkFault> {
     let tree = regime
         .tree(address)
         .ok_or(WalkFault::stage1(ContextCause::Translation, 1))?;
@@ -66,8 +66,7 @@ pub(super) fn stage1<M: Memory>(
             }
         }
     };
-    let leaf = leaf(regime, &found, address)?;
-    Ok(Walk { leaf, tables })
+    leaf(regime, &found, address)
 }
 
 fn section(descriptor: Level1) -> Found {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{AF, Machine, READ, STAGE2, USER};
 use crate::spec::cb::Cb;
 use crate::spec::gr1::Gr1;
-use crate::walk::{Physical, stage1, stage2};
+use crate::walk::{Physical, Tables as Passed, stage1, stage2};
 use crate::{Intent, regime};
 
 /// Four levels of stage 1, each read behind four of stage 2, then the output through four.
@@ -118,18 +118,20 @@ proptest! {
         let memory = Physical::read_only(&machine.ram);
         let address = input | offset & 0xfff | if upper { 0xffff << 48 } else { 0 };
         let asked = if tagged { address ^ 0xa5 << 56 } else { address };
-        let whole = stage1(&regime, &memory, asked, READ, None).expect("mapped");
+        let mut walked = Passed::default();
+        let whole = stage1(&regime, &memory, asked, READ, None, &mut walked).expect("mapped");
         prop_assert_eq!(regime.canonical(asked), address);
-        let passed = whole.tables.as_slice();
+        let passed = walked.as_slice();
         prop_assert_eq!(passed.len(), 3 - tables.first as usize);
         for (index, table) in passed.iter().enumerate() {
             prop_assert!(table.serves(address));
             prop_assert!(!table.serves(address ^ 1 << table.shift));
             prop_assert_eq!(table.input >> table.shift << table.shift, table.input);
             machine.ram.reads.set(0);
-            let part = stage1(&regime, &memory, asked, READ, Some(table)).expect("mapped");
-            prop_assert_eq!(part.leaf, whole.leaf);
-            prop_assert_eq!(part.tables.as_slice(), &passed[index + 1..]);
+            let mut rest = Passed::default();
+            let part = stage1(&regime, &memory, asked, READ, Some(table), &mut rest);
+            prop_assert_eq!(part.expect("mapped"), whole);
+            prop_assert_eq!(rest.as_slice(), &passed[index + 1..]);
             prop_assert_eq!(machine.ram.reads.get(), 4 - table.level);
         }
     }
@@ -142,11 +144,12 @@ fn stage2_and_short_walks_start_anywhere_too() {
     tables.map(&machine.ram, ipa, 0x5000, 3, STAGE2);
     let regime = regime::decode(&machine.smmu.registers, &machine.smmu.geometry, 2).stage2;
     let memory = Physical::read_only(&machine.ram);
-    let whole = stage2(&regime, &memory, ipa, READ, None).expect("mapped");
-    assert_eq!(whole.tables.as_slice().len(), 2);
-    for table in whole.tables.as_slice() {
-        let part = stage2(&regime, &memory, ipa, READ, Some(table));
-        assert_eq!(part.expect("mapped").leaf, whole.leaf);
+    let mut passed = Passed::default();
+    let whole = stage2(&regime, &memory, ipa, READ, None, &mut passed).expect("mapped");
+    assert_eq!(passed.as_slice().len(), 2);
+    for table in passed.as_slice() {
+        let part = stage2(&regime, &memory, ipa, READ, Some(table), &mut Passed::default());
+        assert_eq!(part.expect("mapped"), whole);
     }
     let mut machine = Machine::new("");
     machine.bank(1, 1 << 16, 0);
@@ -155,14 +158,22 @@ fn stage2_and_short_walks_start_anywhere_too() {
     let regime = regime::decode(&machine.smmu.registers, &machine.smmu.geometry, 1);
     let regime = regime.stage1.expect("stage 1");
     let memory = Physical::read_only(&machine.ram);
-    let whole = stage1(&regime, &memory, 0x1234_5678, READ, None).expect("mapped");
-    let [table] = whole.tables.as_slice() else {
+    let mut passed = Passed::default();
+    let whole = stage1(&regime, &memory, 0x1234_5678, READ, None, &mut passed).expect("mapped");
+    let [table] = passed.as_slice() else {
         panic!("one table")
     };
     assert_eq!(
         (table.level, table.address, table.input, table.shift),
         (2, 0x8000, 0x1230_0000, 20)
     );
-    let part = stage1(&regime, &memory, 0x1234_5678, READ, Some(table)).expect("mapped");
-    assert_eq!(part.leaf, whole.leaf, "PXN of the table included");
+    let part = stage1(
+        &regime,
+        &memory,
+        0x1234_5678,
+        READ,
+        Some(table),
+        &mut Passed::default(),
+    );
+    assert_eq!(part.expect("mapped"), whole, "PXN of the table included");
 }
