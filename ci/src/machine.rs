@@ -127,6 +127,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
             model: smmu.model.clone(),
             delay: smmu.delays.clone(),
             master: Vec::new(),
+            clock: None,
         })
     };
     let smmu: Result<_, RunDirError> = recipe.smmus.iter().map(smmu).collect();

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use smmu_emu::{DelayRule, MarkRule, Plan};
 use thiserror::Error;
 
+use crate::clock::ClockConfig;
 use crate::master::{MasterConfig, MasterError, config as master};
 
 #[cfg(test)]
@@ -74,6 +75,9 @@ pub struct SmmuConfig {
     /// The masters behind it, in the order of their register blocks and vectors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub master: Vec<MasterConfig>,
+    /// The clock controller that gates its registers, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockConfig>,
 }
 
 impl SmmuConfig {

@@ -3,7 +3,7 @@
 //! The PCI function of one SMMU: the only place where vfio-user's requests and the model meet.
 //!
 //! BAR0 is the register space. BAR2 begins with the marks page (word i is mark i; writing anything but 0 raises it), which the
-//! register blocks of the masters follow, in the order of the configuration. BAR4 is the MSI-X table and pending bits.
+//! register blocks of the masters follow, in the order of the configuration, and then that of the clock controller. BAR4 is the MSI-X table and pending bits.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
 
+use crate::clock::{Change, ClockConfig, ClockController};
 use crate::control::event::Event;
 use crate::host::Host;
 use crate::master::{BLOCK_SIZE, Master, MasterConfig, MasterError, Masters};
@@ -64,6 +65,7 @@ pub struct Function {
     smmu: Arc<Mutex<Smmu>>,
     host: Host,
     masters: Masters,
+    clock: Option<ClockController>,
     config: ConfigSpace,
     register_space: u64,
 }
@@ -77,11 +79,12 @@ impl Function {
         let smmu = Smmu::new(model, plan)?;
         let register_space = model.register_space();
         let masters = Masters::none(host.shared());
-        let config = config_space(register_space, &masters, &host);
+        let config = config_space(register_space, MARKS_SIZE, &host);
         Ok(Self {
             smmu: Arc::new(Mutex::new(smmu)),
             host,
             masters,
+            clock: None,
             config,
             register_space,
         })
@@ -94,8 +97,60 @@ impl Function {
     pub fn attach(&mut self, masters: &[MasterConfig]) -> Result<(), MasterError> {
         let first = self.host.shared().vectors().len().saturating_sub(masters.len());
         self.masters = Masters::start(masters, &self.smmu, self.host.shared(), first)?;
-        self.config = config_space(self.register_space, &self.masters, &self.host);
+        self.config = config_space(self.register_space, self.blocks_size(), &self.host);
         Ok(())
+    }
+
+    /// Puts a clock controller before the registers, or takes it away, before a client is there.
+    pub fn set_clock(&mut self, clock: Option<ClockConfig>) {
+        self.clock = clock.map(ClockController::new);
+        self.config = config_space(self.register_space, self.blocks_size(), &self.host);
+    }
+
+    /// The clock controller.
+    #[must_use]
+    pub fn clock(&self) -> Option<&ClockController> {
+        self.clock.as_ref()
+    }
+
+    /// Changes the clock controller, if there is one.
+    pub fn change_clock(&mut self, change: Change) -> Option<()> {
+        let now = self.host.run().now();
+        self.clock.as_mut().map(|clock| clock.change(now, change))
+    }
+
+    /// Bytes of BAR2.
+    fn blocks_size(&self) -> u64 {
+        let blocks = self
+            .masters
+            .all()
+            .iter()
+            .map(drop)
+            .chain(self.clock.iter().map(drop));
+        (MARKS_SIZE + blocks.map(|()| BLOCK_SIZE).sum::<u64>()).next_power_of_two()
+    }
+
+    /// Whether an access reaches the SMMU's registers. With the clock off it does not, and counts as a violation.
+    fn is_clocked(&mut self, offset: u64, write: bool) -> bool {
+        let Some(clock) = &mut self.clock else {
+            return true;
+        };
+        let (reaches, tell) = clock.admit(self.host.run().now());
+        if tell {
+            let (smmu, count) = (self.host.name(), clock.violations());
+            tracing::warn!(
+                smmu,
+                offset,
+                write,
+                count,
+                "registers accessed without their clock"
+            );
+            self.host.run().tell(|| {
+                let data = json!({ "smmu": smmu, "offset": offset, "write": write, "count": count });
+                Event::new("CLOCK_VIOLATION", data)
+            });
+        }
+        reaches
     }
 
     /// Ends all DMA, and the threads that make it.
@@ -139,7 +194,7 @@ impl Function {
     pub fn region_size(&self, number: u32) -> Result<u64, Errno> {
         match number {
             region::REGISTERS => Ok(self.register_space),
-            region::BLOCKS => Ok(blocks_size(&self.masters)),
+            region::BLOCKS => Ok(self.blocks_size()),
             region::MSIX => Ok(u64::from(pci::MSIX_BAR_SIZE)),
             region::CONFIG => Ok(pci::CONFIG_SIZE as u64),
             _ if number < region::COUNT => Ok(0),
@@ -164,11 +219,17 @@ impl Function {
     pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         self.check(number, offset, data.len())?;
         match number {
+            // What a powered-down block leaves on the bus.
+            region::REGISTERS if !self.is_clocked(offset, false) => data.fill(0xff),
             region::REGISTERS => lock(&self.smmu).read(&mut self.host, offset, data),
-            region::BLOCKS => match offset.checked_sub(MARKS_SIZE) {
-                Some(offset) => self.masters.read(offset, data),
-                None => self.read_marks(offset, data),
-            },
+            region::BLOCKS => {
+                let now = self.host.run().now();
+                match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
+                    (_, Some((clock, offset))) => clock.read(now, offset, data),
+                    (Some(offset), None) => self.masters.read(offset, data),
+                    (None, None) => self.read_marks(offset, data),
+                }
+            }
             region::MSIX => match offset.checked_sub(u64::from(pci::PENDING_OFFSET)) {
                 Some(offset) => self.host.shared().vectors().pending(offset, data),
                 // QEMU keeps the table itself and does not ask.
@@ -187,15 +248,31 @@ impl Function {
     pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<(), Errno> {
         self.check(number, offset, data.len())?;
         match number {
+            region::REGISTERS if !self.is_clocked(offset, true) => {}
             region::REGISTERS => lock(&self.smmu).write(&mut self.host, offset, data),
-            region::BLOCKS => match offset.checked_sub(MARKS_SIZE) {
-                Some(offset) => self.masters.write(offset, data),
-                None => self.write_marks(offset, data),
-            },
+            region::BLOCKS => {
+                let now = self.host.run().now();
+                match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
+                    (_, Some((clock, offset))) => clock.write(now, offset, data),
+                    (Some(offset), None) => self.masters.write(offset, data),
+                    (None, None) => self.write_marks(offset, data),
+                }
+            }
             region::CONFIG => self.config.write(offset, data),
             _ => {}
         }
         Ok(())
+    }
+
+    /// The clock controller and the offset in its block, of an offset in BAR2.
+    fn in_clock(&mut self, offset: u64) -> Option<(&mut ClockController, u64)> {
+        let first = self
+            .masters
+            .all()
+            .iter()
+            .fold(MARKS_SIZE, |at, _| at + BLOCK_SIZE);
+        let offset = offset.checked_sub(first).filter(|offset| *offset < BLOCK_SIZE)?;
+        Some((self.clock.as_mut()?, offset))
     }
 
     fn read_marks(&self, offset: u64, data: &mut [u8]) {
@@ -300,6 +377,9 @@ impl Function {
         let end = shared.traffic().end();
         also(&mut self.host);
         self.masters.reset();
+        if let Some(clock) = &mut self.clock {
+            clock.reset();
+        }
         self.config.reset();
         lock(&self.smmu).reset(&mut self.host);
         drop(end);
@@ -320,22 +400,9 @@ impl Function {
     }
 }
 
-/// Bytes of BAR2.
-fn blocks_size(masters: &Masters) -> u64 {
-    let blocks: u64 = masters.all().iter().map(|_| BLOCK_SIZE).sum();
-    (MARKS_SIZE + blocks).next_power_of_two()
-}
-
-fn config_space(register_space: u64, masters: &Masters, host: &Host) -> ConfigSpace {
+fn config_space(register_space: u64, blocks_size: u64, host: &Host) -> ConfigSpace {
     let bar = |size: u64| u32::try_from(size).unwrap_or(1 << 31);
-    let bars = [
-        bar(register_space),
-        0,
-        bar(blocks_size(masters)),
-        0,
-        pci::MSIX_BAR_SIZE,
-        0,
-    ];
+    let bars = [bar(register_space), 0, bar(blocks_size), 0, pci::MSIX_BAR_SIZE, 0];
     let vectors = u16::try_from(host.shared().vectors().len()).unwrap_or(pci::MAX_VECTORS);
     ConfigSpace::new(bars, vectors)
 }

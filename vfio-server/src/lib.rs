@@ -22,6 +22,7 @@
 //! client meets a clean function. `docs/decisions/0002-vfio-user-gate.md` says why there is a gate.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod control;
 pub mod ctl;

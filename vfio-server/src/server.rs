@@ -216,7 +216,9 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
         let vectors = u16::try_from(vectors).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
         let seed = config.seed.wrapping_add(i);
         let host = Host::new(smmu.name.clone(), Arc::clone(&run), seed, vectors);
-        functions.push(Function::new(&smmu.model, smmu.plan(), host).map_err(error)?);
+        let mut function = Function::new(&smmu.model, smmu.plan(), host).map_err(error)?;
+        function.set_clock(smmu.clock);
+        functions.push(function);
     }
     Ok(functions)
 }

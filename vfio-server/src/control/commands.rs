@@ -12,6 +12,7 @@ use super::qmp::Error;
 use crate::host::Run;
 use crate::server::Device;
 
+mod clocks;
 mod delays;
 pub mod document;
 mod general;
@@ -64,6 +65,7 @@ pub static COMMANDS: &[&[Command]] = &[
     delays::COMMANDS,
     plan::COMMANDS,
     run::COMMANDS,
+    clocks::COMMANDS,
 ];
 
 /// Every command of the table.

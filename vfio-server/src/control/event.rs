@@ -39,6 +39,11 @@ pub const EVENTS: &[(&str, &str)] = &[
         "An SMMU was reset: `smmu`, `cause` (`client`: asked for over vfio-user; `disconnected`; `control`).",
     ),
     (
+        "CLOCK_VIOLATION",
+        "The registers of an SMMU were accessed while its clock controller kept the clock from it: `smmu`, `offset`, `write`, \
+         `count` (so far; the first, second, fourth and so on are told).",
+    ),
+    (
         "EVENTS_LOST",
         "Events were left out because this client, or the server, could not take them in time: `count`.",
     ),

@@ -72,6 +72,36 @@ fn accesses_stay_within_their_region() {
 }
 
 #[test]
+fn without_its_clock_the_smmu_is_not_there() {
+    const IDR1: u64 = 0x24;
+    const CTRL: u64 = MARKS_SIZE + 4;
+    const VIOLATIONS: u64 = MARKS_SIZE + 0x14;
+    let mut function = function();
+    let idr1 = read32(&mut function, region::REGISTERS, IDR1);
+    function.set_clock(Some(ClockConfig::default()));
+    assert_eq!(function.region_size(region::BLOCKS), Ok(8192));
+    // CB0_SCTLR: a write that does not arrive.
+    let sctlr = function.region_size(region::REGISTERS).unwrap() / 2;
+    function
+        .write(region::REGISTERS, sctlr, &1_u32.to_le_bytes())
+        .unwrap();
+    assert_eq!(read32(&mut function, region::REGISTERS, IDR1), u32::MAX);
+    assert_eq!(read32(&mut function, region::BLOCKS, VIOLATIONS), 2);
+    function
+        .write(region::BLOCKS, CTRL, &3_u32.to_le_bytes())
+        .unwrap();
+    assert_eq!(read32(&mut function, region::REGISTERS, IDR1), idr1);
+    assert_eq!(read32(&mut function, region::REGISTERS, sctlr) & 1, 0);
+    assert_eq!(read32(&mut function, region::BLOCKS, VIOLATIONS), 2);
+    // A reset of the machine takes the clock away again; a power cycle of the SMMU alone does not.
+    function.power_cycle();
+    assert_eq!(read32(&mut function, region::REGISTERS, IDR1), idr1);
+    function.reset();
+    assert_eq!(read32(&mut function, region::REGISTERS, IDR1), u32::MAX);
+    assert_eq!(read32(&mut function, region::BLOCKS, VIOLATIONS), 1);
+}
+
+#[test]
 fn the_registers_are_the_models() {
     let mut function = function();
     const IDR1: u64 = 0x24;

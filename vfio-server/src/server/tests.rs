@@ -13,6 +13,7 @@ fn config(directory: &Path, names: &[&str]) -> Config {
         model: smmu_emu::Config::default(),
         delay: Vec::new(),
         master: Vec::new(),
+        clock: None,
     });
     Config {
         smmu: smmu.collect(),
