@@ -11,13 +11,13 @@
 //!     let registers = Arc::new(Mutex::new(Registers::default()));
 //!     let (theirs, interrupt) = (Arc::clone(&registers), place.interrupt());
 //!     let doorbell = place.thread(move |port| {            // once for each ring, or for several at once
-//!         while let Some(job) = lock(&theirs).next() {     // its lock is not held during an access
-//!             match port.write(job.address, &job.data, job.access) {
-//!                 Err(Refusal::Gone(_)) => return,         // a reset: `Block::reset` has cleared the registers
-//!                 done => lock(&theirs).finish(done),
-//!             }
-//!             interrupt.raise();
+//!         let job = lock(&theirs).next.take();             // its lock is not held during an access
+//!         let Some(job) = job else { return };
+//!         match port.write(job.address, &job.data, job.access) {
+//!             Err(Refusal::Gone(_)) => return,             // a reset: `Block::reset` has cleared the registers
+//!             done => lock(&theirs).finish(job, done),     // unless a reset came after the access
 //!         }
+//!         interrupt.raise();
 //!     })?;
 //!     Ok(Box::new(MyBlock { registers, doorbell }))        // its `write` rings
 //! }
@@ -28,6 +28,7 @@
 //! | [`config`] | `[[smmu.master]]` |
 //! | [`kinds`] | from a kind to its engine |
 //! | [`port`] | the way of a thread to memory |
+//! | [`test_master`] | a master that does what it is told, for tests and to inject faults |
 //! | [`thread`] | threads that wait for a ring |
 //! | [`traffic`] | accesses under way, and what holds them up |
 
@@ -42,6 +43,7 @@ use crate::host::Shared;
 pub mod config;
 pub mod kinds;
 pub mod port;
+pub mod test_master;
 pub mod thread;
 pub mod traffic;
 
@@ -51,6 +53,9 @@ pub use thread::Doorbell;
 pub use traffic::Gone;
 
 use thread::Thread;
+
+#[cfg(test)]
+mod tests;
 
 /// Bytes of a register block, and of the page of marks before the first one.
 pub const BLOCK_SIZE: u64 = 4096;
@@ -134,6 +139,10 @@ impl Place {
     }
 
     /// Starts a thread with a port of its own, which calls `work` after the doorbell was rung.
+    ///
+    /// A call belongs to the period between two resets in which it begins: its port makes no access after the next reset,
+    /// also for what was asked for since. So a call does not take one job after the other from what a reset clears; rings
+    /// are kept, and the next call finds what this one leaves.
     ///
     /// # Errors
     /// There are no more threads.

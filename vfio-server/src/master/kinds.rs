@@ -3,19 +3,17 @@
 //! From a kind of master to its engine: the one place where an engine is plugged in.
 
 use super::config::Kind;
-use super::{Block, Place};
+use super::{Block, Place, test_master};
 
 /// Makes the engine of a kind.
 ///
 /// # Errors
 /// What is wrong, in words, and what to do.
 pub fn start(kind: &Kind, place: &mut Place) -> Result<Box<dyn Block>, String> {
-    let _ = place;
     match kind {
-        Kind::VirtioBlk(_)
-        | Kind::VirtioRng {}
-        | Kind::VirtioConsole(_)
-        | Kind::Pl330 {}
-        | Kind::TestMaster {} => Err(format!("`kind`: {} is not there yet", kind.name())),
+        Kind::TestMaster {} => test_master::start(place).map_err(|error| error.to_string()),
+        Kind::VirtioBlk(_) | Kind::VirtioRng {} | Kind::VirtioConsole(_) | Kind::Pl330 {} => {
+            Err(format!("`kind`: {} is not there yet", kind.name()))
+        }
     }
 }
