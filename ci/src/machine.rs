@@ -180,7 +180,8 @@ pub fn program(
         for smmu in &layout.smmus {
             let device = json!({
                 "driver": "vfio-user-pci",
-                "addr": format!("{}.0", smmu.slot),
+                // QEMU reads it as hexadecimal.
+                "addr": format!("{:x}.0", smmu.slot),
                 "socket": { "type": "unix", "path": sockets.join(format!("{}.sock", smmu.name)).to_string_lossy() },
                 "x-msg-timeout": ANSWER_MS,
             });

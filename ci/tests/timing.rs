@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a stock kernel sees of delays: its own log, with the times that it gives.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+/// SMMUs that answer at once, and as many with a synchronisation that takes [`BUSY_US`].
+const EACH: usize = 5;
+const BUSY_US: u32 = 50_000;
+/// More than arm-smmu waits for: a second.
+const DEAD_US: u32 = 1_200_000;
+
+/// SMMUs that probe one after the other when their clock arrives, each with a client.
+fn recipe() -> String {
+    let mut text = r#"
+name = "busy"
+summary = "synchronisations that take their time"
+expect = "no-hit"
+modules = ["fixed"]
+quiet = true
+
+[board]
+[[board.supplier]]
+name = "vdd"
+kind = "regulator-fixed"
+[[board.supplier]]
+name = "clock"
+kind = "gated-fixed-clock"
+supply = "vdd"
+"#
+    .to_owned();
+    for n in 0..=2 * EACH {
+        write!(
+            text,
+            r#"
+[[board.smmu]]
+name = "s{n}"
+clock = "clock"
+[[board.client]]
+name = "c{n}"
+kind = "plain"
+iommus = [{{ smmu = "s{n}", stream_ids = [1] }}]
+[[smmu]]
+name = "s{n}"
+model = {{ preset = "mmu-500", context_banks = 2, stream_match_groups = 4 }}
+"#
+        )
+        .unwrap();
+        // The driver's reset makes one global synchronisation.
+        if let Some(us) = delay(n) {
+            let rule = format!("[[smmu.delay]]\nsite = \"global-sync\"\ntime_us = {us}\ntimes = 1\n");
+            text.push_str(&rule);
+        }
+    }
+    write!(
+        text,
+        r#"
+[[step]]
+note = "what another CPU does meanwhile"
+shell = """
+( while :; do read up idle </proc/uptime; echo $up; done >/tmp/ticks ) &
+echo $! >/tmp/ticker
+"""
+[[step]]
+load = "fixed"
+[[step]]
+wait_path = "/sys/bus/platform/devices/${{c{last}}}/iommu_group"
+[[step]]
+shell = """
+kill $(cat /tmp/ticker)
+awk '{{ d = $1 - last; if (NR > 1 && d > most) most = d; last = $1 }} END {{ print "longest gap", most }}' /tmp/ticks
+"""
+"#,
+        last = 2 * EACH
+    )
+    .unwrap();
+    text
+}
+
+fn delay(n: usize) -> Option<u32> {
+    match n {
+        n if n == 2 * EACH => Some(DEAD_US),
+        n if n.is_multiple_of(2) => None,
+        _ => Some(BUSY_US),
+    }
+}
+
+/// Seconds since the kernel's start at which it printed a line with these words.
+fn printed(console: &str, words: &str) -> f64 {
+    let line = console.lines().find(|line| line.contains(words));
+    let line = line.unwrap_or_else(|| panic!("no {words:?} on the console:\n{console}"));
+    let time = line.trim_start_matches('[').split(']').next().unwrap();
+    time.trim().parse().unwrap()
+}
+
+/// A busy status keeps the driver waiting, and no one else.
+#[test]
+fn guest_with_busy_synchronisations() {
+    let dirs = tempfile::tempdir().unwrap();
+    let path = dirs.path().join("busy.toml");
+    std::fs::write(&path, recipe()).unwrap();
+    let results = dirs.path().join("results");
+    let output = Command::new(env!("CARGO_BIN_EXE_boot-stress"))
+        .args(["reproduce", "--boots", "1", "--keep-logs", "all", "--recipe"])
+        .arg(&path)
+        .arg("--results")
+        .arg(&results)
+        .output()
+        .unwrap();
+    let console = std::fs::read(results.join("boot-001.log")).unwrap_or_default();
+    let console = String::from_utf8_lossy(&console).into_owned();
+    keep(&console);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut times = [Vec::new(), Vec::new()];
+    for n in 0..2 * EACH {
+        let begins = printed(
+            &console,
+            &format!("{:x}.iommu: probing hardware", 0x3000_0000 + 0x100_0000 * n),
+        );
+        let ends = printed(&console, &format!("device-c{n}: Adding to iommu group"));
+        let took = (ends - begins) * 1e3;
+        times[usize::from(delay(n).is_some())].push(took);
+    }
+    let [at_once, busy] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times
+    });
+    println!("from probing to the group, in ms: at once {at_once:.1?}, busy for 50 ms {busy:.1?}");
+    println!("medians differ by {:.1} ms", busy[EACH / 2] - at_once[EACH / 2]);
+    // How much more it is than at once shows on an idle machine only: docs/performance.md.
+    assert!(busy.iter().all(|&ms| ms >= f64::from(BUSY_US) / 1e3), "{busy:?}");
+
+    let last = format!("{:x}.iommu", 0x3000_0000 + 0x100_0000 * 2 * EACH);
+    let begins = printed(&console, &format!("{last}: probing hardware"));
+    let gives_up = printed(&console, &format!("{last}: TLB sync timed out"));
+    assert!(
+        (1.0..1.2 * 5.0).contains(&(gives_up - begins)),
+        "{}",
+        gives_up - begins
+    );
+    let gap = console
+        .lines()
+        .find_map(|line| Some(line.split_once("longest gap ")?.1));
+    let gap: f64 = gap.expect("a longest gap").trim().parse().unwrap();
+    assert!(
+        gap < 1.0,
+        "another CPU stood still for {gap} s while the driver waited for a second"
+    );
+}
+
+/// For people, if the test fails.
+fn keep(console: &str) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("busy.log");
+    std::fs::write(&path, console).unwrap();
+    println!("console: {}", path.display());
+}
