@@ -2,6 +2,7 @@
 
 //! Whole-process tests: protocol, driver replay, guest boots, QEMU's MMU as an oracle.
 
+pub mod driver;
 pub mod oracle;
 pub mod qmp;
 pub mod raw;

@@ -16,6 +16,7 @@ mod clocks;
 mod delays;
 pub mod document;
 mod general;
+mod masters;
 mod plan;
 mod registers;
 mod run;
@@ -66,6 +67,7 @@ pub static COMMANDS: &[&[Command]] = &[
     plan::COMMANDS,
     run::COMMANDS,
     clocks::COMMANDS,
+    masters::COMMANDS,
 ];
 
 /// Every command of the table.
