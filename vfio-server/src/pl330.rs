@@ -33,3 +33,5 @@ mod transfer;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

@@ -166,6 +166,7 @@ impl Channel {
                     break;
                 }
                 Outcome::Wait(status) => {
+                    turn.instructions += u32::from(self.status != status);
                     self.status = status;
                     break;
                 }

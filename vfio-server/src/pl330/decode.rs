@@ -101,7 +101,7 @@ pub enum Instruction {
 pub type Bytes = [u8; MAX_LENGTH];
 
 /// What an opcode is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Opcode {
     /// The manual's name.
     pub name: &'static str,

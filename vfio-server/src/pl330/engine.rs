@@ -91,6 +91,12 @@ impl Engine {
         }
     }
 
+    /// Bytes of the MFIFO in use.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.channels.iter().map(|channel| channel.transfer.held()).sum()
+    }
+
     /// Writes `WD.wd_irq_only`.
     pub fn set_lock_up_only_interrupts(&mut self, only: bool) {
         self.lock_up_only_interrupts = only;
@@ -193,7 +199,7 @@ impl Engine {
         let mut activity = Activity::default();
         let mut progress = self.wake(events);
         let mut starved = 0;
-        let mut held: usize = self.channels.iter().map(|channel| channel.transfer.held()).sum();
+        let mut held = self.held();
         for channel in &mut self.channels {
             let others = held - channel.transfer.held();
             let faulting = channel.status == Status::Faulting;
