@@ -2,7 +2,7 @@
 
 //! What the controller is a master of: a bus of 32-bit addresses.
 
-use smmu_emu::BusError;
+pub use smmu_emu::BusError;
 
 /// `AxPROT` of an access.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,7 @@
 
 //! The instruction cache of a thread: what it fetched, until it stops.
 
-use smmu_emu::BusError;
-
-use super::bus::Bus;
+use super::bus::{Bus, BusError};
 
 /// log2 of the bytes of a line.
 pub(super) const LINE_LOG2: u8 = 5;

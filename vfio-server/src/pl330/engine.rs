@@ -33,6 +33,8 @@ pub struct Activity {
     pub runnable: bool,
     /// Data was moved.
     pub moved: bool,
+    /// A program executed all the instructions of its turn, and nobody moved data.
+    pub spinning: bool,
     /// `irq_abort`: a thread faulted, or a lock-up was found.
     pub abort: bool,
 }
@@ -213,6 +215,7 @@ impl Engine {
             held = others + channel.transfer.held();
             activity.moved |= channel.transfer.take_moved();
             activity.abort |= channel.status == Status::Faulting && !faulting;
+            activity.spinning |= turn.instructions == channel::QUANTUM;
             progress |= turn.instructions > 0;
             starved += usize::from(turn.starved);
         }
@@ -223,6 +226,7 @@ impl Engine {
             activity.abort = true;
         }
         activity.runnable = progress;
+        activity.spinning &= !activity.moved;
         activity
     }
 

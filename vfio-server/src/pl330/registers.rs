@@ -52,6 +52,11 @@ impl Registers {
         }
     }
 
+    /// Puts the block into its state after reset.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.config.clone());
+    }
+
     /// `WD.wd_irq_only`.
     #[must_use]
     pub fn lock_up_only_interrupts(&self) -> bool {

@@ -9,9 +9,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use smmu_emu::BusError;
-
-use super::bus::{Bus, Protection};
+use super::bus::{Bus, BusError, Protection};
 use super::config::Config;
 use super::decode::Instruction;
 use super::engine::{Activity, Engine};

@@ -232,7 +232,7 @@ fn a_loop_for_ever_gives_way_and_can_be_killed() {
     machine.go(1, &[0x18, 0x28, 0x01]);
     for _ in 0..100 {
         let activity = machine.slice();
-        assert!(activity.runnable && !activity.moved);
+        assert!(activity.runnable && activity.spinning && !activity.moved);
     }
     machine.go(0, &memcpy(SOURCE, TARGET, 0x1000, 4, 0, false));
     machine.slice();
