@@ -9,7 +9,7 @@
 //! | [`decode`] | instructions from bytes |
 //! | [`events`] | events and interrupts |
 //! | [`requests`] | the request lines of peripherals |
-//! | `transfer` | the data of a channel between its loads and stores; fewer, larger bus accesses |
+//! | `transfer`, `fifo` | the data of a channel between its loads and stores; fewer, larger bus accesses |
 //! | `cache` | the instruction cache |
 //! | [`channel`], `execute` | a DMA channel thread, and what each instruction does to it |
 //! | [`engine`] | the manager and the channels, run in bounded slices |
@@ -28,6 +28,7 @@ pub mod device;
 pub mod engine;
 pub mod events;
 mod execute;
+mod fifo;
 pub mod registers;
 pub mod requests;
 pub mod spec;

@@ -62,7 +62,7 @@ fuzz_target!(|bytes: &[u8]| {
         *to = *from;
     }
     let (mut engine, mut registers) = (Engine::new(config.clone()), Registers::new(config.clone()));
-    for slice in 0..8_u32 {
+    for slice in 0..4_u32 {
         // DMAGO of a channel, 64 bytes of program each; then whatever the input says.
         let go = [0x00a2_0000 | slice << 24, slice * 64];
         let at = 512 + slice as usize * 8;

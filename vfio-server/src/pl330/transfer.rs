@@ -13,10 +13,10 @@
 //!   are done.
 //! - Beats of a fixed address stay accesses of their own.
 
-use std::collections::VecDeque;
 use std::mem;
 
 use super::bus::{Bus, Protection};
+use super::fifo::Fifo;
 use super::spec::Faults;
 
 /// What no access crosses, in bytes.
@@ -114,7 +114,7 @@ impl Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transfer {
     /// What was loaded and is not stored.
-    fifo: VecDeque<u8>,
+    fifo: Fifo,
     load: Run,
     store: Run,
     /// An access was made since it was last asked.
@@ -157,11 +157,8 @@ impl Transfer {
         for (address, length) in burst.accesses() {
             self.read(bus, address, length, burst.protection)?;
         }
-        if let Some(loaded) = self.fifo.make_contiguous().get_mut(before..) {
-            loaded
-                .chunks_exact_mut(burst.swap as usize)
-                .for_each(<[u8]>::reverse);
-        }
+        let units = self.fifo.after(before).chunks_exact_mut(burst.swap as usize);
+        units.for_each(<[u8]>::reverse);
         Ok(())
     }
 
@@ -236,33 +233,32 @@ impl Transfer {
         length: u32,
         protection: Protection,
     ) -> Result<(), Faults> {
-        let mut page = [0; PAGE as usize];
-        let data = &mut page[..length.min(PAGE) as usize];
         self.moved = true;
-        bus.read(address, data, protection)
-            .map_err(|_| Faults::DATA_READ_ERR)?;
-        self.fifo.extend(&*data);
-        Ok(())
+        let data = self.fifo.grow(length as usize);
+        bus.read(address, data, protection).map_err(|_| {
+            self.fifo.shrink(length as usize);
+            Faults::DATA_READ_ERR
+        })
     }
 
     /// Stores, or as much of it as there is data for.
     fn write(&mut self, bus: &mut impl Bus, run: &Run) -> Result<(), Faults> {
-        let mut page = [0; PAGE as usize];
-        let mut length = run.length.min(PAGE) as usize;
-        if !run.zero {
-            length = length.min(self.fifo.len());
-            let (front, back) = self.fifo.as_slices();
-            let front = &front[..length.min(front.len())];
-            page[..front.len()].copy_from_slice(front);
-            page[front.len()..length].copy_from_slice(&back[..length - front.len()]);
-            self.fifo.drain(..length);
-        }
-        if length == 0 {
+        static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
+        let length = run.length as usize;
+        let data = if run.zero {
+            ZEROS.get(..length).unwrap_or(&ZEROS)
+        } else {
+            self.fifo.front(length)
+        };
+        if data.is_empty() {
             return Ok(());
         }
         self.moved = true;
-        bus.write(run.address, &page[..length], run.protection)
-            .map_err(|_| Faults::DATA_WRITE_ERR)
+        let result = bus.write(run.address, data, run.protection);
+        if !run.zero {
+            self.fifo.consume(length);
+        }
+        result.map_err(|_| Faults::DATA_WRITE_ERR)
     }
 }
 

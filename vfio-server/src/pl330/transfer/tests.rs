@@ -208,6 +208,6 @@ proptest! {
         }
         transfer.drain(&mut ram).expect("RAM");
         prop_assert!(ram.bytes == bytes);
-        prop_assert!(transfer.fifo == fifo);
+        prop_assert!(transfer.fifo.front(usize::MAX) == fifo.make_contiguous());
     }
 }
