@@ -81,7 +81,7 @@ impl Burst {
     }
 }
 
-/// An access that is queued. None has a length of 0.
+/// An access that is queued; none if its length is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Run {
     address: u32,
