@@ -14,6 +14,7 @@
 //! | [`function`] | the PCI function: where requests meet the model |
 //! | [`pci`], [`msix`], [`memory`] | its configuration space, interrupts, guest memory |
 //! | [`master`] | masters of DMA behind the SMMU: their registers, threads, and way to memory |
+//! | [`pl330`] | the DMA controller PL330 |
 //! | [`host`] | the model's surroundings: clock, chance, marks |
 //! | [`control`], [`ctl`] | the control socket: its server, its client |
 //! | [`trace`] | the access trace and its format |
@@ -34,6 +35,7 @@ pub mod master;
 pub mod memory;
 pub mod msix;
 pub mod pci;
+pub mod pl330;
 pub mod request;
 pub mod server;
 pub mod socket;

@@ -4,6 +4,7 @@
 
 use super::config::Kind;
 use super::{Block, Place, test_master};
+use crate::pl330;
 
 /// Makes the engine of a kind.
 ///
@@ -11,8 +12,9 @@ use super::{Block, Place, test_master};
 /// What is wrong, in words, and what to do.
 pub fn start(kind: &Kind, place: &mut Place) -> Result<Box<dyn Block>, String> {
     match kind {
+        Kind::Pl330 {} => pl330::device::start(place).map_err(|error| error.to_string()),
         Kind::TestMaster {} => test_master::start(place).map_err(|error| error.to_string()),
-        Kind::VirtioBlk(_) | Kind::VirtioRng {} | Kind::VirtioConsole(_) | Kind::Pl330 {} => {
+        Kind::VirtioBlk(_) | Kind::VirtioRng {} | Kind::VirtioConsole(_) => {
             Err(format!("`kind`: {} is not there yet", kind.name()))
         }
     }
