@@ -9,6 +9,7 @@
 //! | [`ring`] | one queue and what serves it: a batch of chains, run on a DMA thread |
 //! | [`buffers`] | the buffers of one chain |
 //! | [`blk`], [`rng`], [`console`] | the devices |
+//! | [`engine`] | the devices as masters: threads, interrupts |
 //! | [`complaint`] | messages that a guest cannot flood the log with |
 //!
 //! The register side and the DMA threads share two things: a queue with what serves it, in a mutex that a thread holds
@@ -26,6 +27,7 @@ pub mod blk;
 pub mod buffers;
 pub mod complaint;
 pub mod console;
+pub mod engine;
 pub mod mmio;
 pub mod registers;
 pub mod ring;

@@ -4,6 +4,7 @@
 
 use super::config::Kind;
 use super::{Block, Place, test_master};
+use crate::virtio::engine;
 
 /// Makes the engine of a kind.
 ///
@@ -12,8 +13,9 @@ use super::{Block, Place, test_master};
 pub fn start(kind: &Kind, place: &mut Place) -> Result<Box<dyn Block>, String> {
     match kind {
         Kind::TestMaster {} => test_master::start(place).map_err(|error| error.to_string()),
-        Kind::VirtioBlk(_) | Kind::VirtioRng {} | Kind::VirtioConsole(_) | Kind::Pl330 {} => {
-            Err(format!("`kind`: {} is not there yet", kind.name()))
-        }
+        Kind::VirtioBlk(disk) => engine::start_blk(disk, place),
+        Kind::VirtioRng {} => engine::start_rng(place),
+        Kind::VirtioConsole(console) => engine::start_console(console, place),
+        Kind::Pl330 {} => Err(format!("`kind`: {} is not there yet", kind.name())),
     }
 }
