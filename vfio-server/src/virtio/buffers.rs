@@ -6,9 +6,6 @@ use thiserror::Error;
 use virtio_queue::DescriptorChain;
 use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryError, Permissions};
 
-#[cfg(test)]
-mod tests;
-
 /// The most descriptors of a chain, an indirect table's included. A driver makes no chain longer than the queue
 /// (virtio 1.2 §2.7.5.3.1), and no queue here is longer.
 pub const MAX_DESCRIPTORS: usize = 256;

@@ -179,6 +179,12 @@ impl<H: Handler> Ring<H> {
         self.queue.max_size()
     }
 
+    /// What serves it.
+    #[cfg(test)]
+    pub(super) fn handler(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
     /// Makes the queue ready.
     ///
     /// # Errors
