@@ -122,6 +122,10 @@ impl<H: Handler> Worker<H> {
                     let completion = H::work(job);
                     lock(&self.ring).finish(ticket, completion);
                 }
+                Next::Retry(pause) => {
+                    std::thread::sleep(pause);
+                    port.check()?;
+                }
                 // The port has waited, and the access was terminated.
                 Next::Stalled => {
                     let problem = lock(&self.ring).terminated(&self.state);

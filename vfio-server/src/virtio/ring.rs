@@ -5,8 +5,12 @@
 //! A DMA thread runs [`Ring::run`] again and again, each time with a new view of memory, so that no batch is long. All that
 //! has to outlast a batch is in the ring: if an access stalls, the batch ends, and the next one does the same chain again
 //! from its start. What is not to be done twice is done between two batches, as a job ([`Step::Later`]).
+//!
+//! As long as a context bank holds a fault, it terminates whatever else comes (SCTLR.HUPCF = 0, as Linux has it): a device
+//! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use thiserror::Error;
 use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
@@ -22,6 +26,10 @@ mod tests;
 const BATCH: usize = 16;
 /// A batch ends after the chain that makes it this long, in bytes.
 const BATCH_BYTES: u64 = 256 << 10;
+/// How often a batch is begun again that cannot reach the rings; the time between doubles up to [`LONGEST_PAUSE`]. Together
+/// they are more than a second: long enough for a driver to handle the fault of another access.
+const RETRIES: u32 = 12;
+const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
 /// Why a device cannot go on with a queue.
 #[derive(Debug, Error)]
@@ -47,6 +55,17 @@ pub enum Problem {
     /// A chain lacks what the device needs to answer.
     #[error("a descriptor chain {0}")]
     Unanswerable(&'static str),
+}
+
+impl Problem {
+    /// Whether it may be the bus that failed, for a while.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Ring(_, error) => matches!(error, virtio_queue::Error::GuestMemory(_)),
+            Self::Available(_) | Self::Memory(_) | Self::Chain(ChainError::Broken) => true,
+            Self::Head(..) | Self::Chain(_) | Self::Terminated | Self::Unanswerable(_) => false,
+        }
+    }
 }
 
 /// A chain that is done.
@@ -106,6 +125,8 @@ pub enum Next<J> {
     Work(Ticket, J),
     /// An access has stalled. If it goes on, the same batch again; if it was terminated, [`Ring::terminated`].
     Stalled,
+    /// Another batch after a while: the rings cannot be reached.
+    Retry(Duration),
     /// The device needs a reset.
     Broken(Problem),
 }
@@ -152,6 +173,8 @@ pub struct Ring<H> {
     /// Whether what stalled last was about the buffers of a chain, rather than the rings.
     stalled_in_chain: bool,
     refuse_next: bool,
+    /// Batches since the last chain that could not reach the rings.
+    failures: u32,
     /// Changes whenever the queue is set up or reset.
     life: u64,
 }
@@ -169,6 +192,7 @@ impl<H: Handler> Ring<H> {
             pending: None,
             stalled_in_chain: false,
             refuse_next: false,
+            failures: 0,
             life: 0,
         })
     }
@@ -209,6 +233,7 @@ impl<H: Handler> Ring<H> {
         self.queue.reset();
         self.pending = None;
         self.refuse_next = false;
+        self.failures = 0;
         self.life += 1;
     }
 
@@ -224,6 +249,11 @@ impl<H: Handler> Ring<H> {
         let next = match self.batch(memory, state) {
             Ok(next) => next,
             Err(_) if memory.is_stalled() => Next::Stalled,
+            Err(problem) if problem.may_pass() && self.failures < RETRIES => {
+                let pause = Duration::from_millis(1 << self.failures).min(LONGEST_PAUSE);
+                self.failures += 1;
+                Next::Retry(pause)
+            }
             Err(problem) => Next::Broken(problem),
         };
         if let Next::Broken(_) = next {
@@ -254,6 +284,7 @@ impl<H: Handler> Ring<H> {
             let position = self.queue.next_avail();
             let Some(chain) = self.pop(memory)? else {
                 if self.is_drained(memory)? {
+                    self.failures = 0;
                     return Ok(Next::Wait);
                 }
                 continue;
@@ -265,12 +296,15 @@ impl<H: Handler> Ring<H> {
             } else {
                 self.handler.serve(memory, chain)
             };
-            if memory.is_stalled() {
+            if step.is_err() || memory.is_stalled() {
                 self.queue.set_next_avail(position);
+            }
+            if memory.is_stalled() {
                 return Ok(Next::Stalled);
             }
+            let step = step?;
             self.refuse_next = false;
-            match step? {
+            match step {
                 Step::Done(completion) => self.pending = Some((head, completion)),
                 Step::Later(job) => {
                     let life = self.life;
@@ -335,6 +369,7 @@ impl<H: Handler> Ring<H> {
             return Err(Problem::Ring(self.number, error));
         }
         self.pending = None;
+        self.failures = 0;
         Ok(completion.moved)
     }
 

@@ -2,12 +2,9 @@
 
 //! The driver's side for tests: rings in memory, parts of which can be made to fault or to stall.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use virtio_bindings::virtio_ring::{VRING_DESC_F_NEXT, VRING_DESC_F_WRITE};
 use vm_memory::guest_memory::GuestMemorySliceIterator;
 use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryMmap, Permissions};
 
@@ -22,8 +19,10 @@ pub const USED: u64 = 0x3000;
 /// Free for buffers.
 pub const BUFFERS: u64 = 0x1_0000;
 pub const SIZE: u16 = 16;
-pub const NEXT: u16 = VRING_DESC_F_NEXT as u16;
-pub const WRITE: u16 = VRING_DESC_F_WRITE as u16;
+/// Flags of a descriptor.
+pub const NEXT: u16 = 1;
+pub const WRITE: u16 = 2;
+pub const INDIRECT: u16 = 4;
 
 /// Memory as a stream sees it.
 #[derive(Debug)]
@@ -180,7 +179,7 @@ impl<H: Handler> Driver<H> {
             self.interrupts += u32::from(turn.interrupt);
             match turn.next {
                 Next::Wait => return End::Waits,
-                Next::Batch => {}
+                Next::Batch | Next::Retry(_) => {}
                 Next::Work(ticket, job) => {
                     self.jobs += 1;
                     let completion = H::work(job);

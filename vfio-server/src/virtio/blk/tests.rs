@@ -5,10 +5,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use virtio_bindings::virtio_ring::VRING_DESC_F_INDIRECT;
 
 use super::*;
-use crate::virtio::testing::{BUFFERS, DESCRIPTORS, Driver, End, NEXT, RAM, WRITE};
+use crate::virtio::testing::{BUFFERS, DESCRIPTORS, Driver, End, INDIRECT, NEXT, RAM, WRITE};
 
 const HEADER: u64 = BUFFERS;
 const STATUS: u64 = BUFFERS + 0x100;
@@ -122,10 +121,9 @@ fn a_request_of_many_parts_in_an_indirect_table() {
             .driver
             .descriptor(table, number, (address, length), flags | next, number + 1);
     }
-    let indirect = VRING_DESC_F_INDIRECT as u16;
     disks
         .driver
-        .descriptor(DESCRIPTORS, 3, (table, 16 * 6), indirect, 0);
+        .descriptor(DESCRIPTORS, 3, (table, 16 * 6), INDIRECT, 0);
     disks.driver.offer(3);
     assert_eq!(disks.driver.run(), End::Waits);
     assert_eq!(disks.driver.used(), Some((3, 1025)));
@@ -270,9 +268,9 @@ fn chains_that_cannot_be_answered_need_a_reset() {
             "an index beyond the table",
             &[(HEADER, 16, NEXT, 1), (DATA, 512, WRITE | NEXT, 16)],
         ),
-        ("a table of half a descriptor", &[(DATA, 24, 4, 0)]),
-        ("an empty table", &[(DATA, 0, 4, 0)]),
-        ("a table beyond memory", &[(RAM, 32, 4, 0)]),
+        ("a table of half a descriptor", &[(DATA, 24, INDIRECT, 0)]),
+        ("an empty table", &[(DATA, 0, INDIRECT, 0)]),
+        ("a table beyond memory", &[(RAM, 32, INDIRECT, 0)]),
         (
             "more than 4 GiB",
             &[
@@ -321,7 +319,7 @@ fn a_huge_table_ends() {
     }
     disks
         .driver
-        .descriptor(DESCRIPTORS, 0, (table, 0xffff * 16), 4, 0);
+        .descriptor(DESCRIPTORS, 0, (table, 0xffff * 16), INDIRECT, 0);
     disks.driver.offer(0);
     assert!(matches!(disks.driver.run(), End::Broken(problem) if problem.contains("loop")));
 }

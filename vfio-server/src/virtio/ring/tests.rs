@@ -110,7 +110,7 @@ fn rings_that_cannot_be_reached_need_a_reset() {
         assert_eq!((driver.needs_reset(), driver.state.interrupt() & 2), (true, 2));
     }
     let mut driver = driver(true);
-    for address in [RAM, u64::MAX & !15] {
+    for address in [RAM, !15] {
         let beyond = Setup {
             available: address,
             ..setup(true)
@@ -119,6 +119,40 @@ fn rings_that_cannot_be_reached_need_a_reset() {
         driver.state.reset();
         driver.state.set_status(0xf);
         assert!(matches!(driver.run(), End::Broken(_)));
+    }
+}
+
+#[test]
+fn rings_that_can_be_reached_again_are_enough() {
+    for hole in [
+        AVAILABLE + 2,
+        AVAILABLE + 4,
+        DESCRIPTORS,
+        BUFFERS,
+        USED + 2,
+        USED + 4,
+    ] {
+        let mut driver = driver(true);
+        driver.chain(&[(BUFFERS, 1)], &[]);
+        driver.put(BUFFERS, &[2]);
+        for _ in 0..3 {
+            driver.memory.hole.replace(hole..hole + 1);
+            let mut pauses = Duration::ZERO;
+            for _ in 0..RETRIES {
+                match driver.ring.run(&driver.memory, &driver.state).next {
+                    Next::Retry(pause) => pauses += pause,
+                    other => panic!("{hole:#x}: {other:?}"),
+                }
+            }
+            assert!(
+                pauses > Duration::from_secs(1) && pauses < Duration::from_secs(2),
+                "{pauses:?}"
+            );
+            driver.memory.hole.replace(0..0);
+            assert_eq!(driver.run(), End::Waits);
+            assert!(driver.used().is_some() && driver.used().is_none(), "{hole:#x}");
+            driver.chain(&[(BUFFERS, 1)], &[]);
+        }
     }
 }
 
