@@ -18,6 +18,7 @@
 //! | [`host`] | the model's surroundings: clock, chance, marks |
 //! | [`control`], [`ctl`] | the control socket: its server, its client |
 //! | [`trace`] | the access trace and its format |
+//! | [`virtio`] | virtio devices: transport, queues, disk, random numbers, console |
 //!
 //! Clients are hostile: nothing that one sends ends the process, memory and descriptors are bounded, and the next
 //! client meets a clean function. `docs/decisions/0002-vfio-user-gate.md` says why there is a gate.
@@ -41,4 +42,5 @@ pub mod server;
 pub mod socket;
 pub mod stream;
 pub mod trace;
+pub mod virtio;
 pub mod wire;

@@ -5,6 +5,7 @@
 use super::config::Kind;
 use super::{Block, Place, test_master};
 use crate::pl330;
+use crate::virtio::engine;
 
 /// Makes the engine of a kind.
 ///
@@ -14,8 +15,8 @@ pub fn start(kind: &Kind, place: &mut Place) -> Result<Box<dyn Block>, String> {
     match kind {
         Kind::Pl330 {} => pl330::device::start(place).map_err(|error| error.to_string()),
         Kind::TestMaster {} => test_master::start(place).map_err(|error| error.to_string()),
-        Kind::VirtioBlk(_) | Kind::VirtioRng {} | Kind::VirtioConsole(_) => {
-            Err(format!("`kind`: {} is not there yet", kind.name()))
-        }
+        Kind::VirtioBlk(disk) => engine::start_blk(disk, place),
+        Kind::VirtioRng {} => engine::start_rng(place),
+        Kind::VirtioConsole(console) => engine::start_console(console, place),
     }
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Virtio devices (virtio 1.2) behind the SMMU: every access that they make to memory is one of their stream.
+//!
+//! | module | is |
+//! | --- | --- |
+//! | [`registers`] | the registers of the virtio-mmio transport |
+//! | [`mmio`] | what accesses to them do |
+//! | [`ring`] | one queue and what serves it: a batch of chains, run on a DMA thread |
+//! | [`buffers`] | the buffers of one chain |
+//! | [`blk`], [`rng`], [`console`] | the devices |
+//! | [`engine`] | the devices as masters: threads, interrupts |
+//! | [`complaint`] | messages that a guest cannot flood the log with |
+//!
+//! The register side and the DMA threads share two things: a queue with what serves it, in a mutex that a thread holds
+//! during a batch, and the [`State`] of the device, which is atomic. Nothing that a guest puts into its rings ends more
+//! than its own device, which then asks for a reset (`DEVICE_NEEDS_RESET`, virtio 1.2 §2.1).
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use smmu_emu::View;
+use virtio_bindings::virtio_config::{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_NEEDS_RESET};
+use virtio_bindings::virtio_mmio::{VIRTIO_MMIO_INT_CONFIG, VIRTIO_MMIO_INT_VRING};
+use vm_memory::{GuestMemory, GuestMemoryBackend};
+
+pub mod blk;
+pub mod buffers;
+pub mod complaint;
+pub mod console;
+pub mod engine;
+pub mod mmio;
+pub mod registers;
+pub mod ring;
+pub mod rng;
+
+#[cfg(test)]
+mod testing;
+
+/// Guest memory as a device reaches it.
+pub trait Dma: GuestMemory {
+    /// Whether an access has stalled: what failed since has to be done again once software has decided.
+    fn is_stalled(&self) -> bool;
+}
+
+impl<M: GuestMemoryBackend + ?Sized> Dma for View<'_, M> {
+    fn is_stalled(&self) -> bool {
+        self.stalled().is_some()
+    }
+}
+
+/// What the registers and the threads of one device both change.
+#[derive(Debug, Default)]
+pub struct State {
+    status: AtomicU32,
+    interrupt: AtomicU32,
+}
+
+impl State {
+    /// `Status`.
+    #[must_use]
+    pub fn status(&self) -> u32 {
+        self.status.load(Ordering::Acquire)
+    }
+
+    /// `InterruptStatus`.
+    #[must_use]
+    pub fn interrupt(&self) -> u32 {
+        self.interrupt.load(Ordering::Acquire)
+    }
+
+    /// Whether the driver lets the device use its queues, and the device can.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.status() & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET) == VIRTIO_CONFIG_S_DRIVER_OK
+    }
+
+    /// A queue has used buffers. The caller sends an edge afterwards.
+    fn used_buffers(&self) {
+        self.interrupt.fetch_or(VIRTIO_MMIO_INT_VRING, Ordering::AcqRel);
+    }
+
+    /// The device cannot go on. Returns whether the driver has to be told by an edge: not before it runs.
+    fn needs_reset(&self) -> bool {
+        let before = self
+            .status
+            .fetch_or(VIRTIO_CONFIG_S_NEEDS_RESET, Ordering::AcqRel);
+        let tell = before & VIRTIO_CONFIG_S_DRIVER_OK != 0;
+        if tell {
+            self.interrupt.fetch_or(VIRTIO_MMIO_INT_CONFIG, Ordering::AcqRel);
+        }
+        tell
+    }
+
+    fn acknowledge(&self, bits: u32) {
+        self.interrupt.fetch_and(!bits, Ordering::AcqRel);
+    }
+
+    /// The driver writes `Status`: the device's own bit stays.
+    fn set_status(&self, status: u32) {
+        let keep = |old| Some((old & VIRTIO_CONFIG_S_NEEDS_RESET) | (status & !VIRTIO_CONFIG_S_NEEDS_RESET));
+        let _ = self
+            .status
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, keep);
+    }
+
+    fn reset(&self) {
+        self.status.store(0, Ordering::Release);
+        self.interrupt.store(0, Ordering::Release);
+    }
+}

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! One queue of a device, and what serves it.
+//!
+//! A DMA thread runs [`Ring::run`] again and again, each time with a new view of memory, so that no batch is long. All that
+//! has to outlast a batch is in the ring: if an access stalls, the batch ends, and the next one does the same chain again
+//! from its start. What is not to be done twice is done between two batches, as a job ([`Step::Later`]).
+//!
+//! As long as a context bank holds a fault, it terminates whatever else comes (SCTLR.HUPCF = 0, as Linux has it): a device
+//! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use thiserror::Error;
+use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
+
+use super::buffers::ChainError;
+use super::{Dma, State};
+
+#[cfg(test)]
+mod tests;
+
+/// The most chains of a batch.
+const BATCH: usize = 16;
+/// A batch ends after the chain that makes it this long, in bytes.
+const BATCH_BYTES: u64 = 256 << 10;
+/// How often a batch is begun again that cannot reach the rings; the time between doubles up to [`LONGEST_PAUSE`]. Together
+/// they are more than a second: long enough for a driver to handle the fault of another access.
+const RETRIES: u32 = 12;
+const LONGEST_PAUSE: Duration = Duration::from_millis(256);
+
+/// Why a device cannot go on with a queue.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// The rings.
+    #[error("queue {0}: {1}")]
+    Ring(u16, virtio_queue::Error),
+    /// The next entry of the available ring cannot be read.
+    #[error("queue {0}: the available ring cannot be read")]
+    Available(u16),
+    /// An entry of the available ring is none of the descriptor table.
+    #[error("queue {0}: descriptor {1} is beyond the table")]
+    Head(u16, u16),
+    /// A chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Buffers of a device that has no other way to say that it failed, or the status byte of one that has.
+    #[error("a buffer cannot be reached: {0}")]
+    Memory(#[from] GuestMemoryError),
+    /// The SMMU stalled an access, and software ended it.
+    #[error("software terminated a stalled access")]
+    Terminated,
+    /// A chain lacks what the device needs to answer.
+    #[error("a descriptor chain {0}")]
+    Unanswerable(&'static str),
+}
+
+impl Problem {
+    /// Whether it may be the bus that failed, for a while.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Ring(_, error) => matches!(error, virtio_queue::Error::GuestMemory(_)),
+            Self::Available(_) | Self::Memory(_) | Self::Chain(ChainError::Broken) => true,
+            Self::Head(..) | Self::Chain(_) | Self::Terminated | Self::Unanswerable(_) => false,
+        }
+    }
+}
+
+/// A chain that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Bytes that were written, for the used ring.
+    pub written: u32,
+    /// A byte that tells how it ended, and where it goes.
+    pub status: Option<(GuestAddress, u8)>,
+    /// How much was moved, for the length of a batch.
+    pub moved: u64,
+}
+
+/// What became of a chain.
+#[derive(Debug)]
+pub enum Step<J> {
+    /// It is done.
+    Done(Completion),
+    /// It is done after a job that makes no access.
+    Later(J),
+    /// It cannot be done now; somebody rings when it can.
+    NotYet,
+}
+
+/// What a device does with the chains of a queue.
+pub trait Handler: Send + std::fmt::Debug {
+    /// Something that is done while no view exists.
+    type Job: Send + std::fmt::Debug;
+
+    /// Carries a chain out. If an access stalls, it returns any error, and is called again.
+    ///
+    /// # Errors
+    /// [`Problem`]: the device needs a reset.
+    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Self::Job>, Problem>;
+
+    /// Answers a chain one of whose accesses stalled, and was terminated.
+    ///
+    /// # Errors
+    /// [`Problem`], also if there is no way to answer.
+    fn refuse<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Completion, Problem>;
+
+    /// Does a job.
+    fn work(job: Self::Job) -> Completion;
+
+    /// The state after power-on.
+    fn reset(&mut self) {}
+}
+
+/// What follows after a batch.
+#[derive(Debug)]
+pub enum Next<J> {
+    /// Nothing until the queue is notified.
+    Wait,
+    /// Another batch.
+    Batch,
+    /// A job, then [`Ring::finish`], then another batch.
+    Work(Ticket, J),
+    /// An access has stalled. If it goes on, the same batch again; if it was terminated, [`Ring::terminated`].
+    Stalled,
+    /// Another batch after a while: the rings cannot be reached.
+    Retry(Duration),
+    /// The device needs a reset.
+    Broken(Problem),
+}
+
+/// The chain that a job belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    head: u16,
+    life: u64,
+}
+
+/// What a batch did.
+#[derive(Debug)]
+pub struct Turn<J> {
+    /// The driver wants to know about used buffers.
+    pub interrupt: bool,
+    /// What follows.
+    pub next: Next<J>,
+}
+
+/// How a queue is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Number of entries.
+    pub size: u32,
+    /// Of the descriptor table.
+    pub descriptors: u64,
+    /// Of the available ring.
+    pub available: u64,
+    /// Of the used ring.
+    pub used: u64,
+    /// VIRTIO_RING_F_EVENT_IDX is negotiated.
+    pub event_idx: bool,
+}
+
+/// A queue and its handler.
+#[derive(Debug)]
+pub struct Ring<H> {
+    number: u16,
+    queue: Queue,
+    handler: H,
+    /// A chain that is done but not used.
+    pending: Option<(u16, Completion)>,
+    /// Whether what stalled last was about the buffers of a chain, rather than the rings.
+    stalled_in_chain: bool,
+    refuse_next: bool,
+    /// Batches since the last chain that could not reach the rings.
+    failures: u32,
+    /// Changes whenever the queue is set up or reset.
+    life: u64,
+}
+
+impl<H: Handler> Ring<H> {
+    /// Queue `number` of a device, of at most `size` entries.
+    ///
+    /// # Errors
+    /// The size is no power of two.
+    pub fn new(number: u16, size: u16, handler: H) -> Result<Self, virtio_queue::Error> {
+        Ok(Self {
+            number,
+            queue: Queue::new(size)?,
+            handler,
+            pending: None,
+            stalled_in_chain: false,
+            refuse_next: false,
+            failures: 0,
+            life: 0,
+        })
+    }
+
+    /// Its largest size.
+    #[must_use]
+    pub fn max_size(&self) -> u16 {
+        self.queue.max_size()
+    }
+
+    /// What serves it.
+    #[cfg(test)]
+    pub(super) fn handler(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
+    /// Makes the queue ready.
+    ///
+    /// # Errors
+    /// A size or an address that virtio does not allow; the queue is not ready then.
+    pub fn set_up(&mut self, setup: &Setup) -> Result<(), Problem> {
+        self.stop();
+        let queue = &mut self.queue;
+        u16::try_from(setup.size)
+            .map_err(|_| virtio_queue::Error::InvalidSize)
+            .and_then(|size| queue.try_set_size(size))
+            .and_then(|()| queue.try_set_desc_table_address(GuestAddress(setup.descriptors)))
+            .and_then(|()| queue.try_set_avail_ring_address(GuestAddress(setup.available)))
+            .and_then(|()| queue.try_set_used_ring_address(GuestAddress(setup.used)))
+            .map_err(|error| Problem::Ring(self.number, error))?;
+        queue.set_event_idx(setup.event_idx);
+        queue.set_ready(true);
+        Ok(())
+    }
+
+    /// Lets go of the queue.
+    pub fn stop(&mut self) {
+        self.queue.reset();
+        self.pending = None;
+        self.refuse_next = false;
+        self.failures = 0;
+        self.life += 1;
+    }
+
+    /// The state after power-on.
+    pub fn reset(&mut self) {
+        self.stop();
+        self.handler.reset();
+    }
+
+    /// Serves what is available, up to the length of a batch.
+    pub fn run<M: Dma>(&mut self, memory: &M, state: &State) -> Turn<H::Job> {
+        let used = self.queue.next_used();
+        let next = match self.batch(memory, state) {
+            Ok(next) => next,
+            Err(_) if memory.is_stalled() => Next::Stalled,
+            Err(problem) if problem.may_pass() && self.failures < RETRIES => {
+                let pause = Duration::from_millis(1 << self.failures).min(LONGEST_PAUSE);
+                self.failures += 1;
+                Next::Retry(pause)
+            }
+            Err(problem) => Next::Broken(problem),
+        };
+        if let Next::Broken(_) = next {
+            state.needs_reset();
+        }
+        let mut interrupt = matches!(next, Next::Broken(_));
+        if self.queue.next_used() != used {
+            // Once more too often does no harm.
+            if self.queue.needs_notification(memory).unwrap_or(true) {
+                state.used_buffers();
+                interrupt = true;
+            }
+        }
+        Turn { interrupt, next }
+    }
+
+    fn batch<M: Dma>(&mut self, memory: &M, state: &State) -> Result<Next<H::Job>, Problem> {
+        let mut moved = 0;
+        for _ in 0..BATCH {
+            if !self.queue.ready() || !state.runs() {
+                return Ok(Next::Wait);
+            }
+            self.stalled_in_chain = false;
+            moved += self.complete(memory)?;
+            if moved >= BATCH_BYTES {
+                break;
+            }
+            let position = self.queue.next_avail();
+            let Some(chain) = self.pop(memory)? else {
+                if self.is_drained(memory)? {
+                    self.failures = 0;
+                    return Ok(Next::Wait);
+                }
+                continue;
+            };
+            let head = chain.head_index();
+            self.stalled_in_chain = true;
+            let step = if self.refuse_next {
+                self.handler.refuse(memory, chain).map(Step::Done)
+            } else {
+                self.handler.serve(memory, chain)
+            };
+            if step.is_err() || memory.is_stalled() {
+                self.queue.set_next_avail(position);
+            }
+            if memory.is_stalled() {
+                return Ok(Next::Stalled);
+            }
+            let step = step?;
+            self.refuse_next = false;
+            match step {
+                Step::Done(completion) => self.pending = Some((head, completion)),
+                Step::Later(job) => {
+                    let life = self.life;
+                    return Ok(Next::Work(Ticket { head, life }, job));
+                }
+                Step::NotYet => {
+                    self.queue.set_next_avail(position);
+                    return Ok(Next::Wait);
+                }
+            }
+        }
+        self.stalled_in_chain = false;
+        self.complete(memory)?;
+        Ok(Next::Batch)
+    }
+
+    /// The next chain, if there is one.
+    fn pop<'m, M: Dma>(&mut self, memory: &'m M) -> Result<Option<DescriptorChain<&'m M>>, Problem> {
+        let (number, size, position) = (self.number, self.queue.size(), self.queue.next_avail());
+        let mut available = self
+            .queue
+            .iter(memory)
+            .map_err(|error| Problem::Ring(number, error))?;
+        if let Some(chain) = available.next() {
+            let head = chain.head_index();
+            return if head < size {
+                Ok(Some(chain))
+            } else {
+                Err(Problem::Head(number, head))
+            };
+        }
+        let end = self.queue.avail_idx(memory, Ordering::Relaxed);
+        match end {
+            Ok(end) if end.0 == position => Ok(None),
+            _ => Err(Problem::Available(number)),
+        }
+    }
+
+    /// Asks for a notification; false if there is another chain already.
+    fn is_drained<M: Dma>(&mut self, memory: &M) -> Result<bool, Problem> {
+        // Without this feature every notification comes: they are never turned off.
+        if !self.queue.event_idx_enabled() {
+            return Ok(true);
+        }
+        self.queue
+            .enable_notification(memory)
+            .map(|more| !more)
+            .map_err(|error| Problem::Ring(self.number, error))
+    }
+
+    /// Tells the driver about the chain that is done. Can be done again after an error.
+    fn complete<M: Dma>(&mut self, memory: &M) -> Result<u64, Problem> {
+        let Some((head, completion)) = self.pending else {
+            return Ok(0);
+        };
+        if let Some((address, status)) = completion.status {
+            memory.write_obj(status, address)?;
+        }
+        let position = self.queue.next_used();
+        if let Err(error) = self.queue.add_used(memory, head, completion.written) {
+            self.queue.set_next_used(position);
+            return Err(Problem::Ring(self.number, error));
+        }
+        self.pending = None;
+        self.failures = 0;
+        Ok(completion.moved)
+    }
+
+    /// A job is done.
+    pub fn finish(&mut self, ticket: Ticket, completion: Completion) {
+        // A reset may have come between.
+        if ticket.life == self.life {
+            self.pending = Some((ticket.head, completion));
+        }
+    }
+
+    /// The access that stalled will not be made. The next batch answers the chain with a failure; if that is not possible,
+    /// the device needs a reset, and this says why.
+    pub fn terminated(&mut self, state: &State) -> Option<Problem> {
+        let possible = self.stalled_in_chain && !self.refuse_next;
+        self.refuse_next = possible;
+        if possible || !self.queue.ready() {
+            return None;
+        }
+        state.needs_reset();
+        Some(Problem::Terminated)
+    }
+}

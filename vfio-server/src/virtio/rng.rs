@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! virtio-rng (virtio 1.2 §5.4): fills what the driver gives it with random bytes.
+//!
+//! They are of a generator with a seed, the same in every run: a guest that boots again boots alike. They are no secret.
+
+use virtio_queue::DescriptorChain;
+use vm_memory::{Bytes, GuestMemoryError, Permissions};
+
+use super::Dma;
+use super::buffers::{Buffers, each_slice};
+use super::mmio::Identity;
+use super::ring::{Completion, Handler, Problem, Step};
+
+#[cfg(test)]
+mod tests;
+
+/// VIRTIO_ID_RNG.
+const ID: u32 = 4;
+/// Entries of its queue.
+pub const QUEUE_SIZE: u16 = 64;
+/// The most bytes for one chain.
+const MOST: u64 = 64 << 10;
+
+/// What a driver sees of it.
+#[must_use]
+pub fn identity() -> Identity {
+    Identity {
+        device: ID,
+        features: 0,
+        config: Vec::new(),
+    }
+}
+
+/// The queue of a virtio-rng.
+#[derive(Debug)]
+pub struct Rng {
+    seed: u64,
+    random: fastrand::Rng,
+    buffers: Buffers,
+}
+
+impl Rng {
+    /// One that gives the bytes of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            random: fastrand::Rng::with_seed(seed),
+            buffers: Buffers::default(),
+        }
+    }
+}
+
+impl Handler for Rng {
+    type Job = std::convert::Infallible;
+
+    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Self::Job>, Problem> {
+        self.buffers.gather(chain)?;
+        // Kept only when all is written, so that it is the same after a stall.
+        let mut random = self.random.clone();
+        let mut left = MOST;
+        let mut piece = [0; 256];
+        each_slice(memory, &self.buffers.writable, Permissions::Write, |slice| {
+            let mut done = 0;
+            while done < slice.len() && left > 0 {
+                let size = piece
+                    .len()
+                    .min(slice.len() - done)
+                    .min(usize::try_from(left).unwrap_or(usize::MAX));
+                let part = piece.get_mut(..size).unwrap_or_default();
+                random.fill(part);
+                slice.write_slice(part, done).map_err(GuestMemoryError::from)?;
+                done += size;
+                left -= size as u64;
+            }
+            Ok::<_, GuestMemoryError>(())
+        })?;
+        self.random = random;
+        Ok(Step::Done(Completion {
+            written: u32::try_from(MOST - left).unwrap_or(0),
+            status: None,
+            moved: MOST - left,
+        }))
+    }
+
+    fn refuse<M: Dma>(&mut self, _: &M, _: DescriptorChain<&M>) -> Result<Completion, Problem> {
+        Err(Problem::Terminated)
+    }
+
+    fn work(job: Self::Job) -> Completion {
+        match job {}
+    }
+
+    fn reset(&mut self) {
+        self.random = fastrand::Rng::with_seed(self.seed);
+    }
+}
