@@ -104,6 +104,7 @@ impl Files {
             init: &init,
             kernel_modules: guest.modules.as_deref(),
             modules: &recipe.modules,
+            tools: &[],
             files: &[],
         })?;
         Ok(Self {

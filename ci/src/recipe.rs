@@ -215,6 +215,7 @@ fn shapes(smmus: &[SmmuModel]) -> Vec<SmmuShape> {
         register_space: smmu.model.register_space(),
         // One line per bank and the global one; a count that does not fit has no room for interrupts either.
         context_banks: u8::try_from(smmu.model.interrupt_lines().len().saturating_sub(1)).unwrap_or(u8::MAX),
+        masters: Vec::new(),
     };
     smmus.iter().map(shape).collect()
 }

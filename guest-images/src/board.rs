@@ -144,6 +144,41 @@ pub enum ClientKind {
     Bus,
     /// A platform device that no driver claims: there from boot, or added by the `bus` that is its parent.
     Plain,
+    /// A disk; the master of this name in the SMMU's function. Driver `virtio-mmio`, then `virtio_blk` on the virtio bus.
+    VirtioBlk,
+    /// A source of random numbers; the master of this name. Driver `virtio-mmio`, then `virtio_rng`.
+    VirtioRng,
+    /// A console; the master of this name. Driver `virtio-mmio`, then `virtio_console`.
+    VirtioConsole,
+    /// Arm's DMA controller; the master of this name. Driver `dma-pl330` on the AMBA bus.
+    Pl330,
+    /// Registers that make the DMA they are told to; the master of this name. No driver claims it, the guest's steps write to it.
+    TestMaster,
+}
+
+impl ClientKind {
+    /// As a recipe writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VirtioMmio => "virtio-mmio",
+            Self::Sp805 => "sp805",
+            Self::Bus => "bus",
+            Self::Plain => "plain",
+            Self::VirtioBlk => "virtio-blk",
+            Self::VirtioRng => "virtio-rng",
+            Self::VirtioConsole => "virtio-console",
+            Self::Pl330 => "pl330",
+            Self::TestMaster => "test-master",
+        }
+    }
+
+    /// Whether the device is a master of an SMMU's function, and not one of QEMU's or none at all.
+    pub fn is_master(self) -> bool {
+        match self {
+            Self::VirtioMmio | Self::Sp805 | Self::Bus | Self::Plain => false,
+            Self::VirtioBlk | Self::VirtioRng | Self::VirtioConsole | Self::Pl330 | Self::TestMaster => true,
+        }
+    }
 }
 
 /// A device behind SMMUs.

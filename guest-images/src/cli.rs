@@ -151,6 +151,7 @@ fn chosen<'a>(lock: &'a Lock, all: bool, names: &[String]) -> anyhow::Result<Vec
     if all {
         let mut sets = vec![lock.qemu()?, lock.busybox()?];
         sets.extend(lock.kernels());
+        sets.extend(lock.all_tools());
         return Ok(sets);
     }
     if names.is_empty() {

@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vm_fdt::{FdtWriter, FdtWriterNode};
+use vm_fdt::FdtWriter;
 
-use crate::board::{Board, BoardError, Client, ClientKind, ReservedRegion, Supplier, SupplierKind};
-use crate::layout::{self, ClientLayout, Layout, SmmuLayout};
+use crate::board::{Board, BoardError, ReservedRegion, Supplier, SupplierKind};
+use crate::layout::{self, Layout, SmmuLayout};
 
+mod client;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +25,6 @@ const GIC_PHANDLE: u32 = 1;
 const APB_CLOCK_PHANDLE: u32 = 2;
 const GPIO_PHANDLE: u32 = 3;
 const FIRST_FREE_PHANDLE: u32 = 4;
-
-/// Peripheral ID of the SP805 watchdog; with it in the tree the AMBA bus does not read the ID registers.
-const SP805_PERIPHERAL_ID: u32 = 0x0014_1805;
 
 /// Flattened device tree of the board.
 ///
@@ -81,6 +79,11 @@ fn phandles(board: &Board) -> BTreeMap<String, u32> {
         .chain(regions)
         .zip(FIRST_FREE_PHANDLE..)
         .collect()
+}
+
+/// The specifier of an edge-triggered SPI.
+fn spi(intid: u32) -> [u32; 3] {
+    [GIC_SPI, intid.saturating_sub(layout::FIRST_SPI), EDGE_RISING]
 }
 
 fn cells(value: u64) -> [u32; 2] {
@@ -306,11 +309,8 @@ impl Tree<'_> {
         reg(fdt, &[(at.registers, at.register_space)])?;
         fdt.property_u32("#iommu-cells", 1)?;
         fdt.property_u32("#global-interrupts", 1)?;
-        let spi = |intid: &u32| [GIC_SPI, intid.saturating_sub(32), EDGE_RISING];
-        fdt.property_array_u32(
-            "interrupts",
-            &at.intids.iter().flat_map(spi).collect::<Vec<u32>>(),
-        )?;
+        let interrupts: Vec<u32> = at.intids.iter().copied().flat_map(spi).collect();
+        fdt.property_array_u32("interrupts", &interrupts)?;
         if smmu.coherent {
             fdt.property_null("dma-coherent")?;
         }
@@ -321,58 +321,5 @@ impl Tree<'_> {
         fdt.property_phandle(self.phandle(&smmu.name)?)?;
         fdt.end_node(node)?;
         Ok(())
-    }
-
-    /// Writes a client and leaves its node open for children.
-    fn client(
-        &self,
-        fdt: &mut FdtWriter,
-        client: &Client,
-        at: &ClientLayout,
-    ) -> Result<FdtWriterNode, TreeError> {
-        let registers = at.registers.unwrap_or(0);
-        let name = match client.kind {
-            ClientKind::VirtioMmio => format!("virtio_mmio@{registers:x}"),
-            ClientKind::Sp805 => format!("watchdog@{registers:x}"),
-            ClientKind::Bus => format!("bus-{}", client.name),
-            ClientKind::Plain => format!("device-{}", client.name),
-        };
-        let node = fdt.begin_node(&name)?;
-        match client.kind {
-            ClientKind::VirtioMmio => {
-                fdt.property_string("compatible", "virtio,mmio")?;
-                reg(fdt, &[(registers, layout::VIRTIO_MMIO_STRIDE)])?;
-                let spi = layout::VIRTIO_MMIO_SPI + u32::from(at.virtio_slot.unwrap_or(0));
-                fdt.property_array_u32("interrupts", &[GIC_SPI, spi, EDGE_RISING])?;
-                fdt.property_null("dma-coherent")?;
-            }
-            ClientKind::Sp805 => {
-                strings(fdt, "compatible", &["arm,sp805", "arm,primecell"])?;
-                reg(fdt, &[(registers, 0x1000)])?;
-                fdt.property_array_u32("clocks", &[APB_CLOCK_PHANDLE, APB_CLOCK_PHANDLE])?;
-                strings(fdt, "clock-names", &["wdog_clk", "apb_pclk"])?;
-                fdt.property_u32("arm,primecell-periphid", SP805_PERIPHERAL_ID)?;
-            }
-            ClientKind::Bus => {
-                fdt.property_string("compatible", "rockchip,rk3399-dwc3")?;
-                fdt.property_u32("#address-cells", 2)?;
-                fdt.property_u32("#size-cells", 2)?;
-                fdt.property_null("ranges")?;
-            }
-            ClientKind::Plain => fdt.property_string("compatible", "smmu-emu,plain")?,
-        }
-        let mut iommus = Vec::new();
-        for iommu in &client.iommus {
-            let smmu = self.phandle(&iommu.smmu)?;
-            iommus.extend(iommu.all_stream_ids().flat_map(|id| [smmu, id]));
-        }
-        if !iommus.is_empty() {
-            fdt.property_array_u32("iommus", &iommus)?;
-        }
-        if let Some(region) = client.reserved_region {
-            fdt.property_u32("memory-region", self.phandle(&region_key(region))?)?;
-        }
-        fdt.property_phandle(self.phandle(&client.name)?)?;
-        Ok(node)
     }
 }

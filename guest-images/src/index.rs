@@ -173,9 +173,9 @@ impl Index {
         Ok(found.into_values().filter(keep).collect())
     }
 
-    /// Release of the newest kernel, by the metapackage `linux-image-arm64`.
-    pub(crate) fn newest_kernel(&self) -> Option<String> {
-        let names = self.latest("linux-image-arm64")?.depends.iter().flatten();
+    /// Release of the newest kernel, by a metapackage like `linux-image-arm64`.
+    pub(crate) fn newest_kernel(&self, metapackage: &str) -> Option<String> {
+        let names = self.latest(metapackage)?.depends.iter().flatten();
         names
             .filter_map(|(name, _)| name.strip_prefix("linux-image-"))
             .map(str::to_owned)

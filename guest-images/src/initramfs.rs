@@ -15,12 +15,83 @@ mod tests;
 
 /// Busybox applets that get a name in `/bin`.
 const APPLETS: &[&str] = &[
-    "ash", "awk", "basename", "cat", "chmod", "cp", "cut", "date", "dd", "devmem", "dirname", "dmesg",
-    "echo", "env", "expr", "false", "find", "free", "grep", "head", "hexdump", "insmod", "kill", "killall",
-    "ln", "ls", "lsmod", "mkdir", "mknod", "mount", "mv", "nproc", "od", "poweroff", "printf", "ps", "pwd",
-    "readlink", "reboot", "rm", "rmdir", "rmmod", "sed", "seq", "setsid", "sh", "sleep", "sort", "stty",
-    "sync", "tail", "taskset", "tee", "test", "time", "timeout", "top", "touch", "tr", "true", "umount",
-    "uname", "uniq", "usleep", "wc", "xargs", "yes",
+    "ash",
+    "awk",
+    "basename",
+    "blkdiscard",
+    "blockdev",
+    "cat",
+    "chmod",
+    "chroot",
+    "cp",
+    "cut",
+    "date",
+    "dd",
+    "devmem",
+    "dirname",
+    "dmesg",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "find",
+    "free",
+    "fstrim",
+    "fsync",
+    "grep",
+    "head",
+    "hexdump",
+    "insmod",
+    "kill",
+    "killall",
+    "ln",
+    "losetup",
+    "ls",
+    "lsmod",
+    "mkdir",
+    "mknod",
+    "mount",
+    "mv",
+    "nproc",
+    "od",
+    "poweroff",
+    "printf",
+    "ps",
+    "pwd",
+    "readlink",
+    "reboot",
+    "rm",
+    "rmdir",
+    "rmmod",
+    "sed",
+    "seq",
+    "setsid",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "stty",
+    "switch_root",
+    "sync",
+    "tail",
+    "taskset",
+    "tee",
+    "test",
+    "time",
+    "timeout",
+    "top",
+    "touch",
+    "tr",
+    "true",
+    "truncate",
+    "umount",
+    "uname",
+    "uniq",
+    "usleep",
+    "wc",
+    "xargs",
+    "yes",
 ];
 
 /// Directories that are there even if nothing is in them.
@@ -105,6 +176,8 @@ pub struct InitramfsSpec<'a> {
     pub kernel_modules: Option<&'a Path>,
     /// Modules to bring, by name; what they depend on comes with them, ones built into the kernel are left out.
     pub modules: &'a [String],
+    /// Trees of programs with their libraries; what lies below `usr` in them goes to the root.
+    pub tools: &'a [PathBuf],
     /// Further files.
     pub files: &'a [ExtraFile],
 }
@@ -164,6 +237,9 @@ pub fn build(spec: &InitramfsSpec<'_>) -> Result<Vec<u8>, InitramfsError> {
         },
     );
     add_modules(spec, &mut nodes)?;
+    for tree in spec.tools {
+        add_tree(tree, "", &mut nodes)?;
+    }
     for file in spec.files {
         let path = guest_path(&file.path)?;
         let contents = file.contents.clone();
@@ -177,6 +253,38 @@ pub fn build(spec: &InitramfsSpec<'_>) -> Result<Vec<u8>, InitramfsError> {
     }
     add_parents(&mut nodes);
     write(&nodes)
+}
+
+/// Adds what lies in the directory `below` of a tree of packages, in the order of the names.
+fn add_tree(tree: &Path, below: &str, nodes: &mut BTreeMap<String, Node>) -> Result<(), InitramfsError> {
+    let directory = tree.join(below);
+    let error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| InitramfsError::Io { path, source }
+    };
+    for entry in std::fs::read_dir(&directory).map_err(error(&directory))? {
+        let entry = entry.map_err(error(&directory))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if below.is_empty() {
+            name
+        } else {
+            format!("{below}/{name}")
+        };
+        let kind = entry.file_type().map_err(error(&entry.path()))?;
+        let place = path.strip_prefix("usr/").unwrap_or(&path).to_owned();
+        if kind.is_dir() {
+            add_tree(tree, &path, nodes)?;
+        } else if kind.is_symlink() {
+            let target = std::fs::read_link(entry.path()).map_err(error(&entry.path()))?;
+            let target = target.to_string_lossy().into_owned();
+            nodes.insert(place, Node::Link { target });
+        } else {
+            let contents = std::fs::read(entry.path()).map_err(error(&entry.path()))?;
+            let mode = if path.starts_with("etc/") { 0o644 } else { 0o755 };
+            nodes.insert(place, Node::File { mode, contents });
+        }
+    }
+    Ok(())
 }
 
 fn add_modules(spec: &InitramfsSpec<'_>, nodes: &mut BTreeMap<String, Node>) -> Result<(), InitramfsError> {

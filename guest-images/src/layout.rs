@@ -5,7 +5,7 @@
 //! SMMU *k* is the PCI function in slot 2 + *k* of bus 0. Its BARs lie in the 32-bit PCI window, 16 MiB apart; each MSI-X
 //! vector writes its own interrupt number to the GICv2m doorbell, so to the kernel it is a wired, edge-triggered SPI.
 
-use crate::board::{Board, BoardError, ClientKind};
+use crate::board::{Board, BoardError, Client, ClientKind};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -26,6 +26,8 @@ pub const VIRTIO_MMIO: u64 = 0x0a00_0000;
 pub const VIRTIO_MMIO_STRIDE: u64 = 0x200;
 /// SPI number (not INTID) of the first virtio-mmio transport.
 pub const VIRTIO_MMIO_SPI: u32 = 16;
+/// INTID of SPI 0.
+pub const FIRST_SPI: u32 = 32;
 /// PCI configuration space (ECAM).
 pub const ECAM: u64 = 0x40_1000_0000;
 /// GICv2m frame.
@@ -48,13 +50,20 @@ const BAR_STRIDE: u64 = 0x0100_0000;
 const BAR2_OFFSET: u64 = 0x0080_0000;
 const BAR4_OFFSET: u64 = 0x00c0_0000;
 
+/// Bytes of the page of marks at the start of BAR2, and of each master's register block behind it.
+pub const BLOCK: u64 = 0x1000;
+/// Most masters of an SMMU: what lies between BAR2 and BAR4.
+pub const MAX_MASTERS: usize = ((BAR4_OFFSET - BAR2_OFFSET) / BLOCK) as usize - 1;
+
 /// What the layout needs to know of an SMMU model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmmuShape {
     /// Bytes of register space; a power of two, 4 KiB to [`MAX_REGISTER_SPACE`].
     pub register_space: u64,
     /// Number of context banks, each with an interrupt of its own.
     pub context_banks: u8,
+    /// Names of the masters in its function, in the order of their register blocks. Each has an interrupt of its own.
+    pub masters: Vec<String>,
 }
 
 /// Where one SMMU lies.
@@ -68,15 +77,34 @@ pub struct SmmuLayout {
     pub registers: u64,
     /// Bytes of BAR0.
     pub register_space: u64,
-    /// BAR2: marks, one 32-bit word each.
+    /// BAR2: marks, one 32-bit word each; then a page of registers per master.
     pub marks: u64,
     /// BAR4: MSI-X table.
     pub msix: u64,
-    /// INTID of each MSI-X vector: the global interrupt, then one per context bank.
+    /// INTID of each MSI-X vector of the SMMU: the global interrupt, then one per context bank.
     pub intids: Vec<u32>,
+    /// Its masters; their vectors follow those of the SMMU.
+    pub masters: Vec<MasterLayout>,
+}
+
+/// Where one master lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterLayout {
+    /// Its name, which is that of the board's client.
+    pub name: String,
+    /// Register block, [`BLOCK`] bytes.
+    pub registers: u64,
+    /// INTID of its MSI-X vector.
+    pub intid: u32,
 }
 
 impl SmmuLayout {
+    /// INTID of each MSI-X vector.
+    pub fn vectors(&self) -> impl Iterator<Item = u32> + '_ {
+        let masters = self.masters.iter().map(|master| master.intid);
+        self.intids.iter().copied().chain(masters)
+    }
+
     /// ECAM address of the function's configuration space.
     pub fn config_space(&self) -> u64 {
         ECAM + (u64::from(self.slot) << 15)
@@ -95,9 +123,11 @@ pub struct ClientLayout {
     pub name: String,
     /// Register block, for clients that have one.
     pub registers: Option<u64>,
-    /// virtio-mmio transport, for clients of that kind.
+    /// INTID of its interrupt, for masters.
+    pub intid: Option<u32>,
+    /// QEMU's virtio-mmio transport, for clients of that kind.
     pub virtio_slot: Option<u8>,
-    /// Name of the device under `/sys/bus/platform/devices` (`/sys/bus/amba/devices` for `sp805`).
+    /// Name of the device under `/sys/bus/platform/devices` (`/sys/bus/amba/devices` for `sp805` and `pl330`).
     pub sysfs_name: String,
 }
 
@@ -135,16 +165,24 @@ impl Layout {
                 let problem = format!("{space:#x} bytes of registers; a power of two up to 8 MiB fits");
                 return Err(error(problem));
             }
-            let vectors = usize::from(shape.context_banks) + 1;
-            let own: Vec<u32> = intids.by_ref().take(vectors).collect();
+            if shape.masters.len() > MAX_MASTERS {
+                let problem = format!("{} masters; there is room for {MAX_MASTERS}", shape.masters.len());
+                return Err(error(problem));
+            }
+            let lines = usize::from(shape.context_banks) + 1;
+            let vectors = lines + shape.masters.len();
+            let mut own: Vec<u32> = intids.by_ref().take(vectors).collect();
             if own.len() < vectors {
                 let problem = format!(
-                    "no interrupts left: one per SMMU and one per context bank, {GICV2M_INTIDS} in all; \
+                    "no interrupts left: one per SMMU, one per context bank and one per master, {GICV2M_INTIDS} in all; \
                      give the models fewer `context_banks`"
                 );
                 return Err(error(problem));
             }
             let registers = FIRST_BAR + u64::from(k) * BAR_STRIDE;
+            let of_masters = own.split_off(lines);
+            let blocks = (registers + BAR2_OFFSET + BLOCK..).step_by(0x1000);
+            let masters = shape.masters.iter().zip(of_masters).zip(blocks);
             smmus.push(SmmuLayout {
                 name: smmu.name.clone(),
                 slot: FIRST_SLOT + k,
@@ -153,9 +191,16 @@ impl Layout {
                 marks: registers + BAR2_OFFSET,
                 msix: registers + BAR4_OFFSET,
                 intids: own,
+                masters: masters
+                    .map(|((name, intid), registers)| MasterLayout {
+                        name: name.clone(),
+                        registers,
+                        intid,
+                    })
+                    .collect(),
             });
         }
-        let clients = place_clients(board)?;
+        let clients = place_clients(board, &smmus)?;
         Ok(Self { smmus, clients })
     }
 
@@ -186,31 +231,82 @@ pub(crate) fn regulator_gpio(board: &Board, name: &str) -> Option<u32> {
     FREE_GPIOS.get(number).copied()
 }
 
-fn place_clients(board: &Board) -> Result<Vec<ClientLayout>, BoardError> {
+/// How the node of a client begins; what follows is its address, or its name.
+pub(crate) fn node_name(kind: ClientKind) -> &'static str {
+    match kind {
+        ClientKind::VirtioMmio
+        | ClientKind::VirtioBlk
+        | ClientKind::VirtioRng
+        | ClientKind::VirtioConsole => "virtio_mmio",
+        ClientKind::Sp805 => "watchdog",
+        ClientKind::Pl330 => "dma-controller",
+        ClientKind::TestMaster => "test-master",
+        ClientKind::Bus => "bus",
+        ClientKind::Plain => "device",
+    }
+}
+
+/// The master that a client is: its register block lies in the function of an SMMU, and its DMA goes through that one.
+fn master_of<'a>(client: &Client, smmus: &'a [SmmuLayout]) -> Result<&'a MasterLayout, BoardError> {
+    let error = |problem| Err(BoardError::new(format!("client \"{}\"", client.name), problem));
+    let mut masters = smmus
+        .iter()
+        .flat_map(|smmu| smmu.masters.iter().map(move |master| (smmu, master)));
+    let Some((smmu, master)) = masters.find(|(_, master)| master.name == client.name) else {
+        let kind = client.kind.name();
+        return error(format!(
+            "a {kind} is a master of an SMMU's model; give one the `[[smmu.master]]` of that name"
+        ));
+    };
+    if let Some(other) = client.iommus.iter().find(|iommu| iommu.smmu != smmu.name) {
+        let text = format!(
+            "iommus names \"{}\", and the master is one of SMMU \"{}\"",
+            other.smmu, smmu.name
+        );
+        return error(text);
+    }
+    Ok(master)
+}
+
+fn place_clients(board: &Board, smmus: &[SmmuLayout]) -> Result<Vec<ClientLayout>, BoardError> {
     let mut pages = (0..EMPTY_DEVICES_SIZE / 0x1000).map(|page| EMPTY_DEVICES + page * 0x1000);
-    let place = |(client, virtio_slot): (&crate::board::Client, Option<u8>)| {
+    let place = |(client, virtio_slot): (&Client, Option<u8>)| {
+        let mut intid = None;
         let (registers, sysfs_name) = match client.kind {
+            ClientKind::VirtioBlk
+            | ClientKind::VirtioRng
+            | ClientKind::VirtioConsole
+            | ClientKind::Pl330
+            | ClientKind::TestMaster => {
+                let master = master_of(client, smmus)?;
+                intid = Some(master.intid);
+                let address = master.registers;
+                (Some(address), format!("{address:x}.{}", node_name(client.kind)))
+            }
             ClientKind::VirtioMmio => {
                 let address = VIRTIO_MMIO + u64::from(virtio_slot.unwrap_or(0)) * VIRTIO_MMIO_STRIDE;
-                (Some(address), format!("{address:x}.virtio_mmio"))
+                (Some(address), format!("{address:x}.{}", node_name(client.kind)))
             }
             ClientKind::Sp805 => {
                 let address = pages.next().ok_or_else(|| {
                     let problem = "no room left for register blocks";
                     BoardError::new(format!("client \"{}\"", client.name), problem)
                 })?;
-                (Some(address), format!("{address:x}.watchdog"))
+                (Some(address), format!("{address:x}.{}", node_name(client.kind)))
             }
             // Without an address of its own a device is named after its path.
-            ClientKind::Bus => (None, format!("bus-{}", client.name)),
-            ClientKind::Plain => match &client.parent {
-                Some(parent) => (None, format!("bus-{parent}:device-{}", client.name)),
-                None => (None, format!("device-{}", client.name)),
-            },
+            ClientKind::Bus | ClientKind::Plain => {
+                let name = format!("{}-{}", node_name(client.kind), client.name);
+                match &client.parent {
+                    Some(parent) => (None, format!("{}-{parent}:{name}", node_name(ClientKind::Bus))),
+                    None => (None, name),
+                }
+            }
         };
         Ok(ClientLayout {
             name: client.name.clone(),
             registers,
+            intid,
             virtio_slot,
             sysfs_name,
         })

@@ -14,6 +14,8 @@ mod tests;
 const FORMAT: u32 = 1;
 /// The package whose version is QEMU's.
 pub(crate) const QEMU_PACKAGE: &str = "qemu-system-arm";
+/// How the release of a kernel ends that has pages of 16 KiB.
+const PAGES_16K: &str = "-16k";
 /// No package is larger.
 const MAX_PACKAGE: u64 = 2 << 30;
 
@@ -51,6 +53,8 @@ pub enum SetKind {
     Kernel,
     /// Static busybox for the guest.
     Busybox,
+    /// A package of programs for the guest, with the libraries that they load.
+    Tools,
 }
 
 /// One file of the archive.
@@ -91,7 +95,7 @@ impl Package {
 pub struct Set {
     /// What it is for.
     pub kind: SetKind,
-    /// `qemu-<host architecture>`, the kernel's release, or `busybox`.
+    /// `qemu-<host architecture>`, the kernel's release, `busybox`, or the package of tools.
     pub name: String,
     /// The packages.
     #[serde(rename = "package")]
@@ -231,7 +235,16 @@ impl Lock {
         self.find(SetKind::Busybox, "busybox")
     }
 
-    /// The kernel with that release, or the newest one. `7.3.4` finds `7.3.4+deb13-arm64`.
+    /// The package of tools of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::NotLocked`] with those that are.
+    pub fn tools(&self, name: &str) -> Result<&Set, LockError> {
+        self.find(SetKind::Tools, name)
+    }
+
+    /// The kernel with that release, or the newest one with pages of 4 KiB. `7.3.4` finds `7.3.4+deb13-arm64`.
     ///
     /// # Errors
     ///
@@ -245,7 +258,8 @@ impl Lock {
                     .map_or_else(|| self.find(SetKind::Kernel, release), Ok)
             }
             None => {
-                let newest = self.kernels().max_by_key(|set| version_key(&set.name));
+                let usual = self.kernels().filter(|set| !set.name.ends_with(PAGES_16K));
+                let newest = usual.max_by_key(|set| version_key(&set.name));
                 newest.map_or_else(|| self.find(SetKind::Kernel, "kernel"), Ok)
             }
         }
@@ -254,6 +268,11 @@ impl Lock {
     /// The kernels.
     pub fn kernels(&self) -> impl Iterator<Item = &Set> {
         self.sets.iter().filter(|set| set.kind == SetKind::Kernel)
+    }
+
+    /// The packages of tools.
+    pub fn all_tools(&self) -> impl Iterator<Item = &Set> {
+        self.sets.iter().filter(|set| set.kind == SetKind::Tools)
     }
 
     fn find(&self, kind: SetKind, name: &str) -> Result<&Set, LockError> {
@@ -272,6 +291,7 @@ impl Lock {
             };
             let wanted = match kind {
                 SetKind::Kernel => format!("kernel \"{name}\""),
+                SetKind::Tools => format!("tools \"{name}\""),
                 _ => format!("\"{name}\""),
             };
             LockError::NotLocked { wanted, available }

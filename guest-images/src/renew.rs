@@ -72,12 +72,18 @@ pub enum RenewError {
 pub struct Wanted {
     /// Suites, in the order in which libraries are looked for.
     pub suites: Vec<String>,
-    /// Kernel releases; `newest` is the one of the metapackage.
+    /// Kernel releases; `newest` is the one of the metapackage, `newest-16k` that of its sibling with pages of 16 KiB.
     pub kernels: Vec<String>,
     /// Host architectures for QEMU.
     pub qemu_hosts: Vec<String>,
     /// Dependencies of QEMU that are left out.
     pub qemu_without: Vec<String>,
+    /// Packages of programs for the guest.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// Dependencies of these that are left out.
+    #[serde(default)]
+    pub tools_without: Vec<String>,
 }
 
 impl Wanted {
@@ -146,18 +152,16 @@ fn resolve(wanted: &Wanted, index: impl Fn(&str) -> Result<Index, RenewError>) -
     let guest = index("arm64")?;
     let mut releases = Vec::new();
     for release in &wanted.kernels {
-        let newest = || {
-            guest
-                .newest_kernel()
-                .ok_or_else(|| error("no linux-image-arm64".to_owned()))
-        };
-        releases.push(if release == "newest" {
-            newest()?
-        } else {
-            release.clone()
+        releases.push(match release.strip_prefix("newest") {
+            Some(flavour) => {
+                let metapackage = format!("linux-image-arm64{flavour}");
+                let newest = guest.newest_kernel(&metapackage);
+                newest.ok_or_else(|| error(format!("no {metapackage}")))?
+            }
+            None => release.clone(),
         });
     }
-    releases.sort_by_key(|release| version_key(release));
+    releases.sort_by_cached_key(|release| (version_key(release), release.clone()));
     releases.dedup();
     for release in releases {
         let packages = guest.kernel(&release).map_err(|problem| {
@@ -185,6 +189,13 @@ fn resolve(wanted: &Wanted, index: impl Fn(&str) -> Result<Index, RenewError>) -
         name: "busybox".to_owned(),
         packages,
     });
+    for name in &wanted.tools {
+        sets.push(Set {
+            kind: SetKind::Tools,
+            name: name.clone(),
+            packages: guest.closure(name, &wanted.tools_without).map_err(error)?,
+        });
+    }
     Ok(Lock::new(sets))
 }
 

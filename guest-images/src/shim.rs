@@ -75,7 +75,7 @@ fn smmu_rows(smmu: &SmmuLayout) -> Vec<Row> {
         value: 0x0406,
         action: Action::Write16,
     });
-    for (entry, intid) in (smmu.msix..).step_by(16).zip(&smmu.intids) {
+    for (entry, intid) in (smmu.msix..).step_by(16).zip(smmu.vectors()) {
         let word = |offset, value| Row {
             address: entry + offset,
             value,
@@ -83,7 +83,7 @@ fn smmu_rows(smmu: &SmmuLayout) -> Vec<Row> {
         };
         rows.push(word(0, u32::try_from(layout::GICV2M_DOORBELL).unwrap_or(0)));
         rows.push(word(4, 0));
-        rows.push(word(8, *intid));
+        rows.push(word(8, intid));
         rows.push(word(12, 0));
     }
     rows.push(Row {

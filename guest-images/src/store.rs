@@ -278,6 +278,15 @@ pub(crate) fn remove_leftovers(directory: &Path) {
 fn wanted(kind: SetKind, path: &str) -> bool {
     match kind {
         SetKind::Busybox => path == "usr/bin/busybox",
+        SetKind::Tools => {
+            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let is_library = name.ends_with(".so") || name.contains(".so.");
+            match directory {
+                "usr/bin" | "usr/sbin" | "etc" => true,
+                "usr/lib" | "usr/lib/aarch64-linux-gnu" => is_library,
+                _ => false,
+            }
+        }
         SetKind::Kernel => {
             let in_modules = path
                 .strip_prefix("usr/lib/modules/")

@@ -120,6 +120,12 @@ impl Board {
             return error("`slot` is for virtio-mmio only".to_owned());
         }
         if let Some(parent) = &client.parent {
+            if client.kind.is_master() {
+                return error(format!(
+                    "a {} is there from boot and has no `parent`",
+                    client.kind.name()
+                ));
+            }
             if client.kind == ClientKind::Bus {
                 return error("a bus is there from boot and has no `parent`".to_owned());
             }

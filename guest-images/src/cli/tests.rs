@@ -36,7 +36,10 @@ fn sets_are_chosen_by_name() {
     let qemu = lock.qemu().unwrap().name.clone();
     assert_eq!(names(false, &[]).unwrap(), [qemu, "busybox".to_owned(), newest]);
     assert_eq!(names(false, &["busybox"]).unwrap(), ["busybox"]);
-    assert_eq!(names(true, &[]).unwrap().len(), 2 + lock.kernels().count());
+    assert_eq!(
+        names(true, &[]).unwrap().len(),
+        2 + lock.kernels().count() + lock.all_tools().count()
+    );
     let error = names(false, &["bosybux"]).unwrap_err().to_string();
     assert!(
         error.starts_with("nothing named \"bosybux\" is locked; there are qemu-amd64, "),

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::board::tests::FULL;
 use crate::board::{IommuRef, StreamIdRange};
-use crate::layout::tests::SHAPE;
+
+use crate::layout::SmmuShape;
+use crate::layout::tests::{MASTERS, SHAPE};
 
 fn tree(board: &Board) -> Vec<u8> {
     let shapes = vec![SHAPE; board.smmus.len()];
@@ -18,6 +20,25 @@ fn tree(board: &Board) -> Vec<u8> {
 fn the_tree_of_a_board_of_everything() {
     let blob = tree(&toml::from_str(FULL).unwrap());
     insta::assert_snapshot!(Fdt::new(&blob).unwrap().root());
+}
+
+#[test]
+fn the_nodes_of_masters() {
+    let board: Board = toml::from_str(MASTERS).unwrap();
+    let shape = |masters: &[&str]| SmmuShape {
+        masters: masters.iter().map(ToString::to_string).collect(),
+        ..SHAPE
+    };
+    let layout = Layout::new(&board, &[shape(&["probe"]), shape(&["disk", "dma"])]).unwrap();
+    let blob = device_tree(&board, &layout).unwrap();
+    let fdt = Fdt::new(&blob).unwrap();
+    let nodes = [
+        "/dma-controller@31802000",
+        "/virtio_mmio@31801000",
+        "/test-master@30801000",
+    ]
+    .map(|path| fdt.find_node(path).unwrap().to_string());
+    insta::assert_snapshot!(nodes.join("\n"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::modules;
@@ -11,6 +13,7 @@ fn spec<'a>(busybox: &'a Path, kernel: Option<&'a Path>, modules: &'a [String]) 
         init: "#!/bin/sh\n",
         kernel_modules: kernel,
         modules,
+        tools: &[],
         files: &[],
     }
 }
@@ -130,6 +133,7 @@ fn what_cannot_be_had_is_named() {
             contents: Vec::new(),
         };
         let spec = InitramfsSpec {
+            tools: &[],
             files: &[file],
             ..spec(busybox.path(), None, &[])
         };
@@ -138,4 +142,21 @@ fn what_cannot_be_had_is_named() {
             "{path:?}"
         );
     }
+}
+
+#[test]
+fn tools_lie_where_their_loader_looks() {
+    let tree = tempfile::tempdir().unwrap();
+    let library = tree.path().join("usr/lib/aarch64-linux-gnu");
+    fs::create_dir_all(&library).unwrap();
+    fs::create_dir_all(tree.path().join("usr/sbin")).unwrap();
+    fs::write(tree.path().join("usr/sbin/mke2fs"), "program").unwrap();
+    fs::write(library.join("ld.so"), "loader").unwrap();
+    symlink("aarch64-linux-gnu/ld.so", tree.path().join("usr/lib/ld.so")).unwrap();
+    let mut nodes = BTreeMap::new();
+    add_tree(tree.path(), "", &mut nodes).unwrap();
+    let names: Vec<&str> = nodes.keys().map(String::as_str).collect();
+    assert_eq!(names, ["lib/aarch64-linux-gnu/ld.so", "lib/ld.so", "sbin/mke2fs"]);
+    assert!(matches!(&nodes["lib/ld.so"], Node::Link { target } if target == "aarch64-linux-gnu/ld.so"));
+    assert!(matches!(&nodes["sbin/mke2fs"], Node::File { mode: 0o755, .. }));
 }

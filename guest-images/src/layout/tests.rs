@@ -6,6 +6,7 @@ use crate::board::{BoardSmmu, Client};
 pub(crate) const SHAPE: SmmuShape = SmmuShape {
     register_space: 0x2_0000,
     context_banks: 2,
+    masters: Vec::new(),
 };
 
 fn smmus(count: usize) -> Board {
@@ -37,13 +38,15 @@ fn the_largest_board_stays_in_the_pci_window() {
     let shape = SmmuShape {
         register_space: MAX_REGISTER_SPACE,
         context_banks: 1,
+        masters: vec!["m".into(); 2],
     };
-    let layout = Layout::new(&smmus(crate::board::MAX_SMMUS), &[shape; crate::board::MAX_SMMUS]).unwrap();
+    let shapes = vec![shape; crate::board::MAX_SMMUS];
+    let layout = Layout::new(&smmus(crate::board::MAX_SMMUS), &shapes).unwrap();
     let mut ranges: Vec<(u64, u64)> = vec![(EMPTY_DEVICES, EMPTY_DEVICES_SIZE)];
     for smmu in &layout.smmus {
         ranges.extend([
             (smmu.registers, smmu.register_space),
-            (smmu.marks, 0x1000),
+            (smmu.marks, (1 + MAX_MASTERS as u64) * BLOCK),
             (smmu.msix, 0x2000),
         ]);
     }
@@ -63,18 +66,27 @@ fn interrupts_run_out_at_64() {
     let shape = SmmuShape {
         register_space: 0x1_0000,
         context_banks: 31,
+        masters: Vec::new(),
     };
-    let layout = Layout::new(&smmus(2), &[shape; 2]).unwrap();
+    let layout = Layout::new(&smmus(2), &vec![shape.clone(); 2]).unwrap();
     assert_eq!(layout.smmus[1].intids.last(), Some(&143));
     let more = SmmuShape {
         context_banks: 32,
-        ..shape
+        ..shape.clone()
     };
-    let error = Layout::new(&smmus(2), &[shape, more]).unwrap_err().to_string();
-    assert!(
-        error.starts_with("board: smmu \"s1\": no interrupts left"),
-        "{error}"
-    );
+    let master = SmmuShape {
+        masters: vec!["disk".into()],
+        ..shape.clone()
+    };
+    for second in [more, master] {
+        let error = Layout::new(&smmus(2), &[shape.clone(), second])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("board: smmu \"s1\": no interrupts left"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -83,11 +95,82 @@ fn register_spaces_have_to_fit() {
         let shape = SmmuShape {
             register_space,
             context_banks: 1,
+            masters: Vec::new(),
         };
         let error = Layout::new(&smmus(1), &[shape]).unwrap_err().to_string();
         assert!(error.contains("a power of two up to 8 MiB"), "{error}");
     }
     assert!(Layout::new(&smmus(1), &[]).is_err());
+}
+
+pub(crate) const MASTERS: &str = r#"
+[[smmu]]
+name = "s0"
+
+[[smmu]]
+name = "s1"
+
+[[client]]
+name = "dma"
+kind = "pl330"
+iommus = [{ smmu = "s1", stream_ids = [7] }]
+
+[[client]]
+name = "disk"
+kind = "virtio-blk"
+iommus = [{ smmu = "s1", stream_ids = [5] }]
+
+[[client]]
+name = "probe"
+kind = "test-master"
+"#;
+
+#[test]
+fn masters_follow_the_marks_and_the_lines() {
+    let board: Board = toml::from_str(MASTERS).unwrap();
+    let shape = |masters: &[&str]| SmmuShape {
+        masters: masters.iter().map(ToString::to_string).collect(),
+        ..SHAPE
+    };
+    let shapes = [shape(&["probe"]), shape(&["disk", "dma"])];
+    let layout = Layout::new(&board, &shapes).unwrap();
+    let at: Vec<(&str, Option<u64>, Option<u32>)> = layout
+        .clients
+        .iter()
+        .map(|c| (c.sysfs_name.as_str(), c.registers, c.intid))
+        .collect();
+    let expected = [
+        ("31802000.dma-controller", Some(0x3180_2000), Some(88)),
+        ("31801000.virtio_mmio", Some(0x3180_1000), Some(87)),
+        ("30801000.test-master", Some(0x3080_1000), Some(83)),
+    ];
+    assert_eq!(at, expected);
+    assert_eq!(
+        layout.smmus[1].vectors().collect::<Vec<_>>(),
+        [84, 85, 86, 87, 88]
+    );
+
+    let error = |shapes: &[SmmuShape]| Layout::new(&board, shapes).unwrap_err().to_string();
+    let missing =
+        "client \"dma\": a pl330 is a master of an SMMU's model; give one the `[[smmu.master]]` of that name";
+    assert_eq!(
+        error(&[shape(&["probe"]), shape(&["disk"])]),
+        format!("board: {missing}")
+    );
+    let elsewhere = "client \"dma\": iommus names \"s1\", and the master is one of SMMU \"s0\"";
+    assert_eq!(
+        error(&[shape(&["probe", "dma"]), shape(&["disk"])]),
+        format!("board: {elsewhere}")
+    );
+    let many = SmmuShape {
+        masters: vec!["m".into(); MAX_MASTERS + 1],
+        ..SHAPE
+    };
+    let text = format!(
+        "board: smmu \"s0\": {} masters; there is room for {MAX_MASTERS}",
+        MAX_MASTERS + 1
+    );
+    assert_eq!(error(&[many, SHAPE]), text);
 }
 
 #[test]

@@ -121,8 +121,14 @@ fn the_newest_kernel_is_not_the_last_in_the_alphabet() {
         name: name.into(),
         packages: vec![package.clone()],
     };
-    let lock = Lock::new(vec![kernel("6.9.1+x"), kernel("6.16.3+x"), kernel("6.16.12+x")]);
+    let lock = Lock::new(vec![
+        kernel("6.9.1+x"),
+        kernel("6.16.3+x"),
+        kernel("6.16.12+x"),
+        kernel("6.16.12+x-16k"),
+    ]);
     assert_eq!(lock.kernel(None).unwrap().name, "6.16.12+x");
+    assert_eq!(lock.kernel(Some("6.16.12")).unwrap().name, "6.16.12+x");
     assert_eq!(lock.kernel(Some("6.16.3+x")).unwrap().name, "6.16.3+x");
     assert_eq!(lock.kernel(Some("6.9.1")).unwrap().name, "6.9.1+x");
     assert!(lock.kernel(Some("6.16")).is_err());

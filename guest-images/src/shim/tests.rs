@@ -101,6 +101,7 @@ fn a_full_board_fits_below_the_kernel() {
         marks: 0,
         msix: 0,
         intids: vec![0; 64],
+        masters: Vec::new(),
     };
     let layout = Layout {
         smmus: vec![smmu; crate::board::MAX_SMMUS],

@@ -169,4 +169,8 @@ fn what_is_wanted_of_a_package() {
     assert!(qemu("usr/bin/qemu-system-aarch64") && !qemu("usr/bin/qemu-system-arm"));
     assert!(qemu("usr/lib/x86_64-linux-gnu/libc.so.6") && qemu("usr/lib/x86_64-linux-gnu/libpmem.so.1.0.0"));
     assert!(!qemu("usr/lib/x86_64-linux-gnu/gconv/gconv-modules"));
+    let tools = |path| wanted(SetKind::Tools, path);
+    assert!(tools("usr/sbin/mke2fs") && tools("etc/mke2fs.conf") && tools("usr/lib/ld-linux-aarch64.so.1"));
+    assert!(tools("usr/lib/aarch64-linux-gnu/libc.so.6"));
+    assert!(!tools("usr/lib/aarch64-linux-gnu/gconv/CP737.so") && !tools("usr/share/doc/libc6/copyright"));
 }
