@@ -179,6 +179,7 @@ impl From<Parts> for Choice {
             kernel,
             modules,
             busybox,
+            tools: Vec::new(),
             cache,
             mirror,
         }
@@ -230,10 +231,14 @@ fn recipe_of(name: &str, smp: Option<u8>) -> Result<Recipe, ExitCode> {
     Ok(recipe)
 }
 
-/// What the run stands on, fetched first if need be; a mistake has been told.
-fn environment_of(parts: Parts) -> Result<Environment, ExitCode> {
+/// What a run of `recipe` stands on, fetched first if need be; a mistake has been told.
+fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode> {
     let progress = Arc::from(guest_images::progress::on_stderr());
-    Choice::from(parts).resolve(progress).map_err(|error| {
+    let choice = Choice {
+        tools: recipe.tools.clone(),
+        ..parts.into()
+    };
+    choice.resolve(progress).map_err(|error| {
         let code = if error.is_usage() {
             code::USAGE
         } else {

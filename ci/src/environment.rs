@@ -25,6 +25,8 @@ pub struct Choice {
     pub modules: Option<PathBuf>,
     /// A static busybox for arm64.
     pub busybox: Option<PathBuf>,
+    /// Packages of programs for the guest, by their names in the lock file.
+    pub tools: Vec<String>,
     /// Directory of the cache.
     pub cache: Option<PathBuf>,
     /// Debian mirror.
@@ -95,6 +97,9 @@ impl Choice {
             Some(path) if path.is_file() => {}
             Some(path) => return Err(EnvironmentError::Busybox(path.to_owned())),
         }
+        for name in &self.tools {
+            sets.push(lock.tools(name).map_err(StoreError::from)?);
+        }
         Ok((kernel, sets))
     }
 
@@ -118,10 +123,16 @@ impl Choice {
             Some(busybox) => busybox.clone(),
             None => store.busybox(&lock)?,
         };
+        let tools = self.tools.iter().map(|name| {
+            let set = lock.tools(name).map_err(StoreError::from)?;
+            store.tree(set)
+        });
+        let tools = tools.collect::<Result<_, StoreError>>()?;
         let guest = Guest {
             image,
             modules,
             busybox,
+            tools,
             release,
         };
         Ok(Environment {

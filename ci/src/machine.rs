@@ -16,9 +16,10 @@ use guest_images::layout::{self, Layout};
 use guest_images::{dt, shim};
 use serde_json::json;
 use vfio_server::config::{Config as ServerConfig, SmmuConfig};
+use vfio_server::master::{Kind, MasterConfig};
 
 use crate::qemu::Qemu;
-use crate::recipe::{Recipe, SmmuModel};
+use crate::recipe::{Action, Recipe, SmmuModel, Step};
 use crate::rundir::{self, RunDirError};
 use crate::script;
 use crate::supervise::Program;
@@ -36,6 +37,8 @@ pub struct Guest {
     pub modules: Option<PathBuf>,
     /// A static busybox for arm64.
     pub busybox: PathBuf,
+    /// Trees of the programs that the recipe asks for.
+    pub tools: Vec<PathBuf>,
     /// What to call the kernel.
     pub release: String,
 }
@@ -63,6 +66,16 @@ pub enum FilesError {
     /// The server's configuration.
     #[error("cannot write the server's configuration: {0}")]
     Config(#[from] toml::ser::Error),
+    /// An image.
+    #[error("cannot make the image {} of {size_mib} MiB: {source}; set XDG_RUNTIME_DIR or TMPDIR to a directory with space", .path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Its size in MiB.
+        size_mib: u32,
+        /// What the system said.
+        source: io::Error,
+    },
     /// No room, or no permission.
     #[error("cannot write {}: {source}; it needs 50 MiB in a directory that can be written: set XDG_RUNTIME_DIR or TMPDIR", .path.display())]
     Write {
@@ -104,8 +117,8 @@ impl Files {
             init: &init,
             kernel_modules: guest.modules.as_deref(),
             modules: &recipe.modules,
-            tools: &[],
-            files: &[],
+            tools: &guest.tools,
+            files: &script::files(recipe, layout),
         })?;
         Ok(Self {
             shim: write("shim", shim::boot_shim(layout)?)?,
@@ -113,6 +126,34 @@ impl Files {
             initramfs: write("initramfs", initramfs)?,
         })
     }
+}
+
+/// Makes the recipe's image files in `dir`, whatever was in those that are there.
+///
+/// # Errors
+/// No space, no permission.
+pub fn make_images(recipe: &Recipe, dir: &Path) -> Result<(), FilesError> {
+    recipe.images.iter().try_for_each(|image| {
+        image.make(dir).map_err(|source| FilesError::Image {
+            path: dir.join(&image.name),
+            size_mib: image.size_mib,
+            source,
+        })
+    })
+}
+
+/// A master with its files in `dir`, unless they have absolute paths.
+fn master(master: &MasterConfig, dir: &Path) -> MasterConfig {
+    let mut master = master.clone();
+    match &mut master.kind {
+        Kind::VirtioBlk(disk) => disk.image = dir.join(&disk.image),
+        Kind::VirtioConsole(console) => {
+            console.output = dir.join(&console.output);
+            console.input = console.input.as_ref().map(|input| dir.join(input));
+        }
+        Kind::VirtioRng {} | Kind::Pl330 {} | Kind::TestMaster {} => {}
+    }
+    master
 }
 
 /// The configuration of the server, as TOML, with the sockets in `dir`.
@@ -127,7 +168,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
             trace: None,
             model: smmu.model.clone(),
             delay: smmu.delays.clone(),
-            master: Vec::new(),
+            master: smmu.masters.iter().map(|one| master(one, dir)).collect(),
             clock: None,
         })
     };
@@ -138,6 +179,14 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
         mark: recipe.marks.clone(),
     };
     Ok(toml::to_string(&config)?)
+}
+
+/// The CPU for a kernel: one of the time of the SMMUv2, unless its pages are of 16 KiB, which that one does not have.
+fn cpu(image: &Path) -> &'static str {
+    match guest_images::kernel::page_kib(image) {
+        Some(16) => "cortex-a76",
+        _ => "cortex-a57",
+    }
 }
 
 /// QEMU with the machine of `recipe`; console on standard output.
@@ -159,7 +208,7 @@ pub fn program(
     // Emulated, and every CPU a thread: the races need CPUs that really run side by side.
     // With less room for translated code, a boot translates parts of the kernel twice.
     push("-accel", "tcg,thread=multi,tb-size=512".into());
-    push("-cpu", "cortex-a57".into());
+    push("-cpu", cpu(&guest.image).into());
     push("-smp", board.cpus.to_string().into());
     push("-m", format!("{}M", board.memory_mib).into());
     // The server reaches guest memory through the descriptor of a shared memfd.
@@ -198,7 +247,12 @@ pub fn program(
             );
         }
     }
-    args.extend(["-nodefaults", "-no-reboot"].map(OsString::from));
+    args.push("-nodefaults".into());
+    // A guest that panics resets, and that is the end of the boot; unless the recipe has it reboot.
+    let reboots = |step: &Step| matches!(step.action, Action::Reboot { .. });
+    if !recipe.steps.iter().any(reboots) {
+        args.push("-no-reboot".into());
+    }
     Program {
         path: qemu.program.clone(),
         args,

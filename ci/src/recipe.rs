@@ -5,6 +5,8 @@
 //! Reading one checks everything that can be checked without booting it; an error names file, line and column.
 
 mod check;
+mod image;
+mod master;
 mod shipped;
 mod step;
 #[cfg(test)]
@@ -20,7 +22,9 @@ use guest_images::layout::{Layout, SmmuShape};
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, MarkRule};
 use toml::Spanned;
+use vfio_server::master::MasterConfig;
 
+pub use image::Image;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
 pub use step::{Action, DEFAULT_WAIT_S, Step};
 
@@ -58,6 +62,9 @@ pub struct SmmuModel {
     /// What takes time in it.
     #[serde(default, rename = "delay")]
     pub delays: Vec<DelayRule>,
+    /// The masters behind it; the board's clients of these names.
+    #[serde(default, rename = "master")]
+    pub masters: Vec<MasterConfig>,
 }
 
 /// A recipe as written.
@@ -76,6 +83,8 @@ struct Written {
     #[serde(default)]
     modules: Vec<Spanned<String>>,
     #[serde(default)]
+    tools: Vec<Spanned<String>>,
+    #[serde(default)]
     quiet: bool,
     #[serde(default)]
     dmesg_drop: Vec<String>,
@@ -84,6 +93,8 @@ struct Written {
     board: Spanned<Board>,
     #[serde(default, rename = "smmu")]
     smmus: Vec<Spanned<SmmuModel>>,
+    #[serde(default, rename = "image")]
+    images: Vec<Spanned<Image>>,
     #[serde(default, rename = "mark")]
     marks: Vec<Spanned<MarkRule>>,
     #[serde(default, rename = "step")]
@@ -105,6 +116,8 @@ pub struct Recipe {
     pub cmdline: Vec<String>,
     /// Kernel modules to pack (with what they depend on), not loaded by themselves.
     pub modules: Vec<String>,
+    /// Packages of programs for the guest, by their names in the lock file.
+    pub tools: Vec<String>,
     /// The kernel log stays off the console during the steps and is printed after them.
     pub quiet: bool,
     /// Quiet recipes: log lines with one of these texts are left out of what is printed.
@@ -115,6 +128,8 @@ pub struct Recipe {
     pub board: Board,
     /// A model for each of the board's SMMUs, in board order.
     pub smmus: Vec<SmmuModel>,
+    /// Image files that are made for each boot.
+    pub images: Vec<Image>,
     /// The marks, in the order of the guest's marks page.
     pub marks: Vec<MarkRule>,
     /// What the guest does.
@@ -215,7 +230,7 @@ fn shapes(smmus: &[SmmuModel]) -> Vec<SmmuShape> {
         register_space: smmu.model.register_space(),
         // One line per bank and the global one; a count that does not fit has no room for interrupts either.
         context_banks: u8::try_from(smmu.model.interrupt_lines().len().saturating_sub(1)).unwrap_or(u8::MAX),
-        masters: Vec::new(),
+        masters: smmu.masters.iter().map(|master| master.name.clone()).collect(),
     };
     smmus.iter().map(shape).collect()
 }

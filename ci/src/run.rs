@@ -57,6 +57,15 @@ pub enum Outcome {
     NotBooted(String),
 }
 
+/// Something that a step has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GuestResult {
+    /// What it is.
+    pub name: String,
+    /// What was found.
+    pub text: String,
+}
+
 /// What one boot showed.
 #[derive(Debug, Clone, Serialize)]
 pub struct BootReport {
@@ -73,6 +82,9 @@ pub struct BootReport {
     pub total_ms: u64,
     /// From the start of QEMU to the guest's first step, in milliseconds.
     pub boot_ms: Option<u64>,
+    /// What the steps have found, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<GuestResult>,
     /// The last lines of the console.
     #[serde(skip)]
     pub tail: Vec<String>,
@@ -270,6 +282,7 @@ impl Bench<'_> {
         sender: &SyncSender<Message>,
         messages: &Receiver<Message>,
     ) -> Result<Supervised, BootError> {
+        machine::make_images(self.recipe, self.dir.path())?;
         let config = self.dir.file("server.toml");
         let text = machine::server_config(self.recipe, self.dir.path(), seed)?;
         fs::write(&config, text).map_err(|source| BootError::Write {

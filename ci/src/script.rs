@@ -10,6 +10,7 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use guest_images::initramfs::ExtraFile;
 use guest_images::layout::Layout;
 
 use crate::recipe::{Action, Recipe, Step};
@@ -19,6 +20,10 @@ use crate::recipe::{Action, Recipe, Step};
 const CMDLINE: &str = "console=ttyAMA0 earlycon panic=-1 printk.devkmsg=on cryptomgr.notests";
 /// Room for the kernel log of a quiet recipe, which is printed at the end: floods must not overwrite it.
 const QUIET_CMDLINE: &str = "log_buf_len=8M";
+/// Longest time from a reset to the first step, in seconds.
+const REBOOT_S: u32 = 90;
+/// Directory of the scripts of the steps in the guest, and of what they share.
+const STEPS: &str = "/steps";
 /// How long background steps may go on after the last other step, in seconds.
 const JOIN_S: u32 = 60;
 
@@ -45,7 +50,9 @@ pub fn time_limit_s(recipe: &Recipe) -> u64 {
         .map(|step| match &step.action {
             Action::WaitMark { timeout_s, .. }
             | Action::WaitPath { timeout_s, .. }
-            | Action::WaitLog { timeout_s, .. } => u64::from(*timeout_s),
+            | Action::WaitLog { timeout_s, .. }
+            | Action::Run { timeout_s, .. } => u64::from(*timeout_s),
+            Action::Reboot { .. } => u64::from(REBOOT_S),
             Action::Sleep { ms } => u64::from(*ms).div_ceil(1000),
             _ => 0,
         });
@@ -54,6 +61,13 @@ pub fn time_limit_s(recipe: &Recipe) -> u64 {
         + if background { u64::from(JOIN_S) } else { 0 }
         + u64::from(recipe.settle_ms).div_ceil(1000)
 }
+
+/// What the script of a step begins with, and the others too.
+const SHARED: &str = r#"
+say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
+# What a step has found: a name, and a text of one line.
+result() { say "result $*"; }
+"#;
 
 /// The functions that the steps use.
 const PRELUDE: &str = r#"#!/bin/sh
@@ -65,10 +79,10 @@ mkdir -p /run /tmp
 exec </dev/console >/dev/console 2>&1
 
 # Background steps that go on for ever end when this file is there.
-STOP=/run/stop
+export STOP=/run/stop
 background=
 
-say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
+. /steps/shared
 # Seconds of uptime, whole ones, without starting a process. A loop that waits ends with `return 0`: its own status would
 # be that of the last look at the clock.
 deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
@@ -95,6 +109,18 @@ wait_mark() {
   return 0
 }
 raise_mark() { devmem "$1" 32 1; }
+run() {
+  timeout "$2" sh -e "/steps/$step"
+  set -- "$?" "$1"
+  [ "$1" = "$2" ] || { say "failed step $step: exit status $1 and not $2"; return 1; }
+}
+reboot_once() {
+  [ "$(devmem "$1" 32)" = 0x00000001 ] && return 0
+  raise_mark "$1"
+  sync
+  reboot -f
+  while :; do sleep 1; done
+}
 wait_path() {
   deadline "$2"
   until for path in $1; do [ -e "$path" ] && break; done; [ -e "$path" ]; do
@@ -179,6 +205,31 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
     script
 }
 
+/// What the script reads: what is shared, and the scripts of the steps that run one.
+pub fn files(recipe: &Recipe, layout: &Layout) -> Vec<ExtraFile> {
+    let file = |name: &str, text: String| ExtraFile {
+        path: format!("{STEPS}/{name}"),
+        mode: 0o644,
+        contents: text.into_bytes(),
+    };
+    let scripts = (1..)
+        .zip(&recipe.steps)
+        .filter_map(|(number, step)| match &step.action {
+            Action::Run { commands, .. } => {
+                let commands = resolve(commands, layout);
+                Some(file(
+                    &format!("{number}"),
+                    format!(". {STEPS}/shared\n{commands}\n"),
+                ))
+            }
+            _ => None,
+        });
+    [file("shared", SHARED.to_owned())]
+        .into_iter()
+        .chain(scripts)
+        .collect()
+}
+
 /// Prints the kernel log since the script began, without the floods, and waits until it has left the serial port.
 fn dump(drop: &[String]) -> String {
     let mut filter = String::new();
@@ -239,6 +290,10 @@ fn commands(action: &Action, recipe: &Recipe, layout: &Layout) -> String {
             timeout_s,
         } => format!("wait_log {} {timeout_s}", text(wanted)),
         Action::Sleep { ms } => format!("sleep {}", decimal_seconds(*ms)),
+        Action::Run {
+            status, timeout_s, ..
+        } => format!("run {status} {timeout_s}"),
+        Action::Reboot { mark: name } => format!("reboot_once {}", mark(name)),
         // Its last command may well fail, in a race.
         Action::Shell { commands } => format!("{}\n:", resolve(commands, layout).trim_end()),
     }

@@ -170,6 +170,7 @@ impl Verdict {
             total_ms: _,
             boot_ms: _,
             tail,
+            results: _,
             said: _,
         } = report;
         let Rate {

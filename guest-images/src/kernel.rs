@@ -253,6 +253,20 @@ fn word(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u32::from_le_bytes(four).into())
 }
 
+/// The page size of an Image in KiB; `None` if it cannot be read or does not tell.
+pub fn page_kib(image: &Path) -> Option<u32> {
+    let mut start = Vec::new();
+    File::open(image).ok()?.take(64).read_to_end(&mut start).ok()?;
+    // Bits 1 and 2 of the header's flags.
+    match word(&start, 24)? >> 1 & 3 {
+        _ if !is_image(&start) => None,
+        1 => Some(4),
+        2 => Some(16),
+        3 => Some(64),
+        _ => None,
+    }
+}
+
 /// Whether the memory that the kernel uses while it starts (`image_size` of the header) ends below the initramfs.
 fn check_size(start: &[u8]) -> Result<(), String> {
     let size = word(start, 16).unwrap_or(0) | word(start, 20).unwrap_or(0) << 32;

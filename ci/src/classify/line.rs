@@ -38,6 +38,13 @@ pub enum Sentinel {
         /// Which step and why, as the script named it.
         text: String,
     },
+    /// A step has found something.
+    Result {
+        /// What it is.
+        name: String,
+        /// What it found.
+        text: String,
+    },
     /// The kernel log follows (quiet recipes).
     DmesgBegin,
     /// The kernel log was printed.
@@ -67,6 +74,13 @@ impl Sentinel {
             ("timeout", text) => Self::Timeout {
                 text: text.to_owned(),
             },
+            ("result", text) => {
+                let (name, text) = text.split_once(' ').unwrap_or((text, ""));
+                Self::Result {
+                    name: name.to_owned(),
+                    text: text.to_owned(),
+                }
+            }
             ("failed", text) => Self::Failed {
                 text: text.to_owned(),
             },

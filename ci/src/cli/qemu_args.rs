@@ -26,7 +26,7 @@ pub(super) fn main(args: QemuArgs) -> ExitCode {
         Ok(recipe) => recipe,
         Err(code) => return code,
     };
-    let environment = match environment_of(parts) {
+    let environment = match environment_of(parts, &recipe) {
         Ok(environment) => environment,
         Err(code) => return code,
     };
@@ -45,6 +45,7 @@ fn commands(recipe: &Recipe, environment: &Environment, dir: &Path, seed: u64) -
     let dir = std::path::absolute(dir).map_err(|source| write(dir, source))?;
     let layout = recipe.layout()?;
     let files = Files::generate(&dir, recipe, &layout, &environment.guest)?;
+    machine::make_images(recipe, &dir)?;
     let config = dir.join("server.toml");
     fs::write(&config, machine::server_config(recipe, &dir, seed)?)
         .map_err(|source| write(&config, source))?;

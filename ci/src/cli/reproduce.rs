@@ -51,7 +51,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         results,
         server_args,
     };
-    let environment = match environment_of(parts) {
+    let environment = match environment_of(parts, &wanted.recipe) {
         Ok(environment) => environment,
         Err(code) => return code,
     };

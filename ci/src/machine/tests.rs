@@ -23,6 +23,7 @@ fn command(backing: Backing<'_>) -> String {
     let guest = Guest {
         image: "/cache/a,b/Image".into(),
         modules: None,
+        tools: Vec::new(),
         busybox: "/busybox".into(),
         release: "7".into(),
     };

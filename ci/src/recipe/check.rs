@@ -6,10 +6,11 @@ use std::ops::Range;
 
 use guest_images::board::Board;
 use guest_images::layout::Layout;
+use guest_images::lock::Lock;
 use smmu_emu::{MarkRule, Marks, Plan, Smmu};
 use toml::Spanned;
 
-use super::{DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, step};
+use super::{DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, master, step};
 use crate::recipe::Action;
 
 /// A problem and the bytes of the text that have it.
@@ -18,9 +19,9 @@ pub(super) struct Problem {
     pub(super) problem: String,
 }
 
-type Checked<T> = Result<T, Problem>;
+pub(super) type Checked<T> = Result<T, Problem>;
 
-fn problem<T>(span: Range<usize>, problem: impl Into<String>) -> Checked<T> {
+pub(super) fn problem<T>(span: Range<usize>, problem: impl Into<String>) -> Checked<T> {
     Err(Problem {
         span,
         problem: problem.into(),
@@ -36,11 +37,13 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
         expect,
         cmdline,
         modules,
+        tools,
         quiet,
         dmesg_drop,
         settle_ms,
         board,
         smmus,
+        images,
         marks,
         steps,
     } = written;
@@ -75,10 +78,13 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
         }
     }
     let modules: Vec<String> = modules.into_iter().map(Spanned::into_inner).collect();
+    let images = master::images(images)?;
+    let tools = tools_of(tools)?;
     let mark_names: Vec<String> = marks.iter().map(|mark| mark.get_ref().name.clone()).collect();
     let board_span = board.span();
     let board = board.into_inner();
     let smmus = models(&board, &board_span, smmus, &mark_names)?;
+    master::check(&board, &smmus, &images).or_else(|text| problem(board_span.clone(), text))?;
     let layout = match Layout::new(&board, &super::shapes(&smmus)) {
         Ok(layout) => layout,
         Err(error) => return problem(board_span, error.to_string()),
@@ -92,14 +98,29 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
         expect,
         cmdline,
         modules,
+        tools,
         quiet,
         dmesg_drop,
         settle_ms,
         board,
         smmus,
+        images,
         marks,
         steps,
     })
+}
+
+/// The packages that the guest gets, each of the lock file.
+fn tools_of(written: Vec<Spanned<String>>) -> Checked<Vec<String>> {
+    let mut tools = Vec::with_capacity(written.len());
+    for name in written {
+        let locked = Lock::shipped().and_then(|lock| lock.tools(name.get_ref()).map(drop));
+        if let Err(error) = locked {
+            return problem(name.span(), format!("`tools`: {error}"));
+        }
+        tools.push(name.into_inner());
+    }
+    Ok(tools)
 }
 
 /// A model for each SMMU of the board.
@@ -131,6 +152,7 @@ fn models(
                 name: on_board.name.clone(),
                 model: smmu_emu::Config::default(),
                 delays: Vec::new(),
+                masters: Vec::new(),
             },
             |own| own.get_ref().clone(),
         );
@@ -146,7 +168,11 @@ fn models(
         let plan = Plan {
             delays: model.delays.clone(),
         };
-        if let Err(error) = Smmu::new(&model.model, plan) {
+        let smmu = match Smmu::new(&model.model, plan) {
+            Ok(smmu) => smmu,
+            Err(error) => return problem(span, format!("smmu \"{}\": {error}", on_board.name)),
+        };
+        if let Err(error) = vfio_server::master::config::check(&model.masters, smmu.geometry()) {
             return problem(span, format!("smmu \"{}\": {error}", on_board.name));
         }
         for rule in &model.delays {
@@ -224,6 +250,9 @@ fn action(action: &Action, modules: &[String], marks: &[String], layout: &Layout
         Action::WaitMark { mark, .. } if !marks.contains(mark) => {
             return Err(unknown_mark("wait_mark", mark, marks));
         }
+        Action::Reboot { mark } if !marks.contains(mark) => {
+            return Err(unknown_mark("reboot", mark, marks));
+        }
         Action::RaiseMark { mark } if !marks.contains(mark) => {
             return Err(unknown_mark("raise_mark", mark, marks));
         }
@@ -259,7 +288,7 @@ fn unknown_mark(key: &str, mark: &str, marks: &[String]) -> String {
     )
 }
 
-fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+pub(super) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     let names: Vec<String> = names
         .into_iter()
         .map(|name| format!("\"{}\"", name.as_ref()))

@@ -30,6 +30,9 @@ pub(super) struct Written {
     wait_log: Option<String>,
     sleep_ms: Option<u32>,
     shell: Option<String>,
+    run: Option<String>,
+    status: Option<u8>,
+    reboot: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -118,10 +121,24 @@ pub enum Action {
         /// How long, in milliseconds.
         ms: u32,
     },
-    /// Run shell commands.
+    /// Run shell commands, which may fail.
     Shell {
         /// The commands.
         commands: String,
+    },
+    /// Run a shell script, which has to succeed; it ends at the first command that fails.
+    Run {
+        /// The script.
+        commands: String,
+        /// Its exit status.
+        status: u8,
+        /// How long at most, in seconds.
+        timeout_s: u32,
+    },
+    /// Reset the machine, unless the mark is raised, which is done first. The steps begin anew then, and go on here.
+    Reboot {
+        /// Name of the mark.
+        mark: String,
     },
 }
 
@@ -145,12 +162,15 @@ impl Written {
             wait_log,
             sleep_ms,
             shell,
+            run,
+            status,
+            reboot,
         } = self;
         let wait = timeout_s.unwrap_or(DEFAULT_WAIT_S);
         if !(1..=MAX_WAIT_S).contains(&wait) {
             return Err(format!("`timeout_s` = {wait}: allowed are 1 to {MAX_WAIT_S}"));
         }
-        let has_args = args.is_some();
+        let (has_args, has_status) = (args.is_some(), status.is_some());
         let bound = |file: &str, to: DriverDevice| Action::Write {
             path: format!("/sys/bus/{}/drivers/{}/{file}", to.bus, to.driver),
             value: to.device,
@@ -182,6 +202,12 @@ impl Written {
             }),
             sleep_ms.map(|ms| Action::Sleep { ms }),
             shell.map(|commands| Action::Shell { commands }),
+            run.map(|commands| Action::Run {
+                commands,
+                status: status.unwrap_or(0),
+                timeout_s: wait,
+            }),
+            reboot.map(|mark| Action::Reboot { mark }),
         ]
         .into_iter()
         .flatten()
@@ -189,7 +215,7 @@ impl Written {
         let (Some(action), true) = (actions.pop(), actions.is_empty()) else {
             return Err(
                 "a step has exactly one of `load`, `unload`, `bind`, `unbind`, `write`, `wait_mark`, \
-                        `raise_mark`, `wait_path`, `wait_log`, `sleep_ms`, `shell`"
+                        `raise_mark`, `wait_path`, `wait_log`, `sleep_ms`, `shell`, `run`, `reboot`"
                     .to_owned(),
             );
         };
@@ -198,10 +224,13 @@ impl Written {
         }
         let waits = matches!(
             action,
-            Action::WaitMark { .. } | Action::WaitPath { .. } | Action::WaitLog { .. }
+            Action::WaitMark { .. } | Action::WaitPath { .. } | Action::WaitLog { .. } | Action::Run { .. }
         );
         if timeout_s.is_some() && !waits {
-            return Err("`timeout_s` goes with `wait_mark`, `wait_path` and `wait_log`".to_owned());
+            return Err("`timeout_s` goes with `wait_mark`, `wait_path`, `wait_log` and `run`".to_owned());
+        }
+        if has_status && !matches!(action, Action::Run { .. }) {
+            return Err("`status` goes with `run`".to_owned());
         }
         Ok(Step {
             note,
@@ -225,6 +254,8 @@ impl Action {
             Self::WaitLog { text, .. } => format!("wait for \"{text}\" in the kernel log"),
             Self::Sleep { ms } => format!("sleep {ms} ms"),
             Self::Shell { .. } => "shell".to_owned(),
+            Self::Run { .. } => "run".to_owned(),
+            Self::Reboot { mark } => format!("reboot if mark {mark} is not raised"),
         }
     }
 
@@ -237,6 +268,8 @@ impl Action {
             Self::WaitLog { text, .. } => vec![text],
             // A shell has variables of its own.
             Self::Shell { .. }
+            | Self::Run { .. }
+            | Self::Reboot { .. }
             | Self::Unload { .. }
             | Self::WaitMark { .. }
             | Self::RaiseMark { .. }

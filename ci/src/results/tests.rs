@@ -13,6 +13,7 @@ fn report(outcome: Outcome) -> BootReport {
         others: Vec::new(),
         total_ms: 1,
         boot_ms: None,
+        results: Vec::new(),
         tail: Vec::new(),
         said: Vec::new(),
     }

@@ -8,7 +8,7 @@ mod tests;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{BootError, BootReport, Copy, Limits, Outcome};
+use super::{BootError, BootReport, Copy, GuestResult, Limits, Outcome};
 use crate::classify::{Classifier, Event, OtherKind, Sentinel};
 
 /// After a complete report of the warning: time for what follows from it, such as a second warning.
@@ -19,6 +19,9 @@ const TRACE: Duration = Duration::from_secs(5);
 const AFTER_DONE: Duration = Duration::from_secs(3);
 /// After a panic: time for its text.
 const AFTER_PANIC: Duration = Duration::from_secs(2);
+
+/// Results of a guest that are kept; what follows is on its console only.
+const RESULTS_MAX: usize = 1024;
 
 /// Why a boot is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,7 @@ pub(super) struct Watch {
     /// What makes the boot say nothing.
     spoiled: Option<String>,
     step: String,
+    results: Vec<GuestResult>,
 }
 
 impl Watch {
@@ -69,6 +73,7 @@ impl Watch {
             panicked: false,
             spoiled: None,
             step: String::new(),
+            results: Vec::new(),
         })
     }
 
@@ -98,7 +103,8 @@ impl Watch {
             }
             Event::Sentinel(sentinel) => match sentinel {
                 Sentinel::Begin => {
-                    self.begun = Some(self.started.elapsed());
+                    // A guest may reboot.
+                    self.begun = self.begun.or(Some(self.started.elapsed()));
                     step("booted");
                 }
                 Sentinel::Step { index, text } => {
@@ -107,6 +113,12 @@ impl Watch {
                 }
                 Sentinel::Timeout { text } | Sentinel::Failed { text } => {
                     self.spoiled.get_or_insert(text);
+                }
+                Sentinel::Result { name, text } => {
+                    step(&format!("{name}: {text}"));
+                    if self.results.len() < RESULTS_MAX {
+                        self.results.push(GuestResult { name, text });
+                    }
                 }
                 Sentinel::DmesgBegin => {
                     self.in_dump = true;
@@ -167,6 +179,7 @@ impl Watch {
             others: self.classifier.others(),
             total_ms: millis(total),
             boot_ms: self.begun.map(millis),
+            results: self.results,
             tail: self.classifier.tail().map(str::to_owned).collect(),
             said: Vec::new(),
         }

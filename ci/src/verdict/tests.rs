@@ -33,6 +33,7 @@ fn report(outcome: Outcome, console: &str) -> BootReport {
         others: classifier.others(),
         total_ms: 12_345,
         boot_ms: Some(8_000),
+        results: Vec::new(),
         tail: classifier.tail().map(str::to_owned).collect(),
         said: Vec::new(),
     }

@@ -20,7 +20,7 @@ fn spec<'a>(busybox: &'a Path, kernel: Option<&'a Path>, modules: &'a [String]) 
 
 fn busybox() -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), b"busybox").unwrap();
+    fs::write(file.path(), b"busybox").unwrap();
     file
 }
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Masters of a recipe: what fits together between board, models and image files.
+
+use std::path::{Component, Path};
+
+use guest_images::board::{Board, ClientKind};
+use toml::Spanned;
+use vfio_server::master::{Kind, MasterConfig, config};
+
+use super::SmmuModel;
+use super::check::{Checked, list, problem};
+use super::image::{Image, MAX_MIB};
+
+/// The images: files of the run's directory, none twice.
+pub(super) fn images(written: Vec<Spanned<Image>>) -> Checked<Vec<Image>> {
+    let mut images: Vec<Image> = Vec::with_capacity(written.len());
+    for image in written {
+        let span = image.span();
+        let image = image.into_inner();
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let text = if !image.name.bytes().all(plain) || !image.name.ends_with(".img") {
+            "a name is of A-Z a-z 0-9 . _ - and ends in \".img\"".to_owned()
+        } else if !(1..=MAX_MIB).contains(&image.size_mib) {
+            format!("`size_mib` = {}: allowed are 1 to {MAX_MIB}", image.size_mib)
+        } else if images.iter().any(|other| other.name == image.name) {
+            "the name is used twice".to_owned()
+        } else {
+            images.push(image);
+            continue;
+        };
+        return problem(span, format!("image {:?}: {text}", image.name));
+    }
+    Ok(images)
+}
+
+/// Checks the masters of all models against the board and the images.
+pub(super) fn check(board: &Board, smmus: &[SmmuModel], images: &[Image]) -> Result<(), String> {
+    let masters: Vec<&MasterConfig> = smmus.iter().flat_map(|smmu| &smmu.masters).collect();
+    config::check_together(&masters).map_err(|error| error.to_string())?;
+    for master in masters {
+        let error = |text: String| Err(format!("master \"{}\": {text}", master.name));
+        if let Kind::VirtioBlk(disk) = &master.kind {
+            let named = |image: &Image| Path::new(&image.name) == disk.image;
+            if !disk.image.is_absolute() && !images.iter().any(named) {
+                return error(format!(
+                    "`image` = {:?} is neither an absolute path nor an `[[image]]` of this recipe, which has {}",
+                    disk.image,
+                    list(images.iter().map(|image| &image.name))
+                ));
+            }
+        }
+        if let Kind::VirtioConsole(console) = &master.kind {
+            let mut paths = [Some(&console.output), console.input.as_ref()]
+                .into_iter()
+                .flatten();
+            let is_name = |path: &Path| {
+                let mut parts = path.components();
+                matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+            };
+            if let Some(path) = paths.find(|path| !path.is_absolute() && !is_name(path)) {
+                return error(format!(
+                    "{path:?} is neither an absolute path nor the name of a file in the run's directory"
+                ));
+            }
+        }
+        let Some(client) = board.clients.iter().find(|client| client.name == master.name) else {
+            // Only the control socket reaches it.
+            continue;
+        };
+        if client.kind.name() != master.kind.name() {
+            return error(format!(
+                "is of kind {}, and the client of that name of kind {}",
+                master.kind.name(),
+                client.kind.name()
+            ));
+        }
+        let mut ids = client.iommus.iter().flat_map(|iommu| iommu.all_stream_ids());
+        // A test master may be there to use another one's stream ID.
+        let free = client.kind == ClientKind::TestMaster || client.iommus.is_empty();
+        if !free && !ids.any(|id| id == u32::from(master.stream_id)) {
+            return error(format!(
+                "`stream_id` = {} is not among those of the client of that name",
+                master.stream_id
+            ));
+        }
+    }
+    Ok(())
+}
