@@ -176,7 +176,7 @@ pub struct InitramfsSpec<'a> {
     pub kernel_modules: Option<&'a Path>,
     /// Modules to bring, by name; what they depend on comes with them, ones built into the kernel are left out.
     pub modules: &'a [String],
-    /// Trees of programs with their libraries; what lies below `usr` in them goes to the root.
+    /// Trees of programs with their libraries.
     pub tools: &'a [PathBuf],
     /// Further files.
     pub files: &'a [ExtraFile],
@@ -271,17 +271,23 @@ fn add_tree(tree: &Path, below: &str, nodes: &mut BTreeMap<String, Node>) -> Res
             format!("{below}/{name}")
         };
         let kind = entry.file_type().map_err(error(&entry.path()))?;
-        let place = path.strip_prefix("usr/").unwrap_or(&path).to_owned();
         if kind.is_dir() {
             add_tree(tree, &path, nodes)?;
-        } else if kind.is_symlink() {
+            continue;
+        }
+        // Programs name their loader by its old path.
+        if below == "usr/lib" {
+            let target = format!("../{path}");
+            nodes.insert(path.replacen("usr/", "", 1), Node::Link { target });
+        }
+        if kind.is_symlink() {
             let target = std::fs::read_link(entry.path()).map_err(error(&entry.path()))?;
             let target = target.to_string_lossy().into_owned();
-            nodes.insert(place, Node::Link { target });
+            nodes.insert(path, Node::Link { target });
         } else {
             let contents = std::fs::read(entry.path()).map_err(error(&entry.path()))?;
             let mode = if path.starts_with("etc/") { 0o644 } else { 0o755 };
-            nodes.insert(place, Node::File { mode, contents });
+            nodes.insert(path, Node::File { mode, contents });
         }
     }
     Ok(())

@@ -37,6 +37,8 @@ pub const SHIPPED: &[Shipped] = shipped![
     "probe-timeout",
     "supplier-first-control",
     "boot",
+    "disk",
+    "masters",
 ];
 
 /// The shipped recipe of that name.

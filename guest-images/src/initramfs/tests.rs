@@ -152,11 +152,24 @@ fn tools_lie_where_their_loader_looks() {
     fs::create_dir_all(tree.path().join("usr/sbin")).unwrap();
     fs::write(tree.path().join("usr/sbin/mke2fs"), "program").unwrap();
     fs::write(library.join("ld.so"), "loader").unwrap();
-    symlink("aarch64-linux-gnu/ld.so", tree.path().join("usr/lib/ld.so")).unwrap();
+    symlink(
+        "../../usr/lib/aarch64-linux-gnu/ld.so",
+        tree.path().join("usr/lib/ld.so"),
+    )
+    .unwrap();
     let mut nodes = BTreeMap::new();
     add_tree(tree.path(), "", &mut nodes).unwrap();
     let names: Vec<&str> = nodes.keys().map(String::as_str).collect();
-    assert_eq!(names, ["lib/aarch64-linux-gnu/ld.so", "lib/ld.so", "sbin/mke2fs"]);
-    assert!(matches!(&nodes["lib/ld.so"], Node::Link { target } if target == "aarch64-linux-gnu/ld.so"));
-    assert!(matches!(&nodes["sbin/mke2fs"], Node::File { mode: 0o755, .. }));
+    let expected = [
+        "lib/ld.so",
+        "usr/lib/aarch64-linux-gnu/ld.so",
+        "usr/lib/ld.so",
+        "usr/sbin/mke2fs",
+    ];
+    assert_eq!(names, expected);
+    assert!(matches!(&nodes["lib/ld.so"], Node::Link { target } if target == "../usr/lib/ld.so"));
+    assert!(matches!(
+        &nodes["usr/sbin/mke2fs"],
+        Node::File { mode: 0o755, .. }
+    ));
 }
