@@ -1,45 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a device's reads cost through the SMMU, against the same reads of plain guest memory: `cargo bench -p smmu-emu --bench
-//! view`.
-//!
-//! The two are measured in turns, so that what else the machine does meets both alike; the ratio is that of the minima, and the
-//! median stands beside it.
+//! What a device's reads cost through the SMMU, and the same reads of plain guest memory: `cargo bench -p smmu-emu --bench
+//! view`. Their ratio, measured in turns: `--bench ratios`. The thread is pinned to the first core that the process may use.
 
 mod common;
 
 use std::hint::black_box;
 
-use common::{at_page, compare, machine};
+use common::{READS, at_page, machine, pin};
+use criterion::{BenchmarkId, Criterion};
 use smmu_emu::{Intent, Tbu, View};
 use vm_memory::{Bytes, GuestAddress};
 
 fn main() {
-    common::pin(false);
+    pin(false);
+    let mut criterion = Criterion::default().configure_from_args();
     let (smmu, ram) = machine();
-    let (memory, mut env) = (ram.memory().clone(), ram);
+    let (memory, mut env) = (ram.0.clone(), ram);
     let mut tbu = Tbu::new(&smmu);
-    for (name, offset, length) in [
-        ("4 KiB, across two pages", 0x800, 0x1000),
-        ("4 KiB, one page", 0, 0x1000),
-        ("64 KiB, 17 pages", 0x800, 0x1_0000),
-        ("16 bytes", 0x800, 16),
-    ] {
+    for (name, address, length) in READS {
+        let mut group = criterion.benchmark_group(name);
         let mut into = vec![0; length];
-        let mut other = vec![0; length];
+        group.bench_function(BenchmarkId::from_parameter("plain"), |bencher| {
+            let from = GuestAddress(at_page(0) + address);
+            bencher.iter(|| memory.read_slice(black_box(&mut into), black_box(from)));
+        });
+        // The view stands while it is measured, as for a request of several reads.
         let view = View::new(&mut tbu, &mut env, &memory, 0, Intent::default());
-        compare(
-            name,
-            || {
-                let at = GuestAddress(at_page(0) + offset);
-                memory
-                    .read_slice(black_box(&mut into), black_box(at))
-                    .expect("memory");
-            },
-            || {
-                view.read_slice(black_box(&mut other), black_box(GuestAddress(offset)))
-                    .expect("mapped");
-            },
-        );
+        view.read_slice(&mut into, GuestAddress(address))
+            .expect("it is mapped");
+        group.bench_function(BenchmarkId::from_parameter("view"), |bencher| {
+            bencher.iter(|| view.read_slice(black_box(&mut into), black_box(GuestAddress(address))));
+        });
+        group.finish();
     }
+    criterion.final_summary();
 }

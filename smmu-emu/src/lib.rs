@@ -72,6 +72,8 @@ mod state;
 mod stream;
 pub mod sync;
 pub mod tbu;
+#[cfg(test)]
+mod testing;
 mod timing;
 mod tlb;
 pub mod translate;

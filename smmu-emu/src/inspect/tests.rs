@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::*;
-use crate::{BusError, Config, Line};
-
-struct Bare;
-
-impl Env for Bare {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
-}
+use crate::Config;
+use crate::testing::Bare;
 
 fn model(config: &Config) -> Smmu {
     Smmu::new(config, Plan::default()).unwrap()

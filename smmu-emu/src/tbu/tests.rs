@@ -1,26 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::*;
-use crate::env::{BusError, Line};
 use crate::plan::Plan;
+use crate::testing::Bare;
 use crate::translate::Intent;
 use crate::{Config, Preset};
-
-/// No memory: nothing here walks.
-struct Bare;
-
-impl Env for Bare {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
-}
 
 /// Stream 0 goes to bank 0, which is off: addresses pass.
 fn smmu() -> Arc<Mutex<Smmu>> {

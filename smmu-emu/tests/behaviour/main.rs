@@ -14,6 +14,8 @@ mod linux;
 mod nested;
 mod pmu;
 mod presets;
+#[path = "../ram/mod.rs"]
+mod ram;
 mod registers;
 mod rows;
 mod secure;

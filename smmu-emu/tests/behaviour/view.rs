@@ -3,13 +3,13 @@
 //! Guest memory through a stream, as rust-vmm's virtio-queue uses it.
 
 use smmu_emu::sync::{Arc, Mutex};
-use smmu_emu::{
-    BusError, Config, Env, Intent, Line, Plan, Preset, Refused, Response, Smmu, Tbu, TlbMode, View,
-};
+use smmu_emu::{Config, Intent, Plan, Preset, Refused, Response, Smmu, Tbu, TlbMode, View};
 use virtio_queue::{Queue, QueueT, Reader, Writer};
 use vm_memory::{
     Bytes, GuestAddress, GuestMemory, GuestMemoryBackend, GuestMemoryError, GuestMemoryMmap, Permissions,
 };
+
+use crate::ram::Ram;
 
 /// The first of four tables in a row; the last serves bus addresses below 2 MiB.
 const TABLES: u64 = 0x4000_0000;
@@ -27,25 +27,6 @@ const ABORTS: u32 = 0x61;
 const DESCRIPTORS: u64 = 0x10_0000;
 const AVAILABLE: u64 = 0x10_1000;
 const USED: u64 = 0x10_2000;
-
-/// Guest memory, and what the SMMU sees of it.
-#[derive(Clone)]
-struct Ram(GuestMemoryMmap);
-
-impl Env for Ram {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
-        self.0
-            .read_slice(data, GuestAddress(address))
-            .map_err(|_| BusError)
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
-}
 
 /// Neighbouring pages of the bus lie in different regions, and in each region backwards.
 fn scattered(page: u64) -> u64 {
