@@ -39,6 +39,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "boot",
     "disk",
     "masters",
+    "faults",
 ];
 
 /// The shipped recipe of that name.
