@@ -32,7 +32,7 @@ mod tests;
 pub use format::Format;
 pub use line::{Line, parse};
 pub use output::Ended;
-use output::Output;
+use output::{Begin, Output};
 use ring::{DEFAULT_RECORDS, Record, Ring, Taken};
 
 use self::format::Formatter;
@@ -158,8 +158,12 @@ impl Tracer {
     ) -> io::Result<Vec<Ended>> {
         let ended = self.leave(smmus, false);
         let mut state = self.lock();
-        let (from, names) = (state.ring.next(), state.names());
-        let output = Output::start(self, smmus, from, names, (file, path, format))?;
+        let begin = Begin {
+            record: state.ring.next(),
+            ns: self.now(),
+            names: state.names(),
+        };
+        let output = Output::start(self, smmus, begin, (file, path, format))?;
         state.outputs.push(output);
         state.switch(smmus, true);
         Ok(ended)
@@ -182,12 +186,13 @@ impl Tracer {
     /// # Errors
     /// Those of writing; the file is incomplete then.
     pub fn save(&self, smmus: &[usize], file: &mut File, format: Format) -> io::Result<Saved> {
-        let (mut from, end, names) = {
+        let (mut from, end, names, mut began) = {
             let state = self.lock();
-            (state.ring.oldest(), state.ring.next(), state.names())
+            (state.ring.oldest(), state.ring.next(), state.names(), self.now())
         };
+        self.lock().ring.read(from, end, 1, |_, record| began = record.ns);
         let mut out = Vec::new();
-        let mut formatter = Formatter::new(format, names, self.now(), &mut out);
+        let mut formatter = Formatter::new(format, names, began, &mut out);
         let mut saved = Saved { records: 0, lost: 0 };
         let mut batch = Vec::with_capacity(BATCH);
         while from < end {

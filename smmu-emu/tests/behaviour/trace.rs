@@ -170,7 +170,7 @@ fn faults_lines_and_stalls() {
         refused(End::Abort),
     ];
     assert_eq!(events, expected);
-    assert_eq!(bench.host.line(Line::Global), false);
+    assert!(!bench.host.line(Line::Global));
 }
 
 #[test]

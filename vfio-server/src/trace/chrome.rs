@@ -343,4 +343,4 @@ fn arguments(what: &What) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -51,6 +51,16 @@ impl Parts {
     }
 }
 
+/// Where a file begins.
+pub(super) struct Begin {
+    /// With this record.
+    pub(super) record: u64,
+    /// At this time.
+    pub(super) ns: u64,
+    /// The SMMUs of the trace.
+    pub(super) names: Vec<String>,
+}
+
 /// A file and its writer.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -61,28 +71,27 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Begins to write what these SMMUs do from record number `from` on.
+    /// Begins to write what these SMMUs do.
     pub(super) fn start(
         tracer: &Arc<Tracer>,
         smmus: &[usize],
-        from: u64,
-        names: Vec<String>,
+        begin: Begin,
         (file, path, format): (File, &Path, Format),
     ) -> io::Result<Self> {
         let progress = Arc::new(Progress::default());
-        let parts = (0..names.len()).map(|smmu| if smmus.contains(&smmu) { u64::MAX } else { 0 });
+        let parts = (0..begin.names.len()).map(|smmu| if smmus.contains(&smmu) { u64::MAX } else { 0 });
         let parts = Parts(parts.map(AtomicU64::new).collect());
         let mut writer = Writer {
             tracer: Arc::clone(tracer),
             file,
-            next: from,
+            next: begin.record,
             parts: parts.clone(),
             progress: Arc::clone(&progress),
         };
         let name = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("trace".into())
-            .spawn(move || writer.run(&name, format, names))?;
+            .spawn(move || writer.run(&name, format, begin))?;
         Ok(Self {
             path: path.to_owned(),
             parts,
@@ -151,16 +160,16 @@ struct Step {
 }
 
 impl Writer {
-    fn run(&mut self, path: &Path, format: Format, names: Vec<String>) {
-        if let Err(error) = self.write(format, names) {
+    fn run(&mut self, path: &Path, format: Format, begin: Begin) {
+        if let Err(error) = self.write(format, begin) {
             tracing::error!(path = %path.display(), %error, "cannot write the trace; it ends here");
             let _ = self.progress.error.set(error.to_string());
         }
     }
 
-    fn write(&mut self, format: Format, names: Vec<String>) -> io::Result<()> {
+    fn write(&mut self, format: Format, begin: Begin) -> io::Result<()> {
         let mut out = Vec::new();
-        let mut formatter = Formatter::new(format, names, self.tracer.now(), &mut out);
+        let mut formatter = Formatter::new(format, begin.names, begin.ns, &mut out);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let Step { lost, behind, over } = self.step(&mut batch);
@@ -173,7 +182,7 @@ impl Writer {
             if over {
                 formatter.end(&mut out);
             }
-            // Whole lines at any time, and all of them when there is nothing else to do.
+            // All that there is when there is nothing else to do.
             if out.len() >= PORTION || !behind {
                 self.file.write_all(&out)?;
                 out.clear();

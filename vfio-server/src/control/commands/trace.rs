@@ -96,6 +96,9 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
+#[cfg(test)]
+mod tests;
+
 fn start(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
     let Start {
         smmu,
