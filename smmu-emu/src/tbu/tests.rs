@@ -88,6 +88,55 @@ fn streams_and_kinds_of_access_are_apart() {
     assert_eq!(tbu.counters, misses, "no hit");
 }
 
+/// A host that traces.
+#[derive(Default)]
+struct Traced(Vec<Event>);
+
+impl Env for Traced {
+    fn now(&self) -> u64 {
+        0
+    }
+    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+    fn set_line(&mut self, _: Line, _: bool) {}
+    fn random(&mut self) -> u64 {
+        0
+    }
+    fn traces(&self) -> bool {
+        true
+    }
+    fn trace(&mut self, event: &Event) {
+        self.0.push(*event);
+    }
+}
+
+#[test]
+fn hits_of_a_unit_are_told_by_their_number_when_it_asks_again() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    let mut host = Traced::default();
+    for address in [0, 8, 16, 0x1000, 0x1008] {
+        tbu.access(&mut host, &at(address), |_| ()).expect("it passes");
+    }
+    let told = host.0.as_slice();
+    assert!(
+        matches!(
+            told,
+            [
+                Event::Translation(_),
+                Event::UnitHits {
+                    stream_id: 0,
+                    reads: 2,
+                    writes: 0
+                },
+                Event::Translation(_)
+            ]
+        ),
+        "{told:?}"
+    );
+}
+
 /// Behaviour 46: a change of the configuration counts at once.
 #[test]
 fn a_register_write_counts_at_once() {
