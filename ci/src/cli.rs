@@ -113,7 +113,7 @@ struct Reproduce {
     /// Print the verdict as JSON.
     #[arg(long)]
     json: bool,
-    /// Write every register access to this file (of the last boot).
+    /// Write what happens in the SMMUs to this file (of the last boot): for Perfetto if its name ends in .json, else NDJSON.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Say every step of the guest.

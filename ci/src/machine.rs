@@ -175,6 +175,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
     let smmu: Result<_, RunDirError> = recipe.smmus.iter().map(smmu).collect();
     let config = ServerConfig {
         seed,
+        trace_ring: None,
         smmu: smmu?,
         mark: recipe.marks.clone(),
     };

@@ -10,7 +10,7 @@ use core::cell::RefCell;
 
 use crate::Smmu;
 use crate::env::{Env, Line};
-use crate::fault::{Disposition, GlobalCause, GlobalFault, Origin};
+use crate::fault::{Disposition, GlobalCause, GlobalFault};
 use crate::options::{self, Target};
 use crate::par;
 use crate::plan::Site;
@@ -21,6 +21,7 @@ use crate::spec::gr0::Gr0;
 use crate::spec::gr1::BankType;
 use crate::stall::Gate;
 use crate::stream;
+use crate::trace::{self, Cause, Event, Origin};
 use crate::translate::{Intent, Transaction, Visit};
 use crate::walk::{Physical, Stages, WalkFault};
 
@@ -93,15 +94,22 @@ impl Smmu {
                     transaction,
                 };
                 self.record_global(env, &fault, Origin::Operation);
+                operation.refused(env, bank, Cause::Global(cause));
                 return self.complete(env, bank, PAR_TERMINATED);
             }
             match self.gate(second) {
                 Gate::Open => {}
-                Gate::Wait => return self.wait(bank, second, operation, false),
-                Gate::Terminate => return self.complete(env, bank, PAR_TERMINATED),
+                Gate::Wait => {
+                    operation.refused(env, bank, Cause::Waiting);
+                    return self.wait(bank, second, operation, false);
+                }
+                Gate::Terminate => {
+                    operation.refused(env, bank, Cause::Blocked);
+                    return self.complete(env, bank, PAR_TERMINATED);
+                }
             }
         }
-        let result = self.par(env, bank, operation.value, operation.intent, Stages::First);
+        let result = self.par(env, bank, operation, Stages::First);
         self.conclude(env, bank, operation, result);
     }
 
@@ -187,7 +195,7 @@ impl Smmu {
 
     /// `GATS1*` give an intermediate address, `GATS12*` a physical one; with stage 2 bypassed they are alike. They record
     /// nothing, wait for nothing, and take no notice of what a bank has recorded (§4.3).
-    fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent, stages: Stages) {
+    fn global_ats(&mut self, env: &mut dyn Env, operation: Gats, intent: Intent, stages: Stages) {
         let bank = operation.ndx();
         let usable = u16::from(bank) < self.geometry.context_banks
             && options::has_stage1(&self.geometry, bank)
@@ -198,13 +206,27 @@ impl Smmu {
         } else {
             Ok(())
         };
+        let operation = Operation {
+            value: operation.address().value() << 12,
+            intent,
+        };
+        let checked = match checked {
+            Ok(()) if usable => Ok(()),
+            Ok(()) => Err(GlobalCause::UnimplementedBank),
+            Err((cause, _)) => Err(cause),
+        };
         let par = match checked {
-            _ if !usable => GPAR_UNIMPLEMENTED_BANK,
-            Err((GlobalCause::UnimplementedBank, _)) => GPAR_UNIMPLEMENTED_BANK,
-            Err(_) => GPAR_INVALID_CONTEXT,
             Ok(()) => self
-                .par(env, bank, operation.address().value() << 12, intent, stages)
+                .par(env, bank, operation, stages)
                 .unwrap_or_else(|fault| par::fault(fault, self.registers.format(bank), false)),
+            Err(cause) => {
+                operation.refused(env, bank, Cause::Global(cause));
+                if cause == GlobalCause::UnimplementedBank {
+                    GPAR_UNIMPLEMENTED_BANK
+                } else {
+                    GPAR_INVALID_CONTEXT
+                }
+            }
         };
         self.registers.gr0.set(Gr0::Gpar, 0, par);
     }
@@ -252,12 +274,12 @@ impl Smmu {
     /// The result of translating an address: software supplies it whole, there is no sign extension.
     fn par(
         &self,
-        env: &dyn Env,
+        env: &mut dyn Env,
         bank: u8,
-        value: u64,
-        intent: Intent,
+        operation: Operation,
         stages: Stages,
     ) -> Result<u64, WalkFault> {
+        let Operation { value, intent } = operation;
         let format = self.registers.format(bank);
         // The upper half of a 64-bit write to an AArch32 bank is ignored.
         let value = if format == Format::AArch64 {
@@ -268,6 +290,17 @@ impl Smmu {
         // Operations use the TLB and add nothing to it.
         let learnt = RefCell::default();
         let leaf = self.translate_in(Physical::read_only(env), bank, value, intent, stages, &learnt);
+        trace::tell(env, || {
+            let result = match &leaf {
+                Ok(leaf) => Ok(leaf.address),
+                Err(WalkFault { cause, level, .. }) => Err(Cause::Context {
+                    cause: *cause,
+                    level: *level,
+                }),
+            };
+            let walked = learnt.borrow().walked;
+            Event::operated(operation.transaction(), bank, walked, result)
+        });
         leaf.map(|leaf| par::success(&leaf, format))
     }
 }
@@ -282,16 +315,27 @@ fn stage1_only(register: Gr0) -> bool {
 
 impl Operation {
     /// As a transaction of no stream.
+    const fn transaction(self) -> Transaction {
+        Transaction {
+            stream_id: 0,
+            address: self.value,
+            intent: self.intent,
+        }
+    }
+
     fn visit(self, bank: u8) -> Visit {
         Visit {
             bank,
             intent: self.intent,
-            transaction: Transaction {
-                stream_id: 0,
-                address: self.value,
-                intent: self.intent,
-            },
+            transaction: self.transaction(),
         }
+    }
+
+    /// It does not come to its bank's tables.
+    fn refused(self, env: &mut dyn Env, bank: u8, cause: Cause) {
+        trace::tell(env, || {
+            Event::operated(self.transaction(), bank, false, Err(cause))
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::plan::Site;
+use crate::trace::Event;
 
 /// An interrupt output of the SMMU.
 ///
@@ -124,6 +125,16 @@ pub trait Env {
     /// A rule of the timing plan hit an operation. Does nothing unless overridden.
     fn delayed(&mut self, delayed: &Delayed) {
         let _ = delayed;
+    }
+
+    /// Whether the host wants to be told of everything that happens, by [`Self::trace`].
+    fn traces(&self) -> bool {
+        false
+    }
+
+    /// Something happened. Called only while [`Self::traces`] says so; does nothing unless overridden.
+    fn trace(&mut self, event: &Event) {
+        let _ = event;
     }
 
     /// Whether the mark of this name has been raised (see [`crate::mark`]).

@@ -26,6 +26,7 @@ use crate::spec::cb::Cb;
 use crate::spec::global::{Gfsynr0, Gfsynr1, GlobalFaults};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cbfrsynra, Gr1};
+use crate::trace::{self, Event, Origin, Recorded};
 use crate::translate::{Intent, Response, Transaction, Visit};
 use crate::walk::WalkFault;
 
@@ -146,15 +147,6 @@ impl From<GlobalFault> for Fault {
     }
 }
 
-/// Who asked for a translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A client's transaction.
-    Client,
-    /// An address translation operation of a context bank: it has no stream (`sGFSYNR0.ATS`, `FSYNR0.ATOF`).
-    Operation,
-}
-
 /// What becomes of a transaction that faults in a bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
@@ -227,6 +219,14 @@ impl Smmu {
         } else {
             gr0.set(Gr0::Sgfsr, 0, (recorded | GlobalFaults::MULTI).bits().into());
         }
+        trace::tell(env, || {
+            Event::Fault(Recorded {
+                fault: Fault::Global(*fault),
+                origin,
+                multiple: !recorded.is_empty(),
+                stalled: false,
+            })
+        });
         self.update_line(env, Line::Global, false);
     }
 
@@ -271,6 +271,14 @@ impl Smmu {
         if recorded.is_empty() {
             self.record_syndrome(fault, origin);
         }
+        trace::tell(env, || {
+            Event::Fault(Recorded {
+                fault: Fault::Context(*fault),
+                origin,
+                multiple: !recorded.is_empty(),
+                stalled: disposition == Disposition::Stall,
+            })
+        });
         self.update_line(env, Line::Context(bank), false);
         disposition
     }
@@ -334,6 +342,7 @@ impl Smmu {
         if *last != level || (again && level) {
             *last = level;
             env.set_line(line, level);
+            trace::tell(env, || Event::Line { line, level });
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::spec::gr1::{BankType, Cba2r, Cbar, Cbfrsynra, Gr1};
 use crate::spec::ident::{Idr0, Idr1, Idr2, Idr7};
 use crate::spec::par::{ParFault, ParShort, ParSuccess};
 use crate::spec::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
+use crate::trace::{Accessed, Form};
 
 #[cfg(test)]
 mod tests;
@@ -102,8 +103,12 @@ impl Smmu {
     /// What a read of the register would return, without the read: no poll counts, no result is taken up.
     #[must_use]
     pub fn peek(&self, env: &dyn Env, register: &Register) -> u64 {
+        self.peek_target(env, register.target)
+    }
+
+    pub(crate) fn peek_target(&self, env: &dyn Env, target: Target) -> u64 {
         let busy = |busy: bool| u64::from(busy);
-        match register.target {
+        match target {
             Target::Gr0(Gr0::Stlbgstatus, _) => busy(self.global_sync.is_busy(env, &self.epoch)),
             Target::Gr0(reg, index) => self.registers.gr0.get(reg, index),
             Target::Gr1(reg, index) => self.registers.gr1.get(reg, index),
@@ -116,7 +121,7 @@ impl Smmu {
                     Cb::Tlbstatus => busy(operations.sync.is_busy(env, &self.epoch)),
                     Cb::Atsr => busy(operations.ats.is_busy(env)),
                     Cb::Par if !operations.ats.is_busy(env) => operations.par.unwrap_or(stored),
-                    Cb::Fsr => self.fault_status(register.target, stored),
+                    Cb::Fsr => self.fault_status(target, stored),
                     _ => stored,
                 }
             }
@@ -126,47 +131,11 @@ impl Smmu {
     /// The fields of a value of the register, by name; empty for a register that is one number.
     #[must_use]
     pub fn fields(&self, register: &Register, value: u64) -> Vec<(String, String)> {
-        let word = u32::try_from(value & u64::from(u32::MAX)).unwrap_or(0);
-        match register.target {
-            Target::Gr0(reg, _) => match reg {
-                Gr0::Scr0 => shown(&Scr0::new_with_raw_value(word)),
-                Gr0::Scr2 => shown(&Scr2::new_with_raw_value(word)),
-                Gr0::Sacr => shown(&Sacr::new_with_raw_value(word)),
-                Gr0::Idr0 => shown(&Idr0::new_with_raw_value(word)),
-                Gr0::Idr1 => shown(&Idr1::new_with_raw_value(word)),
-                Gr0::Idr2 => shown(&Idr2::new_with_raw_value(word)),
-                Gr0::Idr7 => shown(&Idr7::new_with_raw_value(word)),
-                Gr0::Sgfsr => flags(GlobalFaults::from_bits_truncate(word)),
-                Gr0::Sgfsynr0 => shown(&Gfsynr0::new_with_raw_value(word)),
-                Gr0::Sgfsynr1 => shown(&Gfsynr1::new_with_raw_value(word)),
-                Gr0::Smr => shown(&Smr::new_with_raw_value(word)),
-                Gr0::S2cr => shown(&S2cr::new_with_raw_value(word)),
-                _ => Vec::new(),
-            },
-            Target::Gr1(reg, _) => match reg {
-                Gr1::Cbar => shown(&Cbar::new_with_raw_value(word)),
-                Gr1::Cbfrsynra => shown(&Cbfrsynra::new_with_raw_value(word)),
-                Gr1::Cba2r => shown(&Cba2r::new_with_raw_value(word)),
-            },
-            Target::Cb(reg, bank) => match reg {
-                Cb::Sctlr => shown(&Sctlr::new_with_raw_value(word)),
-                Cb::Actlr => shown(&Actlr::new_with_raw_value(word)),
-                Cb::Tcr2 => shown(&Tcr2::new_with_raw_value(word)),
-                Cb::Tcr => match (self.registers.cbar(bank).kind(), self.registers.format(bank)) {
-                    (BankType::Stage2, _) => shown(&TcrStage2::new_with_raw_value(word)),
-                    (_, Format::AArch64) => shown(&Tcr64::new_with_raw_value(word)),
-                    (_, Format::Short | Format::Long) => shown(&Tcr32::new_with_raw_value(word)),
-                },
-                Cb::Fsr => flags(ContextFaults::from_bits_truncate(word)),
-                Cb::Fsynr0 => shown(&Fsynr0::new_with_raw_value(word)),
-                Cb::Par if value & 1 != 0 => shown(&ParFault::new_with_raw_value(value)),
-                Cb::Par if self.registers.format(bank) == Format::Short => {
-                    shown(&ParShort::new_with_raw_value(value))
-                }
-                Cb::Par => shown(&ParSuccess::new_with_raw_value(value)),
-                _ => Vec::new(),
-            },
-        }
+        let form = match register.target {
+            Target::Cb(_, bank) => Some(self.form(bank)),
+            Target::Gr0(..) | Target::Gr1(..) => None,
+        };
+        fields(register.target, form, value)
     }
 
     /// The timing plan's rules and their counters, in the order of precedence.
@@ -212,6 +181,73 @@ impl Smmu {
         (page << self.geometry.page_size.shift())
             + u64::from(row.offset)
             + u64::from(row.width) * u64::from(index)
+    }
+}
+
+/// The fields of the register that an access was to, for a value of the whole register; empty if it is one number.
+#[must_use]
+pub fn fields_of(accessed: &Accessed, value: u64) -> Vec<(String, String)> {
+    let name = accessed.access.name;
+    let target = match accessed.access.frame {
+        Frame::Gr0 => Gr0::ALL
+            .iter()
+            .find(|of| of.row().name == name)
+            .map(|&of| Target::Gr0(of, 0)),
+        Frame::Gr1 => Gr1::ALL
+            .iter()
+            .find(|of| of.row().name == name)
+            .map(|&of| Target::Gr1(of, 0)),
+        Frame::Context(_) => Cb::ALL
+            .iter()
+            .find(|of| of.row().name == name)
+            .map(|&of| Target::Cb(of, 0)),
+        Frame::Global(_) | Frame::Outside => None,
+    };
+    target.map_or_else(Vec::new, |target| fields(target, accessed.form, value))
+}
+
+fn fields(target: Target, form: Option<Form>, value: u64) -> Vec<(String, String)> {
+    let word = u32::try_from(value & u64::from(u32::MAX)).unwrap_or(0);
+    let (kind, format) = form.map_or((BankType::Stage1, Format::AArch64), |form| {
+        (form.kind, form.format)
+    });
+    match target {
+        Target::Gr0(reg, _) => match reg {
+            Gr0::Scr0 => shown(&Scr0::new_with_raw_value(word)),
+            Gr0::Scr2 => shown(&Scr2::new_with_raw_value(word)),
+            Gr0::Sacr => shown(&Sacr::new_with_raw_value(word)),
+            Gr0::Idr0 => shown(&Idr0::new_with_raw_value(word)),
+            Gr0::Idr1 => shown(&Idr1::new_with_raw_value(word)),
+            Gr0::Idr2 => shown(&Idr2::new_with_raw_value(word)),
+            Gr0::Idr7 => shown(&Idr7::new_with_raw_value(word)),
+            Gr0::Sgfsr => flags(GlobalFaults::from_bits_truncate(word)),
+            Gr0::Sgfsynr0 => shown(&Gfsynr0::new_with_raw_value(word)),
+            Gr0::Sgfsynr1 => shown(&Gfsynr1::new_with_raw_value(word)),
+            Gr0::Smr => shown(&Smr::new_with_raw_value(word)),
+            Gr0::S2cr => shown(&S2cr::new_with_raw_value(word)),
+            _ => Vec::new(),
+        },
+        Target::Gr1(reg, _) => match reg {
+            Gr1::Cbar => shown(&Cbar::new_with_raw_value(word)),
+            Gr1::Cbfrsynra => shown(&Cbfrsynra::new_with_raw_value(word)),
+            Gr1::Cba2r => shown(&Cba2r::new_with_raw_value(word)),
+        },
+        Target::Cb(reg, _) => match reg {
+            Cb::Sctlr => shown(&Sctlr::new_with_raw_value(word)),
+            Cb::Actlr => shown(&Actlr::new_with_raw_value(word)),
+            Cb::Tcr2 => shown(&Tcr2::new_with_raw_value(word)),
+            Cb::Tcr => match (kind, format) {
+                (BankType::Stage2, _) => shown(&TcrStage2::new_with_raw_value(word)),
+                (_, Format::AArch64) => shown(&Tcr64::new_with_raw_value(word)),
+                (_, Format::Short | Format::Long) => shown(&Tcr32::new_with_raw_value(word)),
+            },
+            Cb::Fsr => flags(ContextFaults::from_bits_truncate(word)),
+            Cb::Fsynr0 => shown(&Fsynr0::new_with_raw_value(word)),
+            Cb::Par if value & 1 != 0 => shown(&ParFault::new_with_raw_value(value)),
+            Cb::Par if format == Format::Short => shown(&ParShort::new_with_raw_value(value)),
+            Cb::Par => shown(&ParSuccess::new_with_raw_value(value)),
+            _ => Vec::new(),
+        },
     }
 }
 

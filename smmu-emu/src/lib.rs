@@ -8,7 +8,8 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`config`] | what a user chooses, and [`Geometry`], the same after validation |
-//! | [`mod@env`] | the seams: memory, interrupt lines, time, chance, the trace of accesses |
+//! | [`mod@env`] | the seams: memory, interrupt lines, time, chance |
+//! | [`trace`] | what happens, for a host that wants to be told of it |
 //! | [`plan`] | the timing plan: which operations take time, and how much |
 //! | [`mark`] | marks: flags of a run that register accesses raise |
 //! | [`regs`] | what a register table is |
@@ -76,6 +77,7 @@ pub mod tbu;
 mod testing;
 mod timing;
 mod tlb;
+pub mod trace;
 pub mod translate;
 pub mod view;
 mod walk;

@@ -9,6 +9,7 @@ use crate::place::{Hit, Place};
 use crate::regs;
 use crate::secure::{self, Security};
 use crate::spec::gr0::Gr0;
+use crate::trace::{Accessed, Change, Event};
 
 impl Smmu {
     /// Reads registers as Non-secure software. Any offset and length: what no register answers reads as zero (RAZ).
@@ -40,17 +41,34 @@ impl Smmu {
         for (byte, from) in data.iter_mut().zip(value.to_le_bytes()) {
             *byte = from;
         }
-        report(env, AccessKind::Read, frame, hit.as_ref(), offset, data);
+        let access = access(AccessKind::Read, frame, hit.as_ref(), offset, data);
+        self.report(env, &access, hit.as_ref(), None);
     }
 
     fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
         let (frame, hit) = self.locate(offset, data.len(), security);
+        let before = hit.as_ref().filter(|_| env.traces());
+        let before = before.and_then(|hit| self.whole(env, hit.place));
         if let Some(hit) = &hit {
             // Whatever was written may change a translation: no thread's own copies count from here on.
             self.epoch.advance();
             self.store(env, hit, little_endian(data) << hit.shift);
         }
-        report(env, AccessKind::Write, frame, hit.as_ref(), offset, data);
+        let access = access(AccessKind::Write, frame, hit.as_ref(), offset, data);
+        self.report(env, &access, hit.as_ref(), before);
+    }
+
+    /// The whole register as a read without side effects finds it. Event counters are left out: reading them counts.
+    fn whole(&self, env: &dyn Env, place: Place) -> Option<u64> {
+        match place {
+            Place::Core(target) => Some(self.peek_target(env, target)),
+            Place::Secure(register) => Some(self.registers.secure.get(register, 0)),
+            Place::Exsmr(group) => Some(self.registers.smr(group).raw_value().into()),
+            Place::Exs2cr(group) => Some(self.registers.s2cr(group).raw_value().into()),
+            Place::Gid(register) => Some(self.registers.gid.get(register, 0)),
+            Place::Prr(register) => Some(self.registers.prr.get(register, 0)),
+            Place::Pm(..) | Place::BankPm(..) => None,
+        }
     }
 
     /// The register's value as software reads it.
@@ -82,6 +100,25 @@ impl Smmu {
             Target::Gr1(register, index) => self.registers.gr1.get(register, index),
             Target::Cb(register, bank) => self.registers.bank(bank, register),
         }
+    }
+
+    /// Tells the environment of an access; `before` is what a write found.
+    fn report(&self, env: &mut dyn Env, access: &Access, hit: Option<&Hit>, before: Option<u64>) {
+        env.access(access);
+        if !env.traces() {
+            return;
+        }
+        let place = hit.map(|hit| hit.place);
+        let after = place.and_then(|place| self.whole(env, place));
+        env.trace(&Event::Access(Accessed {
+            access: *access,
+            whole: hit.is_some_and(|hit| hit.lanes.count_ones() == 8 * hit.row.width),
+            change: before.zip(after).map(|(before, after)| Change { before, after }),
+            form: match place {
+                Some(Place::Core(Target::Cb(_, bank))) => Some(self.form(bank)),
+                _ => None,
+            },
+        }));
     }
 
     /// Applies the access rule, then the side effect.
@@ -152,10 +189,10 @@ impl Smmu {
     }
 }
 
-fn report(env: &mut dyn Env, kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: &[u8]) {
+fn access(kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: &[u8]) -> Access {
     let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
     let width = u8::try_from(data.len()).unwrap_or(u8::MAX);
-    env.access(&Access {
+    Access {
         name,
         frame,
         index,
@@ -163,7 +200,7 @@ fn report(env: &mut dyn Env, kind: AccessKind, frame: Frame, hit: Option<&Hit>, 
         width,
         value: little_endian(data),
         offset,
-    });
+    }
 }
 
 /// The low word: registers of the performance monitor have 32 bits.

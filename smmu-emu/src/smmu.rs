@@ -15,6 +15,7 @@ use crate::sync::Arc;
 use crate::tbu::Counters;
 use crate::timing::{Busy, Timing};
 use crate::tlb::{Learnt, Tlb};
+use crate::trace::{self, Event};
 
 /// One SMMU: all of its state.
 #[derive(Debug)]
@@ -149,6 +150,7 @@ impl Smmu {
         *global_sync = Sync::default();
         operations.fill(Operations::default());
         stalls.reset();
+        trace::tell(env, || Event::Reset);
         // The reset registers ask for no interrupt: this tells the environment where a line was high.
         for line in self.geometry.lines() {
             self.update_line(env, line, false);

@@ -25,10 +25,11 @@
 
 use crate::Smmu;
 use crate::env::{Env, Line};
-use crate::fault::{GlobalFault, Origin};
+use crate::fault::GlobalFault;
 use crate::spec::bank::ContextFaults;
 use crate::spec::cb::Cb;
 use crate::stream;
+use crate::trace::{self, Cause, Event};
 use crate::translate::{Response, Transaction, Visit};
 
 /// A transaction that waits for software. The caller keeps it and hands it to [`Smmu::resume`] until the answer is
@@ -192,7 +193,16 @@ impl Smmu {
     pub fn resume(&mut self, env: &mut dyn Env, stall: &Stall) -> Response {
         match self.stalls.verdict(stall) {
             Verdict::Undecided => Response::Stall(*stall),
-            Verdict::Ended { abort } => Response::for_fault(abort),
+            Verdict::Ended { abort } => {
+                let response = Response::for_fault(abort);
+                let Visit {
+                    bank, transaction, ..
+                } = stall.visit;
+                trace::tell(env, || {
+                    Event::answered(&transaction, Some(bank), false, Err(Cause::Ended), &response)
+                });
+                response
+            }
             Verdict::Retry => self.start_again(env, stall.visit),
         }
     }
@@ -208,8 +218,7 @@ impl Smmu {
                     nested,
                     transaction,
                 };
-                self.record_global(env, &fault, Origin::Client);
-                Response::for_fault(self.registers.scr0().gfre())
+                self.refuse(env, &fault)
             }
         }
     }

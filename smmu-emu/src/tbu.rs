@@ -12,6 +12,7 @@ use crate::epoch::{Inside, Reader};
 use crate::smmu::Smmu;
 use crate::stall::Stall;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::trace::{self, Event};
 use crate::translate::{Response, Transaction, Translation};
 
 /// Translations that a unit keeps, a power of two: MMU-500 has up to 128.
@@ -124,7 +125,7 @@ impl Tbu {
         transaction: &Transaction,
     ) -> Result<(Inside<'_>, Translation), Response> {
         let mut smmu = locked(&self.smmu);
-        smmu.counters.drain(&mut self.counters);
+        smmu.counters.drain(env, transaction, &mut self.counters);
         match smmu.transact(env, transaction) {
             Response::Proceed(translation) => {
                 let inside = self.reader.enter_locked();
@@ -211,7 +212,7 @@ impl Batch<'_> {
     #[cold]
     fn miss(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Result<Translation, Response> {
         let mut smmu = locked(self.smmu);
-        smmu.counters.drain(self.counters);
+        smmu.counters.drain(env, transaction, self.counters);
         let response = smmu.transact(env, transaction);
         // What is announced stays, so that a synchronisation waits for the whole batch; but what the SMMU has done
         // meanwhile, such as recording a fault that blocks the bank, counts from here on.
@@ -246,12 +247,19 @@ impl Counters {
         }
     }
 
-    /// Takes over what a unit has counted.
-    fn drain(&mut self, unit: &mut Self) {
+    /// Takes over what a unit has counted, at the transaction that makes it ask.
+    fn drain(&mut self, env: &mut dyn Env, transaction: &Transaction, unit: &mut Self) {
         let Self {
             read_hits,
             write_hits,
         } = core::mem::take(unit);
+        if read_hits | write_hits != 0 {
+            trace::tell(env, || Event::UnitHits {
+                stream_id: transaction.stream_id,
+                reads: read_hits,
+                writes: write_hits,
+            });
+        }
         self.read_hits += read_hits;
         self.write_hits += write_hits;
     }

@@ -5,6 +5,7 @@
 use crate::env::{Delayed, Env};
 use crate::inspect::Delay;
 use crate::plan::{Bounds, DelayRule, Plan, Site, Time};
+use crate::trace::{self, Event};
 
 /// The state of an operation that software polls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,11 +147,13 @@ impl Timing {
             let here = rule.site == site && (rule.bank.is_none() || rule.bank == bank);
             if here && progress.is_awake(env) && progress.hits(env) {
                 progress.hits = progress.hits.saturating_add(1);
-                env.delayed(&Delayed {
+                let delayed = Delayed {
                     rule: progress.number,
                     site,
                     bank,
-                });
+                };
+                env.delayed(&delayed);
+                trace::tell(env, || Event::Delayed(delayed));
                 return progress.rule.busy(env);
             }
         }

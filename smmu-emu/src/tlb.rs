@@ -38,6 +38,8 @@ pub(crate) struct Learnt {
     pub(crate) leaves: Vec<(Tag, u64, Leaf)>,
     /// Tables in the same way.
     pub(crate) tables: Vec<(Tag, u64, TableRef)>,
+    /// It had to walk, also if that led to a fault or nothing is kept.
+    pub(crate) walked: bool,
 }
 
 impl Tlb {
@@ -73,7 +75,12 @@ impl Tlb {
 
     /// Keeps what a translation learnt, and empties the list. Says how many blocks and pages that were.
     pub(crate) fn keep(&mut self, learnt: &mut Learnt) -> usize {
-        let Learnt { leaves, tables } = learnt;
+        let Learnt {
+            leaves,
+            tables,
+            walked,
+        } = learnt;
+        *walked = false;
         let kept = leaves.len();
         for (tag, address, leaf) in leaves.drain(..) {
             let base = Leaf {

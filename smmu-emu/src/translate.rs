@@ -7,12 +7,13 @@ use core::cell::RefCell;
 use crate::Smmu;
 use crate::decoded::{self, Decoded};
 use crate::env::Env;
-use crate::fault::{ContextCause, Fault, GlobalFault, Origin};
+use crate::fault::{ContextCause, Fault, GlobalFault};
 use crate::pmu::Kind;
 use crate::regime;
 use crate::stall::{Gate, Stall};
 use crate::stream::{self, Found, Route};
 use crate::tlb::{Learnt, Lookup};
+use crate::trace::{self, Cause, Event, Origin};
 use crate::walk::{self, Leaf, Physical, Stages, WalkFault};
 
 /// What a client wants to do at an address.
@@ -113,11 +114,15 @@ impl Smmu {
         };
         self.count(env, Kind::Access, &transaction, bank);
         match route {
-            Err(fault) => {
-                self.record_global(env, &fault, Origin::Client);
-                Response::for_fault(self.registers.scr0().gfre())
+            Err(fault) => self.refuse(env, &fault),
+            Ok(Route::Bypass) => {
+                let translation = self.bypass(transaction.address);
+                let response = Response::Proceed(translation);
+                trace::tell(env, || {
+                    Event::answered(&transaction, None, false, Ok(&translation), &response)
+                });
+                response
             }
-            Ok(Route::Bypass) => Response::Proceed(self.bypass(transaction.address)),
             Ok(Route::Bank(bank, intent)) => self.enter(
                 env,
                 &Visit {
@@ -127,6 +132,17 @@ impl Smmu {
                 },
             ),
         }
+    }
+
+    /// A client's transaction ends with a global fault.
+    pub(crate) fn refuse(&mut self, env: &mut dyn Env, fault: &GlobalFault) -> Response {
+        self.record_global(env, fault, Origin::Client);
+        let response = Response::for_fault(self.registers.scr0().gfre());
+        trace::tell(env, || {
+            let cause = Cause::Global(fault.cause);
+            Event::answered(&fault.transaction, None, false, Err(cause), &response)
+        });
+        response
     }
 
     /// A transaction enters its bank, for the first time or again after a stall.
@@ -140,14 +156,20 @@ impl Smmu {
         let result = self.translate_visit(visit, &decoded, Physical::updated(env), &learnt);
         self.decodings.put(visit.bank, decoded);
         let mut learnt = learnt.into_inner();
+        let walked = learnt.walked;
         for _ in 0..self.tlb.keep(&mut learnt) {
             self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
         }
         self.learnt = learnt;
-        match result {
-            Ok(translation) => Response::Proceed(translation),
-            Err(fault) => self.record(env, visit, &fault),
-        }
+        let response = match &result {
+            Ok(translation) => Response::Proceed(*translation),
+            Err(fault) => self.record(env, visit, fault),
+        };
+        trace::tell(env, || {
+            let result = result.as_ref().map_err(Cause::from);
+            Event::answered(&visit.transaction, Some(visit.bank), walked, result, &response)
+        });
+        response
     }
 
     /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested

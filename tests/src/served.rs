@@ -105,7 +105,7 @@ impl Served {
             writeln!(
                 config,
                 "trace = {:?}",
-                directory.path().join(format!("{name}.trace"))
+                directory.path().join(format!("{name}.ndjson"))
             )?;
         }
         writeln!(config, "[[mark]]\nname = \"guest\"\n{more}")?;

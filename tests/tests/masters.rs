@@ -81,7 +81,10 @@ fn faults_are_recorded_and_the_master_sees_a_bus_error() {
     assert_eq!(driver.read_cb(0, cb::FAR).unwrap(), 0x1080);
     assert_eq!(driver.read_cb(0, cb::FSYNR0).unwrap() & 1 << 4, 1 << 4, "WNR");
     driver.write_cb(0, cb::FSR, u32::MAX).unwrap();
-    assert!(driver.memory(FREE, 4096).unwrap() == [0; 4096], "a page that is not to be written");
+    assert!(
+        driver.memory(FREE, 4096).unwrap() == [0; 4096],
+        "a page that is not to be written"
+    );
 
     // A stream that nobody has.
     driver.set(0, Register::Stream, 0x55).unwrap();
@@ -213,7 +216,10 @@ fn memory_comes_and_goes_under_dma() {
             driver
                 .wait(|driver| Ok(driver.get(0, Register::Rounds)? > 2))
                 .unwrap();
-            assert!(driver.memory(FREE, 4096).unwrap() == expected(round, 4096), "round {round}");
+            assert!(
+                driver.memory(FREE, 4096).unwrap() == expected(round, 4096),
+                "round {round}"
+            );
             assert_eq!(served.mapped_memfds().unwrap(), 2);
             driver.unmap_memory(address, size).unwrap();
             assert_eq!(served.mapped_memfds().unwrap(), 1);

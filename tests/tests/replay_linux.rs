@@ -2,17 +2,18 @@
 
 //! What stock kernels did to the SMMU, replayed against the model without a guest.
 //!
-//! `data/linux-*.trace` were recorded from real boots of the recipe `few-smrs` with `boot-stress reproduce --recipe
+//! `data/linux-*.ndjson` were recorded from real boots of the recipe `few-smrs` with `boot-stress reproduce --recipe
 //! few-smrs --kernel … --trace FILE`: probe, reset, attach of a client with eight stream IDs, its detach, attach of a
 //! second client, shutdown. Every read of the driver has to return what it returned then.
 
 use boot_stress::recipe::shipped;
 use smmu_emu::{AccessKind, BusError, Config, Env, Fault, Intent, Line, Plan, Smmu, Transaction};
-use vfio_server::trace::{self, Line as Recorded};
+use vfio_server::trace;
+use vfio_server::trace::line::Register;
 
 const TRACES: [(&str, &str); 2] = [
-    ("6.16.3", include_str!("../data/linux-6.16.3.trace")),
-    ("7.3.4", include_str!("../data/linux-7.3.4.trace")),
+    ("6.16.3", include_str!("../data/linux-6.16.3.ndjson")),
+    ("7.3.4", include_str!("../data/linux-7.3.4.ndjson")),
 ];
 
 /// A host without memory, whose interrupt lines have to stay low.
@@ -45,10 +46,13 @@ fn model() -> Config {
     recipe.smmus.first().expect("an SMMU").model.clone()
 }
 
-fn replay(smmu: &mut Smmu, line: &Recorded) {
+/// An access of the driver.
+type Recorded = (AccessKind, Register);
+
+fn replay(smmu: &mut Smmu, (kind, line): &Recorded) {
     let width = usize::from(line.width);
     let mut data = line.value.to_le_bytes();
-    match line.kind {
+    match kind {
         AccessKind::Write => smmu.write(&mut Host, line.offset, &data[..width]),
         AccessKind::Read => {
             data = [0; 8];
@@ -85,7 +89,12 @@ fn bank(smmu: &Smmu, stream_id: u16) -> Option<u8> {
 fn each(check: impl Fn(Vec<Recorded>)) {
     for (kernel, text) in TRACES {
         let lines = trace::parse(text).unwrap_or_else(|e| panic!("{kernel}: {e}"));
-        check(lines);
+        let accesses = lines.iter().filter_map(|line| line.access());
+        check(
+            accesses
+                .map(|(kind, register)| (kind, register.clone()))
+                .collect(),
+        );
     }
 }
 
@@ -101,9 +110,9 @@ fn every_read_returns_what_the_driver_saw() {
 fn the_driver_goes_through_probe_attach_detach_and_shutdown() {
     each(|lines| {
         let at = |register: &str, value: Option<u64>| {
-            let hit = |line: &&Recorded| {
+            let hit = |(kind, line): &&Recorded| {
                 line.register == register
-                    && line.kind == AccessKind::Write
+                    && *kind == AccessKind::Write
                     && value.is_none_or(|value| line.value == value)
             };
             lines
@@ -122,7 +131,7 @@ fn the_driver_goes_through_probe_attach_detach_and_shutdown() {
         ];
         assert!(sequence.is_sorted(), "{sequence:?}");
         assert_eq!(
-            lines[0].register, "IDR0",
+            lines[0].1.register, "IDR0",
             "arm_smmu_device_cfg_probe() comes first"
         );
     });

@@ -38,7 +38,8 @@ struct Args {
     /// Take commands (QMP) at this Unix socket; see `vfio-server ctl --help`.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
-    /// Write every register access of the SMMUs without a `trace` of their own to this file.
+    /// Write what happens in the SMMUs without a `trace` of their own to this file: Chrome's trace events, for Perfetto, if its name
+    /// ends in `.json`, else NDJSON.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Check the configuration and end.

@@ -4,11 +4,12 @@
 //!
 //! ```toml
 //! seed = 1
+//! trace_ring = 65536               # optional: record events from the start, keep so many
 //!
 //! [[smmu]]
 //! name = "a"
 //! socket = "/run/user/1000/a.sock"
-//! trace = "a.trace"                # optional
+//! trace = "a.ndjson"               # optional
 //! [smmu.model]                     # smmu_emu::Config
 //! preset = "mmu-500-ats"
 //! [[smmu.delay]]                   # smmu_emu::DelayRule
@@ -34,6 +35,7 @@ use thiserror::Error;
 
 use crate::clock::ClockConfig;
 use crate::master::{MasterConfig, MasterError, config as master};
+use crate::trace::ring;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +50,10 @@ pub struct Config {
     /// Where all chance of the run comes from.
     #[serde(default)]
     pub seed: u64,
+    /// Records what happens from the start on, and keeps so many events ([`ring::RECORDS`]). If it is left out, only what a
+    /// trace file or the control socket asks for is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_ring: Option<usize>,
     /// The SMMUs, one socket each.
     pub smmu: Vec<SmmuConfig>,
     /// The marks, in the order of their words in BAR2.
@@ -63,7 +69,7 @@ pub struct SmmuConfig {
     pub name: String,
     /// Where QEMU connects to; relative paths are relative to the server's working directory.
     pub socket: PathBuf,
-    /// File of the access trace; SMMUs may share one.
+    /// File of the trace, Chrome's trace events if its name ends in `.json`, else NDJSON; SMMUs may share one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<PathBuf>,
     /// The SMMU itself.
@@ -112,6 +118,9 @@ pub enum ConfigError {
     /// There is nothing to serve, or too much.
     #[error("{0} SMMUs: give 1 to {MAX_SMMUS} `[[smmu]]`")]
     Count(usize),
+    /// The ring has bounds.
+    #[error("`trace_ring` is {0}: it has to be {min} to {max}", min = ring::RECORDS.start(), max = ring::RECORDS.end())]
+    Ring(usize),
     /// A name has to be one word in a trace.
     #[error("smmu {0:?}: {NAME_RULE}")]
     Name(String),
@@ -165,6 +174,9 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.smmu.is_empty() || self.smmu.len() > MAX_SMMUS {
             return Err(ConfigError::Count(self.smmu.len()));
+        }
+        if let Some(records) = self.trace_ring.filter(|records| !ring::RECORDS.contains(records)) {
+            return Err(ConfigError::Ring(records));
         }
         for (i, smmu) in self.smmu.iter().enumerate() {
             if !is_word(&smmu.name) {

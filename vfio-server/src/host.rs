@@ -9,20 +9,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use serde_json::json;
+use smmu_emu::trace::Event as Traced;
 use smmu_emu::{Access, AccessKind, BusError, Delayed, Env, Line, Marks};
 
 use crate::control::event::{Event, EventSink, FiredLimit};
 use crate::master::traffic::Traffic;
 use crate::memory::GuestMemory;
 use crate::msix::Vectors;
-use crate::trace::Trace;
+use crate::trace::{Probe, Tracer};
 
-/// What all SMMUs of a process share: the clock and the marks of the run.
+/// What all SMMUs of a process share: the clock, the marks of the run, the trace.
 ///
 /// A run begins when a client connects and no other is there: then no mark is raised.
 #[derive(Debug)]
 pub struct Run {
     start: Instant,
+    tracer: Arc<Tracer>,
     fresh: Marks,
     state: Mutex<State>,
     /// There once somebody wants to hear of events.
@@ -43,8 +45,10 @@ impl Run {
             marks: marks.clone(),
             clients: 0,
         });
+        let start = Instant::now();
         Self {
-            start: Instant::now(),
+            start,
+            tracer: Arc::new(Tracer::new(start)),
             fresh: marks,
             state,
             events: OnceLock::new(),
@@ -61,6 +65,12 @@ impl Run {
     #[must_use]
     pub fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The trace, whose times are those of [`Self::now`].
+    #[must_use]
+    pub fn tracer(&self) -> &Arc<Tracer> {
+        &self.tracer
     }
 
     /// A client has negotiated; it counts until the guard is dropped.
@@ -177,6 +187,7 @@ pub struct Counts {
 pub struct Shared {
     name: String,
     run: Arc<Run>,
+    probe: Probe,
     vectors: Mutex<Vectors>,
     traffic: Traffic,
 }
@@ -192,6 +203,12 @@ impl Shared {
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run
+    }
+
+    /// Where its events are traced.
+    #[must_use]
+    pub fn probe(&self) -> &Probe {
+        &self.probe
     }
 
     /// Interrupts of the client; for a moment only.
@@ -210,7 +227,6 @@ impl Shared {
 #[derive(Debug)]
 pub struct Host {
     shared: Arc<Shared>,
-    trace: Option<Arc<Trace>>,
     seed: u64,
     random: fastrand::Rng,
     counts: Option<Counts>,
@@ -223,6 +239,7 @@ impl Host {
     #[must_use]
     pub fn new(name: String, run: Arc<Run>, seed: u64, vectors: u16) -> Self {
         let shared = Shared {
+            probe: run.tracer().join(&name),
             name,
             run,
             vectors: Mutex::new(Vectors::new(vectors)),
@@ -230,7 +247,6 @@ impl Host {
         };
         Self {
             shared: Arc::new(shared),
-            trace: None,
             seed,
             random: fastrand::Rng::with_seed(seed),
             counts: None,
@@ -282,31 +298,12 @@ impl Host {
         self.counts.unwrap_or_default()
     }
 
-    /// Traces into another file, or no more; returns the trace that was there.
-    pub fn set_trace(&mut self, trace: Option<Arc<Trace>>) -> Option<Arc<Trace>> {
-        std::mem::replace(&mut self.trace, trace)
-    }
-
-    /// Whether accesses are traced.
-    #[must_use]
-    pub fn is_traced(&self) -> bool {
-        self.trace.is_some()
-    }
-
-    /// Writes the trace out.
-    pub fn flush_trace(&self) {
-        if let Some(trace) = &self.trace {
-            trace.flush();
-        }
-    }
-
-    /// The client is gone: unmaps its memory, closes its eventfds, writes the trace out, and begins the random
-    /// numbers anew, so that the next client meets the same ones.
+    /// The client is gone: unmaps its memory, closes its eventfds, and begins the random numbers anew, so that the next client
+    /// meets the same ones.
     pub fn disconnect(&mut self) {
         self.change_memory(GuestMemory::unmap_all);
         self.shared.vectors().disconnect();
         self.random.seed(self.seed);
-        self.flush_trace();
     }
 }
 
@@ -342,9 +339,6 @@ impl Env for Host {
                 AccessKind::Write => counts.writes = counts.writes.saturating_add(1),
             }
         }
-        if let Some(trace) = &self.trace {
-            trace.record(run.now(), name, access);
-        }
     }
 
     fn delayed(&mut self, delayed: &Delayed) {
@@ -354,6 +348,14 @@ impl Env for Host {
         {
             events.send(event);
         }
+    }
+
+    fn traces(&self) -> bool {
+        self.shared.probe.is_on()
+    }
+
+    fn trace(&mut self, event: &Traced) {
+        self.shared.probe.record(event);
     }
 
     fn mark(&self, name: &str) -> bool {

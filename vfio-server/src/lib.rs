@@ -17,8 +17,8 @@
 //! | [`pl330`] | the DMA controller PL330 |
 //! | [`host`] | the model's surroundings: clock, chance, marks |
 //! | [`control`], [`ctl`] | the control socket: its server, its client |
-//! | [`trace`] | the access trace and its format |
 //! | [`virtio`] | virtio devices: transport, queues, disk, random numbers, console |
+//! | [`trace`] | what happens, recorded and written out |
 //!
 //! Clients are hostile: nothing that one sends ends the process, memory and descriptors are bounded, and the next
 //! client meets a clean function. `docs/decisions/0002-vfio-user-gate.md` says why there is a gate.

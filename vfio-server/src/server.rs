@@ -5,8 +5,8 @@
 //! A function serves one client at a time. A second one waits a moment for the first to leave, as after a restart of
 //! QEMU, and is then turned away with a line in the log.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,7 +31,7 @@ use crate::host::{Host, Run};
 use crate::master::{self, MasterError};
 use crate::pci;
 use crate::socket::{PublicSocket, SocketError};
-use crate::trace::Trace;
+use crate::trace::Format;
 
 #[cfg(test)]
 mod tests;
@@ -135,7 +135,7 @@ impl Server {
                     error,
                 })?;
         }
-        start_traces(config, &mut functions)?;
+        start_traces(config, &functions)?;
         let mut ports = Vec::new();
         for ((smmu, socket), function) in config.smmu.iter().zip(sockets).zip(functions) {
             ports.push(Port {
@@ -186,6 +186,11 @@ impl Server {
         for device in &self.devices {
             device.lock().detach();
         }
+        // Last: what ends with the server is in the trace too.
+        if let Some(device) = self.devices.first() {
+            let run = Arc::clone(device.lock().host().run());
+            run.tracer().stop_all();
+        }
     }
 }
 
@@ -223,24 +228,27 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
     Ok(functions)
 }
 
-/// Makes the trace files, which SMMUs may share.
-fn start_traces(config: &Config, functions: &mut [Function]) -> Result<(), StartError> {
-    let mut traces: HashMap<&Path, Arc<Trace>> = HashMap::new();
-    for (smmu, function) in config.smmu.iter().zip(functions) {
-        let Some(path) = smmu.trace.as_deref() else {
-            continue;
-        };
-        let trace = match traces.entry(path) {
-            Entry::Occupied(there) => Arc::clone(there.get()),
-            Entry::Vacant(place) => {
-                let trace = Trace::create(path).map_err(|error| StartError::Trace {
-                    path: path.to_owned(),
-                    error,
-                })?;
-                Arc::clone(place.insert(Arc::new(trace)))
-            }
-        };
-        function.host_mut().set_trace(Some(trace));
+/// Turns the trace on as the configuration says. SMMUs may share a file.
+fn start_traces(config: &Config, functions: &[Function]) -> Result<(), StartError> {
+    let Some(tracer) = functions.first().map(|function| function.host().run().tracer()) else {
+        return Ok(());
+    };
+    if config.trace_ring.is_some() {
+        let all: Vec<usize> = (0..functions.len()).collect();
+        tracer.record(&all, config.trace_ring);
+    }
+    let mut files: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
+    for (i, smmu) in config.smmu.iter().enumerate() {
+        if let Some(path) = smmu.trace.as_deref() {
+            files.entry(path).or_default().push(i);
+        }
+    }
+    for (path, smmus) in files {
+        let started = File::create(path).and_then(|file| tracer.write(&smmus, file, path, Format::of(path)));
+        started.map_err(|error| StartError::Trace {
+            path: path.to_owned(),
+            error,
+        })?;
     }
     Ok(())
 }

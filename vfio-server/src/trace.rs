@@ -1,313 +1,314 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The access trace: one text line per register access, written by the server and read back by replay tests.
+//! The trace: what happens in the SMMUs, for a user to look at (`docs/trace.md`).
 //!
 //! ```text
-//! <ns> <smmu> R|W <frame> <register>[<index>] <width> <value> <offset>
-//! 183502 a W gr0 sCR0 4 0x1 0x0
-//! 191077 a R cb3 CBn_FSR[3] 4 0x0 0x43058
+//!  model ─ Env::trace ─ Probe ──► Ring ──┬─► writer thread ─ Formatter ─► file      trace-start path=…, `trace` in the configuration
+//!                                        └─► trace-save  ── Formatter ─► file
 //! ```
 //!
-//! `ns` counts from the start of the server. `smmu` is the name from the configuration. `frame` is `gr0`, `gr1`,
-//! `global<page>`, `cb<bank>` or `outside`. `[<index>]` is left out when it is 0. `width` is in bytes; `value` (what was
-//! read, or what was written before masking) and `offset` (from the start of the register space) are hexadecimal.
-//! Lines that begin with `#` are comments.
+//! A register access that is traced costs a copy of its record into the [`Ring`], under a lock that nobody holds for longer than
+//! it takes to copy some records. Names, fields and text are made when a trace is written out. A writer that falls behind by
+//! more than the ring holds loses records, which its file tells; nothing waits for a disk.
 
-use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use smmu_emu::{Access, AccessKind, Frame};
-use thiserror::Error;
+use smmu_emu::trace::Event;
 
+pub mod chrome;
+pub mod describe;
+pub mod format;
+pub mod line;
+mod output;
+pub mod ring;
 #[cfg(test)]
 mod tests;
 
-/// Text is written in portions of about this size, whole lines each.
-const PORTION: usize = 32 << 10;
+pub use format::Format;
+pub use line::{Line, parse};
+pub use output::Ended;
+use output::{Begin, Output};
+use ring::{DEFAULT_RECORDS, Record, Ring, Taken};
 
-/// One line of a trace.
+use self::format::Formatter;
+
+/// Records that are copied while the lock is held: some microseconds.
+const BATCH: usize = 256;
+/// Text is written in portions of about this size.
+const PORTION: usize = 64 << 10;
+/// How long a writer that was waiting lets records gather.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// The trace of one server: a ring that all its SMMUs share, and the files that it is being written to.
+#[derive(Debug)]
+pub struct Tracer {
+    start: Instant,
+    state: Mutex<State>,
+    /// Records for a writer that waits, or its end.
+    news: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    ring: Ring,
+    /// A writer waits for news.
+    waiting: bool,
+    members: Vec<Member>,
+    outputs: Vec<Output>,
+}
+
+/// An SMMU.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    on: Arc<AtomicBool>,
+}
+
+/// Where one SMMU, and whatever acts for it, leaves its events.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    tracer: Arc<Tracer>,
+    smmu: usize,
+    on: Arc<AtomicBool>,
+}
+
+/// How a trace stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Nanoseconds since the start of the server.
-    pub ns: u64,
-    /// Name of the SMMU.
-    pub smmu: String,
-    /// Read or write.
-    pub kind: AccessKind,
-    /// The frame of the register.
-    pub frame: Frame,
-    /// Name of the register without `SMMU_`, such as `CBn_FSR`.
-    pub register: String,
-    /// The `n` of the register; 0 for registers without one.
-    pub index: u16,
-    /// Bytes accessed.
-    pub width: u8,
-    /// The value read, or the value written before any masking.
-    pub value: u64,
-    /// Byte offset from the start of the register space.
-    pub offset: u64,
+pub struct Status {
+    /// Records that the ring has room for.
+    pub capacity: usize,
+    /// Those that are there.
+    pub kept: u64,
+    /// All that there ever were.
+    pub recorded: u64,
+    /// The files that are being written.
+    pub files: Vec<Ended>,
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Fields::from(self).fmt(f)
-    }
+/// What was saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Events in the file.
+    pub records: u64,
+    /// Events that were overwritten while the file was being written.
+    pub lost: u64,
 }
 
-/// A [`Line`] that owns no text: one is written for every register access.
-struct Fields<'a> {
-    ns: u64,
-    smmu: &'a str,
-    kind: AccessKind,
-    frame: Frame,
-    register: &'a str,
-    index: u16,
-    width: u8,
-    value: u64,
-    offset: u64,
-}
-
-impl<'a> From<&'a Line> for Fields<'a> {
-    fn from(line: &'a Line) -> Self {
-        Self {
-            ns: line.ns,
-            smmu: &line.smmu,
-            kind: line.kind,
-            frame: line.frame,
-            register: &line.register,
-            index: line.index,
-            width: line.width,
-            value: line.value,
-            offset: line.offset,
-        }
-    }
-}
-
-impl fmt::Display for Fields<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            ns,
-            smmu,
-            kind,
-            frame,
-            register,
-            index,
-            width,
-            value,
-            offset,
-        } = self;
-        let kind = match kind {
-            AccessKind::Read => 'R',
-            AccessKind::Write => 'W',
-        };
-        write!(f, "{ns} {smmu} {kind} ")?;
-        match frame {
-            Frame::Gr0 => f.write_str("gr0")?,
-            Frame::Gr1 => f.write_str("gr1")?,
-            Frame::Global(page) => write!(f, "global{page}")?,
-            Frame::Context(bank) => write!(f, "cb{bank}")?,
-            Frame::Outside => f.write_str("outside")?,
-        }
-        write!(f, " {register}")?;
-        if *index != 0 {
-            write!(f, "[{index}]")?;
-        }
-        write!(f, " {width} {value:#x} {offset:#x}")
-    }
-}
-
-/// A text that is no trace line.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("line {line}: `{field}` is missing or malformed: {text}")]
-pub struct ParseError {
-    /// Line number from 1.
-    pub line: usize,
-    /// The field that is wrong.
-    pub field: &'static str,
-    /// The text of the line.
-    pub text: String,
-}
-
-impl FromStr for Line {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let mut fields = text.split_ascii_whitespace();
-        let mut next = |field| fields.next().ok_or_else(|| error(field, text));
-        let ns = number(next("ns")?).ok_or_else(|| error("ns", text))?;
-        let smmu = next("smmu")?.to_owned();
-        let kind = match next("R|W")? {
-            "R" => AccessKind::Read,
-            "W" => AccessKind::Write,
-            _ => return Err(error("R|W", text)),
-        };
-        let frame = frame(next("frame")?).ok_or_else(|| error("frame", text))?;
-        let register = next("register")?;
-        let (register, index) = match register.split_once('[') {
-            None => (register, Some(0)),
-            Some((name, index)) => (name, index.strip_suffix(']').and_then(|index| index.parse().ok())),
-        };
-        let index = index.ok_or_else(|| error("register", text))?;
-        let width = next("width")?.parse().map_err(|_| error("width", text))?;
-        let value = number(next("value")?).ok_or_else(|| error("value", text))?;
-        let offset = number(next("offset")?).ok_or_else(|| error("offset", text))?;
-        if fields.next().is_some() {
-            return Err(error("end of line", text));
-        }
-        Ok(Self {
-            ns,
-            smmu,
-            kind,
-            frame,
-            register: register.to_owned(),
-            index,
-            width,
-            value,
-            offset,
-        })
-    }
-}
-
-fn error(field: &'static str, text: &str) -> ParseError {
-    ParseError {
-        line: 1,
-        field,
-        text: text.to_owned(),
-    }
-}
-
-fn number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
-fn frame(text: &str) -> Option<Frame> {
-    match text {
-        "gr0" => Some(Frame::Gr0),
-        "gr1" => Some(Frame::Gr1),
-        "outside" => Some(Frame::Outside),
-        _ => match text.strip_prefix("global") {
-            Some(page) => page.parse().ok().map(Frame::Global),
-            None => text.strip_prefix("cb")?.parse().ok().map(Frame::Context),
-        },
-    }
-}
-
-/// Reads a whole trace.
-///
-/// # Errors
-/// [`ParseError`] of the first line that is none.
-pub fn parse(text: &str) -> Result<Vec<Line>, ParseError> {
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(i, line)| line.parse().map_err(|error| ParseError { line: i + 1, ..error }))
-        .collect()
-}
-
-/// A trace file; several SMMUs may share it.
-///
-/// The file always ends with a whole line: text is kept back and written in portions that end with one.
-#[derive(Debug)]
-pub struct Trace {
-    sink: Mutex<Sink>,
-}
-
-#[derive(Debug)]
-struct Sink {
-    file: File,
-    text: String,
-    /// Writing failed once: the run goes on without a trace.
-    failed: bool,
-}
-
-impl Trace {
-    /// Creates the file, or empties it.
-    ///
-    /// # Errors
-    /// Those of creating a file.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        File::create(path).map(Self::to)
-    }
-
-    /// Creates the file; one that is there, even as a symbolic link, is an error.
-    ///
-    /// # Errors
-    /// Those of creating a file.
-    pub fn create_new(path: &Path) -> io::Result<Self> {
-        File::create_new(path).map(Self::to)
-    }
-
-    fn to(file: File) -> Self {
-        let sink = Sink {
-            file,
-            text: String::new(),
-            failed: false,
+impl Tracer {
+    /// Nothing is traced. `start` is what times count from.
+    #[must_use]
+    pub fn new(start: Instant) -> Self {
+        let state = State {
+            ring: Ring::new(DEFAULT_RECORDS),
+            waiting: false,
+            members: Vec::new(),
+            outputs: Vec::new(),
         };
         Self {
-            sink: Mutex::new(sink),
+            start,
+            state: Mutex::new(state),
+            news: Condvar::new(),
         }
     }
 
-    /// Appends the line of an access of the SMMU `smmu` at `ns`.
-    pub fn record(&self, ns: u64, smmu: &str, access: &Access) {
-        let Access {
-            name: register,
-            frame,
-            index,
-            kind,
-            width,
-            value,
-            offset,
-        } = *access;
-        let line = Fields {
-            ns,
-            smmu,
-            kind,
-            frame,
-            register,
-            index,
-            width,
-            value,
-            offset,
-        };
-        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        // Writing to a string cannot fail.
-        let _ = writeln!(sink.text, "{line}");
-        if sink.text.len() >= PORTION {
-            sink.flush();
+    /// Adds an SMMU.
+    #[must_use]
+    pub fn join(self: &Arc<Self>, name: &str) -> Probe {
+        let mut state = self.lock();
+        let on = Arc::new(AtomicBool::new(false));
+        state.members.push(Member {
+            name: name.to_owned(),
+            on: Arc::clone(&on),
+        });
+        Probe {
+            tracer: Arc::clone(self),
+            smmu: state.members.len() - 1,
+            on,
         }
     }
 
-    /// Writes all lines out. An error is logged, once.
-    pub fn flush(&self) {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner).flush();
-    }
-}
-
-impl Sink {
-    fn flush(&mut self) {
-        if !self.text.is_empty()
-            && !self.failed
-            && let Err(error) = self.file.write_all(self.text.as_bytes())
+    /// Records the SMMUs with these numbers from now on. The ring keeps `records` events, and forgets what was there, if that is
+    /// another number than before.
+    pub fn record(&self, smmus: &[usize], records: Option<usize>) {
+        let mut state = self.lock();
+        if let Some(records) = records
+            && records != state.ring.capacity()
         {
-            tracing::error!(%error, "cannot write the access trace; it ends here");
-            self.failed = true;
+            state.ring.resize(records);
         }
-        self.text.clear();
+        state.switch(smmus, true);
+    }
+
+    /// Records these SMMUs and writes what they do from now on to a file. Files that they were written to end for them, and are
+    /// complete if no other SMMU is written to them.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn write(
+        self: &Arc<Self>,
+        smmus: &[usize],
+        file: File,
+        path: &Path,
+        format: Format,
+    ) -> io::Result<Vec<Ended>> {
+        let ended = self.leave(smmus, false);
+        let mut state = self.lock();
+        let begin = Begin {
+            record: state.ring.next(),
+            ns: self.now(),
+            names: state.names(),
+        };
+        let output = Output::start(self, smmus, begin, (file, path, format))?;
+        state.outputs.push(output);
+        state.switch(smmus, true);
+        Ok(ended)
+    }
+
+    /// Records these SMMUs no more. What the ring holds stays there. The files that were written for them alone are complete when
+    /// this returns.
+    pub fn stop(&self, smmus: &[usize]) -> Vec<Ended> {
+        self.leave(smmus, true)
+    }
+
+    /// Ends everything.
+    pub fn stop_all(&self) -> Vec<Ended> {
+        let all: Vec<usize> = (0..self.lock().members.len()).collect();
+        self.leave(&all, true)
+    }
+
+    /// Writes what the ring holds of these SMMUs. Recording goes on meanwhile.
+    ///
+    /// # Errors
+    /// Those of writing; the file is incomplete then.
+    pub fn save(&self, smmus: &[usize], file: &mut File, format: Format) -> io::Result<Saved> {
+        let (mut from, end, names, mut began) = {
+            let state = self.lock();
+            (state.ring.oldest(), state.ring.next(), state.names(), self.now())
+        };
+        self.lock().ring.read(from, end, 1, |_, record| began = record.ns);
+        let mut out = Vec::new();
+        let mut formatter = Formatter::new(format, names, began, &mut out);
+        let mut saved = Saved { records: 0, lost: 0 };
+        let mut batch = Vec::with_capacity(BATCH);
+        while from < end {
+            let Taken { lost, next } = self.lock().ring.read(from, end, BATCH, |_, record| {
+                if smmus.contains(&record.smmu) {
+                    batch.push(*record);
+                }
+            });
+            from = next;
+            if lost > 0 {
+                formatter.lost(lost, &mut out);
+                saved.lost += lost;
+            }
+            for record in batch.drain(..) {
+                formatter.record(&record, &mut out);
+                saved.records += 1;
+            }
+            if out.len() >= PORTION {
+                file.write_all(&out)?;
+                out.clear();
+            }
+        }
+        formatter.end(&mut out);
+        file.write_all(&out)?;
+        Ok(saved)
+    }
+
+    /// How the trace stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let state = self.lock();
+        Status {
+            capacity: state.ring.capacity(),
+            kept: state.ring.next() - state.ring.oldest(),
+            recorded: state.ring.next(),
+            files: state.outputs.iter().map(Output::status).collect(),
+        }
+    }
+
+    /// Takes SMMUs out of the files that they are written to; waits for those that end.
+    fn leave(&self, smmus: &[usize], off: bool) -> Vec<Ended> {
+        let mut state = self.lock();
+        if off {
+            state.switch(smmus, false);
+        }
+        let now = state.ring.next();
+        for output in &state.outputs {
+            output.leave(smmus, now);
+        }
+        let (ending, staying) = std::mem::take(&mut state.outputs)
+            .into_iter()
+            .partition(Output::is_ending);
+        state.outputs = staying;
+        drop(state);
+        self.news.notify_all();
+        let ending: Vec<Output> = ending;
+        ending.into_iter().map(Output::wait).collect()
+    }
+
+    /// Nanoseconds since the start.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Trace {
-    fn drop(&mut self) {
-        self.flush();
+impl State {
+    fn switch(&self, smmus: &[usize], on: bool) {
+        for member in smmus.iter().filter_map(|&smmu| self.members.get(smmu)) {
+            member.on.store(on, Ordering::Relaxed);
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.name.clone()).collect()
+    }
+}
+
+impl Probe {
+    /// Whether events are wanted. No lock is taken.
+    #[inline]
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    /// Number of the SMMU.
+    #[must_use]
+    pub fn smmu(&self) -> usize {
+        self.smmu
+    }
+
+    /// The trace that it is part of.
+    #[must_use]
+    pub fn tracer(&self) -> &Arc<Tracer> {
+        &self.tracer
+    }
+
+    /// Records an event, now.
+    pub fn record(&self, event: &Event) {
+        let waiting = {
+            let mut state = self.tracer.lock();
+            // Within the lock, so that times only go up.
+            let ns = self.tracer.now();
+            state.ring.push(Record {
+                ns,
+                smmu: self.smmu,
+                event: *event,
+            });
+            std::mem::take(&mut state.waiting)
+        };
+        if waiting {
+            self.tracer.news.notify_all();
+        }
     }
 }

@@ -88,6 +88,55 @@ fn streams_and_kinds_of_access_are_apart() {
     assert_eq!(tbu.counters, misses, "no hit");
 }
 
+/// A host that traces.
+#[derive(Default)]
+struct Traced(Vec<Event>);
+
+impl Env for Traced {
+    fn now(&self) -> u64 {
+        0
+    }
+    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+    fn set_line(&mut self, _: Line, _: bool) {}
+    fn random(&mut self) -> u64 {
+        0
+    }
+    fn traces(&self) -> bool {
+        true
+    }
+    fn trace(&mut self, event: &Event) {
+        self.0.push(*event);
+    }
+}
+
+#[test]
+fn hits_of_a_unit_are_told_by_their_number_when_it_asks_again() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    let mut host = Traced::default();
+    for address in [0, 8, 16, 0x1000, 0x1008] {
+        tbu.access(&mut host, &at(address), |_| ()).expect("it passes");
+    }
+    let told = host.0.as_slice();
+    assert!(
+        matches!(
+            told,
+            [
+                Event::Translation(_),
+                Event::UnitHits {
+                    stream_id: 0,
+                    reads: 2,
+                    writes: 0
+                },
+                Event::Translation(_)
+            ]
+        ),
+        "{told:?}"
+    );
+}
+
 /// Behaviour 46: a change of the configuration counts at once.
 #[test]
 fn a_register_write_counts_at_once() {
@@ -171,4 +220,52 @@ fn event_counters_see_every_access() {
     }
     tbu.batch(|batch| assert_eq!(batch.access(&mut Bare, &at(0x1000), |_| ()), Ok(())));
     assert_eq!(read(&smmu, 0x3000), 4);
+}
+
+/// Memory that is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at address 0.
+struct Uniform(u64);
+
+impl Env for Uniform {
+    fn now(&self) -> u64 {
+        0
+    }
+    fn read_memory(&self, _: u64, data: &mut [u8]) -> Result<(), BusError> {
+        data.copy_from_slice(&self.0.to_le_bytes()[..data.len()]);
+        Ok(())
+    }
+    fn set_line(&mut self, _: Line, _: bool) {}
+    fn random(&mut self) -> u64 {
+        0
+    }
+}
+
+/// Behaviour 43: an access that goes on after a stall is waited for as any other; the stall itself is no access.
+#[test]
+fn a_sync_waits_for_an_access_that_was_resumed() {
+    let smmu = smmu();
+    let cb0 = locked(&smmu).geometry().page_count() << 12;
+    // 48 bits of input and output; M, CFRE, CFIE, CFCFG.
+    for (offset, value) in [(0x30, 0x10), (0x10, 5), (0, 0xe1)] {
+        write(&smmu, cb0 + offset, value);
+    }
+    let mut tbu = Tbu::new(&smmu);
+    for (retry, expected) in [(true, Ok((0x234, 1))), (false, Err(Response::Abort))] {
+        let Err(Response::Stall(stall)) = tbu.access(&mut Uniform(0), &at(0x1234), |_| ()) else {
+            panic!("CFCFG stalls");
+        };
+        let undecided = tbu.resume(&mut Uniform(0x743), &stall, |_| ());
+        assert_eq!(undecided, Err(Response::Stall(stall)));
+        write(&smmu, 0x70, 0);
+        assert_eq!(read(&smmu, 0x74), 0);
+        write(&smmu, cb0 + 0x58, u32::MAX);
+        write(&smmu, cb0 + 8, u32::from(!retry));
+        let during = tbu.resume(&mut Uniform(0x743), &stall, |to| {
+            write(&smmu, 0x70, 0);
+            (to.address, read(&smmu, 0x74))
+        });
+        assert_eq!(during, expected);
+        assert_eq!(read(&smmu, 0x74), 0);
+        // Every entry of the shared TLB goes, so that the next round faults again.
+        write(&smmu, 0x68, 0);
+    }
 }

@@ -42,7 +42,11 @@ impl Kept for Lookup<'_> {
     }
 
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf> {
-        self.tlb.leaf(self.tag(stage), address)
+        let leaf = self.tlb.leaf(self.tag(stage), address);
+        if leaf.is_none() {
+            self.learnt.borrow_mut().walked = true;
+        }
+        leaf
     }
 
     fn table(&self, stage: Stage, address: u64) -> Option<TableRef> {

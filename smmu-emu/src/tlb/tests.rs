@@ -40,6 +40,7 @@ fn leaf(size: u64, global: bool) -> Leaf {
 fn with(entries: &[(Tag, u64, Leaf)]) -> Tlb {
     let mut tlb = Tlb::new(TlbMode::StrictStale, 1 << 12);
     tlb.keep(&mut Learnt {
+        walked: true,
         leaves: entries.to_vec(),
         tables: Vec::new(),
     });
@@ -145,6 +146,7 @@ fn floors_are_bounded() {
             assert_eq!(tlb.leaf(tag(n), 0x1000), None, "{n}");
         }
         tlb.keep(&mut Learnt {
+            walked: true,
             leaves: entries,
             tables: Vec::new(),
         });
@@ -161,6 +163,7 @@ fn chains_are_bounded() {
     let mut tlb = Tlb::new(TlbMode::Normal, 1 << 12);
     let tag = |asid| Tag { asid, ..EL10 };
     tlb.keep(&mut Learnt {
+        walked: true,
         leaves: (0..1000)
             .map(|asid| (tag(asid), 0x1000, leaf(0x1000, false)))
             .collect(),

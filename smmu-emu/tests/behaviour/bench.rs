@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use smmu_emu::trace::Event;
 use smmu_emu::{Access, BusError, Config, Env, Line, Plan, Response, Smmu, TlbMode, Transaction};
 
 /// Everything outside the SMMU.
@@ -24,6 +25,10 @@ pub struct Host {
     pub random: u64,
     /// Every call of `resumed`.
     pub resumed: Vec<u8>,
+    /// Whether it traces.
+    pub traced: bool,
+    /// What it was told.
+    pub events: Vec<Event>,
     /// Memory reads, for tests that count walks.
     pub reads: Cell<u32>,
 }
@@ -52,6 +57,14 @@ impl Env for Host {
 
     fn access(&mut self, access: &Access) {
         self.accesses.push(*access);
+    }
+
+    fn traces(&self) -> bool {
+        self.traced
+    }
+
+    fn trace(&mut self, event: &Event) {
+        self.events.push(*event);
     }
 
     fn resumed(&mut self, bank: u8) {

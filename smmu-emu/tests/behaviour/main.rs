@@ -24,6 +24,7 @@ mod streams;
 mod tables;
 mod timing;
 mod tlb;
+mod trace;
 mod view;
 mod walks_paging;
 mod walks_par;

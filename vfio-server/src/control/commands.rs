@@ -20,6 +20,7 @@ mod masters;
 mod plan;
 mod registers;
 mod run;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -68,6 +69,7 @@ pub static COMMANDS: &[&[Command]] = &[
     run::COMMANDS,
     clocks::COMMANDS,
     masters::COMMANDS,
+    trace::COMMANDS,
 ];
 
 /// Every command of the table.

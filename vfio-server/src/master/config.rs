@@ -87,7 +87,7 @@ pub struct Disk {
 pub struct Console {
     /// File to which what the guest writes is appended.
     pub output: PathBuf,
-    /// File or pipe that the guest reads.
+    /// Regular file that the guest reads, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<PathBuf>,
 }

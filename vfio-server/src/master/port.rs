@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use smmu_emu::trace::Event;
 use smmu_emu::{BusError, Env, Intent, Line, Response, Smmu, Stall, Tbu, Transaction, Translation, View};
 use thiserror::Error;
 use vm_memory::GuestMemoryMmap;
@@ -339,6 +340,14 @@ impl Env for DmaEnv<'_> {
     // Of its own: what the threads draw must not shift what register accesses draw, which is to be the same in every run.
     fn random(&mut self) -> u64 {
         self.random.u64(..)
+    }
+
+    fn traces(&self) -> bool {
+        self.shared.probe().is_on()
+    }
+
+    fn trace(&mut self, event: &Event) {
+        self.shared.probe().record(event);
     }
 
     fn mark(&self, name: &str) -> bool {

@@ -14,6 +14,9 @@ use thiserror::Error;
 
 use crate::memory::Ranges;
 
+#[cfg(test)]
+mod tests;
+
 /// What a master was doing is over: its SMMU was reset, the client left, or the server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("given up at a reset")]

@@ -87,7 +87,8 @@ fn a_server_that_finds_another_one_there_leaves_its_trace_alone() {
     drop(client);
     let lines = || {
         let text = std::fs::read_to_string(&trace).unwrap();
-        crate::trace::parse(&text).unwrap().len()
+        let lines = crate::trace::parse(&text).unwrap();
+        lines.iter().filter(|line| line.access().is_some()).count()
     };
     while lines() == 0 {
         std::thread::yield_now();
@@ -118,7 +119,42 @@ fn smmus_share_a_trace_and_its_lines_name_them() {
     let lines = crate::trace::parse(&std::fs::read_to_string(&trace).unwrap()).unwrap();
     let seen: Vec<_> = lines
         .iter()
-        .map(|line| (line.smmu.as_str(), line.register.as_str()))
+        .filter_map(|line| Some((line.smmu.as_deref()?, line.access()?.1.register.as_str())))
         .collect();
     assert_eq!(seen, [("b", "IDR0"), ("a", "IDR0")]);
+}
+
+#[test]
+fn a_ring_records_from_the_start_and_a_name_chooses_the_format() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path(), &["a", "b"]);
+    config.trace_ring = Some(1000);
+    let error = Server::check(&config).unwrap_err().to_string();
+    assert!(
+        error.contains("`trace_ring` is 1000: it has to be 1024 to"),
+        "{error}"
+    );
+    config.trace_ring = Some(2000);
+    let path = directory.path().join("a.json");
+    config.smmu[0].trace = Some(path.clone());
+    let server = Server::start(&config).unwrap();
+    let run = Arc::clone(server.devices()[0].lock().host().run());
+    for name in ["b", "a"] {
+        let mut client = vfio_user::Client::new(&directory.path().join(format!("{name}.sock"))).unwrap();
+        client.region_read(0, 0x20, &mut [0; 4]).unwrap();
+    }
+    server.stop();
+    let status = run.tracer().status();
+    assert_eq!(status.capacity, 2000);
+    assert!(status.recorded >= 2 && status.files.is_empty(), "{status:?}");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let trace: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let of_b = |event: &&serde_json::Value| event["pid"] == 2 && event["ph"] != "M";
+    let events = trace["traceEvents"].as_array().unwrap();
+    assert_eq!(
+        events.iter().filter(of_b).count(),
+        0,
+        "only the SMMU whose file it is"
+    );
+    assert!(events.iter().any(|event| event["name"] == "R IDR0"));
 }

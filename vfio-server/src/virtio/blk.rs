@@ -26,7 +26,8 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
-pub use image::{Cursor, Image, SECTOR};
+use image::Pump;
+pub use image::{Image, SECTOR};
 use ranges::Range;
 
 /// VIRTIO_ID_BLOCK.
@@ -37,6 +38,8 @@ pub const QUEUE_SIZE: u16 = 256;
 const SEG_MAX: u32 = QUEUE_SIZE as u32 - 2;
 /// Bytes of a segment.
 const SIZE_MAX: u32 = 64 << 10;
+/// Bytes of a queue's buffer, which is to stay in the cache.
+const BUFFER: usize = 64 << 10;
 /// Bytes of a header.
 const HEADER: usize = 16;
 
@@ -117,7 +120,8 @@ impl Disk {
 #[derive(Debug)]
 pub struct Blk {
     disk: Arc<Disk>,
-    cursor: Cursor,
+    image: Arc<Image>,
+    buffer: Vec<u8>,
     buffers: Buffers,
 }
 
@@ -165,10 +169,11 @@ struct Request {
 impl Blk {
     /// A queue of a disk.
     #[must_use]
-    pub fn new(disk: &Arc<Disk>, cursor: Cursor) -> Self {
+    pub fn new(disk: &Arc<Disk>, image: &Arc<Image>) -> Self {
         Self {
             disk: Arc::clone(disk),
-            cursor,
+            image: Arc::clone(image),
+            buffer: vec![0; BUFFER],
             buffers: Buffers::default(),
         }
     }
@@ -203,10 +208,10 @@ impl Blk {
             VIRTIO_BLK_T_GET_ID => put(memory, &self.buffers.writable, &self.disk.id)
                 .map(|written| Ok(written.into()))
                 .map_err(|error| Failure::Io("get ID", Cause::Memory(error))),
-            VIRTIO_BLK_T_DISCARD | VIRTIO_BLK_T_WRITE_ZEROES if self.cursor.image().can_punch() => {
-                let Self { buffers, cursor, .. } = self;
+            VIRTIO_BLK_T_DISCARD | VIRTIO_BLK_T_WRITE_ZEROES if self.image.can_punch() => {
+                let Self { buffers, image, .. } = self;
                 let discard = kind == VIRTIO_BLK_T_DISCARD;
-                ranges::parse(memory, &mut buffers.readable, cursor.image().sectors(), discard)
+                ranges::parse(memory, &mut buffers.readable, image.sectors(), discard)
                     .map(|(ranges, keep)| Err(Task::Zero { ranges, keep }))
             }
             other => Err(Failure::Unsupported(format!(
@@ -216,39 +221,44 @@ impl Blk {
     }
 
     fn read<M: Dma>(&mut self, memory: &M, sector: u64) -> Result<u64, Failure> {
-        const WHAT: &str = "read";
-        let Self { cursor, buffers, .. } = self;
+        let Self {
+            image,
+            buffer,
+            buffers,
+            ..
+        } = self;
         let bytes = length(&buffers.writable);
-        let (start, _) =
-            span(cursor.image(), sector, bytes).map_err(|what| Failure::Io(what, Cause::Request))?;
-        cursor
-            .seek(start)
-            .map_err(|error| Failure::Io(WHAT, Cause::File(error)))?;
+        let (start, _) = span(image, sector, bytes).map_err(|what| Failure::Io(what, Cause::Request))?;
+        let mut pump = Pump::new(image, buffer, start, bytes);
         each_slice(memory, &buffers.writable, Permissions::Write, |slice| {
-            cursor.read(slice).map_err(Cause::File)
+            pump.read(&slice).map_err(Cause::File)
         })
-        .map_err(|cause| Failure::Io(WHAT, cause))?;
+        .map_err(|cause| Failure::Io("read", cause))?;
         Ok(bytes)
     }
 
     fn write<M: Dma>(&mut self, memory: &M, sector: u64) -> Result<(), Failure> {
-        const WHAT: &str = "write";
-        let Self { cursor, buffers, .. } = self;
+        let Self {
+            image,
+            buffer,
+            buffers,
+            ..
+        } = self;
         let bytes = length(&buffers.readable);
-        let (start, end) =
-            span(cursor.image(), sector, bytes).map_err(|what| Failure::Io(what, Cause::Request))?;
-        if cursor.image().is_read_only() {
+        let (start, end) = span(image, sector, bytes).map_err(|what| Failure::Io(what, Cause::Request))?;
+        if image.is_read_only() {
             return Err(Failure::Io("a write to a disk that is read-only", Cause::Request));
         }
-        let failed = |error| Failure::Io(WHAT, Cause::File(error));
-        if !cursor.has(end).map_err(failed)? {
+        let failed = |error| Failure::Io("write", Cause::File(error));
+        if !image.has(end).map_err(failed)? {
             return Err(failed(io::Error::other("the image has become shorter")));
         }
-        cursor.seek(start).map_err(failed)?;
+        let mut pump = Pump::new(image, buffer, start, bytes);
         each_slice(memory, &buffers.readable, Permissions::Read, |slice| {
-            cursor.write(&slice).map_err(Cause::File)
+            pump.write(&slice).map_err(Cause::File)
         })
-        .map_err(|cause| Failure::Io(WHAT, cause))
+        .map_err(|cause| Failure::Io("write", cause))?;
+        pump.flush().map_err(failed)
     }
 }
 
@@ -279,7 +289,7 @@ impl Handler for Blk {
                 return Ok(Step::Later(Job {
                     task,
                     disk: Arc::clone(&self.disk),
-                    image: Arc::clone(self.cursor.image()),
+                    image: Arc::clone(&self.image),
                     status,
                 }));
             }

@@ -24,10 +24,7 @@ pub fn start_blk(config: &Disk, place: &mut Place) -> Result<Box<dyn Block>, Str
     let image = Image::open(&config.image, config.read_only)?;
     let complaints = Arc::new(Complaints::new(place.name()));
     let disk = blk::Disk::new(place.name(), &complaints);
-    let queues = (0..config.queues)
-        .map(|_| image.cursor().map(|cursor| Blk::new(&disk, cursor)))
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("`image`: cannot open {} again: {error}", config.image.display()))?;
+    let queues = (0..config.queues).map(|_| Blk::new(&disk, &image)).collect();
     start(
         blk::identity(&image, config.queues),
         blk::QUEUE_SIZE,

@@ -105,7 +105,7 @@ fn query_smmus(context: &Context, arguments: Map<String, Value>) -> Result<Value
             "stream-id-bits": geometry.stream_id_bits,
             "register-space": function.region_size(crate::function::region::REGISTERS).unwrap_or(0),
             "delays": smmu.delays().len(),
-            "traced": function.host().is_traced(),
+            "traced": function.host().shared().probe().is_on(),
         })
     });
     Ok(smmus.collect())

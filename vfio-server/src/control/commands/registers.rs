@@ -11,6 +11,7 @@ use super::{Command, Context, Number, typed};
 use crate::control::qmp::Error;
 use crate::function::region;
 use crate::server::Device;
+use crate::trace::describe::plain;
 
 super::arguments!(List {
     /// Name of the SMMU; may be left out if there is only one.
@@ -203,16 +204,6 @@ fn show(device: &Device, register: &Register, value: u64, fields: bool) -> Value
         shown.insert("fields".into(), fields.into());
     }
     shown
-}
-
-/// Numbers and truth values as such.
-fn plain(text: String) -> Value {
-    match text.parse::<u64>() {
-        Ok(number) => number.into(),
-        Err(_) if text == "true" => true.into(),
-        Err(_) if text == "false" => false.into(),
-        Err(_) => text.into(),
-    }
 }
 
 fn translate(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The run: marks, counters, traces, resets.
-
-use std::path::Path;
-use std::sync::Arc;
+//! The run: marks, counters, resets.
 
 use serde_json::{Map, Value, json};
 
 use super::{Command, Context, Nothing, typed};
 use crate::control::qmp::Error;
-use crate::trace::Trace;
 
 super::arguments!(One {
     /// Name of the SMMU; may be left out if there is only one.
@@ -24,13 +20,6 @@ super::arguments!(OneOrAll {
 super::arguments!(Mark {
     /// Name of the mark.
     mark: String,
-});
-
-super::arguments!(Start {
-    /// Name of the SMMU; all, into one file, if left out.
-    smmu: Option<String>,
-    /// The file to make; relative to the server's working directory. One that is there is not touched.
-    path: String,
 });
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -74,26 +63,6 @@ pub(super) const COMMANDS: &[Command] = &[
         run: counters,
     },
     Command {
-        name: "trace-start",
-        about: "Writes every register access from now on to a new file (the format is that of `trace` in the \
-                configuration). A trace that is being written ends.",
-        arguments: Start::ARGUMENTS,
-        returns: "nothing",
-        example: "smmu=a path=/tmp/a.trace",
-        run: trace_start,
-    },
-    Command {
-        name: "trace-stop",
-        about: "Ends the trace; when the answer is there, the file is complete.",
-        arguments: OneOrAll::ARGUMENTS,
-        returns: "nothing",
-        example: "",
-        run: |context, arguments| {
-            let OneOrAll { smmu } = typed(arguments)?;
-            set_trace(context, smmu.as_deref(), None)
-        },
-    },
-    Command {
         name: "reset",
         about: "Resets an SMMU as a power cycle would: registers, operations, interrupt lines, the progress of its \
                 delays. The PCI function around it stays as it is.",
@@ -130,24 +99,4 @@ fn counters(context: &Context, arguments: Map<String, Value>) -> Result<Value, E
         }));
     }
     Ok(found.into())
-}
-
-fn trace_start(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    let Start { smmu, path } = typed(arguments)?;
-    context.some_or_all(smmu.as_deref())?;
-    // Whoever speaks here must not be able to empty a file of the user.
-    let trace = Trace::create_new(Path::new(&path))
-        .map_err(|error| Error::generic(format_args!("`path`: cannot create {path:?}: {error}")))?;
-    set_trace(context, smmu.as_deref(), Some(&Arc::new(trace)))
-}
-
-fn set_trace(context: &Context, smmu: Option<&str>, trace: Option<&Arc<Trace>>) -> Result<Value, Error> {
-    for device in context.some_or_all(smmu)? {
-        let old = device.lock().host_mut().set_trace(trace.map(Arc::clone));
-        // Written out here, where no register access waits for the disk.
-        if let Some(old) = old {
-            old.flush();
-        }
-    }
-    Ok(json!({}))
 }

@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::host::Host;
 
 /// Two SMMUs and a mark, without sockets.
-fn context() -> Context {
+pub(super) fn context() -> Context {
     let mark: MarkRule = toml::from_str("name = \"go\"").unwrap();
     let run = Arc::new(Run::new(Marks::new(vec![mark], &["a", "b"]).unwrap()));
     let devices: Vec<Device> = ["a", "b"]
@@ -30,7 +30,7 @@ fn context() -> Context {
     Context::new(&devices).unwrap()
 }
 
-fn call(context: &Context, command: &str, arguments: Value) -> Result<Value, String> {
+pub(super) fn call(context: &Context, command: &str, arguments: Value) -> Result<Value, String> {
     let Value::Object(arguments) = arguments else {
         panic!("arguments are an object");
     };
@@ -247,7 +247,7 @@ fn plans_round_trip_and_mistakes_change_nothing() {
 }
 
 #[test]
-fn marks_and_traces() {
+fn marks_are_raised_by_name() {
     let context = context();
     assert_eq!(
         call(&context, "marks-list", json!({})).unwrap(),
@@ -259,25 +259,4 @@ fn marks_and_traces() {
         true
     );
     assert!(call(&context, "mark-raise", json!({ "mark": "gone" })).is_err());
-
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("a.trace");
-    let start = json!({ "smmu": "a", "path": path });
-    call(&context, "trace-start", start.clone()).unwrap();
-    call(
-        &context,
-        "register-write",
-        json!({ "smmu": "a", "name": "sCR0", "value": 0 }),
-    )
-    .unwrap();
-    call(&context, "trace-stop", json!({ "smmu": "a" })).unwrap();
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(crate::trace::parse(&text).unwrap()[0].register, "sCR0");
-    assert!(
-        call(&context, "trace-start", start)
-            .unwrap_err()
-            .contains("exists"),
-        "no file is overwritten"
-    );
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }

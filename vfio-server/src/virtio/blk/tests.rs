@@ -36,7 +36,7 @@ impl Disks {
         let image = Image::open(&path, read_only).unwrap();
         let disk = Disk::new("disk", &Arc::new(Complaints::new("disk")));
         Self {
-            driver: Driver::new(Blk::new(&disk, image.cursor().unwrap()), true),
+            driver: Driver::new(Blk::new(&disk, &image), true),
             path,
             _directory: directory,
         }
@@ -168,7 +168,7 @@ fn a_read_only_disk_is_not_written() {
     assert_eq!(disks.request(VIRTIO_BLK_T_OUT, 1, 512), (0, IOERR));
     assert_eq!(disks.request(VIRTIO_BLK_T_WRITE_ZEROES, 1, 16), (0, UNSUPP));
     assert_eq!(disks.request(VIRTIO_BLK_T_IN, 1, 512), (513, OK));
-    let image = Arc::clone(disks.driver.ring.handler().cursor.image());
+    let image = Arc::clone(&disks.driver.ring.handler().image);
     let features = identity(&image, 1).features;
     assert_eq!(features >> VIRTIO_BLK_F_RO & 1, 1);
     assert_eq!(features >> VIRTIO_BLK_F_DISCARD & 1, 0);

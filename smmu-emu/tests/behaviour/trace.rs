@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a host that traces is told.
+
+use smmu_emu::inspect::fields_of;
+use smmu_emu::trace::{Cause, End, Event, Origin, Outcome};
+use smmu_emu::{Fault, Intent, Line, Response, Transaction};
+
+use crate::bench::{Bench, Cb, Gr0, Gr1};
+use crate::tables::Tables;
+
+const FSR: u64 = 0x58;
+const RESUME: u64 = 0x08;
+const CFIE: u32 = 1 << 6;
+const CFCFG: u32 = 1 << 7;
+
+/// Stream 1 goes to bank 3, where 0x1000 and 0x2000 are mapped; translations are kept.
+fn bench(sctlr: u32) -> Bench {
+    let mut bench = Bench::with_plan(
+        "preset = \"smmuv2-generic\"\ntlb = \"normal\"",
+        "[[delay]]\nsite = \"global-sync\"\npolls = 1",
+    );
+    let mut tables = Tables::new(&mut bench.host, 12, 48);
+    tables.map(&mut bench.host, 0x1000, 0x5000, 3, Tables::USER_RW);
+    bench.w(Gr0(0xc00), 3);
+    bench.w(Gr0(0x800), 1 << 31 | 1);
+    bench.w(Gr1(0x00c), 1 << 16);
+    bench.w(Gr1(0x80c), 1);
+    bench.w(Cb(3, 0x10), 0x0003_8015);
+    bench.w(Cb(3, 0x30), tables.tcr());
+    bench.w64(Cb(3, 0x20), tables.root());
+    bench.w(Cb(3, 0x00), 1 | sctlr);
+    bench.w(Gr0(0), 0);
+    bench.host.traced = true;
+    bench
+}
+
+fn at(stream_id: u16, address: u64) -> Transaction {
+    Transaction {
+        stream_id,
+        address,
+        intent: Intent::default(),
+    }
+}
+
+/// What was told since the last call, in short.
+fn told(bench: &mut Bench) -> Vec<String> {
+    let events = std::mem::take(&mut bench.host.events);
+    events.iter().map(short).collect()
+}
+
+fn short(event: &Event) -> String {
+    match event {
+        Event::Access(accessed) => {
+            let change = accessed.change.map(|change| (change.before, change.after));
+            let access = accessed.access;
+            format!("{:?} {} {:x} {change:x?}", access.kind, access.name, access.value)
+        }
+        Event::Translation(translated) => {
+            let who = match translated.origin {
+                Origin::Client => translated.transaction.stream_id.to_string(),
+                Origin::Operation => "operation".into(),
+            };
+            let from = if translated.walked { "walk" } else { "tlb" };
+            let address = translated.transaction.address;
+            format!(
+                "{who} {address:x} {:?} {from} {:x?}",
+                translated.bank, translated.outcome
+            )
+        }
+        Event::Fault(recorded) => {
+            let what = match recorded.fault {
+                Fault::Global(fault) => format!("{:?}", fault.cause),
+                Fault::Context(fault) => format!("{:?} in {}", fault.cause, fault.bank),
+                other => panic!("{other:?} is not recorded"),
+            };
+            let (multiple, stalled) = (recorded.multiple, recorded.stalled);
+            format!("fault {what} multiple={multiple} stalled={stalled}")
+        }
+        other => format!("{other:x?}"),
+    }
+}
+
+#[test]
+fn writes_say_what_they_changed() {
+    let mut bench = bench(0);
+    bench.w(Gr0(0x804), 0x8001_0002);
+    bench.w(Gr0(0x804), 0x8001_0003);
+    bench.r(Gr0(0x804));
+    bench.w(Gr0(0xfff0), 1);
+    let Some(Event::Access(second)) = bench.host.events.get(1).copied() else {
+        panic!("{:?}", bench.host.events);
+    };
+    let id = |value| {
+        let fields = fields_of(&second, value);
+        fields
+            .into_iter()
+            .find(|(name, _)| name == "id")
+            .map(|(_, id)| id)
+    };
+    let change = second.change.expect("a write of a register");
+    assert!(second.whole);
+    assert_eq!(
+        (id(change.before), id(change.after)),
+        (Some("2".into()), Some("3".into()))
+    );
+    let expected = [
+        "Write SMRn 80010002 Some((0, 80010002))",
+        "Write SMRn 80010003 Some((80010002, 80010003))",
+        "Read SMRn 80010003 None",
+        "Write RESERVED 1 None",
+    ];
+    assert_eq!(told(&mut bench), expected);
+}
+
+#[test]
+fn translations_come_from_a_walk_then_from_the_tlb() {
+    let mut bench = bench(0);
+    bench.transact(at(1, 0x1008));
+    bench.transact(at(1, 0x1010));
+    bench.w64(Cb(3, 0x800), 0x1000);
+    assert!(
+        bench.smmu.translate(&bench.host, &at(1, 0x1000)).is_ok(),
+        "told to nobody"
+    );
+    let expected = [
+        "1 1008 Some(3) walk Translated { address: 5008 }",
+        "1 1010 Some(3) tlb Translated { address: 5010 }",
+        "operation 1000 Some(3) tlb Translated { address: 5000 }",
+        "Write CBn_ATS1PR 1000 Some((0, 0))",
+    ];
+    assert_eq!(told(&mut bench), expected);
+}
+
+#[test]
+fn faults_lines_and_stalls() {
+    let mut bench = bench(CFIE | CFCFG);
+    let Response::Stall(stall) = bench.transact(at(1, 0x7000)) else {
+        panic!("it does not stall");
+    };
+    bench.w(Cb(3, FSR), 2);
+    bench.w(Cb(3, RESUME), 1);
+    assert_eq!(bench.smmu.resume(&mut bench.host, &stall), Response::Ignore);
+    let expected = [
+        "fault Translation in 3 multiple=false stalled=true",
+        "Line { line: Context(3), level: true }",
+        "1 7000 Some(3) walk Refused { cause: Context { cause: Translation, level: 3 }, end: Stall }",
+        "Line { line: Context(3), level: false }",
+        "Write CBn_FSR 2 Some((40000402, 40000400))",
+        "Write CBn_RESUME 1 Some((0, 0))",
+        "1 7000 Some(3) tlb Refused { cause: Ended, end: Ignore }",
+    ];
+    assert_eq!(told(&mut bench), expected);
+    bench.transact(at(7, 0));
+    bench.w(Gr0(0), 1 << 10 | 1 << 1);
+    for _ in 0..2 {
+        bench.transact(at(7, 0));
+    }
+    let refused = |end: End| {
+        let cause = Cause::Global(smmu_emu::fault::GlobalCause::UnidentifiedStream);
+        format!("7 0 None tlb {:x?}", Outcome::Refused { cause, end })
+    };
+    let events = told(&mut bench);
+    let expected = [
+        "7 0 None tlb Translated { address: 0 }".to_owned(),
+        "Write sCR0 402 Some((0, 402))".to_owned(),
+        "fault UnidentifiedStream multiple=false stalled=false".to_owned(),
+        refused(End::Abort),
+        "fault UnidentifiedStream multiple=true stalled=false".to_owned(),
+        refused(End::Abort),
+    ];
+    assert_eq!(events, expected);
+    assert!(!bench.host.line(Line::Global));
+}
+
+#[test]
+fn delays_come_before_the_write_that_they_hit_and_resets_before_the_lines() {
+    let mut bench = bench(CFIE);
+    bench.w(Gr0(0x70), 0);
+    bench.transact(at(1, 0x7000));
+    bench.host.events.truncate(2);
+    bench.smmu.reset(&mut bench.host);
+    let expected = [
+        "Delayed(Delayed { rule: 1, site: GlobalSync, bank: None })",
+        "Write sTLBGSYNC 0 Some((0, 0))",
+        "Reset",
+        "Line { line: Context(3), level: false }",
+    ];
+    assert_eq!(told(&mut bench), expected);
+}
+
+#[test]
+fn a_host_that_does_not_trace_is_told_nothing() {
+    let mut bench = bench(CFIE | CFCFG);
+    bench.host.traced = false;
+    bench.w(Gr0(0x70), 0);
+    bench.transact(at(1, 0x7000));
+    bench.smmu.reset(&mut bench.host);
+    assert_eq!(bench.host.events, []);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The trace of a real server: recorded while a client makes accesses, saved and written through the control socket.
+
+use std::path::Path;
+
+use integration_tests::qmp::QmpClient;
+use integration_tests::raw::RawClient;
+use integration_tests::served::{Served, region, registers};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use vfio_server::trace::line::What;
+use vfio_server::trace::{Line, parse};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
+const STLBGSYNC: u64 = 0x70;
+const STLBGSTATUS: u64 = 0x74;
+
+fn lines(path: &Path) -> Vec<Line> {
+    parse(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The events of a trace of Chrome.
+fn events(path: &Path) -> Vec<Value> {
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    trace["traceEvents"].as_array().unwrap().clone()
+}
+
+fn start(smmus: &[&str]) -> (Served, QmpClient) {
+    let served = Served::controlled(Path::new(PROGRAM), smmus, "").unwrap();
+    let control = QmpClient::negotiated(&served.control()).unwrap();
+    (served, control)
+}
+
+#[test]
+fn a_delayed_synchronisation_is_a_slice_and_an_interrupt_a_counter() {
+    let (served, mut control) = start(&["a", "b"]);
+    let mut guest = RawClient::negotiated(&served.socket("b")).unwrap();
+    let path = served.directory().join("sync.json");
+    control
+        .execute("trace-start", json!({ "smmu": "b", "path": path }))
+        .unwrap();
+    let delay = json!({ "smmu": "b", "site": "global-sync", "time_us": 20_000 });
+    control.execute("delay-add", delay).unwrap();
+    guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();
+    while guest.read32(region::BAR0, STLBGSTATUS).unwrap() == 1 {}
+    guest
+        .write32(region::BAR0, registers::SCR0, registers::SCR0_GFIE)
+        .unwrap();
+    guest.write32(region::BAR0, registers::SGFSRRESTORE, 2).unwrap();
+    let ended = control.execute("trace-stop", json!({})).unwrap();
+    let files = ended.as_array().unwrap();
+    assert_eq!(files.len(), 3, "that, and the two of the configuration: {ended}");
+    assert!(
+        files
+            .iter()
+            .all(|file| file["lost"] == 0 && file["error"].is_null()),
+        "{ended}"
+    );
+
+    let events = events(&path);
+    let named = |name: &str, ph: &str| {
+        let found: Vec<&Value> = events
+            .iter()
+            .filter(|event| event["name"] == name && event["ph"] == ph)
+            .collect();
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        found[0].clone()
+    };
+    for name in ["sTLBGSYNC", "delay 1"] {
+        let slice = named(name, "X");
+        let microseconds = slice["dur"].as_f64().unwrap();
+        assert!(microseconds >= 20_000.0, "{slice}");
+        assert_eq!(
+            (&slice["pid"], &slice["args"]["unfinished"]),
+            (&json!(2), &Value::Null)
+        );
+    }
+    assert_eq!(named("interrupt global", "C")["args"], json!({ "level": 1 }));
+    let changed = &named("W sCR0", "i")["args"]["changed"];
+    assert_eq!(changed["gfie"], json!([false, true]));
+}
+
+#[test]
+fn the_last_events_are_there_after_the_fact_in_both_formats() {
+    let (mut served, mut control) = start(&["a"]);
+    control
+        .execute("trace-start", json!({ "records": 1024 }))
+        .unwrap();
+    let mut guest = RawClient::negotiated(&served.socket("a")).unwrap();
+    for i in 0..3000 {
+        guest.write32(region::BAR0, registers::SMR0, i).unwrap();
+    }
+    let path = |name: &str| served.directory().join(name);
+    for (name, format) in [("ring", "ndjson"), ("ring.json", "chrome")] {
+        let save = json!({ "path": path(name), "format": format });
+        let saved = control.execute("trace-save", save.clone()).unwrap();
+        assert_eq!(saved, json!({ "records": 1024, "lost": 0 }));
+        let error = control.execute("trace-save", save).unwrap_err().to_string();
+        assert!(error.contains("exists"), "{error}");
+    }
+    let values: Vec<u64> = lines(&path("ring"))
+        .iter()
+        .filter_map(|line| Some(line.access()?.1.value))
+        .collect();
+    assert_eq!(values, (1976..3000).collect::<Vec<u64>>());
+    assert_eq!(
+        events(&path("ring.json"))
+            .iter()
+            .filter(|event| event["ph"] == "i")
+            .count(),
+        1024
+    );
+    let status = control.execute("trace-status", json!({})).unwrap();
+    assert_eq!(
+        (&status["kept"], &status["capacity"]),
+        (&json!(1024), &json!(1024))
+    );
+    // What the configuration asked for is there when the server has ended, and tells what its writer missed.
+    drop((guest, control));
+    assert!(served.signal(Signal::TERM).unwrap().success());
+    let all = lines(&path("a.ndjson"));
+    let lost: u64 = all
+        .iter()
+        .map(|line| match line.what {
+            What::Lost { records } => records,
+            _ => 0,
+        })
+        .sum();
+    let accesses = all.iter().filter(|line| line.access().is_some()).count() as u64;
+    assert!(accesses + lost >= 3000, "{accesses} and {lost}");
+    assert!(matches!(
+        all.first(),
+        Some(Line {
+            what: What::Begin { .. },
+            ..
+        })
+    ));
+}
+
+#[test]
+fn what_a_killed_server_leaves_is_whole_but_for_the_last_line() {
+    let (mut served, control) = start(&["a"]);
+    let mut guest = RawClient::negotiated(&served.socket("a")).unwrap();
+    for i in 0..2000 {
+        guest.write32(region::BAR0, registers::SMR0, i).unwrap();
+    }
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    served.signal(Signal::KILL).unwrap();
+    drop((guest, control));
+    let text = std::fs::read_to_string(served.directory().join("a.ndjson")).unwrap();
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    let accesses = parse(&text[..whole])
+        .unwrap()
+        .iter()
+        .filter(|line| line.access().is_some())
+        .count();
+    assert_eq!(accesses, 2000, "a second is enough for all of it");
+}

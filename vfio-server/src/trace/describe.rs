@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! From a record to a line: names, fields, and what differs from before. Done when a trace is written, never when an event
+//! is recorded.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use smmu_emu::inspect::fields_of;
+use smmu_emu::trace::{Accessed, Cause, End, Event, Origin, Outcome, Recorded, Translated};
+use smmu_emu::{Access, AccessKind, Delayed, Fault as ModelFault, Frame, Transaction};
+
+use super::line::{Fault, Line, Register, Request, Translation, What};
+use super::ring::Record;
+
+/// Describes the records of one trace, in their order.
+#[derive(Debug, Default)]
+pub struct Describer {
+    names: Vec<String>,
+    /// What each register held when the trace last saw it, by SMMU and offset; as many as there are registers.
+    known: HashMap<(usize, u64), u64>,
+}
+
+impl Describer {
+    /// For SMMUs of these names.
+    #[must_use]
+    pub fn new(names: Vec<String>) -> Self {
+        Self {
+            names,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Names of the SMMUs.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Records are missing: what the registers hold is no longer known.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// The line of a record.
+    pub fn line(&mut self, record: &Record) -> Line {
+        let what = match &record.event {
+            Event::Access(accessed) => {
+                let register = self.register(record.smmu, accessed);
+                match accessed.access.kind {
+                    AccessKind::Read => What::Read(register),
+                    AccessKind::Write => What::Write(register),
+                }
+            }
+            Event::Translation(translated) => What::Translation(translation(translated)),
+            Event::UnitHits {
+                stream_id,
+                reads,
+                writes,
+            } => What::UnitHits {
+                stream: *stream_id,
+                reads: *reads,
+                writes: *writes,
+            },
+            Event::Fault(recorded) => What::Fault(fault(recorded)),
+            Event::Line { line, level } => {
+                let (line, number) = match line {
+                    smmu_emu::Line::Global => ("global", None),
+                    smmu_emu::Line::Context(bank) => ("context", Some(*bank)),
+                    smmu_emu::Line::Pmu(group) => ("pmu", Some(*group)),
+                };
+                What::Interrupt {
+                    line: line.into(),
+                    number,
+                    level: *level,
+                }
+            }
+            Event::Delayed(Delayed { rule, site, bank }) => What::Injection {
+                what: "delay".into(),
+                rule: *rule,
+                site: *site,
+                bank: *bank,
+            },
+            Event::Reset => {
+                self.known.retain(|(smmu, _), _| *smmu != record.smmu);
+                What::Reset
+            }
+        };
+        Line {
+            ns: record.ns,
+            smmu: self.names.get(record.smmu).cloned(),
+            what,
+        }
+    }
+
+    fn register(&mut self, smmu: usize, accessed: &Accessed) -> Register {
+        let Access {
+            name,
+            frame,
+            index,
+            kind,
+            width,
+            value,
+            offset,
+        } = accessed.access;
+        let mut register = Register {
+            frame: frame_name(frame),
+            register: name.into(),
+            index,
+            width,
+            value,
+            offset,
+            ..Register::default()
+        };
+        let (before, now) = match (kind, accessed.change) {
+            (AccessKind::Write, Some(change)) => {
+                if change.before != change.after {
+                    register.before = Some(change.before);
+                    register.after = Some(change.after);
+                }
+                self.known.insert((smmu, offset), change.after);
+                (Some(change.before), change.after)
+            }
+            (AccessKind::Read, _) if accessed.whole => (self.known.insert((smmu, offset), value), value),
+            _ => return register,
+        };
+        if before == Some(now) {
+            return register;
+        }
+        let fields = fields_of(accessed, now).into_iter();
+        let fields = fields.map(|(name, value)| (name, plain(value)));
+        match before {
+            None => register.fields = fields.collect(),
+            Some(before) => {
+                let mut old: BTreeMap<_, _> = fields_of(accessed, before).into_iter().collect();
+                let pairs = fields.filter_map(|(name, new)| {
+                    let old = old.remove(&name).map_or(Value::Null, plain);
+                    (old != new).then_some((name, [old, new]))
+                });
+                register.changed = pairs.collect();
+            }
+        }
+        register
+    }
+}
+
+fn frame_name(frame: Frame) -> String {
+    match frame {
+        Frame::Gr0 => "gr0".into(),
+        Frame::Gr1 => "gr1".into(),
+        Frame::Global(page) => format!("global{page}"),
+        Frame::Context(bank) => format!("cb{bank}"),
+        Frame::Outside => "outside".into(),
+    }
+}
+
+fn request(origin: Origin, transaction: &Transaction) -> Request {
+    let Transaction {
+        stream_id,
+        address,
+        intent,
+    } = *transaction;
+    let access = match (intent.write, intent.instruction) {
+        (true, _) => "write",
+        (false, true) => "fetch",
+        (false, false) => "read",
+    };
+    Request {
+        stream: (origin == Origin::Client).then_some(stream_id),
+        address,
+        access: access.into(),
+        privileged: intent.privileged,
+    }
+}
+
+fn translation(translated: &Translated) -> Translation {
+    let line = Translation {
+        request: request(translated.origin, &translated.transaction),
+        bank: translated.bank,
+        walked: translated.walked,
+        ..Translation::default()
+    };
+    match translated.outcome {
+        Outcome::Translated { address } => Translation {
+            result: "translated".into(),
+            to: Some(address),
+            ..line
+        },
+        Outcome::Refused { cause, end } => {
+            let (cause, level) = match cause {
+                Cause::Global(cause) => (format!("{cause:?}"), None),
+                Cause::Context { cause, level } => (format!("{cause:?}"), Some(level)),
+                Cause::Blocked | Cause::Waiting | Cause::Ended => (format!("{cause:?}"), None),
+            };
+            let result = match end {
+                End::Abort => "abort",
+                End::Ignore => "ignore",
+                End::Stall => "stall",
+                End::Reported => "reported",
+            };
+            Translation {
+                result: result.into(),
+                cause: Some(cause),
+                level,
+                ..line
+            }
+        }
+    }
+}
+
+fn fault(recorded: &Recorded) -> Fault {
+    let line = Fault {
+        multiple: recorded.multiple,
+        stalled: recorded.stalled,
+        ..Fault::default()
+    };
+    match &recorded.fault {
+        ModelFault::Global(fault) => Fault {
+            request: request(recorded.origin, &fault.transaction),
+            cause: format!("{:?}", fault.cause),
+            ..line
+        },
+        ModelFault::Context(fault) => Fault {
+            request: request(recorded.origin, &fault.transaction),
+            bank: Some(fault.bank),
+            cause: format!("{:?}", fault.cause),
+            level: Some(fault.level),
+            ipa: fault.nested.map(|nested| nested.ipa),
+            ..line
+        },
+        // Nothing is recorded of these.
+        ModelFault::Blocked { bank } | ModelFault::Waiting { bank } => Fault {
+            bank: Some(*bank),
+            cause: format!("{:?}", recorded.fault),
+            ..line
+        },
+    }
+}
+
+/// The value of a field: numbers and truth values as such.
+pub(crate) fn plain(text: String) -> Value {
+    match text.parse::<u64>() {
+        Ok(number) => number.into(),
+        Err(_) if text == "true" => true.into(),
+        Err(_) if text == "false" => false.into(),
+        Err(_) => text.into(),
+    }
+}
