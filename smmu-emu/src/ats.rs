@@ -3,7 +3,7 @@
 //! Address translation operations: software asks the SMMU where an address leads (IHI 0062D §4).
 //!
 //! An operation walks and completes within the write, unless the stage 2 bank of a nested translation stalls it: then it
-//! completes within the write of that bank's RESUME. The timing plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
+//! completes within the write of that bank's RESUME. The plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
 //! clears, `CBn_PAR` shows what it held before.
 
 use core::cell::RefCell;
@@ -22,7 +22,7 @@ use crate::spec::gr1::BankType;
 use crate::stall::Gate;
 use crate::stream;
 use crate::translate::{Intent, Transaction, Visit};
-use crate::walk::{Physical, Stages, WalkFault};
+use crate::walk::{Stages, WalkFault};
 
 /// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
 const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
@@ -72,7 +72,7 @@ impl Smmu {
         if self.registers.cbar(bank).kind() == BankType::Stage2 {
             return;
         }
-        let busy = self.timing.start(env, Site::Ats, Some(bank));
+        let busy = self.injector.busy(env, Site::Ats, Some(bank));
         if let Some(operations) = self.operations_of(bank) {
             operations.ats = busy;
             operations.par = None;
@@ -187,7 +187,7 @@ impl Smmu {
 
     /// `GATS1*` give an intermediate address, `GATS12*` a physical one; with stage 2 bypassed they are alike. They record
     /// nothing, wait for nothing, and take no notice of what a bank has recorded (§4.3).
-    fn global_ats(&mut self, env: &dyn Env, operation: Gats, intent: Intent, stages: Stages) {
+    fn global_ats(&mut self, env: &mut dyn Env, operation: Gats, intent: Intent, stages: Stages) {
         let bank = operation.ndx();
         let usable = u16::from(bank) < self.geometry.context_banks
             && options::has_stage1(&self.geometry, bank)
@@ -251,8 +251,8 @@ impl Smmu {
 
     /// The result of translating an address: software supplies it whole, there is no sign extension.
     fn par(
-        &self,
-        env: &dyn Env,
+        &mut self,
+        env: &mut dyn Env,
         bank: u8,
         value: u64,
         intent: Intent,
@@ -267,7 +267,13 @@ impl Smmu {
         };
         // Operations use the TLB and add nothing to it.
         let learnt = RefCell::default();
-        let leaf = self.translate_in(Physical::read_only(env), bank, value, intent, stages, &learnt);
+        let visit = Operation { value, intent }.visit(bank);
+        if let Some(fault) = self.injector.access(env, &visit, Origin::Operation) {
+            return Err(fault);
+        }
+        let leaf = self.walking(env, &visit, Origin::Operation, |smmu, memory| {
+            smmu.translate_in(memory, bank, value, intent, stages, &learnt)
+        });
         leaf.map(|leaf| par::success(&leaf, format))
     }
 }

@@ -333,7 +333,7 @@ impl Smmu {
         };
         if *last != level || (again && level) {
             *last = level;
-            env.set_line(line, level);
+            self.injector.line(env, line, level);
         }
     }
 }

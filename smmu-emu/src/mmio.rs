@@ -4,6 +4,7 @@
 
 use crate::Smmu;
 use crate::env::{Access, AccessKind, Env, Frame};
+use crate::injection::{Answer, Seen};
 use crate::options::{self, Target};
 use crate::place::{Hit, Place};
 use crate::regs;
@@ -33,24 +34,56 @@ impl Smmu {
 
     fn read_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &mut [u8]) {
         let (frame, hit) = self.locate(offset, data.len(), security);
-        let value = hit.as_ref().map_or(0, |hit| {
-            (self.load(env, hit.place, security) & hit.lanes) >> hit.shift
-        });
-        data.fill(0);
-        for (byte, from) in data.iter_mut().zip(value.to_le_bytes()) {
-            *byte = from;
+        let answer = self.answer(env, AccessKind::Read, frame, hit.as_ref());
+        if answer == Answer::Nobody {
+            data.fill(u8::MAX);
+        } else {
+            let value = hit.as_ref().map_or(0, |hit| {
+                let value = answer.replaced(self.load(env, hit.place, security));
+                (value & hit.lanes) >> hit.shift
+            });
+            data.fill(0);
+            for (byte, from) in data.iter_mut().zip(value.to_le_bytes()) {
+                *byte = from;
+            }
         }
-        report(env, AccessKind::Read, frame, hit.as_ref(), offset, data);
+        self.conclude_access(env, AccessKind::Read, frame, hit.as_ref(), offset, data);
     }
 
     fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
         let (frame, hit) = self.locate(offset, data.len(), security);
-        if let Some(hit) = &hit {
+        let answer = self.answer(env, AccessKind::Write, frame, hit.as_ref());
+        if let (Some(hit), Answer::Normal) = (&hit, answer) {
             // Whatever was written may change a translation: no thread's own copies count from here on.
             self.epoch.advance();
             self.store(env, hit, little_endian(data) << hit.shift);
         }
-        report(env, AccessKind::Write, frame, hit.as_ref(), offset, data);
+        self.conclude_access(env, AccessKind::Write, frame, hit.as_ref(), offset, data);
+    }
+
+    /// What the plan says of an access that begins.
+    fn answer(&mut self, env: &mut dyn Env, kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Answer {
+        if self.injector.sees_registers() {
+            self.injector.register(env, &seen(kind, frame, hit))
+        } else {
+            Answer::Normal
+        }
+    }
+
+    /// An access has taken effect: reports it, and asks the plan whether its reply is late.
+    fn conclude_access(
+        &mut self,
+        env: &mut dyn Env,
+        kind: AccessKind,
+        frame: Frame,
+        hit: Option<&Hit>,
+        offset: u64,
+        data: &[u8],
+    ) {
+        report(env, kind, frame, hit, offset, data);
+        if self.injector.sees_registers() {
+            self.injector.hold(env, &seen(kind, frame, hit));
+        }
     }
 
     /// The register's value as software reads it.
@@ -152,6 +185,16 @@ impl Smmu {
     }
 }
 
+fn seen(kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Seen {
+    let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
+    Seen {
+        kind,
+        frame,
+        name,
+        index,
+    }
+}
+
 fn report(env: &mut dyn Env, kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: &[u8]) {
     let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
     let width = u8::try_from(data.len()).unwrap_or(u8::MAX);
@@ -173,7 +216,7 @@ const fn word(value: u64) -> u32 {
 }
 
 /// At most eight bytes as a number.
-fn little_endian(data: &[u8]) -> u64 {
+pub(crate) fn little_endian(data: &[u8]) -> u64 {
     data.iter()
         .take(8)
         .rev()

@@ -5,7 +5,9 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use smmu_emu::{Access, BusError, Config, Env, Line, Plan, Response, Smmu, TlbMode, Transaction};
+use smmu_emu::{
+    Access, BusError, Config, Env, Hold, Injected, Line, Plan, Response, Smmu, TlbMode, Transaction,
+};
 
 /// Everything outside the SMMU.
 #[derive(Default)]
@@ -20,8 +22,12 @@ pub struct Host {
     pub accesses: Vec<Access>,
     /// Marks that are raised.
     pub marks: BTreeSet<String>,
-    /// What `random` returns next; it counts up.
-    pub random: u64,
+    /// Every hit of a rule.
+    pub injected: Vec<Injected>,
+    /// Every reply that is to be late: register, end, mark.
+    pub holds: Vec<(&'static str, u64, Option<String>)>,
+    /// Every time that the model wants to be called at.
+    pub wakes: Vec<u64>,
     /// Every call of `resumed`.
     pub resumed: Vec<u8>,
     /// Memory reads, for tests that count walks.
@@ -45,13 +51,21 @@ impl Env for Host {
         self.line_calls.push((line, level));
     }
 
-    fn random(&mut self) -> u64 {
-        self.random += 1;
-        self.random - 1
-    }
-
     fn access(&mut self, access: &Access) {
         self.accesses.push(*access);
+    }
+
+    fn injected(&mut self, injected: &Injected) {
+        self.injected.push(*injected);
+    }
+
+    fn hold(&mut self, hold: &Hold<'_>) {
+        self.holds
+            .push((hold.register, hold.deadline, hold.mark.map(Into::into)));
+    }
+
+    fn wake_at(&mut self, time: u64) {
+        self.wakes.push(time);
     }
 
     fn resumed(&mut self, bank: u8) {
