@@ -169,6 +169,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
             model: smmu.model.clone(),
             delay: smmu.delays.clone(),
             master: smmu.masters.iter().map(|one| master(one, dir)).collect(),
+            fault: smmu.faults.clone(),
             clock: None,
         })
     };
@@ -177,6 +178,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
         seed,
         smmu: smmu?,
         mark: recipe.marks.clone(),
+        ..ServerConfig::default()
     };
     Ok(toml::to_string(&config)?)
 }

@@ -32,7 +32,7 @@ mod explain;
 #[cfg(test)]
 mod tests;
 
-pub use entries::{Held, Regime, TlbEntry};
+pub use entries::{Allowed, Held, Regime, TlbEntry};
 pub use explain::{Descriptor, Explained, Step};
 
 /// A register of an SMMU and where it is.

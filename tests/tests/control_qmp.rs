@@ -106,8 +106,10 @@ fn a_delay_is_added_and_its_event_received() {
         assert_eq!(polls, [1, 1, 0]);
         for client in [&mut client, &mut other] {
             let fired = client.event("DELAY_FIRED").unwrap();
-            let expected =
-                json!({ "smmu": "a", "delay": number, "site": "global-sync", "bank": null, "suppressed": 0 });
+            let expected = json!({
+                "smmu": "a", "delay": number, "operation": 1, "site": "global-sync", "bank": null, "register": null,
+                "index": null, "line": null, "suppressed": 0,
+            });
             assert_eq!(fired, expected);
         }
         guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();

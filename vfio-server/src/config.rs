@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The configuration file: which SMMUs there are, how they differ in time, and which marks a run has.
+//! The configuration file: which SMMUs there are, what is late or goes wrong in them, and which marks a run has.
 //!
 //! ```toml
 //! seed = 1
@@ -14,6 +14,9 @@
 //! [[smmu.delay]]                   # smmu_emu::DelayRule
 //! site = "ats"
 //! polls = 8
+//! [[smmu.fault]]                   # smmu_emu::FaultRule
+//! kind = "unmapped"
+//! address = 0x1000
 //!
 //! [[smmu.master]]                  # crate::master::MasterConfig
 //! name = "dma"
@@ -29,10 +32,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use smmu_emu::{DelayRule, MarkRule, Plan};
+use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
 use thiserror::Error;
 
 use crate::clock::ClockConfig;
+use crate::injected::{MESSAGE_TIMEOUT_MS, Patience};
 use crate::master::{MasterConfig, MasterError, config as master};
 
 #[cfg(test)]
@@ -48,6 +52,9 @@ pub struct Config {
     /// Where all chance of the run comes from.
     #[serde(default)]
     pub seed: u64,
+    /// How long clients wait for a reply: what `x-msg-timeout` of QEMU's vfio-user-pci says, 5000 unless it is given there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_timeout_ms: Option<u64>,
     /// The SMMUs, one socket each.
     pub smmu: Vec<SmmuConfig>,
     /// The marks, in the order of their words in BAR2.
@@ -69,9 +76,12 @@ pub struct SmmuConfig {
     /// The SMMU itself.
     #[serde(default)]
     pub model: smmu_emu::Config,
-    /// What takes how long.
+    /// What is late.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delay: Vec<DelayRule>,
+    /// What goes wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fault: Vec<FaultRule>,
     /// The masters behind it, in the order of their register blocks and vectors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub master: Vec<MasterConfig>,
@@ -81,11 +91,13 @@ pub struct SmmuConfig {
 }
 
 impl SmmuConfig {
-    /// The timing plan of this SMMU.
+    /// The plan of this SMMU, with a seed.
     #[must_use]
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self, seed: u64) -> Plan {
         Plan {
+            seed,
             delays: self.delay.clone(),
+            faults: self.fault.clone(),
         }
     }
 }
@@ -129,6 +141,17 @@ pub enum ConfigError {
         /// Field and allowed range.
         error: smmu_emu::ConfigError,
     },
+    /// No reply may wait for so long.
+    #[error("smmu {name:?}: {problem}")]
+    Stall {
+        /// Name of the SMMU.
+        name: String,
+        /// Which rule, and what to do.
+        problem: String,
+    },
+    /// Nobody waits for so short or long.
+    #[error("`message_timeout_ms`: must be 100 to 600000")]
+    Timeout,
     /// A master makes no sense.
     #[error("smmu {smmu:?}: {error}")]
     Master {
@@ -158,6 +181,18 @@ impl Config {
         })
     }
 
+    /// The seed of the plan of the SMMU with this number: that of the run, but another for each.
+    #[must_use]
+    pub const fn seed_of(&self, number: u64) -> u64 {
+        self.seed.wrapping_add(number)
+    }
+
+    /// How long clients wait for a reply.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))
+    }
+
     /// Checks what one SMMU cannot see: number, names, sockets, and that the marks its delays wait for exist.
     ///
     /// # Errors
@@ -165,6 +200,12 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.smmu.is_empty() || self.smmu.len() > MAX_SMMUS {
             return Err(ConfigError::Count(self.smmu.len()));
+        }
+        if self
+            .message_timeout_ms
+            .is_some_and(|ms| !(100..=600_000).contains(&ms))
+        {
+            return Err(ConfigError::Timeout);
         }
         for (i, smmu) in self.smmu.iter().enumerate() {
             if !is_word(&smmu.name) {
@@ -178,11 +219,16 @@ impl Config {
                 return Err(ConfigError::SocketTwice(smmu.name.clone()));
             }
             let marks = self.mark.iter().map(|mark| mark.name.as_str());
-            smmu.plan()
-                .validate_marks(marks)
-                .map_err(|error| ConfigError::Model {
+            let plan = smmu.plan(self.seed);
+            plan.validate_marks(marks).map_err(|error| ConfigError::Model {
+                name: smmu.name.clone(),
+                error: error.into(),
+            })?;
+            self.patience()
+                .check(&plan)
+                .map_err(|problem| ConfigError::Stall {
                     name: smmu.name.clone(),
-                    error: error.into(),
+                    problem,
                 })?;
         }
         let masters = self.smmu.iter().flat_map(|smmu| &smmu.master);

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, chance, marks, trace.
+//! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, chance, marks, trace, what the plan injects.
 //!
 //! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are taken
 //! in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is waited for.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use smmu_emu::{Access, AccessKind, BusError, Delayed, Env, Line, Marks};
+use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Marks};
 
-use crate::control::event::{Event, EventSink, FiredLimit};
+use crate::control::event::{Event, EventSink};
+use crate::injected::{Held, Hits, Patience};
 use crate::master::traffic::Traffic;
 use crate::memory::GuestMemory;
 use crate::msix::Vectors;
+use crate::timer::Timer;
 use crate::trace::Trace;
 
 /// What all SMMUs of a process share: the clock and the marks of the run.
@@ -25,6 +27,11 @@ pub struct Run {
     start: Instant,
     fresh: Marks,
     state: Mutex<State>,
+    /// A mark was raised, or the process ends.
+    changed: Condvar,
+    /// Where interrupts wait that a rule makes late.
+    timer: Timer,
+    patience: Patience,
     /// There once somebody wants to hear of events.
     events: OnceLock<EventSink>,
 }
@@ -33,20 +40,31 @@ pub struct Run {
 struct State {
     marks: Marks,
     clients: usize,
+    ends: bool,
 }
 
 impl Run {
-    /// A process with these marks, none of them raised.
+    /// A process with these marks, none of them raised, whose clients wait for replies as QEMU does.
     #[must_use]
     pub fn new(marks: Marks) -> Self {
+        Self::with_patience(marks, Patience::default())
+    }
+
+    /// The same with clients that wait for replies for another time.
+    #[must_use]
+    pub fn with_patience(marks: Marks, patience: Patience) -> Self {
         let state = Mutex::new(State {
             marks: marks.clone(),
             clients: 0,
+            ends: false,
         });
         Self {
             start: Instant::now(),
             fresh: marks,
             state,
+            changed: Condvar::new(),
+            timer: Timer::default(),
+            patience,
             events: OnceLock::new(),
         }
     }
@@ -109,6 +127,41 @@ impl Run {
         self.fresh.names().collect()
     }
 
+    /// Where interrupts wait that a rule makes late.
+    #[must_use]
+    pub fn timer(&self) -> &Timer {
+        &self.timer
+    }
+
+    /// How long clients wait for replies.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Lets a reply wait. Nobody else waits for the caller meanwhile.
+    pub fn wait_out(&self, held: &Held) {
+        let mut state = self.lock();
+        loop {
+            let left = held.until.saturating_sub(self.now());
+            let raised = held
+                .mark
+                .as_deref()
+                .is_some_and(|mark| state.marks.is_raised(mark));
+            if left == 0 || raised || state.ends {
+                return;
+            }
+            let wait = self.changed.wait_timeout(state, Duration::from_nanos(left));
+            state = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The process ends: no reply waits any longer.
+    pub fn end(&self) {
+        self.lock().ends = true;
+        self.changed.notify_all();
+    }
+
     /// From now on events go here; only the first call counts.
     pub fn send_events_to(&self, events: EventSink) {
         let _ = self.events.set(events);
@@ -123,10 +176,6 @@ impl Run {
 
     fn change_marks(&self, change: impl FnOnce(&mut Marks)) {
         let mut state = self.lock();
-        if self.events.get().is_none() {
-            change(&mut state.marks);
-            return;
-        }
         let raised =
             |marks: &Marks| -> Vec<bool> { (0..marks.len()).map(|i| marks.is_raised_at(i)).collect() };
         let before = raised(&state.marks);
@@ -143,6 +192,9 @@ impl Run {
         for (_, mark) in names {
             self.tell(|| Event::new("MARK_RAISED", json!({ "mark": mark })));
         }
+        drop(state);
+        self.changed.notify_all();
+        self.timer.look_now();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -179,6 +231,9 @@ pub struct Shared {
     run: Arc<Run>,
     vectors: Mutex<Vectors>,
     traffic: Traffic,
+    hits: Mutex<Hits>,
+    /// Number of the SMMU at the timer.
+    place: usize,
 }
 
 impl Shared {
@@ -204,6 +259,22 @@ impl Shared {
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
+
+    /// A rule of the plan hit an operation: logs it and tells of it.
+    pub fn injected(&self, injected: &Injected) {
+        let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
+        hits.log(self.run.now(), &self.name, injected);
+        if let Some(events) = self.run.events.get()
+            && let Some(event) = hits.event(self.run.now(), &self.name, injected)
+        {
+            events.send(event);
+        }
+    }
+
+    /// An interrupt of the SMMU is due at this time.
+    pub fn wake_at(&self, time: u64) {
+        self.run.timer.set(self.place, time);
+    }
 }
 
 /// The surroundings of one SMMU.
@@ -211,30 +282,30 @@ impl Shared {
 pub struct Host {
     shared: Arc<Shared>,
     trace: Option<Arc<Trace>>,
-    seed: u64,
-    random: fastrand::Rng,
     counts: Option<Counts>,
-    fired: FiredLimit,
+    /// The reply to the access under way has to wait.
+    held: Option<Held>,
     memory: GuestMemory,
 }
 
 impl Host {
     /// The surroundings of the SMMU `name` before a client is there.
     #[must_use]
-    pub fn new(name: String, run: Arc<Run>, seed: u64, vectors: u16) -> Self {
+    pub fn new(name: String, run: Arc<Run>, vectors: u16) -> Self {
+        let place = run.timer.join();
         let shared = Shared {
             name,
             run,
             vectors: Mutex::new(Vectors::new(vectors)),
             traffic: Traffic::default(),
+            hits: Mutex::default(),
+            place,
         };
         Self {
             shared: Arc::new(shared),
             trace: None,
-            seed,
-            random: fastrand::Rng::with_seed(seed),
             counts: None,
-            fired: FiredLimit::default(),
+            held: None,
             memory: GuestMemory::default(),
         }
     }
@@ -300,12 +371,15 @@ impl Host {
         }
     }
 
-    /// The client is gone: unmaps its memory, closes its eventfds, writes the trace out, and begins the random
-    /// numbers anew, so that the next client meets the same ones.
+    /// What the reply to the access that was made has to wait for; once.
+    pub fn take_held(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
+    /// The client is gone: unmaps its memory, closes its eventfds, writes the trace out.
     pub fn disconnect(&mut self) {
         self.change_memory(GuestMemory::unmap_all);
         self.shared.vectors().disconnect();
-        self.random.seed(self.seed);
         self.flush_trace();
     }
 }
@@ -327,10 +401,6 @@ impl Env for Host {
         self.shared.vectors().set_line(line, level);
     }
 
-    fn random(&mut self) -> u64 {
-        self.random.u64(..)
-    }
-
     fn access(&mut self, access: &Access) {
         let Shared { name, run, .. } = &*self.shared;
         if run.has_marks() {
@@ -347,13 +417,24 @@ impl Env for Host {
         }
     }
 
-    fn delayed(&mut self, delayed: &Delayed) {
+    fn injected(&mut self, injected: &Injected) {
+        self.shared.injected(injected);
+    }
+
+    fn hold(&mut self, hold: &Hold<'_>) {
         let Shared { name, run, .. } = &*self.shared;
-        if let Some(events) = run.events.get()
-            && let Some(event) = self.fired.event(run.now(), name, delayed)
-        {
-            events.send(event);
+        let held = Held::new(hold, run.now(), run.patience);
+        if let Some(warning) = held.warning(name, hold.register, run.now(), run.patience) {
+            run.tell(|| warning);
         }
+        // Of several in one message the longest.
+        if self.held.as_ref().is_none_or(|other| other.until < held.until) {
+            self.held = Some(held);
+        }
+    }
+
+    fn wake_at(&mut self, time: u64) {
+        self.shared.wake_at(time);
     }
 
     fn mark(&self, name: &str) -> bool {

@@ -8,7 +8,7 @@ use crate::tlb::{Space, Tag};
 use crate::walk::Permissions;
 
 /// Whose translation an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Regime {
     /// Stage 1 of the Non-secure EL1&0 regime, tagged with VMID and ASID.
     El1And0,
@@ -19,7 +19,7 @@ pub enum Regime {
 }
 
 /// An entry of the TLB.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlbEntry {
     /// The regime.
     pub regime: Regime,
@@ -36,7 +36,7 @@ pub struct TlbEntry {
 }
 
 /// What an entry of the TLB holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     /// A block or page.
     Leaf {
@@ -47,7 +47,7 @@ pub enum Held {
         /// Memory attributes, a byte of MAIR.
         attributes: u8,
         /// The kinds of access that it allows.
-        permissions: Vec<&'static str>,
+        permissions: Allowed,
     },
     /// A table, as a place to start a walk.
     Table {
@@ -77,9 +77,15 @@ impl Regime {
     }
 }
 
-/// The kinds of access that a mapping allows, by name.
-pub(super) fn names(permissions: Permissions) -> Vec<&'static str> {
-    permissions.iter_names().map(|(name, _)| name).collect()
+/// The kinds of access that a mapping allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Allowed(pub(super) Permissions);
+
+impl Allowed {
+    /// Their names, such as `USER_READ`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.0.iter_names().map(|(name, _)| name)
+    }
 }
 
 impl Smmu {
@@ -98,7 +104,7 @@ impl Smmu {
                     output: leaf.address,
                     level: leaf.level,
                     attributes: leaf.attributes,
-                    permissions: names(leaf.permissions),
+                    permissions: Allowed(leaf.permissions),
                 },
             }
         });

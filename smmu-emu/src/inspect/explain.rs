@@ -4,7 +4,7 @@
 
 use core::cell::RefCell;
 
-use super::entries::names;
+use super::Allowed;
 use crate::Smmu;
 use crate::env::{BusError, Env};
 use crate::fault::Fault;
@@ -24,7 +24,7 @@ pub struct Explained {
 }
 
 /// One thing that a translation looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The TLB had a block or page, or a walk ended at one.
     Leaf {
@@ -43,7 +43,7 @@ pub enum Step {
         /// Memory attributes of this stage, a byte of MAIR.
         attributes: u8,
         /// The kinds of access that this stage allows.
-        permissions: Vec<&'static str>,
+        permissions: Allowed,
     },
     /// The TLB had a table, at which the walk starts.
     Table {
@@ -161,7 +161,7 @@ impl Step {
             size: leaf.size,
             level: leaf.level,
             attributes: leaf.attributes,
-            permissions: names(leaf.permissions),
+            permissions: Allowed(leaf.permissions),
         }
     }
 }

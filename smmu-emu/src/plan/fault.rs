@@ -197,7 +197,7 @@ const CORRUPT: &[&str] = &[
 ];
 const LINE: &[&str] = &["line", "index"];
 
-/// Every kind.
+/// Every kind, in the order of [`Kind`].
 pub const KINDS: &[KindRow] = &[
     KindRow {
         kind: Kind::Unmapped,
@@ -298,12 +298,26 @@ pub const KINDS: &[KindRow] = &[
     },
 ];
 
+const _: () = {
+    let mut i = 0;
+    while i < KINDS.len() {
+        assert!(
+            KINDS[i].kind as usize == i,
+            "the rows are not in the order of the kinds"
+        );
+        i += 1;
+    }
+    assert!(
+        KINDS.len() == Kind::InterruptStuck as usize + 1,
+        "a kind has no row"
+    );
+};
+
 impl Kind {
     /// The row of the kind.
     #[must_use]
-    pub fn row(self) -> &'static KindRow {
-        const NONE: KindRow = KINDS[0];
-        KINDS.iter().find(|row| row.kind == self).unwrap_or(&NONE)
+    pub const fn row(self) -> &'static KindRow {
+        &KINDS[self as usize]
     }
 }
 

@@ -215,7 +215,7 @@ fn the_way_of_an_address_from_memory_and_from_the_tlb() {
                 kept,
                 permissions,
                 ..
-            } => (*stage, *kept, permissions.contains(&"USER_READ")),
+            } => (*stage, *kept, permissions.names().any(|name| name == "USER_READ")),
             other => panic!("{other:?}: nothing has to be read"),
         })
         .collect();
