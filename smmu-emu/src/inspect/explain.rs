@@ -12,7 +12,7 @@ use crate::mmio::little_endian;
 use crate::plan;
 use crate::tlb::Lookup;
 use crate::translate::{Transaction, Translation};
-use crate::walk::{DescriptorRead, Kept, Leaf, Probe, Stage, TableRef, Walk};
+use crate::walk::{DescriptorRead, Kept, Leaf, Probe, Stage, TableRef, Tables};
 
 /// Where an access would go, and how that came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,10 +144,15 @@ impl Kept for Recorder<'_> {
         table
     }
 
-    fn learn(&self, stage: Stage, address: u64, walk: &Walk) {
+    fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, _: &Tables) {
         self.steps
             .borrow_mut()
-            .push(Step::of_leaf(stage, false, address, &walk.leaf));
+            .push(Step::of_leaf(stage, false, address, leaf));
+    }
+
+    /// Asked about everything, whatever the TLB keeps: the steps are the point.
+    fn keeps(&self) -> bool {
+        true
     }
 }
 
