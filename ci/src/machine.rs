@@ -169,6 +169,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
             model: smmu.model.clone(),
             delay: smmu.delays.clone(),
             master: smmu.masters.iter().map(|one| master(one, dir)).collect(),
+            fault: smmu.faults.clone(),
             clock: None,
         })
     };
@@ -178,6 +179,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
         trace_ring: None,
         smmu: smmu?,
         mark: recipe.marks.clone(),
+        ..ServerConfig::default()
     };
     Ok(toml::to_string(&config)?)
 }

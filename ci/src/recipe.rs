@@ -20,7 +20,7 @@ use std::path::Path;
 use guest_images::board::Board;
 use guest_images::layout::{Layout, SmmuShape};
 use serde::Deserialize;
-use smmu_emu::{Config, DelayRule, MarkRule};
+use smmu_emu::{Config, DelayRule, FaultRule, MarkRule};
 use toml::Spanned;
 use vfio_server::master::MasterConfig;
 
@@ -50,7 +50,7 @@ impl fmt::Display for Expect {
     }
 }
 
-/// One SMMU's model and timing plan, for the SMMU of the board with the same name.
+/// One SMMU's model and plan, for the SMMU of the board with the same name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmmuModel {
@@ -65,6 +65,9 @@ pub struct SmmuModel {
     /// The masters behind it; the board's clients of these names.
     #[serde(default, rename = "master")]
     pub masters: Vec<MasterConfig>,
+    /// What goes wrong in it.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<FaultRule>,
 }
 
 /// A recipe as written.

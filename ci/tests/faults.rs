@@ -8,8 +8,19 @@ use std::process::Command;
 
 /// The SMMUs of the recipe, in its order.
 const SMMUS: &[&str] = &[
-    "unmapped", "permission", "abort", "corrupt", "unknown", "conflict", "value", "lost", "stuck", "ones", "one-bank",
-    "stale", "no-tlbi",
+    "unmapped",
+    "permission",
+    "abort",
+    "corrupt",
+    "unknown",
+    "conflict",
+    "value",
+    "lost",
+    "stuck",
+    "ones",
+    "one-bank",
+    "stale",
+    "no-tlbi",
 ];
 
 /// What the guest printed.
@@ -21,7 +32,9 @@ impl Console {
         let n = SMMUS.iter().position(|name| *name == smmu).unwrap();
         let device = format!("arm-smmu {:x}.iommu: ", 0x3000_0000 + 0x100_0000 * n);
         let lines = self.0.lines();
-        lines.filter_map(|line| Some(line.split_once(&device)?.1.trim())).collect()
+        lines
+            .filter_map(|line| Some(line.split_once(&device)?.1.trim()))
+            .collect()
     }
 
     /// The fields of its one context fault.
@@ -30,9 +43,14 @@ impl Console {
         let mut faults = lines
             .iter()
             .filter_map(|line| line.strip_prefix("Unhandled context fault: "));
-        let fault = faults.next().unwrap_or_else(|| panic!("{smmu}: no context fault: {lines:?}"));
+        let fault = faults
+            .next()
+            .unwrap_or_else(|| panic!("{smmu}: no context fault: {lines:?}"));
         assert_eq!(faults.next(), None, "{smmu}: one context fault");
-        fault.split(", ").filter_map(|field| field.split_once('=')).collect()
+        fault
+            .split(", ")
+            .filter_map(|field| field.split_once('='))
+            .collect()
     }
 
     fn says(&self, smmu: &str, words: &str) -> bool {
@@ -41,7 +59,10 @@ impl Console {
 
     fn result(&self, name: &str) -> &str {
         let key = format!("@@boot-stress result {name} ");
-        let found = self.0.lines().find_map(|line| Some(line.split_once(&key)?.1.trim()));
+        let found = self
+            .0
+            .lines()
+            .find_map(|line| Some(line.split_once(&key)?.1.trim()));
         found.unwrap_or_else(|| panic!("no result {name} on the console:\n{}", self.0))
     }
 }
@@ -54,7 +75,15 @@ fn boot() -> Console {
     let dirs = tempfile::tempdir().unwrap();
     let results = dirs.path().join("results");
     let output = Command::new(env!("CARGO_BIN_EXE_boot-stress"))
-        .args(["reproduce", "--boots", "1", "--keep-logs", "all", "--recipe", "faults"])
+        .args([
+            "reproduce",
+            "--boots",
+            "1",
+            "--keep-logs",
+            "all",
+            "--recipe",
+            "faults",
+        ])
         .arg("--results")
         .arg(&results)
         .output()
@@ -87,20 +116,47 @@ fn guest_with_every_kind_of_fault() {
         ("value", 0x402, 0x3f_0011),
     ] {
         let fault = console.context_fault(smmu);
-        let field = |name| hexadecimal(fault.get(name).copied().unwrap_or_else(|| panic!("{smmu}: {fault:?}")));
+        let field = |name| {
+            hexadecimal(
+                fault
+                    .get(name)
+                    .copied()
+                    .unwrap_or_else(|| panic!("{smmu}: {fault:?}")),
+            )
+        };
         assert_eq!(field("fsr"), fsr, "{smmu}: {fault:?}");
         assert_eq!(field("fsynr"), fsynr, "{smmu}: {fault:?}");
         assert_eq!(field("cbfrsynra"), 5, "{smmu}: {fault:?}");
         assert_ne!(field("iova"), 0, "{smmu}: {fault:?}");
         assert_eq!(fault.get("cb"), Some(&"0"), "{smmu}");
-        assert_eq!(console.result(&format!("read-{smmu}")), "1", "{smmu}: the disk reports the read as failed");
+        assert_eq!(
+            console.result(&format!("read-{smmu}")),
+            "1",
+            "{smmu}: the disk reports the read as failed"
+        );
     }
 
     // Global faults.
-    assert!(console.says("unknown", "Blocked unknown Stream ID 0x5"), "{:?}", console.of("unknown"));
-    assert!(console.says("conflict", "GFSR 0x00000004"), "{:?}", console.of("conflict"));
-    assert!(console.says("stuck", "Blocked unknown Stream ID 0x5"), "{:?}", console.of("stuck"));
-    assert!(!console.says("lost", "Stream ID"), "nobody told the driver: {:?}", console.of("lost"));
+    assert!(
+        console.says("unknown", "Blocked unknown Stream ID 0x5"),
+        "{:?}",
+        console.of("unknown")
+    );
+    assert!(
+        console.says("conflict", "GFSR 0x00000004"),
+        "{:?}",
+        console.of("conflict")
+    );
+    assert!(
+        console.says("stuck", "Blocked unknown Stream ID 0x5"),
+        "{:?}",
+        console.of("stuck")
+    );
+    assert!(
+        !console.says("lost", "Stream ID"),
+        "nobody told the driver: {:?}",
+        console.of("lost")
+    );
     for smmu in ["unknown", "conflict", "lost", "stuck"] {
         assert_eq!(console.result(&format!("read-{smmu}")), "1", "{smmu}");
     }
@@ -108,21 +164,43 @@ fn guest_with_every_kind_of_fault() {
     assert_eq!(console.result("interrupts"), "0 0 0 0 1 1 0 0 2 0 0 0");
 
     // Registers.
-    assert!(console.says("ones", "255 context banks"), "{:?}", console.of("ones"));
-    assert!(console.says("ones", "context irq(s) but 255 required"), "{:?}", console.of("ones"));
-    assert!(console.says("one-bank", "1 context banks"), "{:?}", console.of("one-bank"));
+    assert!(
+        console.says("ones", "255 context banks"),
+        "{:?}",
+        console.of("ones")
+    );
+    assert!(
+        console.says("ones", "context irq(s) but 255 required"),
+        "{:?}",
+        console.of("ones")
+    );
+    assert!(
+        console.says("one-bank", "1 context banks"),
+        "{:?}",
+        console.of("one-bank")
+    );
 
     // Data.
     let digest = |smmu: &str, time: u32| {
         let words = format!("-{time} ");
         let n = SMMUS.iter().position(|name| *name == smmu).unwrap();
-        let lines = console.0.lines().filter(|line| line.contains("result digest-") && line.contains(&words));
+        let lines = console
+            .0
+            .lines()
+            .filter(|line| line.contains("result digest-") && line.contains(&words));
         // The recipe reads the disks of the last three SMMUs in order, without "stale" or "no-tlbi" before their turn.
         let line = lines.clone().nth(n + 3 - SMMUS.len()).map(str::to_owned);
-        line.unwrap_or_else(|| panic!("{smmu}: no digest {time}")).rsplit(' ').next().unwrap().to_owned()
+        line.unwrap_or_else(|| panic!("{smmu}: no digest {time}"))
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .to_owned()
     };
     let right = digest("one-bank", 1);
-    assert_eq!((digest("one-bank", 2), digest("one-bank", 3)), (right.clone(), right.clone()));
+    assert_eq!(
+        (digest("one-bank", 2), digest("one-bank", 3)),
+        (right.clone(), right.clone())
+    );
     for smmu in ["stale", "no-tlbi"] {
         let read = [1, 2, 3].map(|time| digest(smmu, time));
         assert!(read.iter().any(|digest| *digest != right), "{smmu}: {read:?}");

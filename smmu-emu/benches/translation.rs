@@ -46,9 +46,6 @@ impl Env for Memory {
         Ok(())
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
 }
 
 fn hits(criterion: &mut Criterion) {

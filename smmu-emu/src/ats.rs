@@ -3,7 +3,7 @@
 //! Address translation operations: software asks the SMMU where an address leads (IHI 0062D §4).
 //!
 //! An operation walks and completes within the write, unless the stage 2 bank of a nested translation stalls it: then it
-//! completes within the write of that bank's RESUME. The timing plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
+//! completes within the write of that bank's RESUME. The plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
 //! clears, `CBn_PAR` shows what it held before.
 
 use core::cell::RefCell;
@@ -23,7 +23,7 @@ use crate::stall::Gate;
 use crate::stream;
 use crate::trace::{self, Cause, Event, Origin};
 use crate::translate::{Intent, Transaction, Visit};
-use crate::walk::{Physical, Stages, WalkFault};
+use crate::walk::{Stages, WalkFault};
 
 /// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
 const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
@@ -73,7 +73,7 @@ impl Smmu {
         if self.registers.cbar(bank).kind() == BankType::Stage2 {
             return;
         }
-        let busy = self.timing.start(env, Site::Ats, Some(bank));
+        let busy = self.injector.busy(env, Site::Ats, Some(bank));
         if let Some(operations) = self.operations_of(bank) {
             operations.ats = busy;
             operations.par = None;
@@ -273,7 +273,7 @@ impl Smmu {
 
     /// The result of translating an address: software supplies it whole, there is no sign extension.
     fn par(
-        &self,
+        &mut self,
         env: &mut dyn Env,
         bank: u8,
         operation: Operation,
@@ -289,7 +289,13 @@ impl Smmu {
         };
         // Operations use the TLB and add nothing to it.
         let learnt = RefCell::default();
-        let leaf = self.translate_in(Physical::read_only(env), bank, value, intent, stages, &learnt);
+        let visit = operation.visit(bank);
+        let leaf = match self.injector.access(env, &visit, Origin::Operation) {
+            Some(fault) => Err(fault),
+            None => self.walking(env, &visit, Origin::Operation, |smmu, memory| {
+                smmu.translate_in(memory, bank, value, intent, stages, &learnt)
+            }),
+        };
         trace::tell(env, || {
             let result = match &leaf {
                 Ok(leaf) => Ok(leaf.address),

@@ -16,7 +16,6 @@ use crate::spec::global::GlobalFaults;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
 use crate::stall::Release;
-use crate::tlb;
 use crate::translate::Intent;
 
 /// What an access does beyond the row's access rule.
@@ -167,11 +166,7 @@ impl Smmu {
             Effect::Sync => self.start_sync(env, target),
             Effect::Translate(intent) => self.ats(env, target, value, intent),
             Effect::TranslateResult => self.drop_ats_result(target),
-            Effect::Invalidate => {
-                if let Some(operation) = tlb::decode(&self.registers, target, value) {
-                    self.tlb.invalidate(operation);
-                }
-            }
+            Effect::Invalidate => self.invalidate(env, target, value),
             Effect::None | Effect::SyncStatus | Effect::TranslateStatus => {}
         }
     }
@@ -212,8 +207,8 @@ impl Smmu {
     fn start_sync(&mut self, env: &mut dyn Env, target: Target) {
         let barrier = self.epoch.barrier();
         let busy = match target {
-            Target::Gr0(..) | Target::Gr1(..) => self.timing.start(env, Site::GlobalSync, None),
-            Target::Cb(_, bank) => self.timing.start(env, Site::ContextSync, Some(bank)),
+            Target::Gr0(..) | Target::Gr1(..) => self.injector.busy(env, Site::GlobalSync, None),
+            Target::Cb(_, bank) => self.injector.busy(env, Site::ContextSync, Some(bank)),
         };
         if let Some(sync) = self.sync_of(target) {
             *sync = Sync { busy, barrier };

@@ -341,7 +341,7 @@ impl Smmu {
         };
         if *last != level || (again && level) {
             *last = level;
-            env.set_line(line, level);
+            self.injector.line(env, line, level);
             trace::tell(env, || Event::Line { line, level });
         }
     }

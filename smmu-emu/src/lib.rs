@@ -10,7 +10,7 @@
 //! | [`config`] | what a user chooses, and [`Geometry`], the same after validation |
 //! | [`mod@env`] | the seams: memory, interrupt lines, time, chance |
 //! | [`trace`] | what happens, for a host that wants to be told of it |
-//! | [`plan`] | the timing plan: which operations take time, and how much |
+//! | [`plan`] | the plan: which operations take time, and which go wrong |
 //! | [`mark`] | marks: flags of a run that register accesses raise |
 //! | [`regs`] | what a register table is |
 //! | [`spec`] | the tables and field types of SMMUv2, no algorithms |
@@ -25,7 +25,8 @@
 //! | `tlb` | what is known of earlier walks, and how software invalidates it |
 //! | [`tbu`], `epoch`, [`sync`] | translation for threads that run beside the one that serves the registers |
 //! | [`view`] | guest memory as a device behind one stream sees it, for rust-vmm's device crates |
-//! | `ats`, `par`, `timing` | address translation operations and their results; the plan at work |
+//! | `ats`, `par` | address translation operations and their results |
+//! | `injection` | the plan at work |
 //!
 //! ```
 //! use smmu_emu::{BusError, Config, Env, Line, Plan, Smmu};
@@ -36,7 +37,6 @@
 //!     fn now(&self) -> u64 { 0 }
 //!     fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> { Err(BusError) }
 //!     fn set_line(&mut self, _: Line, _: bool) {}
-//!     fn random(&mut self) -> u64 { 0 }
 //! }
 //!
 //! let mut smmu = Smmu::new(&Config::default(), Plan::default())?;
@@ -55,6 +55,7 @@ pub mod env;
 mod epoch;
 pub mod fault;
 mod identity;
+mod injection;
 pub mod inspect;
 pub mod mark;
 mod mmio;
@@ -75,7 +76,6 @@ pub mod sync;
 pub mod tbu;
 #[cfg(test)]
 mod testing;
-mod timing;
 mod tlb;
 pub mod trace;
 pub mod translate;
@@ -83,11 +83,11 @@ pub mod view;
 mod walk;
 
 pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset, TlbMode};
-pub use env::{Access, AccessKind, BusError, Delayed, Env, Frame, Line};
+pub use env::{Access, AccessKind, BusError, Env, Frame, Hold, Injected, Line};
 pub use fault::Fault;
-pub use inspect::{Delay, Register};
+pub use inspect::{Progress, Register};
 pub use mark::{MarkError, MarkRule, Marks};
-pub use plan::{DelayRule, Plan, PlanError, Site};
+pub use plan::{DelayRule, FaultRule, Plan, PlanError, Site};
 pub use smmu::Smmu;
 pub use spec::register_names;
 pub use stall::Stall;

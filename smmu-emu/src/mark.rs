@@ -38,7 +38,7 @@ pub struct MarkRule {
     /// The SMMU to watch; any if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smmu: Option<String>,
-    /// The register to watch, such as `SMRn`. Without it only the guest raises the mark.
+    /// The register to watch, such as `SMRn`, or `*` for any access. Without it only the guest, or a command, raises the mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register: Option<String>,
     /// The `n` of the register; any if absent.
@@ -54,6 +54,9 @@ pub struct MarkRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
+
+/// The name of every register.
+const ANY: &str = "*";
 
 fn first() -> u64 {
     1
@@ -122,7 +125,9 @@ impl Marks {
                 ));
             }
             match &rule.register {
-                Some(register) if !crate::register_names().any(|name| name == register) => {
+                Some(register)
+                    if register != ANY && !crate::register_names().any(|name| name == register) =>
+                {
                     let problem = format!(
                         "`{register}` is no register of the model (such as `sCR0`, `SMRn`, `CBn_FSR`)"
                     );
@@ -228,7 +233,8 @@ impl Marks {
 
 impl MarkRule {
     fn matches(&self, smmu: &str, access: &Access) -> bool {
-        self.register.as_deref() == Some(access.name)
+        let register = self.register.as_deref();
+        (register == Some(ANY) || register == Some(access.name))
             && self.smmu.as_deref().is_none_or(|name| name == smmu)
             && self.index.is_none_or(|index| index == access.index)
             && self.access.is_none_or(|kind| kind == access.kind)

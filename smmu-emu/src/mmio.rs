@@ -4,6 +4,7 @@
 
 use crate::Smmu;
 use crate::env::{Access, AccessKind, Env, Frame};
+use crate::injection::{Answer, Seen};
 use crate::options::{self, Target};
 use crate::place::{Hit, Place};
 use crate::regs;
@@ -34,40 +35,59 @@ impl Smmu {
 
     fn read_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &mut [u8]) {
         let (frame, hit) = self.locate(offset, data.len(), security);
-        let value = hit.as_ref().map_or(0, |hit| {
-            (self.load(env, hit.place, security) & hit.lanes) >> hit.shift
-        });
-        data.fill(0);
-        for (byte, from) in data.iter_mut().zip(value.to_le_bytes()) {
-            *byte = from;
+        let answer = self.answer(env, AccessKind::Read, frame, hit.as_ref());
+        if answer == Answer::Nobody {
+            data.fill(u8::MAX);
+        } else {
+            let value = hit.as_ref().map_or(0, |hit| {
+                let value = answer.replaced(self.load(env, hit.place, security));
+                (value & hit.lanes) >> hit.shift
+            });
+            data.fill(0);
+            for (byte, from) in data.iter_mut().zip(value.to_le_bytes()) {
+                *byte = from;
+            }
         }
         let access = access(AccessKind::Read, frame, hit.as_ref(), offset, data);
-        self.report(env, &access, hit.as_ref(), None);
+        self.conclude_access(env, &access, hit.as_ref(), None);
     }
 
     fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
         let (frame, hit) = self.locate(offset, data.len(), security);
         let before = hit.as_ref().filter(|_| env.traces());
         let before = before.and_then(|hit| self.whole(env, hit.place));
-        if let Some(hit) = &hit {
+        let answer = self.answer(env, AccessKind::Write, frame, hit.as_ref());
+        if let (Some(hit), Answer::Normal) = (&hit, answer) {
             // Whatever was written may change a translation: no thread's own copies count from here on.
             self.epoch.advance();
             self.store(env, hit, little_endian(data) << hit.shift);
         }
         let access = access(AccessKind::Write, frame, hit.as_ref(), offset, data);
-        self.report(env, &access, hit.as_ref(), before);
+        self.conclude_access(env, &access, hit.as_ref(), before);
     }
 
     /// The whole register as a read without side effects finds it. Event counters are left out: reading them counts.
     fn whole(&self, env: &dyn Env, place: Place) -> Option<u64> {
         match place {
-            Place::Core(target) => Some(self.peek_target(env, target)),
-            Place::Secure(register) => Some(self.registers.secure.get(register, 0)),
-            Place::Exsmr(group) => Some(self.registers.smr(group).raw_value().into()),
-            Place::Exs2cr(group) => Some(self.registers.s2cr(group).raw_value().into()),
-            Place::Gid(register) => Some(self.registers.gid.get(register, 0)),
-            Place::Prr(register) => Some(self.registers.prr.get(register, 0)),
             Place::Pm(..) | Place::BankPm(..) => None,
+            place => Some(self.peek_place(env, place)),
+        }
+    }
+
+    /// What the plan says of an access that begins.
+    fn answer(&mut self, env: &mut dyn Env, kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Answer {
+        if self.injector.sees_registers() {
+            self.injector.register(env, &seen(kind, frame, hit))
+        } else {
+            Answer::Normal
+        }
+    }
+
+    /// An access has taken effect: reports it, and asks the plan whether its reply is late. `before` is what a write found.
+    fn conclude_access(&mut self, env: &mut dyn Env, access: &Access, hit: Option<&Hit>, before: Option<u64>) {
+        self.report(env, access, hit, before);
+        if self.injector.sees_registers() {
+            self.injector.hold(env, &seen(access.kind, access.frame, hit));
         }
     }
 
@@ -189,6 +209,16 @@ impl Smmu {
     }
 }
 
+fn seen(kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Seen {
+    let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
+    Seen {
+        kind,
+        frame,
+        name,
+        index,
+    }
+}
+
 fn access(kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: &[u8]) -> Access {
     let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
     let width = u8::try_from(data.len()).unwrap_or(u8::MAX);
@@ -210,7 +240,7 @@ const fn word(value: u64) -> u32 {
 }
 
 /// At most eight bytes as a number.
-fn little_endian(data: &[u8]) -> u64 {
+pub(crate) fn little_endian(data: &[u8]) -> u64 {
     data.iter()
         .take(8)
         .rev()

@@ -4,6 +4,7 @@
 
 use crate::config::Geometry;
 use crate::identity;
+use crate::regs::Table;
 use crate::spec::bank::Actlr;
 use crate::spec::cb::Cb;
 use crate::spec::global::{Sacr, Scr2, Smr};
@@ -21,6 +22,17 @@ pub(crate) enum Target {
     Gr1(Gr1, u16),
     /// Of a context bank, with the bank.
     Cb(Cb, u8),
+}
+
+impl Target {
+    /// Name and number of the register.
+    pub(crate) fn name(self) -> (&'static str, u16) {
+        match self {
+            Self::Gr0(register, index) => (register.row().name, index),
+            Self::Gr1(register, bank) => (register.row().name, bank),
+            Self::Cb(register, bank) => (register.row().name, bank.into()),
+        }
+    }
 }
 
 /// Whether the register exists; RAZ/WI otherwise (IHI 0062D §3.9 leaves that open for global space, and asks for it in

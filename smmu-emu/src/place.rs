@@ -14,13 +14,13 @@ use crate::spec::gr1::Gr1;
 use crate::spec::pm::Pm;
 
 /// Global page of MMU-500's implementation-defined registers.
-const GID_PAGE: u16 = 2;
+pub(crate) const GID_PAGE: u16 = 2;
 /// Global page of the performance monitor.
-const PM_PAGE: u16 = 3;
+pub(crate) const PM_PAGE: u16 = 3;
 /// Global page of the stream match registers of extended groups.
-const EXSMR_PAGE: u16 = 6;
+pub(crate) const EXSMR_PAGE: u16 = 6;
 /// Global page of the stream-to-context registers of extended groups.
-const EXS2CR_PAGE: u16 = 7;
+pub(crate) const EXS2CR_PAGE: u16 = 7;
 
 /// Where the value of a register is kept, and who acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) struct Hit {
     pub(crate) lanes: u64,
 }
 
-type Found = (Place, &'static Row, u16);
+pub(crate) type Found = (Place, &'static Row, u16);
 
 impl Smmu {
     /// The frame of an offset and, if a register answers this width there, the part of it that the access covers.
@@ -94,7 +94,7 @@ impl Smmu {
         (frame, hit)
     }
 
-    fn find(&self, frame: Frame, offset: u32, security: Security) -> Option<Found> {
+    pub(crate) fn find(&self, frame: Frame, offset: u32, security: Security) -> Option<Found> {
         let geometry = &self.geometry;
         let non_secure = geometry.secure_state && security == Security::NonSecure;
         if non_secure && self.registers.scr1().gasrae() && !matches!(frame, Frame::Context(_)) {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The timing plan: which operations of the model take time, and how much.
+//! The plan: which operations of the model take time, and which of them go wrong.
 //!
-//! A plan is data. Every rule names a *site*, the status bit that it keeps busy, and one kind of delay. Which
-//! operations a rule hits follows the kernel's fault-injection attributes (Documentation/fault-injection):
-//! `times`, `interval`, `probability`, `space`. The first rule that hits an operation decides.
+//! A plan is data. A [`DelayRule`] names a *site*, what it makes late, and for how long; a [`FaultRule`] names a *kind*,
+//! what it makes go wrong, and where. Which of the operations that a rule is for it hits follows the kernel's
+//! fault-injection attributes ([`When`]). The first rule that hits an operation decides. `docs/plan.md` has examples of
+//! all of them.
 //!
 //! ```
 //! let plan: smmu_emu::Plan = toml::from_str(
 //!     r#"
+//!     seed = 7                   # where all chance comes from
+//!
 //!     [[delay]]                  # every address translation of bank 1 takes 20 µs
 //!     site = "ats"
 //!     bank = 1
@@ -19,9 +22,14 @@
 //!     interval = 10
 //!     until = "client-bound"
 //!     at_most_us = 500_000
+//!
+//!     [[fault]]                  # the third invalidation by address is lost
+//!     kind = "lost-invalidation"
+//!     register = "CBn_TLBIVA"
+//!     nth = 3
 //!     "#,
 //! )?;
-//! assert_eq!(plan.delays.len(), 2);
+//! assert_eq!((plan.delays.len(), plan.faults.len()), (2, 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -30,113 +38,48 @@ use thiserror::Error;
 
 use crate::config::Geometry;
 
-/// The longest delay that a rule may ask for: one minute.
-pub const MAX_DELAY_US: u64 = 60_000_000;
-/// The most status reads for which a rule may keep a status busy.
-pub const MAX_POLLS: u32 = 1_000_000_000;
+mod delay;
+mod fault;
+mod number;
+mod when;
 
-/// All delays of one SMMU.
+pub use delay::{Bounds, DelayRule, Exponential, MAX_DELAY_US, MAX_POLLS, Site, Time};
+pub use fault::{Asked, FaultRule, KINDS, Kind, KindRow, Stage};
+pub use number::Number;
+pub(crate) use when::Rule;
+pub use when::When;
+
+/// All rules of one SMMU.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// The rules, in order of precedence.
+    /// Where all chance comes from: the same seed and the same operations have the same hits and times.
+    #[serde(default)]
+    pub seed: u64,
+    /// What is late, in order of precedence.
     #[serde(default, rename = "delay")]
     pub delays: Vec<DelayRule>,
+    /// What goes wrong, in order of precedence.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<FaultRule>,
 }
 
-/// The status bit that a delay keeps busy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Site {
-    /// `CBn_ATSR.ACTIVE` after an address translation operation of a context bank.
-    Ats,
-    /// `CBn_TLBSTATUS.SACTIVE` after a write of `CBn_TLBSYNC`.
-    ContextSync,
-    /// `sTLBGSTATUS.GSACTIVE` after a write of `sTLBGSYNC`.
-    GlobalSync,
-}
-
-/// A fixed time, or bounds of a uniform distribution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a number of microseconds, or `{ min = …, max = … }` of them, was expected"
-)]
-pub enum Time {
-    /// Always this many microseconds.
-    Fixed(u64),
-    /// Drawn for every operation from [`crate::Env::random`].
-    Uniform(Bounds),
-}
-
-/// Inclusive bounds in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bounds {
-    /// Shortest.
-    pub min: u64,
-    /// Longest.
-    pub max: u64,
-}
-
-/// One rule of a [`Plan`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DelayRule {
-    /// What is delayed.
-    pub site: Site,
-    /// Only this context bank; every bank if absent. Not for [`Site::GlobalSync`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bank: Option<u8>,
-    /// Busy for this many reads of the status register.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub polls: Option<u32>,
-    /// Busy for this many microseconds of [`crate::Env::now`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_us: Option<Time>,
-    /// Busy until this mark is raised, but not longer than `at_most_us`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Upper bound of `until`, in microseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most_us: Option<u64>,
-    /// The rule sleeps until this mark is raised.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// The rule ends when this mark is raised.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// How often the rule may hit; -1 is no limit.
-    #[serde(default = "no_limit")]
-    pub times: i64,
-    /// Hit every n-th operation that comes this far.
-    #[serde(default = "one")]
-    pub interval: u32,
-    /// Chance of a hit in percent.
-    #[serde(default = "always")]
-    pub probability: u8,
-    /// Let this many operations pass before the first hit.
-    #[serde(default)]
-    pub space: u32,
-}
-
-fn no_limit() -> i64 {
-    -1
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn always() -> u8 {
-    100
+/// The two families of rules, which are numbered apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// A [`DelayRule`].
+    Delay,
+    /// A [`FaultRule`].
+    Fault,
 }
 
 /// A rule of the plan makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("delay rule {rule}: `{field}` {problem}")]
+#[error("{family} rule {rule}: `{field}` {problem}")]
 pub struct PlanError {
-    /// Which rule, counted from 1.
+    /// Of which family the rule is.
+    pub family: Family,
+    /// Which rule of the family, counted from 1.
     pub rule: usize,
     /// The field to change.
     pub field: &'static str,
@@ -144,16 +87,77 @@ pub struct PlanError {
     pub problem: String,
 }
 
+/// A [`PlanError`] that does not know yet of which rule it is.
+pub(super) struct Problem {
+    field: &'static str,
+    problem: String,
+}
+
+impl Problem {
+    fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            field,
+            problem: problem.into(),
+        }
+    }
+}
+
+impl core::fmt::Display for Family {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Delay => "delay",
+            Self::Fault => "fault",
+        })
+    }
+}
+
+impl Family {
+    fn problem(self, rule: usize, problem: Problem) -> PlanError {
+        let Problem { field, problem } = problem;
+        PlanError {
+            family: self,
+            rule: rule + 1,
+            field,
+            problem,
+        }
+    }
+}
+
 impl Plan {
+    /// A plan of one delay.
+    #[must_use]
+    pub fn of_delay(rule: DelayRule) -> Self {
+        Self {
+            delays: vec![rule],
+            ..Self::default()
+        }
+    }
+
+    /// A plan of one fault.
+    #[must_use]
+    pub fn of_fault(rule: FaultRule) -> Self {
+        Self {
+            faults: vec![rule],
+            ..Self::default()
+        }
+    }
+
     /// Checks every rule against the SMMU that it is for.
     ///
     /// # Errors
     /// [`PlanError`] names the rule and the field.
     pub fn validate(&self, geometry: &Geometry) -> Result<(), PlanError> {
-        self.delays
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, rule)| rule.validate(i + 1, geometry))
+        for (i, rule) in self.delays.iter().enumerate() {
+            rule.validate(geometry)
+                .and_then(|()| rule.when().validate())
+                .map_err(|problem| Family::Delay.problem(i, problem))?;
+        }
+        for (i, rule) in self.faults.iter().enumerate() {
+            rule.validate(geometry)
+                .and_then(|()| rule.when().validate())
+                .map_err(|problem| Family::Fault.problem(i, problem))?;
+        }
+        Ok(())
     }
 
     /// Checks that every mark that a rule names is one of `marks`.
@@ -161,92 +165,21 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] names the rule and the field.
     pub fn validate_marks<'a>(&self, marks: impl Iterator<Item = &'a str> + Clone) -> Result<(), PlanError> {
-        for (i, rule) in self.delays.iter().enumerate() {
-            for (field, mark) in [
-                ("until", &rule.until),
-                ("after", &rule.after),
-                ("before", &rule.before),
-            ] {
-                if let Some(mark) = mark
-                    && !marks.clone().any(|name| name == mark)
-                {
-                    let problem = format!("names `{mark}`, which is no mark of this run");
-                    return Err(PlanError {
-                        rule: i + 1,
-                        field,
-                        problem,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl DelayRule {
-    fn validate(&self, rule: usize, geometry: &Geometry) -> Result<(), PlanError> {
-        let error = |field, problem: &str| {
-            Err(PlanError {
-                rule,
+        let check = |field, mark: Option<&str>| match mark {
+            Some(mark) if !marks.clone().any(|name| name == mark) => Err(Problem::new(
                 field,
-                problem: problem.into(),
-            })
+                format!("names `{mark}`, which is no mark of this run"),
+            )),
+            _ => Ok(()),
         };
-        if self.site == Site::Ats && !geometry.ats {
-            return error(
-                "site",
-                "is \"ats\", but the model has no address translation operations (`ats` = false)",
-            );
+        let both = |(after, before)| check("after", after).and_then(|()| check("before", before));
+        for (i, rule) in self.delays.iter().enumerate() {
+            check("until", rule.until.as_deref())
+                .and_then(|()| both(rule.marks()))
+                .map_err(|problem| Family::Delay.problem(i, problem))?;
         }
-        if let Some(bank) = self.bank {
-            if self.site == Site::GlobalSync {
-                return error("bank", "does not apply to site \"global-sync\"");
-            }
-            if u16::from(bank) >= geometry.context_banks {
-                return error(
-                    "bank",
-                    &format!(
-                        "must be 0 to {}, the last context bank",
-                        geometry.context_banks - 1
-                    ),
-                );
-            }
-        }
-        let kinds = [self.polls.is_some(), self.time_us.is_some(), self.until.is_some()];
-        if kinds.iter().filter(|&&given| given).count() != 1 {
-            return error(
-                "polls",
-                "or `time_us` or `until`: exactly one of the three has to be given",
-            );
-        }
-        if self.polls.is_some_and(|polls| polls == 0 || polls > MAX_POLLS) {
-            return error("polls", &format!("must be 1 to {MAX_POLLS}"));
-        }
-        match self.time_us {
-            Some(Time::Fixed(time)) if time > MAX_DELAY_US => {
-                return error("time_us", &format!("must be at most {MAX_DELAY_US}"));
-            }
-            Some(Time::Uniform(Bounds { min, max })) if min > max || max > MAX_DELAY_US => {
-                return error("time_us", &format!("needs min <= max <= {MAX_DELAY_US}"));
-            }
-            _ => {}
-        }
-        match (&self.until, self.at_most_us) {
-            (Some(_), None) => return error("at_most_us", "is missing: `until` needs an upper bound"),
-            (None, Some(_)) => return error("at_most_us", "is the bound of `until` and needs it"),
-            (Some(_), Some(bound)) if bound == 0 || bound > MAX_DELAY_US => {
-                return error("at_most_us", &format!("must be 1 to {MAX_DELAY_US}"));
-            }
-            _ => {}
-        }
-        if self.times < -1 {
-            return error("times", "must be -1 (no limit) or more");
-        }
-        if self.interval == 0 {
-            return error("interval", "must be 1 or more");
-        }
-        if self.probability > 100 {
-            return error("probability", "is in percent and must be 0 to 100");
+        for (i, rule) in self.faults.iter().enumerate() {
+            both(rule.marks()).map_err(|problem| Family::Fault.problem(i, problem))?;
         }
         Ok(())
     }

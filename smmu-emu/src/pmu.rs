@@ -124,6 +124,13 @@ impl Pmu {
         }
     }
 
+    /// As it would be now.
+    fn at(&self, geometry: &Geometry, env: &dyn Env) -> Self {
+        let mut pmu = self.clone();
+        pmu.advance(geometry, env.now());
+        pmu
+    }
+
     fn count(&mut self, geometry: &Geometry, extended: bool, seen: &Event) {
         for group in 0..geometry.pmu_groups {
             if !self.sees(group, extended, seen) {

@@ -7,13 +7,14 @@ use crate::config::{Config, ConfigError, Geometry};
 use crate::decoded::Decodings;
 use crate::env::{Env, Line};
 use crate::epoch::{Barrier, Epoch};
+use crate::injection::Injector;
+use crate::injection::timing::Busy;
 use crate::plan::Plan;
 use crate::pmu::Pmu;
 use crate::stall::Stalls;
 use crate::state::Registers;
 use crate::sync::Arc;
 use crate::tbu::Counters;
-use crate::timing::{Busy, Timing};
 use crate::tlb::{Learnt, Tlb};
 use crate::trace::{self, Event};
 
@@ -23,7 +24,7 @@ pub struct Smmu {
     pub(crate) geometry: Geometry,
     pub(crate) registers: Registers,
     pub(crate) lines: Lines,
-    pub(crate) timing: Timing,
+    pub(crate) injector: Injector,
     pub(crate) stalls: Stalls,
     pub(crate) pmu: Pmu,
     pub(crate) tlb: Tlb,
@@ -54,7 +55,7 @@ pub(crate) struct Operations {
 /// A TLB synchronisation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sync {
-    /// How long the timing plan lets it take.
+    /// How long the plan lets it take.
     pub(crate) busy: Busy,
     /// The accesses that it waits for.
     pub(crate) barrier: Barrier,
@@ -109,7 +110,7 @@ impl Smmu {
                 context: vec![false; banks],
                 pmu: vec![false; geometry.pmu_groups.into()],
             },
-            timing: Timing::new(plan),
+            injector: Injector::new(plan),
             stalls: Stalls::new(geometry.context_banks),
             pmu: Pmu::new(),
             tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
@@ -123,14 +124,14 @@ impl Smmu {
         })
     }
 
-    /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the timing plan
-    /// again, and lowers every line.
+    /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the plan again, and
+    /// lowers every line.
     pub fn reset(&mut self, env: &mut dyn Env) {
         let Self {
             geometry,
             registers,
             lines: _,
-            timing,
+            injector,
             stalls,
             pmu,
             tlb,
@@ -143,7 +144,7 @@ impl Smmu {
             operations,
         } = self;
         *registers = Registers::new(geometry);
-        timing.reset();
+        injector.reset();
         *pmu = Pmu::new();
         *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
         epoch.advance();
@@ -151,9 +152,12 @@ impl Smmu {
         operations.fill(Operations::default());
         stalls.reset();
         trace::tell(env, || Event::Reset);
-        // The reset registers ask for no interrupt: this tells the environment where a line was high.
+        // The reset registers ask for no interrupt. No rule has a say in that.
         for line in self.geometry.lines() {
-            self.update_line(env, line, false);
+            let high = self.lines.get_mut(line).is_some_and(core::mem::take);
+            if high {
+                env.set_line(line, false);
+            }
             if let Line::Context(bank) = line {
                 env.resumed(bank);
             }

@@ -55,6 +55,19 @@ pub(crate) fn find(
     geometry: &Geometry,
     transaction: &Transaction,
 ) -> Result<Found, GlobalFault> {
+    find_among(registers, geometry, transaction, None)
+}
+
+/// The same, where the stream table may be said to match none or several, whatever stands in it.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) fn find_among(
+    registers: &Registers,
+    geometry: &Geometry,
+    transaction: &Transaction,
+    injected: Option<GlobalCause>,
+) -> Result<Found, GlobalFault> {
     let scr0 = registers.scr0();
     let fault = |cause, nested| GlobalFault {
         cause,
@@ -64,7 +77,12 @@ pub(crate) fn find(
     if scr0.clientpd() {
         return Ok(Found::Bypass);
     }
-    let s2cr = match matching(registers, geometry, transaction.stream_id) {
+    let matched = match injected {
+        None => matching(registers, geometry, transaction.stream_id),
+        Some(GlobalCause::StreamMatchConflict) => Match::Several,
+        Some(_) => Match::None,
+    };
+    let s2cr = match matched {
         Match::One(s2cr) => s2cr,
         Match::None if scr0.usfcfg() => return Err(fault(GlobalCause::UnidentifiedStream, false)),
         Match::Several if scr0.smcfcfg() => return Err(fault(GlobalCause::StreamMatchConflict, false)),

@@ -9,6 +9,7 @@
 use crate::config::TlbMode;
 use crate::env::Env;
 use crate::epoch::{Inside, Reader};
+use crate::injection::Sites;
 use crate::smmu::Smmu;
 use crate::stall::Stall;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -231,9 +232,12 @@ impl Batch<'_> {
 }
 
 impl Smmu {
-    /// Event counters have to see every access; and with the TLB off every access walks.
+    /// Event counters have to see every access, and so have rules that make accesses go wrong; and with the TLB off every
+    /// access walks.
     fn units_may_keep(&self) -> bool {
-        self.geometry.pmu_groups == 0 && self.geometry.tlb != TlbMode::Off
+        self.geometry.pmu_groups == 0
+            && self.geometry.tlb != TlbMode::Off
+            && !self.injector.watches(Sites::STREAMS.union(Sites::ACCESSES))
     }
 }
 

@@ -15,7 +15,4 @@ impl Env for Bare {
         Err(BusError)
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
 }

@@ -16,8 +16,7 @@ use cache::Cache;
 use floors::Floors;
 pub(crate) use lookup::Lookup;
 pub(crate) use maintenance::{Invalidation, decode};
-use tag::Space;
-pub(crate) use tag::Tag;
+pub(crate) use tag::{Space, Tag};
 
 use crate::config::TlbMode;
 use crate::walk::{Leaf, TableRef};
@@ -40,6 +39,17 @@ pub(crate) struct Learnt {
     pub(crate) tables: Vec<(Tag, u64, TableRef)>,
     /// It had to walk, also if that led to a fault or nothing is kept.
     pub(crate) walked: bool,
+}
+
+/// A block or page that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Whose it is; the ASID does not count for a global one.
+    pub(crate) tag: Tag,
+    /// Its first input address.
+    pub(crate) address: u64,
+    /// Where it leads.
+    pub(crate) leaf: Leaf,
 }
 
 impl Tlb {
@@ -97,6 +107,33 @@ impl Tlb {
                 .insert(tag, false, address, table.shift, table, &self.floors);
         }
         kept
+    }
+
+    /// Blocks and pages that are held.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = Entry> {
+        self.leaves
+            .entries(&self.floors)
+            .map(|(tag, address, leaf)| Entry { tag, address, leaf })
+    }
+
+    /// Tables that are held, with the first address that each serves.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (Tag, u64, TableRef)> {
+        self.tables.entries(&self.floors)
+    }
+
+    /// Whether an entry is still held.
+    pub(crate) fn holds(&self, entry: &Entry) -> bool {
+        let Entry { tag, address, leaf } = *entry;
+        let class = leaf.size.trailing_zeros();
+        self.leaves.holds(tag, leaf.global, address, class, &self.floors)
+    }
+
+    /// Holds an entry again that was dropped.
+    pub(crate) fn restore(&mut self, entry: &Entry) {
+        let Entry { tag, address, leaf } = *entry;
+        let class = leaf.size.trailing_zeros();
+        self.leaves
+            .insert(tag, leaf.global, address, class, leaf, &self.floors);
     }
 
     /// Carries out a TLB maintenance operation.

@@ -10,7 +10,7 @@
 //!
 //! [`Tbu`]: crate::Tbu
 
-use crate::env::{Access, Delayed, Env, Line};
+use crate::env::{Access, Env, Injected, Line};
 use crate::fault::{ContextCause, Fault, GlobalCause};
 use crate::smmu::Smmu;
 use crate::spec::bank::Format;
@@ -42,8 +42,8 @@ pub enum Event {
         /// Its level.
         level: bool,
     },
-    /// A rule of the timing plan hit an operation.
-    Delayed(Delayed),
+    /// A rule of the plan hit an operation.
+    Injected(Injected),
     /// The SMMU was reset.
     Reset,
 }

@@ -8,13 +8,14 @@ use crate::Smmu;
 use crate::decoded::{self, Decoded};
 use crate::env::Env;
 use crate::fault::{ContextCause, Fault, GlobalFault};
+use crate::injection::{self, Sites, WalkFaults};
 use crate::pmu::Kind;
 use crate::regime;
 use crate::stall::{Gate, Stall};
 use crate::stream::{self, Found, Route};
 use crate::tlb::{Learnt, Lookup};
 use crate::trace::{self, Cause, Event, Origin};
-use crate::walk::{self, Leaf, Physical, Stages, WalkFault};
+use crate::walk::{self, Kept, Leaf, Physical, Probe, Stages, WalkFault};
 
 /// What a client wants to do at an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -84,6 +85,20 @@ impl Smmu {
     /// # Errors
     /// The [`Fault`] that the access takes.
     pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
+        let learnt = RefCell::default();
+        self.seek(env, transaction, None, |decoded| {
+            Lookup::new(&self.tlb, decoded, &learnt)
+        })
+    }
+
+    /// The same, with somebody who looks on at what is read and at what is kept.
+    pub(crate) fn seek<K: Kept>(
+        &self,
+        env: &dyn Env,
+        transaction: &Transaction,
+        probe: Option<&dyn Probe>,
+        kept: impl FnOnce(&Decoded) -> K,
+    ) -> Result<Translation, Fault> {
         let transaction = self.arriving(transaction);
         let found = stream::find(&self.registers, &self.geometry, &transaction)?;
         match found.route(transaction.intent) {
@@ -95,7 +110,9 @@ impl Smmu {
                     transaction,
                 };
                 let decoded = self.decode(bank);
-                self.translate_visit(&visit, &decoded, Physical::read_only(env), &RefCell::default())
+                let memory = Physical::read_only(env);
+                let memory = probe.map_or(memory, |probe| memory.probed(probe));
+                self.translate_visit(&visit, &decoded, memory, &kept(&decoded))
             }
         }
     }
@@ -106,7 +123,7 @@ impl Smmu {
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
         let transaction = self.arriving(transaction);
         let route = self
-            .found(&transaction)
+            .found(env, &transaction)
             .map(|found| found.route(transaction.intent));
         let bank = match route {
             Ok(Route::Bank(bank, _)) => Some(bank),
@@ -153,7 +170,17 @@ impl Smmu {
         let decoded = self
             .decodings
             .take(&self.registers, &self.geometry, visit.bank, generation);
-        let result = self.translate_visit(visit, &decoded, Physical::updated(env), &learnt);
+        let result = match self.injected_access(env, visit, &decoded) {
+            Some(fault) => Err(fault),
+            None => self.walking(env, visit, Origin::Client, |smmu, memory| {
+                smmu.translate_visit(
+                    visit,
+                    &decoded,
+                    memory,
+                    &Lookup::new(&smmu.tlb, &decoded, &learnt),
+                )
+            }),
+        };
         self.decodings.put(visit.bank, decoded);
         let mut learnt = learnt.into_inner();
         let walked = learnt.walked;
@@ -172,20 +199,44 @@ impl Smmu {
         response
     }
 
-    /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
-    /// translation holds, then the stages.
-    fn translate_visit(
-        &self,
+    /// The fault of the plan that an access takes in its bank.
+    fn injected_access(&mut self, env: &mut dyn Env, visit: &Visit, decoded: &Decoded) -> Option<Fault> {
+        if !self.injector.watches(Sites::ACCESSES) || self.admit(visit.bank, decoded).is_err() {
+            return None;
+        }
+        let fault = self.injector.access(env, visit, Origin::Client)?;
+        Some(Fault::Context(self.context_fault(visit, fault)))
+    }
+
+    /// Runs a translation for software or a client: with the plan's faults in the descriptors that it reads, if there are
+    /// any.
+    pub(crate) fn walking<R>(
+        &mut self,
+        env: &mut dyn Env,
         visit: &Visit,
-        decoded: &Decoded,
-        memory: Physical<'_>,
-        learnt: &RefCell<Learnt>,
-    ) -> Result<Translation, Fault> {
-        let Visit {
-            bank,
-            intent,
-            transaction,
-        } = *visit;
+        origin: Origin,
+        run: impl FnOnce(&Self, Physical<'_>) -> R,
+    ) -> R {
+        let memory = match origin {
+            Origin::Client => Physical::updated,
+            Origin::Operation => Physical::read_only,
+        };
+        if !self.injector.watches(Sites::WALKS) {
+            return run(self, memory(env));
+        }
+        let mut injector = core::mem::take(&mut self.injector);
+        let faults = WalkFaults::new(&mut injector, visit, origin);
+        let result = run(self, memory(env).probed(&faults));
+        let injected = faults.into_injected();
+        self.injector = injector;
+        for injected in injected {
+            injection::report(env, &injected);
+        }
+        result
+    }
+
+    /// What a bank, or the stage 2 bank behind it, still holds.
+    fn admit(&self, bank: u8, decoded: &Decoded) -> Result<(), Fault> {
         for bank in core::iter::once(bank).chain(decoded.second) {
             match self.gate(bank) {
                 Gate::Open => {}
@@ -193,6 +244,24 @@ impl Smmu {
                 Gate::Wait => return Err(Fault::Waiting { bank }),
             }
         }
+        Ok(())
+    }
+
+    /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
+    /// translation holds, then the stages.
+    fn translate_visit<K: Kept>(
+        &self,
+        visit: &Visit,
+        decoded: &Decoded,
+        memory: Physical<'_>,
+        kept: &K,
+    ) -> Result<Translation, Fault> {
+        let Visit {
+            bank,
+            intent,
+            transaction,
+        } = *visit;
+        self.admit(bank, decoded)?;
         let fault = |fault| Fault::Context(self.context_fault(visit, fault));
         // Stage 2 takes the intermediate address as it is, and so does a bank that is off or of AArch32.
         let address = match decoded.sign {
@@ -201,9 +270,8 @@ impl Smmu {
         };
         let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
         let address = address.ok_or_else(unreachable)?;
-        let leaf = self
-            .translate_decoded(decoded, memory, address, intent, Stages::All, learnt)
-            .map_err(fault)?;
+        let leaf =
+            walk::translate(&decoded.regime, memory, kept, address, intent, Stages::All).map_err(fault)?;
         let length = leaf.size - leaf.address % leaf.size;
         Ok(Translation {
             address: leaf.address,
@@ -237,19 +305,8 @@ impl Smmu {
         stages: Stages,
         learnt: &RefCell<Learnt>,
     ) -> Result<Leaf, WalkFault> {
-        self.translate_decoded(&self.decode(bank), memory, address, intent, stages, learnt)
-    }
-
-    fn translate_decoded(
-        &self,
-        decoded: &Decoded,
-        memory: Physical<'_>,
-        address: u64,
-        intent: Intent,
-        stages: Stages,
-        learnt: &RefCell<Learnt>,
-    ) -> Result<Leaf, WalkFault> {
-        let kept = Lookup::new(&self.tlb, decoded, learnt);
+        let decoded = self.decode(bank);
+        let kept = Lookup::new(&self.tlb, &decoded, learnt);
         walk::translate(&decoded.regime, memory, &kept, address, intent, stages)
     }
 
@@ -258,7 +315,12 @@ impl Smmu {
     }
 
     /// Where the stream of a transaction goes.
-    fn found(&mut self, transaction: &Transaction) -> Result<Found, GlobalFault> {
+    fn found(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Result<Found, GlobalFault> {
+        if !self.registers.scr0().clientpd()
+            && let Some(cause) = self.injector.stream(env, transaction)
+        {
+            return stream::find_among(&self.registers, &self.geometry, transaction, Some(cause));
+        }
         let (id, generation) = (transaction.stream_id, self.epoch.generation());
         if let Some(found) = self.decodings.stream(id, generation) {
             return Ok(found);

@@ -79,9 +79,6 @@ impl Env for Nothing {
         Err(BusError)
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
 }
 
 fn word(smmu: &mut Smmu, offset: u64) -> u32 {

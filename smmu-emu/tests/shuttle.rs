@@ -39,9 +39,6 @@ impl Env for Memory {
         Ok(())
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
 }
 
 fn write(smmu: &Mutex<Smmu>, env: &mut Memory, offset: u64, value: u64) {

@@ -31,10 +31,6 @@ impl Env for Host {
     fn set_line(&mut self, line: Line, level: bool) {
         assert!(!level, "{line:?} rose: the driver did nothing wrong");
     }
-
-    fn random(&mut self) -> u64 {
-        0
-    }
 }
 
 /// The model of the boots from which the traces come.

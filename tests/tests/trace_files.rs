@@ -91,7 +91,8 @@ fn the_last_events_are_there_after_the_fact_in_both_formats() {
     for i in 0..3000 {
         guest.write32(region::BAR0, registers::SMR0, i).unwrap();
     }
-    let path = |name: &str| served.directory().join(name);
+    let directory = served.directory().to_owned();
+    let path = |name: &str| directory.join(name);
     for (name, format) in [("ring", "ndjson"), ("ring.json", "chrome")] {
         let save = json!({ "path": path(name), "format": format });
         let saved = control.execute("trace-save", save.clone()).unwrap();

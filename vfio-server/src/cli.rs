@@ -107,6 +107,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let (sender, end) = channel();
     watch(args.exit_with_stdin, sender.clone()).context("cannot watch for signals")?;
     let server = Server::start(&config)?;
+    // All chance comes from it: who wants the same run again needs no more.
+    let _ = writeln!(io::stderr(), "vfio-server: seed {}", config.seed);
     let control = match &args.control {
         Some(path) => Some(Control::open(path, server.devices(), sender)?),
         None => None,

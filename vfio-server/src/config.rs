@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The configuration file: which SMMUs there are, how they differ in time, and which marks a run has.
+//! The configuration file: which SMMUs there are, what is late or goes wrong in them, and which marks a run has.
 //!
 //! ```toml
 //! seed = 1
@@ -15,6 +15,9 @@
 //! [[smmu.delay]]                   # smmu_emu::DelayRule
 //! site = "ats"
 //! polls = 8
+//! [[smmu.fault]]                   # smmu_emu::FaultRule
+//! kind = "unmapped"
+//! address = 0x1000
 //!
 //! [[smmu.master]]                  # crate::master::MasterConfig
 //! name = "dma"
@@ -30,10 +33,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use smmu_emu::{DelayRule, MarkRule, Plan};
+use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
 use thiserror::Error;
 
 use crate::clock::ClockConfig;
+use crate::injected::{MESSAGE_TIMEOUT_MS, Patience};
 use crate::master::{MasterConfig, MasterError, config as master};
 use crate::trace::ring;
 
@@ -54,6 +58,9 @@ pub struct Config {
     /// trace file or the control socket asks for is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_ring: Option<usize>,
+    /// How long clients wait for a reply: what `x-msg-timeout` of QEMU's vfio-user-pci says, 5000 unless it is given there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_timeout_ms: Option<u64>,
     /// The SMMUs, one socket each.
     pub smmu: Vec<SmmuConfig>,
     /// The marks, in the order of their words in BAR2.
@@ -75,9 +82,12 @@ pub struct SmmuConfig {
     /// The SMMU itself.
     #[serde(default)]
     pub model: smmu_emu::Config,
-    /// What takes how long.
+    /// What is late.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delay: Vec<DelayRule>,
+    /// What goes wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fault: Vec<FaultRule>,
     /// The masters behind it, in the order of their register blocks and vectors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub master: Vec<MasterConfig>,
@@ -87,11 +97,13 @@ pub struct SmmuConfig {
 }
 
 impl SmmuConfig {
-    /// The timing plan of this SMMU.
+    /// The plan of this SMMU, with a seed.
     #[must_use]
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self, seed: u64) -> Plan {
         Plan {
+            seed,
             delays: self.delay.clone(),
+            faults: self.fault.clone(),
         }
     }
 }
@@ -138,6 +150,17 @@ pub enum ConfigError {
         /// Field and allowed range.
         error: smmu_emu::ConfigError,
     },
+    /// No reply may wait for so long.
+    #[error("smmu {name:?}: {problem}")]
+    Stall {
+        /// Name of the SMMU.
+        name: String,
+        /// Which rule, and what to do.
+        problem: String,
+    },
+    /// Nobody waits for so short or long.
+    #[error("`message_timeout_ms`: must be 100 to 600000")]
+    Timeout,
     /// A master makes no sense.
     #[error("smmu {smmu:?}: {error}")]
     Master {
@@ -167,6 +190,18 @@ impl Config {
         })
     }
 
+    /// The seed of the plan of the SMMU with this number: that of the run, but another for each.
+    #[must_use]
+    pub const fn seed_of(&self, number: u64) -> u64 {
+        self.seed.wrapping_add(number)
+    }
+
+    /// How long clients wait for a reply.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))
+    }
+
     /// Checks what one SMMU cannot see: number, names, sockets, and that the marks its delays wait for exist.
     ///
     /// # Errors
@@ -177,6 +212,12 @@ impl Config {
         }
         if let Some(records) = self.trace_ring.filter(|records| !ring::RECORDS.contains(records)) {
             return Err(ConfigError::Ring(records));
+        }
+        if self
+            .message_timeout_ms
+            .is_some_and(|ms| !(100..=600_000).contains(&ms))
+        {
+            return Err(ConfigError::Timeout);
         }
         for (i, smmu) in self.smmu.iter().enumerate() {
             if !is_word(&smmu.name) {
@@ -190,11 +231,16 @@ impl Config {
                 return Err(ConfigError::SocketTwice(smmu.name.clone()));
             }
             let marks = self.mark.iter().map(|mark| mark.name.as_str());
-            smmu.plan()
-                .validate_marks(marks)
-                .map_err(|error| ConfigError::Model {
+            let plan = smmu.plan(self.seed);
+            plan.validate_marks(marks).map_err(|error| ConfigError::Model {
+                name: smmu.name.clone(),
+                error: error.into(),
+            })?;
+            self.patience()
+                .check(&plan)
+                .map_err(|problem| ConfigError::Stall {
                     name: smmu.name.clone(),
-                    error: error.into(),
+                    problem,
                 })?;
         }
         let masters = self.smmu.iter().flat_map(|smmu| &smmu.master);

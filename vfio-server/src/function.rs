@@ -21,6 +21,7 @@ use crate::host::Host;
 use crate::master::{BLOCK_SIZE, Master, MasterConfig, MasterError, Masters};
 use crate::memory::MapError;
 use crate::pci::{self, ConfigSpace};
+use crate::timer::Called;
 
 #[cfg(test)]
 mod tests;
@@ -179,6 +180,15 @@ impl Function {
     /// The model, for as short a time as possible: DMA waits.
     pub fn smmu(&self) -> MutexGuard<'_, Smmu> {
         lock(&self.smmu)
+    }
+
+    /// The model and its surroundings, for the timer.
+    #[must_use]
+    pub fn called(&self) -> Called {
+        Called {
+            smmu: Arc::clone(&self.smmu),
+            shared: Arc::clone(self.host.shared()),
+        }
     }
 
     /// Number of MSI-X vectors.

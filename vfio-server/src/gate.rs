@@ -21,6 +21,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::function::{Function, irq};
 use crate::host::Participant;
+use crate::injected::Held;
 use crate::link::{Link, LinkError};
 use crate::memory::MAX_MAPS;
 use crate::request::{self, Forward, Request};
@@ -94,6 +95,16 @@ fn lock(function: &Mutex<Function>) -> MutexGuard<'_, Function> {
     function.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Writes in order, up to the first that the function refuses.
+fn write_multi(function: &mut Function, writes: &[wire::WriteOne]) -> Result<(), Errno> {
+    for write in writes {
+        let count = usize::try_from(write.access.count.get()).unwrap_or(usize::MAX);
+        let data = write.data.get(..count).ok_or(Errno::INVAL)?;
+        function.write(write.access.region.get(), write.access.offset.get(), data)?;
+    }
+    Ok(())
+}
+
 /// One connection.
 struct Client<'a> {
     socket: &'a UnixStream,
@@ -128,11 +139,21 @@ impl Client<'_> {
             Ok(_) if self.session.is_none() => self.fail(header, Errno::INVAL),
             Ok(Request::Read(access)) => self.read(header, &access),
             Ok(Request::Write(access, data)) => {
-                let result = lock(self.function).write(access.region.get(), access.offset.get(), data);
+                let result = {
+                    let mut function = lock(self.function);
+                    let result = function.write(access.region.get(), access.offset.get(), data);
+                    (result, function.host_mut().take_held())
+                };
+                let result = self.waited(result);
                 self.answer(header, result.map(|()| access.as_bytes()))
             }
             Ok(Request::WriteMulti(writes)) => {
-                let result = self.write_multi(writes);
+                let result = {
+                    let mut function = lock(self.function);
+                    let result = write_multi(&mut function, writes);
+                    (result, function.host_mut().take_held())
+                };
+                let result = self.waited(result);
                 let count = payload.get(..size_of::<u64>()).unwrap_or_default();
                 self.answer(header, result.map(|()| count))
             }
@@ -183,21 +204,24 @@ impl Client<'_> {
         self.reply.extend_from_slice(access.as_bytes());
         self.reply.resize(DATA + count, 0);
         let data = self.reply.get_mut(DATA..).unwrap_or_default();
-        match lock(self.function).read(access.region.get(), access.offset.get(), data) {
+        let result = {
+            let mut function = lock(self.function);
+            let result = function.read(access.region.get(), access.offset.get(), data);
+            (result, function.host_mut().take_held())
+        };
+        match self.waited(result) {
             Ok(()) => self.send(),
             Err(errno) => self.fail(header, errno),
         }
     }
 
-    /// Writes in order, up to the first that the function refuses.
-    fn write_multi(&self, writes: &[wire::WriteOne]) -> Result<(), Errno> {
-        let mut function = lock(self.function);
-        for write in writes {
-            let count = usize::try_from(write.access.count.get()).unwrap_or(usize::MAX);
-            let data = write.data.get(..count).ok_or(Errno::INVAL)?;
-            function.write(write.access.region.get(), write.access.offset.get(), data)?;
+    /// Waits if a rule of the plan makes the reply late, while nothing is locked.
+    fn waited<R>(&self, (result, held): (R, Option<Held>)) -> R {
+        if let Some(held) = held {
+            let run = Arc::clone(lock(self.function).host().run());
+            run.wait_out(&held);
         }
-        Ok(())
+        result
     }
 
     fn forward(

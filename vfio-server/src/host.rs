@@ -1,177 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, chance, marks, trace.
+//! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, marks, trace, what the
+//! plan injects.
 //!
 //! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are taken
 //! in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is waited for.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::json;
 use smmu_emu::trace::Event as Traced;
-use smmu_emu::{Access, AccessKind, BusError, Delayed, Env, Line, Marks};
+use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line};
 
-use crate::control::event::{Event, EventSink, FiredLimit};
+use crate::injected::{Held, Hits};
 use crate::master::traffic::Traffic;
 use crate::memory::GuestMemory;
 use crate::msix::Vectors;
-use crate::trace::{Probe, Tracer};
+use crate::trace::Probe;
 
-/// What all SMMUs of a process share: the clock, the marks of the run, the trace.
-///
-/// A run begins when a client connects and no other is there: then no mark is raised.
-#[derive(Debug)]
-pub struct Run {
-    start: Instant,
-    tracer: Arc<Tracer>,
-    fresh: Marks,
-    state: Mutex<State>,
-    /// There once somebody wants to hear of events.
-    events: OnceLock<EventSink>,
-}
+mod run;
 
-#[derive(Debug)]
-struct State {
-    marks: Marks,
-    clients: usize,
-}
-
-impl Run {
-    /// A process with these marks, none of them raised.
-    #[must_use]
-    pub fn new(marks: Marks) -> Self {
-        let state = Mutex::new(State {
-            marks: marks.clone(),
-            clients: 0,
-        });
-        let start = Instant::now();
-        Self {
-            start,
-            tracer: Arc::new(Tracer::new(start)),
-            fresh: marks,
-            state,
-            events: OnceLock::new(),
-        }
-    }
-
-    /// Whether there are marks at all.
-    #[must_use]
-    pub fn has_marks(&self) -> bool {
-        !self.fresh.is_empty()
-    }
-
-    /// Nanoseconds since the start of the process.
-    #[must_use]
-    pub fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// The trace, whose times are those of [`Self::now`].
-    #[must_use]
-    pub fn tracer(&self) -> &Arc<Tracer> {
-        &self.tracer
-    }
-
-    /// A client has negotiated; it counts until the guard is dropped.
-    #[must_use]
-    pub fn join(self: &Arc<Self>) -> Participant {
-        let mut state = self.lock();
-        if state.clients == 0 {
-            state.marks = self.fresh.clone();
-        }
-        state.clients += 1;
-        Participant {
-            run: Arc::clone(self),
-        }
-    }
-
-    /// Whether the mark with this number is raised.
-    #[must_use]
-    pub fn is_raised(&self, number: usize) -> bool {
-        self.lock().marks.is_raised_at(number)
-    }
-
-    /// Whether the mark of this name is raised.
-    #[must_use]
-    pub fn is_raised_by_name(&self, name: &str) -> bool {
-        self.lock().marks.is_raised(name)
-    }
-
-    /// Raises the mark with this number, if there is one.
-    pub fn raise(&self, number: usize) {
-        self.change_marks(|marks| marks.raise(number));
-    }
-
-    /// Every mark by name, and whether it is raised.
-    #[must_use]
-    pub fn marks(&self) -> Vec<(String, bool)> {
-        let state = self.lock();
-        let names = state.marks.names().enumerate();
-        names
-            .map(|(i, name)| (name.to_owned(), state.marks.is_raised_at(i)))
-            .collect()
-    }
-
-    /// Names of the marks of every run.
-    #[must_use]
-    pub fn mark_names(&self) -> Vec<&str> {
-        self.fresh.names().collect()
-    }
-
-    /// From now on events go here; only the first call counts.
-    pub fn send_events_to(&self, events: EventSink) {
-        let _ = self.events.set(events);
-    }
-
-    /// Tells of an event, if somebody wants to hear of it.
-    pub fn tell(&self, event: impl FnOnce() -> Event) {
-        if let Some(events) = self.events.get() {
-            events.send(event());
-        }
-    }
-
-    fn change_marks(&self, change: impl FnOnce(&mut Marks)) {
-        let mut state = self.lock();
-        if self.events.get().is_none() {
-            change(&mut state.marks);
-            return;
-        }
-        let raised =
-            |marks: &Marks| -> Vec<bool> { (0..marks.len()).map(|i| marks.is_raised_at(i)).collect() };
-        let before = raised(&state.marks);
-        change(&mut state.marks);
-        let after = raised(&state.marks);
-        if before == after {
-            return;
-        }
-        let changed = before
-            .into_iter()
-            .zip(after)
-            .map(|(before, after)| after && !before);
-        let names = changed.zip(state.marks.names()).filter(|(changed, _)| *changed);
-        for (_, mark) in names {
-            self.tell(|| Event::new("MARK_RAISED", json!({ "mark": mark })));
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps a client counted as part of the run.
-#[derive(Debug)]
-pub struct Participant {
-    run: Arc<Run>,
-}
-
-impl Drop for Participant {
-    fn drop(&mut self) {
-        let mut state = self.run.lock();
-        state.clients = state.clients.saturating_sub(1);
-    }
-}
+pub use run::{Participant, Run};
 
 /// Register accesses since the control socket was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -190,6 +38,9 @@ pub struct Shared {
     probe: Probe,
     vectors: Mutex<Vectors>,
     traffic: Traffic,
+    hits: Mutex<Hits>,
+    /// Number of the SMMU at the timer.
+    place: usize,
 }
 
 impl Shared {
@@ -221,36 +72,52 @@ impl Shared {
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
+
+    /// A rule of the plan hit an operation: logs it and tells of it.
+    pub fn injected(&self, injected: &Injected) {
+        let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
+        hits.log(self.run.now(), &self.name, injected);
+        if let Some(events) = self.run.events()
+            && let Some(event) = hits.event(self.run.now(), &self.name, injected)
+        {
+            events.send(event);
+        }
+    }
+
+    /// An interrupt of the SMMU is due at this time.
+    pub fn wake_at(&self, time: u64) {
+        self.run.timer().set(self.place, time);
+    }
 }
 
 /// The surroundings of one SMMU.
 #[derive(Debug)]
 pub struct Host {
     shared: Arc<Shared>,
-    seed: u64,
-    random: fastrand::Rng,
     counts: Option<Counts>,
-    fired: FiredLimit,
+    /// The reply to the access under way has to wait.
+    held: Option<Held>,
     memory: GuestMemory,
 }
 
 impl Host {
     /// The surroundings of the SMMU `name` before a client is there.
     #[must_use]
-    pub fn new(name: String, run: Arc<Run>, seed: u64, vectors: u16) -> Self {
+    pub fn new(name: String, run: Arc<Run>, vectors: u16) -> Self {
+        let place = run.timer().join();
         let shared = Shared {
             probe: run.tracer().join(&name),
             name,
             run,
             vectors: Mutex::new(Vectors::new(vectors)),
             traffic: Traffic::default(),
+            hits: Mutex::default(),
+            place,
         };
         Self {
             shared: Arc::new(shared),
-            seed,
-            random: fastrand::Rng::with_seed(seed),
             counts: None,
-            fired: FiredLimit::default(),
+            held: None,
             memory: GuestMemory::default(),
         }
     }
@@ -298,12 +165,15 @@ impl Host {
         self.counts.unwrap_or_default()
     }
 
-    /// The client is gone: unmaps its memory, closes its eventfds, and begins the random numbers anew, so that the next client
-    /// meets the same ones.
+    /// What the reply to the access that was made has to wait for; once.
+    pub fn take_held(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
+    /// The client is gone: unmaps its memory, closes its eventfds.
     pub fn disconnect(&mut self) {
         self.change_memory(GuestMemory::unmap_all);
         self.shared.vectors().disconnect();
-        self.random.seed(self.seed);
     }
 }
 
@@ -324,10 +194,6 @@ impl Env for Host {
         self.shared.vectors().set_line(line, level);
     }
 
-    fn random(&mut self) -> u64 {
-        self.random.u64(..)
-    }
-
     fn access(&mut self, access: &Access) {
         let Shared { name, run, .. } = &*self.shared;
         if run.has_marks() {
@@ -341,13 +207,24 @@ impl Env for Host {
         }
     }
 
-    fn delayed(&mut self, delayed: &Delayed) {
+    fn injected(&mut self, injected: &Injected) {
+        self.shared.injected(injected);
+    }
+
+    fn hold(&mut self, hold: &Hold<'_>) {
         let Shared { name, run, .. } = &*self.shared;
-        if let Some(events) = run.events.get()
-            && let Some(event) = self.fired.event(run.now(), name, delayed)
-        {
-            events.send(event);
+        let held = Held::new(hold, run.now(), run.patience());
+        if let Some(warning) = held.warning(name, hold.register, run.now(), run.patience()) {
+            run.tell(|| warning);
         }
+        // Of several in one message the longest.
+        if self.held.as_ref().is_none_or(|other| other.until < held.until) {
+            self.held = Some(held);
+        }
+    }
+
+    fn wake_at(&mut self, time: u64) {
+        self.shared.wake_at(time);
     }
 
     fn traces(&self) -> bool {

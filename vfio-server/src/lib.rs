@@ -15,7 +15,8 @@
 //! | [`pci`], [`msix`], [`memory`] | its configuration space, interrupts, guest memory |
 //! | [`master`] | masters of DMA behind the SMMU: their registers, threads, and way to memory |
 //! | [`pl330`] | the DMA controller PL330 |
-//! | [`host`] | the model's surroundings: clock, chance, marks |
+//! | [`host`] | the model's surroundings: clock, memory, marks |
+//! | [`injected`], [`timer`] | what the plan does: log, events, late replies; late interrupts |
 //! | [`control`], [`ctl`] | the control socket: its server, its client |
 //! | [`virtio`] | virtio devices: transport, queues, disk, random numbers, console |
 //! | [`trace`] | what happens, recorded and written out |
@@ -31,6 +32,7 @@ pub mod ctl;
 pub mod function;
 pub mod gate;
 pub mod host;
+pub mod injected;
 pub mod link;
 pub mod master;
 pub mod memory;
@@ -41,6 +43,7 @@ pub mod request;
 pub mod server;
 pub mod socket;
 pub mod stream;
+pub mod timer;
 pub mod trace;
 pub mod virtio;
 pub mod wire;

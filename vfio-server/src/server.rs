@@ -31,6 +31,7 @@ use crate::host::{Host, Run};
 use crate::master::{self, MasterError};
 use crate::pci;
 use crate::socket::{PublicSocket, SocketError};
+use crate::timer::{self, Timer};
 use crate::trace::Format;
 
 #[cfg(test)]
@@ -82,6 +83,8 @@ pub struct Server {
     stop: Arc<OwnedFd>,
     threads: Vec<JoinHandle<()>>,
     devices: Vec<Device>,
+    /// Kept for its end.
+    timer: Option<timer::Running>,
 }
 
 /// One SMMU of a running server.
@@ -136,6 +139,13 @@ impl Server {
                 })?;
         }
         start_traces(config, &functions)?;
+        let timer = match functions.first() {
+            Some(function) => {
+                let called = functions.iter().map(Function::called).collect();
+                Some(Timer::start(function.host().run(), called)?)
+            }
+            None => None,
+        };
         let mut ports = Vec::new();
         for ((smmu, socket), function) in config.smmu.iter().zip(sockets).zip(functions) {
             ports.push(Port {
@@ -150,6 +160,7 @@ impl Server {
             stop: Arc::new(stop),
             threads: Vec::new(),
             devices: ports.iter().map(Port::device).collect(),
+            timer,
         };
         for port in ports {
             let stop = Arc::clone(&server.stop);
@@ -179,10 +190,15 @@ impl Server {
         if let Err(error) = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()) {
             tracing::error!(%error, "cannot tell the threads to stop");
         }
+        if let Some(device) = self.devices.first() {
+            let run = Arc::clone(device.lock().host().run());
+            run.end();
+        }
         for thread in self.threads.drain(..) {
             // A panic was logged where it happened.
             let _ = thread.join();
         }
+        self.timer = None;
         for device in &self.devices {
             device.lock().detach();
         }
@@ -205,7 +221,7 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
     config.check()?;
     let names: Vec<&str> = config.smmu.iter().map(|smmu| smmu.name.as_str()).collect();
     let marks = Marks::new(config.mark.clone(), &names)?;
-    let run = Arc::new(Run::new(marks));
+    let run = Arc::new(Run::with_patience(marks, config.patience()));
     let mut functions = Vec::new();
     for (i, smmu) in (0_u64..).zip(&config.smmu) {
         let error = |error| ConfigError::Model {
@@ -219,9 +235,9 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
         })?;
         let vectors = geometry.lines().count() + smmu.master.len();
         let vectors = u16::try_from(vectors).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
-        let seed = config.seed.wrapping_add(i);
-        let host = Host::new(smmu.name.clone(), Arc::clone(&run), seed, vectors);
-        let mut function = Function::new(&smmu.model, smmu.plan(), host).map_err(error)?;
+        let host = Host::new(smmu.name.clone(), Arc::clone(&run), vectors);
+        let plan = smmu.plan(config.seed_of(i));
+        let mut function = Function::new(&smmu.model, plan, host).map_err(error)?;
         function.set_clock(smmu.clock);
         functions.push(function);
     }

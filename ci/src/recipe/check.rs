@@ -153,6 +153,7 @@ fn models(
                 model: smmu_emu::Config::default(),
                 delays: Vec::new(),
                 masters: Vec::new(),
+                faults: Vec::new(),
             },
             |own| own.get_ref().clone(),
         );
@@ -167,6 +168,8 @@ fn models(
         }
         let plan = Plan {
             delays: model.delays.clone(),
+            faults: model.faults.clone(),
+            ..Plan::default()
         };
         let smmu = match Smmu::new(&model.model, plan) {
             Ok(smmu) => smmu,
@@ -175,17 +178,22 @@ fn models(
         if let Err(error) = vfio_server::master::config::check(&model.masters, smmu.geometry()) {
             return problem(span, format!("smmu \"{}\": {error}", on_board.name));
         }
-        for rule in &model.delays {
-            for (key, mark) in [
+        let of_delays = model.delays.iter().flat_map(|rule| {
+            [
                 ("until", &rule.until),
                 ("after", &rule.after),
                 ("before", &rule.before),
-            ] {
-                if let Some(mark) = mark
-                    && !marks.contains(mark)
-                {
-                    return problem(span, unknown_mark(key, mark, marks));
-                }
+            ]
+        });
+        let of_faults = model
+            .faults
+            .iter()
+            .flat_map(|rule| [("after", &rule.after), ("before", &rule.before)]);
+        for (key, mark) in of_delays.chain(of_faults) {
+            if let Some(mark) = mark
+                && !marks.contains(mark)
+            {
+                return problem(span, unknown_mark(key, mark, marks));
             }
         }
         models.push(model);

@@ -22,7 +22,6 @@ pub struct Outside {
     /// How often memory was read.
     pub reads: Cell<u32>,
     pub lines: BTreeMap<Line, bool>,
-    pub random: u64,
 }
 
 impl Outside {
@@ -34,7 +33,6 @@ impl Outside {
             everywhere,
             reads: Cell::new(0),
             lines: BTreeMap::new(),
-            random: 0,
         }
     }
 
@@ -94,11 +92,6 @@ impl Env for Outside {
 
     fn set_line(&mut self, line: Line, level: bool) {
         self.lines.insert(line, level);
-    }
-
-    fn random(&mut self) -> u64 {
-        self.random += 1;
-        self.random
     }
 
     fn mark(&self, name: &str) -> bool {

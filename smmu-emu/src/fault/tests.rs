@@ -24,9 +24,6 @@ impl Env for Host {
     fn set_line(&mut self, line: Line, level: bool) {
         self.lines.push((line, level));
     }
-    fn random(&mut self) -> u64 {
-        0
-    }
     fn resumed(&mut self, bank: u8) {
         self.resumed.push(bank);
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Config;
+use crate::plan::{DelayRule, Family, Plan};
 use crate::testing::Bare;
 
 fn model(config: &Config) -> Smmu {
@@ -83,20 +84,18 @@ fn rules_come_and_go() {
     let mut smmu = model(&Config::default());
     let first = smmu.add_delay(polls(1)).unwrap();
     let second = smmu.add_delay(polls(2)).unwrap();
-    assert!(smmu.remove_delay(first));
-    assert!(!smmu.remove_delay(first));
+    assert!(smmu.remove_rule(Family::Delay, first));
+    assert!(!smmu.remove_rule(Family::Delay, first));
     let plan = Plan {
         delays: vec![polls(3), polls(0)],
+        ..Plan::default()
     };
-    assert_eq!(smmu.replace_delays(plan).unwrap_err().rule, 2);
+    assert_eq!(smmu.replace_plan(plan).unwrap_err().rule, 2);
     assert_eq!(
         smmu.delays().map(|delay| delay.number).collect::<Vec<_>>(),
         [second]
     );
-    let plan = Plan {
-        delays: vec![polls(3)],
-    };
-    smmu.replace_delays(plan).unwrap();
+    smmu.replace_plan(Plan::of_delay(polls(3))).unwrap();
     let delay = smmu.delays().next().unwrap();
     assert!(delay.number > second, "numbers are not used again");
     assert_eq!(delay.rule.polls, Some(3));

@@ -5,7 +5,7 @@
 use arbitrary_int::traits::Integer;
 use arbitrary_int::{u4, u6};
 
-use super::counters;
+use super::{Pmu, counters};
 use crate::Smmu;
 use crate::env::Env;
 use crate::regs::Table;
@@ -30,6 +30,15 @@ impl Smmu {
     /// A register of the monitor as software reads it.
     pub(crate) fn load_pm(&mut self, env: &mut dyn Env, register: Pm, index: u16) -> u32 {
         self.advance_pmu(env);
+        self.shown_pm(&self.pmu, register, index)
+    }
+
+    /// The same without the read.
+    pub(crate) fn peek_pm(&self, env: &dyn Env, register: Pm, index: u16) -> u32 {
+        self.shown_pm(&self.pmu.at(&self.geometry, env), register, index)
+    }
+
+    fn shown_pm(&self, pmu: &Pmu, register: Pm, index: u16) -> u32 {
         let geometry = &self.geometry;
         let counters = geometry.pmu_counter_count();
         match register {
@@ -38,12 +47,12 @@ impl Smmu {
             Pm::Pmauthstatus => AUTHENTICATION,
             Pm::Pmdevtype => DEVICE_TYPE,
             Pm::Pmcgcr if index < geometry.pmu_groups.into() => {
-                let stored = Pmcgcr::new_with_raw_value(self.pmu.file.get32(register, index));
+                let stored = Pmcgcr::new_with_raw_value(pmu.file.get32(register, index));
                 stored
                     .with_cgnc(u4::masked_new(geometry.pmu_counters))
                     .raw_value()
             }
-            _ => self.pmu.file.get32(storage(register), index),
+            _ => pmu.file.get32(storage(register), index),
         }
     }
 
@@ -109,23 +118,32 @@ impl Smmu {
 
     /// A register of a bank's view of a group as software reads it.
     pub(crate) fn load_bank_pm(&mut self, env: &mut dyn Env, register: Cb, index: u16, bank: u8) -> u32 {
+        self.advance_pmu(env);
+        self.shown_bank_pm(&self.pmu, register, index, bank)
+    }
+
+    /// The same without the read.
+    pub(crate) fn peek_bank_pm(&self, env: &dyn Env, register: Cb, index: u16, bank: u8) -> u32 {
+        self.shown_bank_pm(&self.pmu.at(&self.geometry, env), register, index, bank)
+    }
+
+    fn shown_bank_pm(&self, pmu: &Pmu, register: Cb, index: u16, bank: u8) -> u32 {
         let Some(group) = self.group_of_bank(bank) else {
             return 0;
         };
-        self.advance_pmu(env);
         let each = u16::from(self.geometry.pmu_counters);
         let counter = u16::from(group) * each + index;
         match register {
-            Cb::Pmevcntr if index < each => self.pmu.file.get32(Pm::Pmevcntr, counter),
-            Cb::Pmevtyper if index < each => self.pmu.file.get32(Pm::Pmevtyper, counter),
+            Cb::Pmevcntr if index < each => pmu.file.get32(Pm::Pmevcntr, counter),
+            Cb::Pmevtyper if index < each => pmu.file.get32(Pm::Pmevtyper, counter),
             Cb::Pmcfgr => configuration(1, each),
-            Cb::Pmcr => Pmcr::ZERO.with_e(self.pmu.group(group).e()).raw_value(),
+            Cb::Pmcr => Pmcr::ZERO.with_e(pmu.group(group).e()).raw_value(),
             Cb::Pmceid => event::IDENTIFIED,
             Cb::Pmauthstatus => AUTHENTICATION,
             _ => Self::bits_of_bank(register).map_or(0, |bits| {
-                counters(&self.geometry, group).rev().fold(0, |word, counter| {
-                    word << 1 | u32::from(self.pmu.bit(bits, counter))
-                })
+                counters(&self.geometry, group)
+                    .rev()
+                    .fold(0, |word, counter| word << 1 | u32::from(pmu.bit(bits, counter)))
             }),
         }
     }

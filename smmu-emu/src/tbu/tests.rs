@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::*;
+use crate::env::{BusError, Line};
 use crate::plan::Plan;
 use crate::testing::Bare;
 use crate::translate::Intent;
@@ -100,9 +101,6 @@ impl Env for Traced {
         Err(BusError)
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
     fn traces(&self) -> bool {
         true
     }
@@ -234,9 +232,6 @@ impl Env for Uniform {
         Ok(())
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
 }
 
 /// Behaviour 43: an access that goes on after a stall is waited for as any other; the stall itself is no access.

@@ -145,6 +145,21 @@ impl<P: Copy> Cache<P> {
         }
     }
 
+    /// Every entry that counts, with its tag and first address; the ASID of a global one is 0.
+    pub(super) fn entries(&self, floors: &Floors) -> impl Iterator<Item = (Tag, u64, P)> {
+        let slots = self.heads.iter().flat_map(|&head| self.linked(head));
+        let counting = slots.filter(|slot| slot.counts(floors));
+        counting.map(|slot| (slot.tag(), slot.key.page << slot.key.class, slot.payload))
+    }
+
+    /// Whether there is an entry of exactly this size, tag and place.
+    pub(super) fn holds(&self, tag: Tag, global: bool, address: u64, class: u32, floors: &Floors) -> bool {
+        let key = Key::new(tag.space, tag.vmid, address, class);
+        let asid = (!global).then_some(tag.asid);
+        self.chain(key)
+            .any(|slot| slot.asid == asid && slot.counts(floors))
+    }
+
     /// A place for an entry; none if the table is full of what may not go.
     fn room(&mut self, floors: &Floors) -> Option<u32> {
         if let Some(at) = self.free.pop() {
@@ -212,13 +227,17 @@ impl<P: Copy> Cache<P> {
     }
 
     fn chain(&self, key: Key) -> impl Iterator<Item = &Slot<P>> {
-        let mut at = self.first(self.head(key));
-        let all = core::iter::from_fn(move || {
+        self.linked(self.first(self.head(key)))
+            .filter(move |slot| slot.key == key)
+    }
+
+    /// The entries from this one on to the end of its chain.
+    fn linked(&self, mut at: u32) -> impl Iterator<Item = &Slot<P>> {
+        core::iter::from_fn(move || {
             let slot = self.slots.get(at as usize)?;
             at = slot.next;
             Some(slot)
-        });
-        all.filter(move |slot| slot.key == key)
+        })
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "masked by the number of chains")]
@@ -238,14 +257,17 @@ impl<P: Copy> Cache<P> {
 }
 
 impl<P> Slot<P> {
-    fn counts(&self, floors: &Floors) -> bool {
+    fn tag(&self) -> Tag {
         let Key { space, vmid, .. } = self.key;
-        let tag = Tag {
+        Tag {
             space,
             vmid,
             asid: self.asid.unwrap_or(0),
-        };
-        floors.of(tag).admits(self.asid.is_none(), self.stamp)
+        }
+    }
+
+    fn counts(&self, floors: &Floors) -> bool {
+        floors.of(self.tag()).admits(self.asid.is_none(), self.stamp)
     }
 }
 

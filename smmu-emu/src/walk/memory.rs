@@ -2,12 +2,12 @@
 
 //! Where descriptors are read: physical memory, or for stage 1 of a nested translation memory behind stage 2.
 
-use crate::env::Env;
+use crate::env::{BusError, Env};
 use crate::fault::ContextCause;
 use crate::regime::Stage2;
 use crate::translate::Intent;
 use crate::walk::attributes::is_device;
-use crate::walk::kept::{Kept, second};
+use crate::walk::kept::{Kept, Stage, second};
 use crate::walk::{Leaf, WalkFault};
 
 /// The memory that a walk reads.
@@ -25,28 +25,84 @@ pub(crate) trait Memory {
     fn update(&self, address: u64, level: u32, old: u64, new: u64) -> Result<bool, WalkFault>;
 }
 
+/// Where a descriptor is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DescriptorRead {
+    /// Whose table it is.
+    pub(crate) stage: Stage,
+    /// The table's level.
+    pub(crate) level: u32,
+    /// Physical address.
+    pub(crate) address: u64,
+}
+
+/// Sees every descriptor that a translation reads.
+pub(crate) trait Probe {
+    /// One was read; the walk goes on with what the probe leaves of it.
+    ///
+    /// # Errors
+    /// [`BusError`] if memory is not to have answered.
+    fn read(&self, env: &dyn Env, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError>;
+}
+
 /// Physical memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Physical<'a> {
     env: &'a dyn Env,
     updates: bool,
+    stage: Stage,
+    probe: Option<&'a dyn Probe>,
 }
 
 impl<'a> Physical<'a> {
     /// Memory for a walk without side effects: an update only seems to be made.
     pub(crate) fn read_only(env: &'a dyn Env) -> Self {
-        Self { env, updates: false }
+        Self::new(env, false)
     }
 
     /// Memory for the walk of an access, in which hardware may set access flags and dirty states.
     pub(crate) fn updated(env: &'a dyn Env) -> Self {
-        Self { env, updates: true }
+        Self::new(env, true)
+    }
+
+    fn new(env: &'a dyn Env, updates: bool) -> Self {
+        Self {
+            env,
+            updates,
+            stage: Stage::First,
+            probe: None,
+        }
+    }
+
+    /// The same for tables of stage 2.
+    pub(crate) fn of_stage2(self) -> Self {
+        Self {
+            stage: Stage::Second,
+            ..self
+        }
+    }
+
+    /// The same, seen by a probe.
+    pub(crate) fn probed(self, probe: &'a dyn Probe) -> Self {
+        Self {
+            probe: Some(probe),
+            ..self
+        }
     }
 }
 
 impl Memory for Physical<'_> {
     fn read(&self, address: u64, level: u32, descriptor: &mut [u8]) -> Result<(), WalkFault> {
-        let answer = self.env.read_memory(address, descriptor);
+        let mut answer = self.env.read_memory(address, descriptor);
+        if let (Ok(()), Some(probe)) = (answer, self.probe) {
+            let stage = self.stage;
+            let read = DescriptorRead {
+                stage,
+                level,
+                address,
+            };
+            answer = probe.read(self.env, &read, descriptor);
+        }
         answer.map_err(|_| WalkFault::stage1(ContextCause::ExternalOnWalk, level))
     }
 
@@ -79,7 +135,7 @@ impl<K: Kept> Through<'_, K> {
             ..Intent::default()
         };
         let of_walk = |fault: WalkFault| fault.at_stage2(ipa, true);
-        let leaf = second(self.stage2, &self.memory, self.kept, ipa, intent).map_err(of_walk)?;
+        let leaf = second(self.stage2, &self.memory.of_stage2(), self.kept, ipa, intent).map_err(of_walk)?;
         let guarded = matches!(self.stage2, Stage2::On(tables) if tables.protected_walks);
         let device = guarded && is_device(leaf.attributes);
         if device || !leaf.permissions.allow(intent) {

@@ -27,7 +27,7 @@ mod tests;
 
 pub(crate) use attributes::Attributes;
 pub(crate) use kept::{Kept, Stage};
-pub(crate) use memory::{Memory, Physical};
+pub(crate) use memory::{DescriptorRead, Memory, Physical, Probe};
 pub(crate) use nested::{Stages, translate};
 pub(crate) use permissions::{Permissions, Restrictions, Rules};
 

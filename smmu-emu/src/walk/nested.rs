@@ -52,7 +52,7 @@ pub(crate) fn translate<K: Kept>(
     }
     let ipa = of_stage1.map_or(address, |leaf| leaf.address);
     let at_stage2 = |fault: WalkFault| fault.at_stage2(ipa, false);
-    let of_stage2 = second(&regime.stage2, &memory, kept, ipa, intent).map_err(at_stage2)?;
+    let of_stage2 = second(&regime.stage2, &memory.of_stage2(), kept, ipa, intent).map_err(at_stage2)?;
     check(&of_stage2, intent).map_err(at_stage2)?;
     Ok(of_stage1.map_or(of_stage2, |leaf| combined(regime, &leaf, &of_stage2)))
 }

@@ -89,9 +89,6 @@ impl Env for Ram {
         Ok(found)
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
 }
 
 impl Ram {

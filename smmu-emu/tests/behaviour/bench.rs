@@ -6,7 +6,9 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use smmu_emu::trace::Event;
-use smmu_emu::{Access, BusError, Config, Env, Line, Plan, Response, Smmu, TlbMode, Transaction};
+use smmu_emu::{
+    Access, BusError, Config, Env, Hold, Injected, Line, Plan, Response, Smmu, TlbMode, Transaction,
+};
 
 /// Everything outside the SMMU.
 #[derive(Default)]
@@ -21,8 +23,12 @@ pub struct Host {
     pub accesses: Vec<Access>,
     /// Marks that are raised.
     pub marks: BTreeSet<String>,
-    /// What `random` returns next; it counts up.
-    pub random: u64,
+    /// Every hit of a rule.
+    pub injected: Vec<Injected>,
+    /// Every reply that is to be late: register, end, mark.
+    pub holds: Vec<(&'static str, u64, Option<String>)>,
+    /// Every time that the model wants to be called at.
+    pub wakes: Vec<u64>,
     /// Every call of `resumed`.
     pub resumed: Vec<u8>,
     /// Whether it traces.
@@ -50,11 +56,6 @@ impl Env for Host {
         self.line_calls.push((line, level));
     }
 
-    fn random(&mut self) -> u64 {
-        self.random += 1;
-        self.random - 1
-    }
-
     fn access(&mut self, access: &Access) {
         self.accesses.push(*access);
     }
@@ -65,6 +66,19 @@ impl Env for Host {
 
     fn trace(&mut self, event: &Event) {
         self.events.push(*event);
+    }
+
+    fn injected(&mut self, injected: &Injected) {
+        self.injected.push(*injected);
+    }
+
+    fn hold(&mut self, hold: &Hold<'_>) {
+        self.holds
+            .push((hold.register, hold.deadline, hold.mark.map(Into::into)));
+    }
+
+    fn wake_at(&mut self, time: u64) {
+        self.wakes.push(time);
     }
 
     fn resumed(&mut self, bank: u8) {

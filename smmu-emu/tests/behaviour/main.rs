@@ -10,6 +10,9 @@ mod bench;
 mod configuration;
 mod faults;
 mod hostile;
+mod injection;
+mod injection_host;
+mod inspect;
 mod linux;
 mod nested;
 mod pmu;
@@ -17,6 +20,7 @@ mod presets;
 #[path = "../ram/mod.rs"]
 mod ram;
 mod registers;
+mod replay;
 mod rows;
 mod secure;
 mod stalls;

@@ -19,7 +19,4 @@ impl Env for Ram {
             .map_err(|_| BusError)
     }
     fn set_line(&mut self, _: Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
 }

@@ -60,10 +60,6 @@ impl Env for Memory<'_> {
     }
 
     fn set_line(&mut self, _: Line, _: bool) {}
-
-    fn random(&mut self) -> u64 {
-        0
-    }
 }
 
 /// An SMMU with the output size of the CPU that it is compared with.

@@ -17,7 +17,7 @@ use vfio_server::server::Device;
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
     let run = Arc::new(Run::new(Default::default()));
     let devices = ["a", "b"].map(|name| {
-        let host = Host::new(name.into(), Arc::clone(&run), 1, 17);
+        let host = Host::new(name.into(), Arc::clone(&run), 17);
         let function = Function::new(&Default::default(), Default::default(), host).expect("default model");
         Device { name: name.into(), socket: name.into(), function: Arc::new(Mutex::new(function)) }
     });

@@ -49,7 +49,7 @@ fn everything_can_be_given() {
     assert_eq!(config.seed, 7);
     assert_eq!(config.smmu[0].trace.as_deref(), Some(Path::new("a.trace")));
     assert_eq!(config.smmu[0].model.context_banks, Some(4));
-    assert_eq!(config.smmu[0].plan().delays[0].polls, Some(8));
+    assert_eq!(config.smmu[0].plan(0).delays[0].polls, Some(8));
     assert_eq!(config.smmu[1].model, smmu_emu::Config::default());
     assert_eq!(config.mark[0].nth, 34);
     let again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
@@ -63,14 +63,14 @@ fn unknown_keys_are_shown_with_their_line() {
       |
     4 | sockett = 1
       | ^^^^^^^
-    unknown field `sockett`, expected one of `name`, `socket`, `trace`, `model`, `delay`, `master`, `clock`
+    unknown field `sockett`, expected one of `name`, `socket`, `trace`, `model`, `delay`, `fault`, `master`, `clock`
     "#);
     insta::assert_snapshot!(read("seeed = 1\n").unwrap_err(), @r"
     smmu.toml: TOML parse error at line 1, column 1
       |
     1 | seeed = 1
       | ^^^^^
-    unknown field `seeed`, expected one of `seed`, `trace_ring`, `smmu`, `mark`
+    unknown field `seeed`, expected one of `seed`, `trace_ring`, `message_timeout_ms`, `smmu`, `mark`
     ");
 }
 

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use smmu_emu::plan::Number;
 
 use super::qmp::Error;
 use crate::host::Run;
@@ -15,20 +15,23 @@ use crate::server::Device;
 mod clocks;
 mod delays;
 pub mod document;
+mod faults;
 mod general;
 mod masters;
 mod plan;
 mod registers;
+mod rules;
 mod run;
 mod trace;
+mod translations;
 
 #[cfg(test)]
 mod tests;
 
 pub use general::{NEGOTIATE, QUIT};
 
-/// Delays that one SMMU may have.
-pub const MAX_DELAYS: usize = 256;
+/// Delays that one SMMU may have, and faults.
+pub const MAX_RULES: usize = 256;
 
 /// One argument of a command.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +67,9 @@ pub struct Command {
 pub static COMMANDS: &[&[Command]] = &[
     general::COMMANDS,
     registers::COMMANDS,
+    translations::COMMANDS,
     delays::COMMANDS,
+    faults::COMMANDS,
     plan::COMMANDS,
     run::COMMANDS,
     clocks::COMMANDS,
@@ -105,6 +110,13 @@ impl Context {
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run
+    }
+
+    /// The seed of the run, which is that of the first SMMU.
+    fn seed(&self) -> u64 {
+        self.devices
+            .first()
+            .map_or(0, |device| device.lock().smmu().seed())
     }
 
     /// All SMMUs.
@@ -169,49 +181,13 @@ impl<T: Kind> Kind for Option<T> {
     const REQUIRED: bool = false;
 }
 
-/// A number, also written as a string such as `"0x1f"`, which people type and which has no limit of 53 bits.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "Written")]
-struct Number(u64);
-
 impl Kind for Number {
     const KIND: &'static str = "number, or string such as \"0x1f\"";
 }
 
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a number from 0 to 2^64 - 1, or a string such as \"0x1f\""
-)]
-enum Written {
-    Number(u64),
-    Text(String),
-}
-
-impl TryFrom<Written> for Number {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        let text = match written {
-            Written::Number(number) => return Ok(Self(number)),
-            Written::Text(text) => text,
-        };
-        let digits = text.replace('_', "");
-        let number = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-            Some(digits) => u64::from_str_radix(digits, 16),
-            None => digits.parse(),
-        };
-        number
-            .map(Self)
-            .map_err(|_| String::from("expected a number from 0 to 2^64 - 1, or a string such as \"0x1f\""))
-    }
-}
-
-impl Number {
-    /// As a type of fewer bits.
-    fn narrow<T: TryFrom<u64>>(self, argument: &str) -> Result<T, Error> {
-        T::try_from(self.0).map_err(|_| Error::generic(format_args!("`{argument}`: {} is too large", self.0)))
-    }
+/// A number as a type of fewer bits.
+fn narrow<T: TryFrom<u64>>(Number(number): Number, argument: &str) -> Result<T, Error> {
+    T::try_from(number).map_err(|_| Error::generic(format_args!("`{argument}`: {number} is too large")))
 }
 
 /// Declares the arguments of a command: the type that they are read into and the rows that document them.

@@ -11,19 +11,29 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::Waker;
 use serde_json::{Value, json};
-use smmu_emu::Delayed;
 
 /// Events between the device side and the loop.
 const QUEUE: usize = 1024;
-/// `DELAY_FIRED` events of one SMMU in a second.
+/// `DELAY_FIRED` events of one SMMU in a second, and as many `FAULT_FIRED`.
 pub const FIRED_PER_SECOND: u32 = 200;
 
 /// Name and meaning of each event, for `docs/control.md`.
 pub const EVENTS: &[(&str, &str)] = &[
     (
         "DELAY_FIRED",
-        "A delay hit an operation: `smmu`, `delay` (its number), `site`, `bank` (or null), `suppressed` (events of this \
+        "A delay hit an operation: `smmu`, `delay` (its number), `operation` (which of those that the rule is for, as `nth` \
+         has it), `site`; `bank`, `register` with `index`, `line`, null where they do not apply; `suppressed` (events of this \
          kind that were left out before this one: at most 200 per second and SMMU are sent).",
+    ),
+    (
+        "FAULT_FIRED",
+        "A fault hit an operation: `smmu`, `fault` (its number), `operation`, `kind`; `bank`, `stream`, `address`, `descriptor`, \
+         `register` with `index`, `line`, null where they do not apply; `suppressed` as above.",
+    ),
+    (
+        "STALL_NEAR_TIMEOUT",
+        "The reply to a register access is held up for a time near to what QEMU waits: `smmu`, `register`, `milliseconds` (at \
+         most), `timeout` (QEMU's, in milliseconds).",
     ),
     (
         "MARK_RAISED",
@@ -170,7 +180,7 @@ impl EventSource {
     }
 }
 
-/// Bounds the `DELAY_FIRED` events of one SMMU.
+/// Bounds the events of one kind and SMMU.
 #[derive(Clone, Debug, Default)]
 pub struct FiredLimit {
     second: u64,
@@ -179,8 +189,8 @@ pub struct FiredLimit {
 }
 
 impl FiredLimit {
-    /// The event of a delay at `ns` of the run, unless there were too many in its second.
-    pub fn event(&mut self, ns: u64, smmu: &str, delayed: &Delayed) -> Option<Event> {
+    /// Whether there may be one more event at `ns` of the run: how many were left out before it.
+    pub fn admit(&mut self, ns: u64) -> Option<u64> {
         let second = Duration::from_nanos(ns).as_secs();
         if self.second != second {
             self.second = second;
@@ -191,11 +201,6 @@ impl FiredLimit {
             return None;
         }
         self.sent += 1;
-        let Delayed { rule, site, bank } = *delayed;
-        let suppressed = std::mem::take(&mut self.suppressed);
-        let data = json!({
-            "smmu": smmu, "delay": rule, "site": site, "bank": bank, "suppressed": suppressed,
-        });
-        Some(Event::new("DELAY_FIRED", data))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }

@@ -15,7 +15,7 @@ fn function() -> Function {
     let marks = Marks::new(vec![mark("zero"), mark("one"), mark("two")], &["a"]).unwrap();
     let model = Config::default();
     let vectors = u16::try_from(model.interrupt_lines().len()).unwrap();
-    let host = Host::new("a".into(), Arc::new(Run::new(marks)), 1, vectors);
+    let host = Host::new("a".into(), Arc::new(Run::new(marks)), vectors);
     Function::new(&model, Plan::default(), host).unwrap()
 }
 

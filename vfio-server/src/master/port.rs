@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use smmu_emu::trace::Event;
-use smmu_emu::{BusError, Env, Intent, Line, Response, Smmu, Stall, Tbu, Transaction, Translation, View};
+use smmu_emu::{
+    BusError, Env, Injected, Intent, Line, Response, Smmu, Stall, Tbu, Transaction, Translation, View,
+};
 use thiserror::Error;
 use vm_memory::GuestMemoryMmap;
 
@@ -81,7 +83,6 @@ impl Activity {
 #[derive(Debug)]
 pub struct Port {
     tbu: Tbu,
-    random: fastrand::Rng,
     wire: Wire,
 }
 
@@ -103,7 +104,6 @@ impl Port {
     ) -> Self {
         Self {
             tbu: Tbu::new(smmu),
-            random: fastrand::Rng::with_seed(stream.into()),
             wire: Wire {
                 shared,
                 activity,
@@ -146,11 +146,11 @@ impl Port {
         intent: Intent,
         mut run: impl FnMut(&View<'_, GuestMemoryMmap>) -> R,
     ) -> Result<R, Gone> {
-        let Self { tbu, random, wire } = self;
+        let Self { tbu, wire } = self;
         loop {
             let passage = wire.enter()?;
             let memory = passage.memory();
-            let mut env = wire.env(memory, random);
+            let mut env = wire.env(memory);
             let view =
                 View::new(tbu, &mut env, memory.readable(), wire.stream, intent).writes_to(memory.writable());
             let result = run(&view);
@@ -159,7 +159,7 @@ impl Port {
             let Some(stall) = stalled else {
                 return Ok(result);
             };
-            match wire.wait_out(tbu, random, passage, stall, &mut |_, _| ()) {
+            match wire.wait_out(tbu, passage, stall, &mut |_, _| ()) {
                 Ok(Some(())) => {}
                 Ok(None) | Err(Refusal::Aborted) => return Ok(result),
                 Err(Refusal::Gone(gone)) => return Err(gone),
@@ -211,14 +211,14 @@ impl Port {
         transaction: &Transaction,
         perform: &mut impl FnMut(&Ranges, &Translation) -> Result<usize, BusError>,
     ) -> Result<Option<usize>, Refusal> {
-        let Self { tbu, random, wire } = self;
+        let Self { tbu, wire } = self;
         let passage = wire.enter()?;
         let memory = passage.memory();
-        let mut env = wire.env(memory, random);
+        let mut env = wire.env(memory);
         let result = tbu.access(&mut env, transaction, |to| perform(memory, to));
         let result = match result {
             Ok(performed) => Ok(Some(performed)),
-            Err(Response::Stall(stall)) => wire.wait_out(tbu, random, passage, stall, perform),
+            Err(Response::Stall(stall)) => wire.wait_out(tbu, passage, stall, perform),
             Err(Response::Ignore) => Ok(None),
             Err(Response::Abort | Response::Proceed(_)) => Err(Refusal::Aborted),
         };
@@ -237,11 +237,10 @@ impl Wire {
         self.shared.traffic().enter(self.period)
     }
 
-    fn env<'a>(&'a self, memory: &'a Ranges, random: &'a mut fastrand::Rng) -> DmaEnv<'a> {
+    fn env<'a>(&'a self, memory: &'a Ranges) -> DmaEnv<'a> {
         DmaEnv {
             shared: &self.shared,
             memory,
-            random,
         }
     }
 
@@ -250,14 +249,13 @@ impl Wire {
     fn wait_out<'a, R>(
         &'a self,
         tbu: &mut Tbu,
-        random: &mut fastrand::Rng,
         passage: Passage<'a>,
         stall: Stall,
         perform: &mut impl FnMut(&Ranges, &Translation) -> R,
     ) -> Result<Option<R>, Refusal> {
         self.activity.stalled.fetch_add(1, Ordering::Relaxed);
         self.activity.waits.store(true, Ordering::Relaxed);
-        let result = self.wait_for_verdict(tbu, random, passage, stall, perform);
+        let result = self.wait_for_verdict(tbu, passage, stall, perform);
         self.activity.waits.store(false, Ordering::Relaxed);
         result
     }
@@ -265,7 +263,6 @@ impl Wire {
     fn wait_for_verdict<'a, R>(
         &'a self,
         tbu: &mut Tbu,
-        random: &mut fastrand::Rng,
         mut passage: Passage<'a>,
         mut stall: Stall,
         perform: &mut impl FnMut(&Ranges, &Translation) -> R,
@@ -275,7 +272,7 @@ impl Wire {
             traffic.wait_for_resume(passage, self.period)?;
             passage = traffic.enter(self.period)?;
             let memory = passage.memory();
-            let mut env = self.env(memory, random);
+            let mut env = self.env(memory);
             match tbu.resume(&mut env, &stall, |to| perform(memory, to)) {
                 Ok(performed) => return Ok(Some(performed)),
                 Err(Response::Stall(again)) => stall = again,
@@ -317,7 +314,6 @@ fn ignored(length: usize, transaction: &Transaction) -> usize {
 struct DmaEnv<'a> {
     shared: &'a Shared,
     memory: &'a Ranges,
-    random: &'a mut fastrand::Rng,
 }
 
 impl Env for DmaEnv<'_> {
@@ -337,9 +333,12 @@ impl Env for DmaEnv<'_> {
         self.shared.vectors().set_line(line, level);
     }
 
-    // Of its own: what the threads draw must not shift what register accesses draw, which is to be the same in every run.
-    fn random(&mut self) -> u64 {
-        self.random.u64(..)
+    fn injected(&mut self, injected: &Injected) {
+        self.shared.injected(injected);
+    }
+
+    fn wake_at(&mut self, time: u64) {
+        self.shared.wake_at(time);
     }
 
     fn traces(&self) -> bool {

@@ -36,7 +36,7 @@ impl Bench {
         let model = Config::default();
         let lines = model.interrupt_lines().len();
         let run = Arc::new(Run::new(Marks::new(Vec::new(), &["a"]).unwrap()));
-        let host = Host::new("a".into(), run, 1, u16::try_from(lines + configs.len()).unwrap());
+        let host = Host::new("a".into(), run, u16::try_from(lines + configs.len()).unwrap());
         let mut function = Function::new(&model, Plan::default(), host).unwrap();
         function.attach(&configs).unwrap();
         let memory = memfd_create("guest", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();

@@ -10,8 +10,9 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
+use smmu_emu::env::What as Did;
 use smmu_emu::trace::{Accessed, Event, Origin};
-use smmu_emu::{AccessKind, Delayed, Frame, Site};
+use smmu_emu::{AccessKind, Frame, Injected, Site};
 
 use super::line::{Line, What};
 use super::ring::Record;
@@ -149,18 +150,24 @@ impl Chrome {
                     "args": { "level": u8::from(*level) },
                 }));
             }
-            Event::Delayed(Delayed { rule, site, bank }) => {
-                let track = match (site, bank) {
-                    (Site::Ats, Some(bank)) => Track::BankAts((*bank).into()),
-                    (Site::ContextSync, Some(bank)) => Track::BankSync((*bank).into()),
-                    _ => Track::GlobalSync,
+            Event::Injected(Injected { what, rule, at, .. }) => {
+                let (name, track, lasts) = match (what, at.bank) {
+                    (Did::Delay(Site::Ats), Some(bank)) => ("delay", Track::BankAts(bank.into()), true),
+                    (Did::Delay(Site::ContextSync), Some(bank)) => {
+                        ("delay", Track::BankSync(bank.into()), true)
+                    }
+                    (Did::Delay(Site::GlobalSync), _) => ("delay", Track::GlobalSync, true),
+                    (Did::Delay(_), _) => ("delay", Track::Global, false),
+                    (Did::Fault(_), _) => ("fault", Track::Global, false),
                 };
-                self.pending.entry((smmu, track)).or_default().push(args.clone());
+                if lasts {
+                    self.pending.entry((smmu, track)).or_default().push(args.clone());
+                }
                 self.instant(
                     &mut out,
                     record,
                     track,
-                    &format!("delay {rule}"),
+                    &format!("{name} {rule}"),
                     "injection",
                     args,
                 );

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
+use smmu_emu::env::What as Did;
 use smmu_emu::inspect::fields_of;
 use smmu_emu::trace::{Accessed, Cause, End, Event, Origin, Outcome, Recorded, Translated};
-use smmu_emu::{Access, AccessKind, Delayed, Fault as ModelFault, Frame, Transaction};
+use smmu_emu::{Access, AccessKind, Fault as ModelFault, Frame, Injected, Transaction};
 
-use super::line::{Fault, Line, Register, Request, Translation, What};
+use super::line::{Fault, Injection, Line, Register, Request, Translation, What};
 use super::ring::Record;
 
 /// Describes the records of one trace, in their order.
@@ -75,12 +76,7 @@ impl Describer {
                     level: *level,
                 }
             }
-            Event::Delayed(Delayed { rule, site, bank }) => What::Injection {
-                what: "delay".into(),
-                rule: *rule,
-                site: *site,
-                bank: *bank,
-            },
+            Event::Injected(injected) => What::Injection(injection(injected)),
             Event::Reset => {
                 self.known.retain(|(smmu, _), _| *smmu != record.smmu);
                 What::Reset
@@ -205,6 +201,33 @@ fn translation(translated: &Translated) -> Translation {
                 ..line
             }
         }
+    }
+}
+
+fn injection(injected: &Injected) -> Injection {
+    let Injected {
+        what,
+        rule,
+        operation,
+        at,
+        ..
+    } = injected;
+    let (what, site, kind) = match what {
+        Did::Delay(site) => ("delay", Some(*site), None),
+        Did::Fault(kind) => ("fault", None, Some(*kind)),
+    };
+    Injection {
+        what: what.into(),
+        rule: *rule,
+        operation: *operation,
+        site,
+        kind,
+        bank: at.bank,
+        stream: at.stream,
+        address: at.address,
+        descriptor: at.descriptor,
+        register: at.register.map(Into::into),
+        index: at.index,
     }
 }
 

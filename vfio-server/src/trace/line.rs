@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use smmu_emu::plan::Kind;
 use smmu_emu::{AccessKind, Site};
 use thiserror::Error;
 
@@ -64,17 +65,7 @@ pub enum What {
         level: bool,
     },
     /// A rule of the plan hit an operation.
-    Injection {
-        /// `delay`.
-        what: String,
-        /// Number of the rule.
-        rule: u64,
-        /// What it hit.
-        site: Site,
-        /// The context bank.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bank: Option<u8>,
-    },
+    Injection(Injection),
     /// The SMMU was reset.
     Reset,
     /// Events are missing here.
@@ -82,6 +73,41 @@ pub enum What {
         /// How many, of all SMMUs.
         records: u64,
     },
+}
+
+/// A rule of the plan hit an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Injection {
+    /// `delay` or `fault`.
+    pub what: String,
+    /// Number of the rule.
+    pub rule: u64,
+    /// Which of the rule's operations it was.
+    pub operation: u64,
+    /// What was late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// The context bank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<u8>,
+    /// The stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<u16>,
+    /// The bus address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<u64>,
+    /// Where the descriptor is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<u64>,
+    /// The register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<String>,
+    /// The `n` of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u16>,
 }
 
 /// A register access.

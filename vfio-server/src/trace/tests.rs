@@ -23,9 +23,6 @@ impl Env for Scripted {
         Err(BusError)
     }
     fn set_line(&mut self, _: smmu_emu::Line, _: bool) {}
-    fn random(&mut self) -> u64 {
-        0
-    }
     fn traces(&self) -> bool {
         true
     }

@@ -73,7 +73,6 @@ proptest! {
                 Ok(if new.is_multiple_of(3) { old } else { new })
             }
             fn set_line(&mut self, _: crate::Line, _: bool) {}
-            fn random(&mut self) -> u64 { 0 }
         }
         let noise = Noise(pages, std::cell::Cell::new(0));
         for (address, intent) in addresses {

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Command, Context, Number, typed};
+use super::{Command, Context, Number, narrow, typed};
 use crate::clock::{Change, Control, Status};
 use crate::control::qmp::Error;
 use crate::server::Device;
@@ -88,8 +88,8 @@ fn set(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
     let change = Change {
         gate,
         pll,
-        settle_us: settle_us.map(|us| us.narrow("settle_us")).transpose()?,
-        lock_us: lock_us.map(|us| us.narrow("lock_us")).transpose()?,
+        settle_us: settle_us.map(|us| narrow(us, "settle_us")).transpose()?,
+        lock_us: lock_us.map(|us| narrow(us, "lock_us")).transpose()?,
     };
     device.lock().change_clock(change).ok_or_else(none)?;
     state(device).ok_or_else(none)

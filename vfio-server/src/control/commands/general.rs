@@ -62,11 +62,14 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "query-status",
         about: "Says that the server runs.",
         arguments: Nothing::ARGUMENTS,
-        returns: "`running` (always true), `status` (`running`), `nanoseconds` since the server started, as in traces",
+        returns: "`running` (always true), `status` (`running`), `nanoseconds` since the server started, as in traces, `seed` (where all \
+                  chance of the plan comes from)",
         example: "",
         run: |context, arguments| {
             let Nothing {} = typed(arguments)?;
-            Ok(json!({ "running": true, "status": "running", "nanoseconds": context.run().now() }))
+            Ok(
+                json!({ "running": true, "status": "running", "nanoseconds": context.run().now(), "seed": context.seed() }),
+            )
         },
     },
     Command {
@@ -74,7 +77,7 @@ pub(super) const COMMANDS: &[Command] = &[
         about: "Lists the SMMUs.",
         arguments: Nothing::ARGUMENTS,
         returns: "array of `smmu` (its name), `socket`, `context-banks`, `stream-match-groups`, `stream-id-bits`, \
-                  `register-space` (bytes), `delays` (number of them), `traced`",
+                  `register-space` (bytes), `delays`, `faults` (numbers of them), `traced`",
         example: "",
         run: query_smmus,
     },
@@ -105,6 +108,7 @@ fn query_smmus(context: &Context, arguments: Map<String, Value>) -> Result<Value
             "stream-id-bits": geometry.stream_id_bits,
             "register-space": function.region_size(crate::function::region::REGISTERS).unwrap_or(0),
             "delays": smmu.delays().len(),
+            "faults": smmu.faults().len(),
             "traced": function.host().shared().probe().is_on(),
         })
     });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{Command, Context, Number, typed};
+use super::{Command, Context, Number, narrow, typed};
 use crate::control::qmp::Error;
 use crate::function::{Function, MARKS_SIZE, region};
 use crate::master::test_master::registers::{
@@ -136,9 +136,9 @@ fn dma(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
     if window.is_some() {
         controls |= control::WINDOW;
     }
-    let length: u32 = length.narrow("length")?;
-    let stream: u16 = stream.map_or(Ok(master.stream), |stream| stream.narrow("stream"))?;
-    let seed: u32 = seed.map_or(Ok(0), |seed| seed.narrow("seed"))?;
+    let length: u32 = narrow(length, "length")?;
+    let stream: u16 = stream.map_or(Ok(master.stream), |stream| narrow(stream, "stream"))?;
+    let seed: u32 = seed.map_or(Ok(0), |seed| narrow(seed, "seed"))?;
     {
         let function = &mut master.device.lock();
         if master.read(function, Register::Status) == Status::Running as u32 {

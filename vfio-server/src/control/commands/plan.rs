@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! All delays of all SMMUs as one text, in the form that they have in the configuration file.
+//! The whole plan of all SMMUs as one text, in the form that it has in the configuration file.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use smmu_emu::{DelayRule, Plan};
+use smmu_emu::{DelayRule, FaultRule, Plan};
 
-use super::{Command, Context, MAX_DELAYS, Nothing, typed};
+use super::{Command, Context, MAX_RULES, Nothing, rules, typed};
 use crate::control::qmp::Error;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     #[serde(default)]
     smmu: Vec<Smmu>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Smmu {
     name: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     delay: Vec<DelayRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fault: Vec<FaultRule>,
 }
 
 super::arguments!(Load {
@@ -34,8 +38,9 @@ super::arguments!(Load {
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "plan-save",
-        about: "Writes all delays of all SMMUs as TOML, in the form of the configuration file: `[[smmu]]` with `name` and \
-                `[[smmu.delay]]`. How far each has got is not part of it.",
+        about: "Writes the plan of all SMMUs as TOML, in the form of the configuration file: `seed`, and `[[smmu]]` with `name`, \
+                `[[smmu.delay]]` and `[[smmu.fault]]`. How far each rule has got is not part of it, nor are marks, which no \
+                command changes.",
         arguments: Nothing::ARGUMENTS,
         returns: "`text`",
         example: "",
@@ -43,10 +48,11 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "plan-load",
-        about: "Puts the delays of such a text in the place of all that there are, also of SMMUs that it does not name; \
-                or changes nothing if there is a mistake in it.",
+        about: "Puts the delays and faults of such a text in the place of all that there are, also of SMMUs that it does not \
+                name, and starts their counts and their chance; or changes nothing if there is a mistake in it. A text without \
+                `seed` leaves the seed as it is.",
         arguments: Load::ARGUMENTS,
-        returns: "`delays` (number of them)",
+        returns: "`delays`, `faults` (numbers of them), `seed`",
         example: "text=@plan.toml",
         run: load,
     },
@@ -54,11 +60,17 @@ pub(super) const COMMANDS: &[Command] = &[
 
 fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
     let Nothing {} = typed(arguments)?;
-    let smmus = context.devices().iter().map(|device| Smmu {
-        name: device.name.clone(),
-        delay: device.lock().smmu().delays().map(|delay| delay.rule).collect(),
+    let smmus = context.devices().iter().map(|device| {
+        let function = device.lock();
+        let smmu = function.smmu();
+        Smmu {
+            name: device.name.clone(),
+            delay: smmu.delays().map(|delay| delay.rule).collect(),
+            fault: smmu.faults().map(|fault| fault.rule).collect(),
+        }
     });
     let file = File {
+        seed: Some(context.seed()),
         smmu: smmus.collect(),
     };
     let text = toml::to_string(&file).map_err(Error::generic)?;
@@ -69,33 +81,42 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
     let Load { text } = typed(arguments)?;
     let file: File = toml::from_str(&text).map_err(Error::generic)?;
     let mut names = BTreeSet::new();
-    for Smmu { name, delay } in &file.smmu {
+    for smmu in &file.smmu {
+        let name = &smmu.name;
         let error = |error: &dyn std::fmt::Display| Error::generic(format_args!("smmu {name:?}: {error}"));
         let device = context.device(Some(name))?;
         if !names.insert(name) {
             return Err(error(&"is there twice"));
         }
-        if delay.len() > MAX_DELAYS {
-            return Err(error(&format_args!("at most {MAX_DELAYS} delays")));
+        if smmu.delay.len() > MAX_RULES || smmu.fault.len() > MAX_RULES {
+            return Err(error(&format_args!(
+                "at most {MAX_RULES} delays and as many faults"
+            )));
         }
-        let plan = Plan {
-            delays: delay.clone(),
-        };
-        plan.validate_marks(context.run().mark_names().into_iter())
-            .map_err(|problem| error(&problem))?;
+        let plan = smmu.plan(0);
+        rules::check(context, &plan).map_err(|problem| error(&problem.desc))?;
         let geometry = device.lock().smmu().geometry().clone();
         plan.validate(&geometry).map_err(|problem| error(&problem))?;
     }
-    let mut count = 0;
-    for device in context.devices() {
+    let seed = file.seed.unwrap_or_else(|| context.seed());
+    let (mut delays, mut faults) = (0, 0);
+    for (number, device) in (0..).zip(context.devices()) {
+        let none = Smmu::default();
         let of_device = file.smmu.iter().find(|smmu| smmu.name == device.name);
-        let delays = of_device.map(|smmu| smmu.delay.clone()).unwrap_or_default();
-        count += delays.len();
-        device
-            .lock()
-            .smmu()
-            .replace_delays(Plan { delays })
-            .map_err(Error::generic)?;
+        let plan = of_device.unwrap_or(&none).plan(seed.wrapping_add(number));
+        delays += plan.delays.len();
+        faults += plan.faults.len();
+        device.lock().smmu().replace_plan(plan).map_err(Error::generic)?;
     }
-    Ok(json!({ "delays": count }))
+    Ok(json!({ "delays": delays, "faults": faults, "seed": seed }))
+}
+
+impl Smmu {
+    fn plan(&self, seed: u64) -> Plan {
+        Plan {
+            seed,
+            delays: self.delay.clone(),
+            faults: self.fault.clone(),
+        }
+    }
 }

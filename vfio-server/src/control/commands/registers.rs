@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Registers by name, and translations without side effects.
+//! Registers by name.
 
 use serde_json::{Map, Value, json};
-use smmu_emu::fault::{ContextFault, GlobalFault};
+use smmu_emu::plan::Number;
 use smmu_emu::regs::Access;
-use smmu_emu::{Fault, Frame, Intent, Register, Transaction};
+use smmu_emu::{Frame, Register};
 
-use super::{Command, Context, Number, typed};
+use super::{Command, Context, narrow, typed};
 use crate::control::qmp::Error;
 use crate::function::region;
 use crate::server::Device;
@@ -16,7 +16,8 @@ use crate::trace::describe::plain;
 super::arguments!(List {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
-    /// `gr0`, `gr1`, or `cb` and the number of a context bank, such as `cb3`.
+    /// `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`; `cb` and the number of a context bank, such as `cb3`; or `secure`, what Secure
+    /// software has for itself.
     frame: String,
     /// Whether to take values apart; true if left out.
     fields: Option<bool>,
@@ -40,19 +41,6 @@ super::arguments!(Write {
     index: Option<Number>,
     /// What to write, to the whole register.
     value: Number,
-});
-
-super::arguments!(Translate {
-    /// Name of the SMMU; may be left out if there is only one.
-    smmu: Option<String>,
-    /// Stream ID.
-    stream: Number,
-    /// Bus address.
-    address: Number,
-    /// `read`, `write` or `fetch`; `read` if left out.
-    access: Option<String>,
-    /// Whether the access is privileged; false if left out.
-    privileged: Option<bool>,
 });
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -81,40 +69,27 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "smmu=a name=sTLBGSYNC value=0",
         run: write,
     },
-    Command {
-        name: "translate",
-        about: "Says where an access would go now. Nothing is recorded, no delay counts it.",
-        arguments: Translate::ARGUMENTS,
-        returns: "`result` (`translated` or `fault`); `address`, `length` (bytes for which the same holds), `attributes` \
-                  (a byte of MAIR), `bank` (null for bypass); or `fault` (`global`, `context`, `blocked`, `waiting`) with `cause`, \
-                  `bank`, `level`",
-        example: "smmu=a stream=2 address=0x1000 access=write",
-        run: translate,
-    },
 ];
 
 fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
     let List { smmu, frame, fields } = typed(arguments)?;
     let device = context.device(smmu.as_deref())?;
-    let frame = match frame.as_str() {
-        "gr0" => Frame::Gr0,
-        "gr1" => Frame::Gr1,
-        text => text
-            .strip_prefix("cb")
-            .and_then(|bank| bank.parse().ok())
-            .map(Frame::Context)
-            .ok_or_else(|| Error::generic("`frame` has to be gr0, gr1, or cb and a number"))?,
-    };
     let found: Vec<(Register, u64)> = {
         let function = device.lock();
         let smmu = function.smmu();
-        let registers = smmu.registers_of(frame);
-        registers
-            .map(|register| (register, smmu.peek(function.host(), &register)))
-            .collect()
+        let peeked = |register: Register| (register, smmu.peek(function.host(), &register));
+        match frame.as_str() {
+            "secure" => smmu.secure_registers().map(peeked).collect(),
+            text => {
+                let frame: Frame = text
+                    .parse()
+                    .map_err(|error| Error::generic(format_args!("`frame`: {error}, or secure")))?;
+                smmu.registers_of(frame).map(peeked).collect()
+            }
+        }
     };
     if found.is_empty() {
-        return Err(Error::generic("`frame`: there is no such context bank"));
+        return Err(Error::generic("`frame`: this SMMU has no registers there"));
     }
     let fields = fields.unwrap_or(true);
     let shown = found
@@ -139,6 +114,11 @@ fn write(context: &Context, arguments: Map<String, Value>) -> Result<Value, Erro
     } = typed(arguments)?;
     let device = context.device(smmu.as_deref())?;
     let register = find(device, &name, index)?;
+    if register.secure {
+        return Err(Error::generic(format_args!(
+            "`name`: only Secure software writes {name}, and the guest has none"
+        )));
+    }
     let bytes = value.0.to_le_bytes();
     let width = usize::try_from(register.row.width).unwrap_or(bytes.len());
     let (data, beyond) = bytes.split_at_checked(width).unwrap_or((&bytes, &[]));
@@ -156,7 +136,7 @@ fn write(context: &Context, arguments: Map<String, Value>) -> Result<Value, Erro
 }
 
 fn find(device: &Device, name: &str, index: Option<Number>) -> Result<Register, Error> {
-    let index = index.map_or(Ok(0), |index| index.narrow("index"))?;
+    let index = index.map_or(Ok(0), |index| narrow(index, "index"))?;
     let register = device.lock().smmu().register(name, index);
     register.ok_or_else(|| {
         Error::generic(if smmu_emu::register_names().any(|known| known == name) {
@@ -204,53 +184,4 @@ fn show(device: &Device, register: &Register, value: u64, fields: bool) -> Value
         shown.insert("fields".into(), fields.into());
     }
     shown
-}
-
-fn translate(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    let Translate {
-        smmu,
-        stream,
-        address,
-        access,
-        privileged,
-    } = typed(arguments)?;
-    let device = context.device(smmu.as_deref())?;
-    let (write, instruction) = match access.as_deref() {
-        None | Some("read") => (false, false),
-        Some("write") => (true, false),
-        Some("fetch") => (false, true),
-        Some(_) => return Err(Error::generic("`access` has to be read, write or fetch")),
-    };
-    let transaction = Transaction {
-        stream_id: stream.narrow("stream")?,
-        address: address.0,
-        intent: Intent {
-            privileged: privileged.unwrap_or(false),
-            write,
-            instruction,
-        },
-    };
-    let result = {
-        let function = device.lock();
-        function.smmu().translate(function.host(), &transaction)
-    };
-    Ok(match result {
-        Ok(translation) => json!({
-            "result": "translated",
-            "address": translation.address,
-            "length": translation.length,
-            "attributes": translation.attributes,
-            "bank": translation.bank,
-        }),
-        Err(Fault::Global(GlobalFault { cause, .. })) => {
-            json!({ "result": "fault", "fault": "global", "cause": format!("{cause:?}") })
-        }
-        Err(Fault::Context(ContextFault {
-            bank, cause, level, ..
-        })) => json!({
-            "result": "fault", "fault": "context", "cause": format!("{cause:?}"), "bank": bank, "level": level,
-        }),
-        Err(Fault::Blocked { bank }) => json!({ "result": "fault", "fault": "blocked", "bank": bank }),
-        Err(Fault::Waiting { bank }) => json!({ "result": "fault", "fault": "waiting", "bank": bank }),
-    })
 }

@@ -58,14 +58,14 @@ pub(super) const COMMANDS: &[Command] = &[
         about: "Counts since the control socket was opened; no reset clears them.",
         arguments: OneOrAll::ARGUMENTS,
         returns: "array of `smmu`, `reads` and `writes` (register accesses), `delays` (array of `delay`, `operations`, \
-                  `hits`)",
+                  `hits`), `faults` (array of `fault` and the same)",
         example: "",
         run: counters,
     },
     Command {
         name: "reset",
         about: "Resets an SMMU as a power cycle would: registers, operations, interrupt lines, the progress of its \
-                delays. The PCI function around it stays as it is.",
+                delays and faults. The PCI function around it stays as it is.",
         arguments: One::ARGUMENTS,
         returns: "nothing",
         example: "smmu=a",
@@ -81,13 +81,15 @@ fn counters(context: &Context, arguments: Map<String, Value>) -> Result<Value, E
     let OneOrAll { smmu } = typed(arguments)?;
     let mut found = Vec::new();
     for device in context.some_or_all(smmu.as_deref())? {
-        let (counts, delays) = {
+        let (counts, delays, faults) = {
             let function = device.lock();
-            (
-                function.host().counts(),
-                function.smmu().delays().collect::<Vec<_>>(),
-            )
+            let smmu = function.smmu();
+            let (delays, faults): (Vec<_>, Vec<_>) = (smmu.delays().collect(), smmu.faults().collect());
+            (function.host().counts(), delays, faults)
         };
+        let faults = faults.into_iter().map(
+            |fault| json!({ "fault": fault.number, "operations": fault.operations, "hits": fault.hits }),
+        );
         let delays = delays.into_iter().map(
             |delay| json!({ "delay": delay.number, "operations": delay.operations, "hits": delay.hits }),
         );
@@ -96,6 +98,7 @@ fn counters(context: &Context, arguments: Map<String, Value>) -> Result<Value, E
             "reads": counts.reads,
             "writes": counts.writes,
             "delays": delays.collect::<Value>(),
+            "faults": faults.collect::<Value>(),
         }));
     }
     Ok(found.into())

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use smmu_emu::{DelayRule, MarkRule, Marks, Plan};
+use smmu_emu::{DelayRule, FaultRule, MarkRule, Marks, Plan};
 
 use super::*;
 use crate::function::Function;
@@ -17,7 +17,7 @@ pub(super) fn context() -> Context {
     let devices: Vec<Device> = ["a", "b"]
         .into_iter()
         .map(|name| {
-            let mut host = Host::new(name.into(), Arc::clone(&run), 1, 17);
+            let mut host = Host::new(name.into(), Arc::clone(&run), 17);
             host.count();
             let function = Function::new(&smmu_emu::Config::default(), Plan::default(), host).unwrap();
             Device {
@@ -71,28 +71,36 @@ fn names_are_unique_and_unknown_arguments_refused() {
 }
 
 #[test]
-fn the_arguments_of_a_delay_are_those_of_the_rule() {
-    let rule = DelayRule {
-        site: smmu_emu::Site::Ats,
-        bank: Some(1),
-        polls: Some(1),
-        time_us: Some(smmu_emu::plan::Time::Fixed(1)),
-        until: Some("go".into()),
-        at_most_us: Some(1),
-        after: Some("go".into()),
-        before: Some("go".into()),
-        times: 1,
-        interval: 1,
-        probability: 1,
-        space: 1,
-    };
-    let rule = serde_json::to_value(rule).unwrap();
-    let mut fields: Vec<&str> = rule.as_object().unwrap().keys().map(String::as_str).collect();
-    fields.push("smmu");
-    fields.sort_unstable();
-    let mut documented: Vec<&str> = delays::ADD.iter().map(|argument| argument.name).collect();
-    documented.sort_unstable();
-    assert_eq!(documented, fields);
+fn the_arguments_of_a_rule_are_its_fields() {
+    const WHEN: &str = r#""after": "go", "before": "go", "times": 1, "interval": 1, "probability": 1, "space": 1, "verbose": 1, "nth": 1"#;
+    const DELAY: &str = r#""site": "ats", "bank": 1, "register": "sCR0", "line": "global", "index": 1, "access": "read", "polls": 1,
+        "time_us": 1, "until": "go", "at_most_us": 1"#;
+    const FAULT: &str = r#""kind": "unmapped", "address": 1, "size": 1, "stream": 1, "bank": 1, "access": "read", "level": 1, "stage": 1,
+        "descriptor": 1, "xor": 1, "value": 1, "mask": 1, "asid": 1, "vmid": 1, "register": "sCR0", "frame": "gr0", "line": "pmu", "index": 1"#;
+    let delay: DelayRule = serde_json::from_str(&format!("{{{DELAY}, {WHEN}}}")).unwrap();
+    let fault: FaultRule = serde_json::from_str(&format!("{{{FAULT}, {WHEN}}}")).unwrap();
+    let rules = [
+        (serde_json::to_value(delay).unwrap(), delays::ADD),
+        (serde_json::to_value(fault).unwrap(), faults::ADD),
+    ];
+    for (rule, arguments) in rules {
+        let mut fields: Vec<&str> = rule.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.push("smmu");
+        fields.sort_unstable();
+        let mut documented: Vec<&str> = arguments.iter().map(|argument| argument.name).collect();
+        documented.sort_unstable();
+        assert_eq!(documented, fields);
+    }
+    for row in smmu_emu::plan::KINDS {
+        let kinds = faults::ADD[1].about;
+        assert!(kinds.contains(&format!("`{}`", row.name)), "{}", row.name);
+        for field in row.takes.iter().chain(row.needs) {
+            assert!(
+                faults::ADD.iter().any(|argument| argument.name == *field),
+                "{field}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -118,7 +126,7 @@ fn registers_by_name() {
     assert!(list("gr0").unwrap().as_array().unwrap().len() > 100);
     assert_eq!(list("gr1").unwrap()[1]["name"], "CBARn");
     assert_eq!(list("cb15").unwrap()[0]["index"], 15);
-    for frame in ["cb16", "cb", "cb-1", "cb99999", "gr2", ""] {
+    for frame in ["cb16", "cb", "cb-1", "cb99999", "gr2", "", "pm", "secure"] {
         assert!(list(frame).unwrap_err().contains("`frame`"), "{frame}");
     }
     for (arguments, problem) in [
@@ -217,7 +225,7 @@ fn plans_round_trip_and_mistakes_change_nothing() {
         format!("{one}[[smmu.delay]]\nsite = \"ats\"\npolls = 0"),
         format!(
             "{one}{}",
-            "[[smmu.delay]]\nsite = \"global-sync\"\npolls = 1\n".repeat(MAX_DELAYS + 1)
+            "[[smmu.delay]]\nsite = \"global-sync\"\npolls = 1\n".repeat(MAX_RULES + 1)
         ),
         format!("x = {}", "[".repeat(60_000)),
     ] {
@@ -236,7 +244,7 @@ fn plans_round_trip_and_mistakes_change_nothing() {
     assert_eq!(load(&text).unwrap()["delays"], 2);
     assert_eq!(call(&context, "plan-save", json!({})).unwrap()["text"], text);
     assert_eq!(load(&json!("")).unwrap()["delays"], 0);
-    for _ in 0..MAX_DELAYS {
+    for _ in 0..MAX_RULES {
         add(json!({ "smmu": "a", "site": "global-sync", "polls": 1 })).unwrap();
     }
     assert!(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Command, Context, Nothing, Number, typed};
+use super::{Command, Context, Nothing, Number, narrow, typed};
 use crate::control::qmp::Error;
 use crate::trace::ring::RECORDS;
 use crate::trace::{Ended, Format};
@@ -107,7 +107,7 @@ fn start(context: &Context, arguments: Map<String, Value>) -> Result<Value, Erro
         records,
     } = typed(arguments)?;
     let smmus = numbers(context, smmu.as_deref())?;
-    let records: Option<usize> = records.map(|records| records.narrow("records")).transpose()?;
+    let records: Option<usize> = records.map(|records| narrow(records, "records")).transpose()?;
     if records.is_some_and(|records| !RECORDS.contains(&records)) {
         return Err(Error::generic(format_args!(
             "`records` has to be {} to {}",

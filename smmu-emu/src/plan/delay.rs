@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Delays: what is late, and for how long.
+
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::number;
+use super::when::rule;
+use crate::config::Geometry;
+use crate::env::{AccessKind, LineKind};
+use crate::spec;
+
+/// The longest delay that a rule may ask for: one minute.
+pub const MAX_DELAY_US: u64 = 60_000_000;
+/// The most status reads for which a rule may keep a status busy.
+pub const MAX_POLLS: u32 = 1_000_000_000;
+
+/// What a delay makes late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Site {
+    /// `CBn_ATSR.ACTIVE` stays set after an address translation operation of a context bank.
+    Ats,
+    /// `CBn_TLBSTATUS.SACTIVE` stays set after a write of `CBn_TLBSYNC`.
+    ContextSync,
+    /// `sTLBGSTATUS.GSACTIVE` stays set after a write of `sTLBGSYNC`.
+    GlobalSync,
+    /// An interrupt arrives later; whatever the line asks for meanwhile arrives with it, as one.
+    Interrupt,
+    /// The reply to a register access comes later. QEMU, and the guest in it, stand still until then.
+    Register,
+}
+
+/// How long a delay takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a number of microseconds, or `{ min = …, max = … }` or `{ mean = …, max = … }` of them, was expected"
+)]
+pub enum Time {
+    /// Always this many microseconds.
+    Fixed(u64),
+    /// Drawn for every operation, all values alike.
+    Uniform(Bounds),
+    /// Drawn for every operation, short ones more often.
+    Exponential(Exponential),
+}
+
+/// Inclusive bounds in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Shortest.
+    pub min: u64,
+    /// Longest.
+    pub max: u64,
+}
+
+/// An exponential distribution, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exponential {
+    /// The mean, before the bound.
+    pub mean: u64,
+    /// Longer times than this count as this.
+    pub max: u64,
+}
+
+rule! {
+    /// A rule that makes something late.
+    pub struct DelayRule {
+        /// What is late.
+        pub site: Site,
+        /// Only this context bank, for [`Site::Ats`] and [`Site::ContextSync`]; every bank if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub bank: Option<u8>,
+        /// For [`Site::Register`]: the specification's name without `SMMU_`, such as `sCR0` or `SMRn`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub register: Option<String>,
+        /// For [`Site::Interrupt`]: which kind of line; every line if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub line: Option<LineKind>,
+        /// The `n` of the register, or the bank or counter group of the line; all if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub index: Option<u16>,
+        /// For [`Site::Register`]: reads or writes; both if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub access: Option<AccessKind>,
+        /// Busy for this many reads of the status register.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub polls: Option<u32>,
+        /// Late by this many microseconds of [`crate::Env::now`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub time_us: Option<Time>,
+        /// Late until this mark is raised, but not longer than `at_most_us`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub until: Option<String>,
+        /// Upper bound of `until`, in microseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub at_most_us: Option<u64>,
+    }
+}
+
+impl Site {
+    /// The fields that go with the site, apart from those of the time and of [`super::When`].
+    const fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Ats | Self::ContextSync => &["bank", "polls"],
+            Self::GlobalSync => &["polls"],
+            Self::Interrupt => &["line", "index"],
+            Self::Register => &["register", "index", "access"],
+        }
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ats => "ats",
+            Self::ContextSync => "context-sync",
+            Self::GlobalSync => "global-sync",
+            Self::Interrupt => "interrupt",
+            Self::Register => "register",
+        }
+    }
+}
+
+impl DelayRule {
+    /// The longest time that the rule can take, in microseconds; 0 for one in polls.
+    #[must_use]
+    pub fn longest_us(&self) -> u64 {
+        match self.time_us {
+            Some(Time::Fixed(time)) => time,
+            Some(Time::Uniform(Bounds { max, .. }) | Time::Exponential(Exponential { max, .. })) => max,
+            None => self.at_most_us.unwrap_or(0),
+        }
+    }
+
+    pub(super) fn validate(&self, geometry: &Geometry) -> Result<(), Problem> {
+        self.validate_site(geometry)?;
+        self.validate_time()
+    }
+
+    fn validate_site(&self, geometry: &Geometry) -> Result<(), Problem> {
+        if self.site == Site::Ats && !geometry.ats {
+            return Err(Problem::new(
+                "site",
+                "is \"ats\", but the model has no address translation operations (`ats` = false)",
+            ));
+        }
+        let given = [
+            ("bank", self.bank.is_some()),
+            ("register", self.register.is_some()),
+            ("line", self.line.is_some()),
+            ("index", self.index.is_some()),
+            ("access", self.access.is_some()),
+            ("polls", self.polls.is_some()),
+        ];
+        let takes = self.site.takes();
+        if let Some((field, _)) = given
+            .iter()
+            .find(|(field, given)| *given && !takes.contains(field))
+        {
+            let problem = format!("does not apply to site \"{}\"", self.site.name());
+            return Err(Problem::new(field, problem));
+        }
+        check_bank(self.bank, geometry)?;
+        if self.site == Site::Register {
+            check_register(self.register.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn validate_time(&self) -> Result<(), Problem> {
+        let kinds = [self.polls.is_some(), self.time_us.is_some(), self.until.is_some()];
+        if kinds.iter().filter(|&&given| given).count() != 1 {
+            return Err(Problem::new(
+                "polls",
+                "or `time_us` or `until`: exactly one of the three has to be given",
+            ));
+        }
+        if self.polls.is_some_and(|polls| polls == 0 || polls > MAX_POLLS) {
+            return Err(Problem::new("polls", format!("must be 1 to {MAX_POLLS}")));
+        }
+        match self.time_us {
+            Some(Time::Fixed(time)) if time > MAX_DELAY_US => {
+                return Err(Problem::new("time_us", format!("must be at most {MAX_DELAY_US}")));
+            }
+            Some(Time::Uniform(Bounds { min, max })) if min > max || max > MAX_DELAY_US => {
+                return Err(Problem::new(
+                    "time_us",
+                    format!("needs min <= max <= {MAX_DELAY_US}"),
+                ));
+            }
+            Some(Time::Exponential(Exponential { mean, max })) if mean > max || max > MAX_DELAY_US => {
+                return Err(Problem::new(
+                    "time_us",
+                    format!("needs mean <= max <= {MAX_DELAY_US}"),
+                ));
+            }
+            _ => {}
+        }
+        match (&self.until, self.at_most_us) {
+            (Some(_), None) => Err(Problem::new(
+                "at_most_us",
+                "is missing: `until` needs an upper bound",
+            )),
+            (None, Some(_)) => Err(Problem::new("at_most_us", "is the bound of `until` and needs it")),
+            (Some(_), Some(bound)) if bound == 0 || bound > MAX_DELAY_US => {
+                Err(Problem::new("at_most_us", format!("must be 1 to {MAX_DELAY_US}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A bank that a rule names has to exist.
+pub(super) fn check_bank(bank: Option<u8>, geometry: &Geometry) -> Result<(), Problem> {
+    match bank {
+        Some(bank) if u16::from(bank) >= geometry.context_banks => Err(Problem::new(
+            "bank",
+            format!(
+                "must be 0 to {}, the last context bank",
+                geometry.context_banks - 1
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A register has to be given, and to be one of the tables.
+pub(super) fn check_register(register: Option<&str>) -> Result<(), Problem> {
+    let Some(register) = register else {
+        return Err(Problem::new("register", "is missing"));
+    };
+    if spec::register_names().any(|name| name == register) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "register",
+        format!("`{register}` is no register of the model (such as `sCR0`, `SMRn`, `CBn_FSR`)"),
+    ))
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Faults: what goes wrong, and where. Every kind is a row of [`KINDS`].
+
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::delay::{check_bank, check_register};
+use super::number::{self, Number};
+use super::when::rule;
+use crate::config::{Geometry, TlbMode};
+use crate::env::{Frame, LineKind};
+use crate::walk;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An access in a context bank takes a translation fault.
+    Unmapped,
+    /// An access in a context bank takes a permission fault.
+    Permission,
+    /// Memory does not answer the read of a descriptor.
+    WalkAbort,
+    /// A descriptor is not read as it is.
+    WalkCorrupt,
+    /// No stream-matching group matches an access.
+    UnknownStream,
+    /// Several stream-matching groups match an access.
+    StreamConflict,
+    /// TLB entries outlast an invalidation that is for them.
+    StaleTlb,
+    /// A TLB invalidation does nothing.
+    LostInvalidation,
+    /// Registers read as all-ones and take no writes, as those of a block without power.
+    RegisterOnes,
+    /// A register is not read as it is.
+    RegisterValue,
+    /// An interrupt does not arrive.
+    InterruptLost,
+    /// A line stays high when its cause is gone.
+    InterruptStuck,
+}
+
+/// The kind of access that a fault is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// Reads of data, or of registers.
+    Read,
+    /// Writes.
+    Write,
+    /// Instruction fetches.
+    Fetch,
+}
+
+/// A translation stage, written as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Stage {
+    /// Stage 1.
+    First,
+    /// Stage 2.
+    Second,
+}
+
+impl TryFrom<u8> for Stage {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        match number {
+            1 => Ok(Self::First),
+            2 => Ok(Self::Second),
+            _ => Err("a stage is 1 or 2"),
+        }
+    }
+}
+
+impl From<walk::Stage> for Stage {
+    fn from(stage: walk::Stage) -> Self {
+        match stage {
+            walk::Stage::First => Self::First,
+            walk::Stage::Second => Self::Second,
+        }
+    }
+}
+
+impl From<Stage> for u8 {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::First => 1,
+            Stage::Second => 2,
+        }
+    }
+}
+
+rule! {
+    /// A rule that makes something go wrong. Which fields go with which kind: [`KINDS`].
+    pub struct FaultRule {
+        /// What goes wrong.
+        pub kind: Kind,
+        /// First bus address that the rule is for; with `size`. All addresses if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub address: Option<Number>,
+        /// Bytes from `address` on; 4096 if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub size: Option<Number>,
+        /// Only accesses of this stream.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub stream: Option<u16>,
+        /// Only accesses that this context bank translates.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub bank: Option<u8>,
+        /// Only accesses of this kind.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub access: Option<Asked>,
+        /// Level of the descriptor, 0 to 3; for `unmapped` and `permission` the level that is reported, 3 if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub level: Option<u8>,
+        /// Only descriptors or entries of this stage.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub stage: Option<Stage>,
+        /// Only the descriptor at this physical address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub descriptor: Option<Number>,
+        /// Bits of the descriptor to turn over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub xor: Option<Number>,
+        /// What is read instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub value: Option<Number>,
+        /// Bits of `value` that count; all if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub mask: Option<Number>,
+        /// Only entries with this ASID.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub asid: Option<u16>,
+        /// Only entries with this VMID.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub vmid: Option<u16>,
+        /// The specification's name of a register without `SMMU_`, such as `sCR0` or `CBn_TLBIVA`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub register: Option<String>,
+        /// Only registers of this frame: `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`, or `cb` and the number of a bank.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub frame: Option<Frame>,
+        /// Which kind of line; every line if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub line: Option<LineKind>,
+        /// The `n` of the register, or the bank or counter group of the line; all if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        pub index: Option<u16>,
+    }
+}
+
+/// What there is to know of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct KindRow {
+    /// The kind.
+    pub kind: Kind,
+    /// As it is written.
+    pub name: &'static str,
+    /// The fields that go with it, apart from those of [`super::When`].
+    pub takes: &'static [&'static str],
+    /// Those of which one has to be given.
+    pub needs: &'static [&'static str],
+    /// The operation that is counted.
+    pub operation: &'static str,
+    /// What happens to one that is hit.
+    pub effect: &'static str,
+}
+
+const TRANSACTION: &[&str] = &["address", "size", "stream", "access"];
+const IN_BANK: &[&str] = &["address", "size", "stream", "access", "bank", "level"];
+const WALK: &[&str] = &[
+    "address",
+    "size",
+    "stream",
+    "access",
+    "bank",
+    "level",
+    "stage",
+    "descriptor",
+];
+const CORRUPT: &[&str] = &[
+    "address",
+    "size",
+    "stream",
+    "access",
+    "bank",
+    "level",
+    "stage",
+    "descriptor",
+    "xor",
+    "value",
+    "mask",
+];
+const LINE: &[&str] = &["line", "index"];
+
+/// Every kind, in the order of [`Kind`].
+pub const KINDS: &[KindRow] = &[
+    KindRow {
+        kind: Kind::Unmapped,
+        name: "unmapped",
+        takes: IN_BANK,
+        needs: &[],
+        operation: "an access that enters a context bank; without `stream` also an address translation operation",
+        effect: "translation fault, as if nothing were mapped (FSR.TF)",
+    },
+    KindRow {
+        kind: Kind::Permission,
+        name: "permission",
+        takes: IN_BANK,
+        needs: &[],
+        operation: "an access that enters a context bank; without `stream` also an address translation operation",
+        effect: "permission fault, as if the mapping forbade the access (FSR.PF)",
+    },
+    KindRow {
+        kind: Kind::WalkAbort,
+        name: "walk-abort",
+        takes: WALK,
+        needs: &[],
+        operation: "the read of a descriptor",
+        effect: "external abort on the walk (FSR.EF, FSYNR0.PTWF)",
+    },
+    KindRow {
+        kind: Kind::WalkCorrupt,
+        name: "walk-corrupt",
+        takes: CORRUPT,
+        needs: &["xor", "value"],
+        operation: "the read of a descriptor",
+        effect: "the walk goes on with another value, which the TLB may keep: bits turned over (`xor`), or replaced (`value`, `mask`); the \
+                 descriptor counts as a little-endian number",
+    },
+    KindRow {
+        kind: Kind::UnknownStream,
+        name: "unknown-stream",
+        takes: TRANSACTION,
+        needs: &[],
+        operation: "an access, unless sCR0.CLIENTPD",
+        effect: "the stream matches no group: sGFSR.USF if sCR0.USFCFG, else bypass",
+    },
+    KindRow {
+        kind: Kind::StreamConflict,
+        name: "stream-conflict",
+        takes: TRANSACTION,
+        needs: &[],
+        operation: "an access, unless sCR0.CLIENTPD",
+        effect: "the stream matches several groups: sGFSR.SMCF if sCR0.SMCFCFG, else bypass",
+    },
+    KindRow {
+        kind: Kind::StaleTlb,
+        name: "stale-tlb",
+        takes: &["address", "size", "asid", "vmid", "stage"],
+        needs: &[],
+        operation: "an invalidation, of any kind, that would drop blocks or pages that the rule is for",
+        effect: "these stay in the TLB",
+    },
+    KindRow {
+        kind: Kind::LostInvalidation,
+        name: "lost-invalidation",
+        takes: &["register", "index"],
+        needs: &[],
+        operation: "a write of a TLBI register that starts an invalidation",
+        effect: "nothing is dropped, and DMA threads keep what they have",
+    },
+    KindRow {
+        kind: Kind::RegisterOnes,
+        name: "register-ones",
+        takes: &["register", "index", "frame", "access"],
+        needs: &[],
+        operation: "a register access",
+        effect: "a read returns all-ones, a write is lost, neither has a side effect: a block without power",
+    },
+    KindRow {
+        kind: Kind::RegisterValue,
+        name: "register-value",
+        takes: &["register", "index", "value", "mask"],
+        needs: &["value"],
+        operation: "a read of the register",
+        effect: "it returns `value` in the bits of `mask`; the register itself stays as it is",
+    },
+    KindRow {
+        kind: Kind::InterruptLost,
+        name: "interrupt-lost",
+        takes: LINE,
+        needs: &[],
+        operation: "a line that goes high, or asks again",
+        effect: "nobody hears of it",
+    },
+    KindRow {
+        kind: Kind::InterruptStuck,
+        name: "interrupt-stuck",
+        takes: LINE,
+        needs: &[],
+        operation: "a line whose cause goes",
+        effect: "it stays high: one more interrupt, without a cause",
+    },
+];
+
+const _: () = {
+    let mut i = 0;
+    while i < KINDS.len() {
+        assert!(
+            KINDS[i].kind as usize == i,
+            "the rows are not in the order of the kinds"
+        );
+        i += 1;
+    }
+    assert!(
+        KINDS.len() == Kind::InterruptStuck as usize + 1,
+        "a kind has no row"
+    );
+};
+
+impl Kind {
+    /// The row of the kind.
+    #[must_use]
+    pub const fn row(self) -> &'static KindRow {
+        &KINDS[self as usize]
+    }
+}
+
+impl FaultRule {
+    pub(super) fn validate(&self, geometry: &Geometry) -> Result<(), Problem> {
+        let row = self.kind.row();
+        let given = [
+            ("address", self.address.is_some()),
+            ("size", self.size.is_some()),
+            ("stream", self.stream.is_some()),
+            ("bank", self.bank.is_some()),
+            ("access", self.access.is_some()),
+            ("level", self.level.is_some()),
+            ("stage", self.stage.is_some()),
+            ("descriptor", self.descriptor.is_some()),
+            ("xor", self.xor.is_some()),
+            ("value", self.value.is_some()),
+            ("mask", self.mask.is_some()),
+            ("asid", self.asid.is_some()),
+            ("vmid", self.vmid.is_some()),
+            ("register", self.register.is_some()),
+            ("frame", self.frame.is_some()),
+            ("line", self.line.is_some()),
+            ("index", self.index.is_some()),
+        ];
+        let given: Vec<&'static str> = given
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(field, _)| *field)
+            .collect();
+        if let Some(field) = given.iter().find(|field| !row.takes.contains(field)) {
+            return Err(Problem::new(
+                field,
+                format!("does not apply to kind \"{}\"", row.name),
+            ));
+        }
+        if let [first, ..] = row.needs
+            && row.needs.iter().filter(|field| given.contains(field)).count() != 1
+        {
+            let names = row.needs.join("` or `");
+            return Err(Problem::new(
+                first,
+                format!("is wanted by kind \"{}\": give `{names}`", row.name),
+            ));
+        }
+        check_bank(self.bank, geometry)?;
+        if self.register.is_some() || self.kind == Kind::RegisterValue {
+            check_register(self.register.as_deref())?;
+        }
+        if self.size == Some(Number(0)) {
+            return Err(Problem::new("size", "must be 1 or more"));
+        }
+        if self.size.is_some() && self.address.is_none() {
+            return Err(Problem::new("size", "is that of `address` and needs it"));
+        }
+        if self.mask.is_some() && self.value.is_none() {
+            return Err(Problem::new("mask", "is that of `value` and needs it"));
+        }
+        if self.level.is_some_and(|level| level > 3) {
+            return Err(Problem::new("level", "must be 0 to 3"));
+        }
+        let fetch = self.access == Some(Asked::Fetch);
+        if fetch && self.kind == Kind::RegisterOnes {
+            return Err(Problem::new(
+                "access",
+                "must be read or write: registers are not fetched",
+            ));
+        }
+        if self.kind == Kind::StaleTlb && geometry.tlb == TlbMode::Off {
+            return Err(Problem::new(
+                "kind",
+                "is \"stale-tlb\", but there is no TLB (`tlb` = \"off\")",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Which operations a rule hits: the kernel's fault-injection attributes (Documentation/fault-injection).
+
+use super::Problem;
+
+/// When a rule hits, in the order in which it is decided; `docs/plan.md` lists where that differs from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// Hit this operation and no other, counted from 1; the attributes below do not count then.
+    pub nth: Option<u64>,
+    /// How often the rule may hit; -1 is no limit.
+    pub times: i64,
+    /// Let this many operations pass before the first hit.
+    pub space: u32,
+    /// Hit every n-th operation that comes this far.
+    pub interval: u32,
+    /// Chance of a hit in percent.
+    pub probability: u8,
+    /// What the host logs of a hit: 0 nothing, 1 that there was one, 2 which operation it was.
+    pub verbose: u8,
+}
+
+/// A rule of a plan.
+pub(crate) trait Rule {
+    /// Which of the operations that it is for it hits.
+    fn when(&self) -> When;
+    /// The mark that ends its sleep, and the one that ends it.
+    fn marks(&self) -> (Option<&str>, Option<&str>);
+}
+
+impl When {
+    pub(super) fn validate(&self) -> Result<(), Problem> {
+        if self.nth == Some(0) {
+            return Err(Problem::new("nth", "counts from 1"));
+        }
+        if self.nth.is_some() {
+            let others = [
+                ("times", self.times != -1),
+                ("space", self.space != 0),
+                ("interval", self.interval != 1),
+                ("probability", self.probability != 100),
+            ];
+            if let Some((field, _)) = others.into_iter().find(|(_, given)| *given) {
+                return Err(Problem::new(field, "does not go with `nth`, which alone decides"));
+            }
+        }
+        if self.times < -1 {
+            return Err(Problem::new("times", "must be -1 (no limit) or more"));
+        }
+        if self.interval == 0 {
+            return Err(Problem::new("interval", "must be 1 or more"));
+        }
+        if self.probability > 100 {
+            return Err(Problem::new("probability", "is in percent and must be 0 to 100"));
+        }
+        if self.verbose > 2 {
+            return Err(Problem::new("verbose", "must be 0, 1 or 2"));
+        }
+        Ok(())
+    }
+}
+
+/// Declares a rule: its own fields, and behind them those that all rules have. (serde's `flatten` would do without the
+/// macro, but not together with `deny_unknown_fields`.)
+macro_rules! rule {
+    ($(#[$about:meta])* pub struct $name:ident { $( $(#[$field_about:meta])* pub $field:ident: $type:ty, )* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $( $(#[$field_about])* pub $field: $type, )*
+            /// The rule sleeps until this mark is raised.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub after: Option<String>,
+            /// The rule ends when this mark is raised.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub before: Option<String>,
+            /// Hit every n-th operation that comes this far.
+            #[serde(default = "crate::plan::when::one")]
+            pub interval: u32,
+            /// Chance of a hit in percent.
+            #[serde(default = "crate::plan::when::always")]
+            pub probability: u8,
+            /// Let this many operations pass before the first hit.
+            #[serde(default)]
+            pub space: u32,
+            /// How often the rule may hit; -1 is no limit.
+            #[serde(default = "crate::plan::when::no_limit")]
+            pub times: i64,
+            /// What the host logs of a hit: 0 nothing, 1 that there was one, 2 which operation it was.
+            #[serde(default = "crate::plan::when::in_full")]
+            pub verbose: u8,
+            /// Hit this operation and no other, counted from 1 since the rule began: exact replay.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub nth: Option<u64>,
+        }
+
+        impl crate::plan::when::Rule for $name {
+            fn when(&self) -> crate::plan::When {
+                crate::plan::When {
+                    nth: self.nth,
+                    times: self.times,
+                    space: self.space,
+                    interval: self.interval,
+                    probability: self.probability,
+                    verbose: self.verbose,
+                }
+            }
+
+            fn marks(&self) -> (Option<&str>, Option<&str>) {
+                (self.after.as_deref(), self.before.as_deref())
+            }
+        }
+    };
+}
+pub(super) use rule;
+
+pub(super) fn no_limit() -> i64 {
+    -1
+}
+
+pub(super) fn one() -> u32 {
+    1
+}
+
+pub(super) fn always() -> u8 {
+    100
+}
+
+pub(super) fn in_full() -> u8 {
+    2
+}

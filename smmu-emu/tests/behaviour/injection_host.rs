@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Rules of the plan for registers and interrupts: what a driver and the host see of them.
+
+use smmu_emu::Line;
+
+use crate::bench::{Bench, Cb, Gr0, Gr1};
+
+const CONFIG: &str = "preset = \"mmu-500\"";
+
+fn plan(rules: &str) -> Bench {
+    Bench::with_plan(CONFIG, rules)
+}
+
+fn fault(rule: &str) -> Bench {
+    plan(&format!("[[fault]]\n{rule}"))
+}
+
+/// A fault in a bank: FSRRESTORE sets it. Cleared again by a write of FSR.
+fn raise(bench: &mut Bench, bank: u64) {
+    bench.w(Cb(bank, 0x5c), 1 << 1);
+}
+
+fn clear(bench: &mut Bench, bank: u64) {
+    bench.w(Cb(bank, 0x58), u32::MAX);
+}
+
+/// A bench whose bank 2 interrupts.
+fn interrupting(rules: &str) -> Bench {
+    let mut bench = plan(rules);
+    bench.w(Cb(2, 0), 1 << 6);
+    bench.host.line_calls.clear();
+    bench
+}
+
+const LINE: Line = Line::Context(2);
+
+#[test]
+fn a_block_without_power() {
+    let mut bench = fault("kind = \"register-ones\"\nafter = \"off\"\nbefore = \"on\"");
+    let idr1 = bench.r(Gr0(0x24));
+    bench.w(Gr0(0x800), 0x8001_0002);
+    bench.host.marks.insert("off".into());
+    assert_eq!(
+        (bench.r(Gr0(0x24)), bench.r(Gr1(0)), bench.r64(Cb(0, 0x20))),
+        (u32::MAX, u32::MAX, u64::MAX)
+    );
+    assert_eq!(bench.r(Gr0(0x2fc)), u32::MAX, "also where no register is");
+    bench.w(Gr0(0x800), 0);
+    assert_eq!(
+        bench.host.accesses.last().map(|access| access.name),
+        Some("SMRn"),
+        "the trace sees it"
+    );
+    bench.host.marks.insert("on".into());
+    assert_eq!(
+        (bench.r(Gr0(0x24)), bench.r(Gr0(0x800))),
+        (idr1, 0x8001_0002),
+        "the write was lost"
+    );
+}
+
+#[test]
+fn a_frame_a_register_or_one_kind_of_access_without_power() {
+    let mut bench = fault("kind = \"register-ones\"\nframe = \"cb1\"");
+    assert_eq!(
+        (bench.r(Cb(1, 0)), bench.r(Cb(2, 0)), bench.r(Gr1(4))),
+        (u32::MAX, 0, 2 << 16)
+    );
+    let mut bench = fault("kind = \"register-ones\"\nregister = \"SMRn\"\nindex = 3\naccess = \"read\"");
+    bench.w(Gr0(0x80c), 0x8000_0001);
+    assert_eq!((bench.r(Gr0(0x80c)), bench.r(Gr0(0x808))), (u32::MAX, 0));
+    let smr = bench.smmu.register("SMRn", 3).expect("it is there");
+    assert_eq!(
+        bench.smmu.peek(&bench.host, &smr),
+        0x8000_0001,
+        "a look from outside shows the register"
+    );
+    let mut bench = fault("kind = \"register-ones\"\nregister = \"SMRn\"\naccess = \"write\"");
+    bench.w(Gr0(0x80c), 0x8000_0001);
+    assert_eq!(bench.r(Gr0(0x80c)), 0);
+}
+
+#[test]
+fn an_id_register_that_says_something_else_until_the_probe_is_over() {
+    let mut bench = fault(
+        "kind = \"register-value\"\nregister = \"IDR0\"\nvalue = 0x7\nmask = 0xff\nbefore = \"probed\"",
+    );
+    let other = bench.r(Gr0(0x20));
+    bench.host.marks.insert("probed".into());
+    let real = bench.r(Gr0(0x20));
+    assert_eq!((other & 0xff, other >> 8), (7, real >> 8));
+    assert_ne!(real & 0xff, 7);
+}
+
+#[test]
+fn a_value_that_is_read_wrong_once() {
+    let mut bench = fault("kind = \"register-value\"\nregister = \"sTLBGSTATUS\"\nvalue = 1\nnth = 2");
+    assert_eq!(
+        [bench.r(Gr0(0x74)), bench.r(Gr0(0x74)), bench.r(Gr0(0x74))],
+        [0, 1, 0]
+    );
+    let hit = bench.host.injected[0];
+    assert_eq!((hit.operation, hit.at.register), (2, Some("sTLBGSTATUS")));
+}
+
+#[test]
+fn an_interrupt_that_is_lost_comes_when_software_touches_its_bank() {
+    let mut bench =
+        interrupting("[[fault]]\nkind = \"interrupt-lost\"\nline = \"context\"\nindex = 2\ntimes = 1");
+    raise(&mut bench, 2);
+    assert_eq!(bench.host.line_calls, []);
+    bench.w(Cb(2, 0), 1 << 6);
+    assert_eq!(bench.host.line_calls, [(LINE, true)]);
+    let mut bench = interrupting("[[fault]]\nkind = \"interrupt-lost\"\nline = \"context\"\nindex = 1");
+    raise(&mut bench, 2);
+    assert_eq!(bench.host.line_calls, [(LINE, true)], "another line");
+}
+
+#[test]
+fn a_line_that_stays_high() {
+    let mut bench = interrupting("[[fault]]\nkind = \"interrupt-stuck\"\nline = \"context\"");
+    raise(&mut bench, 2);
+    clear(&mut bench, 2);
+    assert_eq!(bench.host.line_calls, [(LINE, true), (LINE, true)]);
+    let host = &mut bench.host;
+    bench.smmu.reset(host);
+    assert!(bench.host.injected.len() == 1, "a reset asks no rule");
+}
+
+#[test]
+fn an_interrupt_that_is_late_takes_up_what_comes_meanwhile() {
+    let mut bench = interrupting("[[delay]]\nsite = \"interrupt\"\ntime_us = 50");
+    bench.host.time.set(1_000);
+    raise(&mut bench, 2);
+    bench.host.time.set(11_000);
+    bench.w(Cb(2, 0), 1 << 6);
+    assert_eq!(
+        (bench.host.line_calls.len(), bench.host.wakes.as_slice()),
+        (0, &[51_000][..])
+    );
+    assert_eq!(bench.smmu.next_due(), Some(51_000));
+    bench.host.time.set(50_999);
+    bench.smmu.elapse(&mut bench.host);
+    assert_eq!(bench.host.line_calls, []);
+    bench.host.time.set(51_000);
+    bench.smmu.elapse(&mut bench.host);
+    bench.smmu.elapse(&mut bench.host);
+    assert_eq!(bench.host.line_calls, [(LINE, true)], "one for both");
+    assert_eq!(bench.smmu.next_due(), None);
+    // Handled before it arrives: it arrives all the same, and the line is low.
+    clear(&mut bench, 2);
+    bench.host.line_calls.clear();
+    raise(&mut bench, 2);
+    clear(&mut bench, 2);
+    bench.host.time.set(200_000);
+    bench.smmu.elapse(&mut bench.host);
+    assert_eq!(bench.host.line_calls, [(LINE, true), (LINE, false)]);
+}
+
+#[test]
+fn an_interrupt_that_waits_for_a_mark_and_is_dropped_by_a_reset() {
+    let mut bench = interrupting("[[delay]]\nsite = \"interrupt\"\nuntil = \"go\"\nat_most_us = 1000");
+    raise(&mut bench, 2);
+    bench.smmu.elapse(&mut bench.host);
+    assert_eq!(bench.host.line_calls, []);
+    bench.host.marks.insert("go".into());
+    bench.smmu.elapse(&mut bench.host);
+    assert_eq!(bench.host.line_calls, [(LINE, true)]);
+    bench.host.marks.clear();
+    clear(&mut bench, 2);
+    raise(&mut bench, 2);
+    bench.host.line_calls.clear();
+    bench.smmu.reset(&mut bench.host);
+    bench.host.time.set(10_000_000);
+    bench.smmu.elapse(&mut bench.host);
+    assert!(!bench.host.line_calls.contains(&(LINE, true)));
+}
+
+#[test]
+fn the_reply_to_a_register_access_is_late() {
+    let mut bench = plan(
+        "[[delay]]\nsite = \"register\"\nregister = \"sCR0\"\naccess = \"write\"\ntime_us = 100\ntimes = 1",
+    );
+    bench.host.time.set(7_000);
+    bench.r(Gr0(0));
+    assert_eq!(bench.host.holds, []);
+    bench.w(Gr0(0), 1 << 10);
+    assert_eq!(bench.host.holds, [("sCR0", 107_000, None)]);
+    assert_eq!(bench.r(Gr0(0)) >> 10 & 1, 1, "it has taken effect");
+    bench.w(Gr0(0), 0);
+    assert_eq!(bench.host.holds.len(), 1);
+    let mut bench = plan(
+        "[[delay]]\nsite = \"register\"\nregister = \"SMRn\"\nindex = 2\nuntil = \"go\"\nat_most_us = 9",
+    );
+    bench.r(Gr0(0x804));
+    bench.r(Gr0(0x808));
+    assert_eq!(bench.host.holds, [("SMRn", 9_000, Some("go".into()))]);
+}

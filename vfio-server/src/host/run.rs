@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What all SMMUs of a process share.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use smmu_emu::Marks;
+
+use crate::control::event::{Event, EventSink};
+use crate::injected::{Held, Patience};
+use crate::timer::Timer;
+use crate::trace::Tracer;
+
+/// What all SMMUs of a process share: the clock, the marks of the run, the trace.
+///
+/// A run begins when a client connects and no other is there: then no mark is raised.
+#[derive(Debug)]
+pub struct Run {
+    start: Instant,
+    tracer: Arc<Tracer>,
+    fresh: Marks,
+    state: Mutex<State>,
+    /// A mark was raised, or the process ends.
+    changed: Condvar,
+    /// Where interrupts wait that a rule makes late.
+    timer: Timer,
+    patience: Patience,
+    /// There once somebody wants to hear of events.
+    events: OnceLock<EventSink>,
+}
+
+#[derive(Debug)]
+struct State {
+    marks: Marks,
+    clients: usize,
+    ends: bool,
+}
+
+impl Run {
+    /// A process with these marks, none of them raised, whose clients wait for replies as QEMU does.
+    #[must_use]
+    pub fn new(marks: Marks) -> Self {
+        Self::with_patience(marks, Patience::default())
+    }
+
+    /// The same with clients that wait for replies for another time.
+    #[must_use]
+    pub fn with_patience(marks: Marks, patience: Patience) -> Self {
+        let state = Mutex::new(State {
+            marks: marks.clone(),
+            clients: 0,
+            ends: false,
+        });
+        let start = Instant::now();
+        Self {
+            start,
+            tracer: Arc::new(Tracer::new(start)),
+            fresh: marks,
+            state,
+            changed: Condvar::new(),
+            timer: Timer::default(),
+            patience,
+            events: OnceLock::new(),
+        }
+    }
+
+    /// Whether there are marks at all.
+    #[must_use]
+    pub fn has_marks(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Nanoseconds since the start of the process.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The trace, whose times are those of [`Self::now`].
+    #[must_use]
+    pub fn tracer(&self) -> &Arc<Tracer> {
+        &self.tracer
+    }
+
+    /// A client has negotiated; it counts until the guard is dropped.
+    #[must_use]
+    pub fn join(self: &Arc<Self>) -> Participant {
+        let mut state = self.lock();
+        if state.clients == 0 {
+            state.marks = self.fresh.clone();
+        }
+        state.clients += 1;
+        Participant {
+            run: Arc::clone(self),
+        }
+    }
+
+    /// Whether the mark with this number is raised.
+    #[must_use]
+    pub fn is_raised(&self, number: usize) -> bool {
+        self.lock().marks.is_raised_at(number)
+    }
+
+    /// Whether the mark of this name is raised.
+    #[must_use]
+    pub fn is_raised_by_name(&self, name: &str) -> bool {
+        self.lock().marks.is_raised(name)
+    }
+
+    /// Raises the mark with this number, if there is one.
+    pub fn raise(&self, number: usize) {
+        self.change_marks(|marks| marks.raise(number));
+    }
+
+    /// Every mark by name, and whether it is raised.
+    #[must_use]
+    pub fn marks(&self) -> Vec<(String, bool)> {
+        let state = self.lock();
+        let names = state.marks.names().enumerate();
+        names
+            .map(|(i, name)| (name.to_owned(), state.marks.is_raised_at(i)))
+            .collect()
+    }
+
+    /// Names of the marks of every run.
+    #[must_use]
+    pub fn mark_names(&self) -> Vec<&str> {
+        self.fresh.names().collect()
+    }
+
+    /// Where interrupts wait that a rule makes late.
+    #[must_use]
+    pub fn timer(&self) -> &Timer {
+        &self.timer
+    }
+
+    /// How long clients wait for replies.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Lets a reply wait. Nobody else waits for the caller meanwhile.
+    pub fn wait_out(&self, held: &Held) {
+        let mut state = self.lock();
+        loop {
+            let left = held.until.saturating_sub(self.now());
+            let raised = held
+                .mark
+                .as_deref()
+                .is_some_and(|mark| state.marks.is_raised(mark));
+            if left == 0 || raised || state.ends {
+                return;
+            }
+            let wait = self.changed.wait_timeout(state, Duration::from_nanos(left));
+            state = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The process ends: no reply waits any longer.
+    pub fn end(&self) {
+        self.lock().ends = true;
+        self.changed.notify_all();
+    }
+
+    /// From now on events go here; only the first call counts.
+    pub fn send_events_to(&self, events: EventSink) {
+        let _ = self.events.set(events);
+    }
+
+    /// Where events go, if somebody wants to hear of them.
+    pub(super) fn events(&self) -> Option<&EventSink> {
+        self.events.get()
+    }
+
+    /// Tells of an event, if somebody wants to hear of it.
+    pub fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = self.events.get() {
+            events.send(event());
+        }
+    }
+
+    pub(super) fn change_marks(&self, change: impl FnOnce(&mut Marks)) {
+        let mut state = self.lock();
+        let raised =
+            |marks: &Marks| -> Vec<bool> { (0..marks.len()).map(|i| marks.is_raised_at(i)).collect() };
+        let before = raised(&state.marks);
+        change(&mut state.marks);
+        let after = raised(&state.marks);
+        if before == after {
+            return;
+        }
+        let changed = before
+            .into_iter()
+            .zip(after)
+            .map(|(before, after)| after && !before);
+        let names = changed.zip(state.marks.names()).filter(|(changed, _)| *changed);
+        for (_, mark) in names {
+            self.tell(|| Event::new("MARK_RAISED", json!({ "mark": mark })));
+        }
+        drop(state);
+        self.changed.notify_all();
+        self.timer.look_now();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a client counted as part of the run.
+#[derive(Debug)]
+pub struct Participant {
+    run: Arc<Run>,
+}
+
+impl Drop for Participant {
+    fn drop(&mut self) {
+        let mut state = self.run.lock();
+        state.clients = state.clients.saturating_sub(1);
+    }
+}
