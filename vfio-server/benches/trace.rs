@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use vfio_server::config::{Config, SmmuConfig};
+use vfio_server::config::Config;
 use vfio_server::server::Server;
 use vfio_server::trace::{Format, Tracer};
 
@@ -97,17 +97,8 @@ fn main() {
     }
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("a.sock");
-    let config = Config {
-        smmu: vec![SmmuConfig {
-            name: "a".into(),
-            socket: socket.clone(),
-            trace: None,
-            model: smmu_emu::Config::default(),
-            delay: Vec::new(),
-            master: Vec::new(),
-        }],
-        ..Config::default()
-    };
+    let config = format!("[[smmu]]\nname = \"a\"\nsocket = {socket:?}\n");
+    let config: Config = toml::from_str(&config).expect("a configuration");
     let server = Server::start(&config).expect("a server");
     let device = server.devices().first().expect("an SMMU").clone();
     let tracer = Arc::clone(device.lock().host().run().tracer());
