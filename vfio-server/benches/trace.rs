@@ -90,6 +90,21 @@ fn compare(name: &str, tracer: &Arc<Tracer>, directory: &Path, count: u32, mut o
     }
 }
 
+/// What it takes to write the ring out.
+fn save(tracer: &Tracer, directory: &Path) {
+    for format in [Format::Ndjson, Format::Chrome] {
+        let mut file = File::create(directory.join("saved")).expect("a file");
+        let begin = Instant::now();
+        let saved = tracer.save(&[0], &mut file, format).expect("room on the disk");
+        #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
+        let each = begin.elapsed().as_secs_f64() * 1e9 / saved.records as f64;
+        println!(
+            "save, {:7} events       {format:6?}        {each:8.0} ns each",
+            saved.records
+        );
+    }
+}
+
 fn main() {
     // Before the server's threads are made, which inherit it.
     if let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.first().copied()) {
@@ -125,5 +140,6 @@ fn main() {
             .expect("a register");
     });
     drop(client);
+    save(&tracer, directory.path());
     server.stop();
 }
