@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use vfio_server::config::{Config, SmmuConfig};
+use vfio_server::config::Config;
 use vfio_server::server::Server;
 use vfio_server::trace::{Format, Tracer};
 
@@ -90,6 +90,21 @@ fn compare(name: &str, tracer: &Arc<Tracer>, directory: &Path, count: u32, mut o
     }
 }
 
+/// What it takes to write the ring out.
+fn save(tracer: &Tracer, directory: &Path) {
+    for format in [Format::Ndjson, Format::Chrome] {
+        let mut file = File::create(directory.join("saved")).expect("a file");
+        let begin = Instant::now();
+        let saved = tracer.save(&[0], &mut file, format).expect("room on the disk");
+        #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
+        let each = begin.elapsed().as_secs_f64() * 1e9 / saved.records as f64;
+        println!(
+            "save, {:7} events       {format:6?}        {each:8.0} ns each",
+            saved.records
+        );
+    }
+}
+
 fn main() {
     // Before the server's threads are made, which inherit it.
     if let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.first().copied()) {
@@ -97,17 +112,8 @@ fn main() {
     }
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("a.sock");
-    let config = Config {
-        smmu: vec![SmmuConfig {
-            name: "a".into(),
-            socket: socket.clone(),
-            trace: None,
-            model: smmu_emu::Config::default(),
-            delay: Vec::new(),
-            master: Vec::new(),
-        }],
-        ..Config::default()
-    };
+    let config = format!("[[smmu]]\nname = \"a\"\nsocket = {socket:?}\n");
+    let config: Config = toml::from_str(&config).expect("a configuration");
     let server = Server::start(&config).expect("a server");
     let device = server.devices().first().expect("an SMMU").clone();
     let tracer = Arc::clone(device.lock().host().run().tracer());
@@ -134,5 +140,6 @@ fn main() {
             .expect("a register");
     });
     drop(client);
+    save(&tracer, directory.path());
     server.stop();
 }

@@ -19,7 +19,7 @@ super::arguments!(Start {
     path: Option<String>,
     /// `ndjson` or `chrome`; if left out, `chrome` for a path that ends in `.json`, else `ndjson`.
     format: Option<String>,
-    /// How many events are kept, 1024 to 1048576; another number than before forgets what is there.
+    /// How many events are kept, 1024 to 262144; another number than before forgets what is there.
     records: Option<Number>,
 });
 

@@ -78,7 +78,7 @@ fn mistakes_are_named_and_change_nothing() {
     let path = directory.path().join("no/file");
     for (arguments, expected) in [
         (json!({ "smmu": "c" }), "\"c\" is none of"),
-        (json!({ "records": 7 }), "`records` has to be 1024 to 1048576"),
+        (json!({ "records": 7 }), "`records` has to be 1024 to 262144"),
         (json!({ "format": "chrome" }), "give `path` too"),
         (
             json!({ "path": "x", "format": "text" }),
