@@ -342,7 +342,6 @@ impl Smmu {
         if *last != level || (again && level) {
             *last = level;
             self.injector.line(env, line, level);
-            trace::tell(env, || Event::Line { line, level });
         }
     }
 }

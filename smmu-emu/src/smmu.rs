@@ -156,7 +156,7 @@ impl Smmu {
         for line in self.geometry.lines() {
             let high = self.lines.get_mut(line).is_some_and(core::mem::take);
             if high {
-                env.set_line(line, false);
+                trace::line(env, line, false);
             }
             if let Line::Context(bank) = line {
                 env.resumed(bank);

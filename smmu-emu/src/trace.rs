@@ -174,6 +174,12 @@ pub(crate) fn tell(env: &mut dyn Env, event: impl FnOnce() -> Event) {
     }
 }
 
+/// Gives a line a level, and tells of it.
+pub(crate) fn line(env: &mut dyn Env, line: Line, level: bool) {
+    env.set_line(line, level);
+    tell(env, || Event::Line { line, level });
+}
+
 impl Event {
     /// A client's access was answered.
     pub(crate) fn answered(

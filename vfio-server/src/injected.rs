@@ -191,7 +191,8 @@ const fn name(what: What) -> &'static str {
     }
 }
 
-fn line(line: smmu_emu::Line) -> String {
+/// A line in a word or two.
+pub fn line(line: smmu_emu::Line) -> String {
     let (kind, number) = line.kind();
     match kind {
         smmu_emu::env::LineKind::Global => "global".into(),

@@ -6,6 +6,7 @@ use super::{Injector, Sites};
 use crate::Smmu;
 use crate::env::{Env, Line, LineKind, Point};
 use crate::plan::{DelayRule, FaultRule, Kind, Site};
+use crate::trace;
 
 /// An interrupt that is on its way. There is one at most for each line: what a line asks for meanwhile arrives with it.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ impl Injector {
     /// A line has a new level, or asks again.
     pub(crate) fn line(&mut self, env: &mut dyn Env, line: Line, level: bool) {
         if !self.watches(Sites::LINES) && self.late.is_empty() {
-            env.set_line(line, level);
+            trace::line(env, line, level);
         } else if level {
             self.rises(env, line);
         } else {
@@ -43,7 +44,7 @@ impl Injector {
         let late =
             |rule: &DelayRule| rule.site == Site::Interrupt && is_for_line(line, rule.line, rule.index);
         match self.delay(env, at, late) {
-            None => env.set_line(line, true),
+            None => trace::line(env, line, true),
             Some((rule, hit)) => {
                 let deadline = rule.deadline(&hit, env);
                 let mark = rule.until.clone();
@@ -64,7 +65,7 @@ impl Injector {
         let stuck =
             |rule: &FaultRule| rule.kind == Kind::InterruptStuck && is_for_line(line, rule.line, rule.index);
         let stays = self.fault(env, at, stuck).is_some();
-        env.set_line(line, stays);
+        trace::line(env, line, stays);
     }
 
     fn is_late(&self, line: Line) -> bool {
@@ -97,9 +98,9 @@ impl Smmu {
     /// meanwhile arrives all the same, as a message would, and its line is low then.
     pub fn elapse(&mut self, env: &mut dyn Env) {
         for line in self.injector.arrived(env) {
-            env.set_line(line, true);
+            trace::line(env, line, true);
             if !self.level(line) {
-                env.set_line(line, false);
+                trace::line(env, line, false);
             }
         }
     }

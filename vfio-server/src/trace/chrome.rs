@@ -157,8 +157,10 @@ impl Chrome {
                         ("delay", Track::BankSync(bank.into()), true)
                     }
                     (Did::Delay(Site::GlobalSync), _) => ("delay", Track::GlobalSync, true),
-                    (Did::Delay(_), _) => ("delay", Track::Global, false),
-                    (Did::Fault(_), _) => ("fault", Track::Global, false),
+                    (Did::Delay(_), Some(bank)) => ("delay", Track::Bank(bank.into()), false),
+                    (Did::Delay(_), None) => ("delay", Track::Global, false),
+                    (Did::Fault(_), Some(bank)) => ("fault", Track::Bank(bank.into()), false),
+                    (Did::Fault(_), None) => ("fault", Track::Global, false),
                 };
                 if lasts {
                     self.pending.entry((smmu, track)).or_default().push(args.clone());

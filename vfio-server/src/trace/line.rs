@@ -108,6 +108,9 @@ pub struct Injection {
     /// The `n` of its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u16>,
+    /// The interrupt line: `global`, `context` and a bank, `pmu` and a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
 }
 
 /// A register access.
