@@ -149,5 +149,6 @@ fn random_bytes_and_mutated_commands() {
     assert!(busy.1 < Duration::from_secs(5), "{busy:?}");
     // Rules that the noise has left behind would be in the way of what follows.
     good.execute("plan-load", json!({ "text": "" })).unwrap();
+    drop(good);
     served.check(&["a", "b"]).unwrap();
 }

@@ -50,7 +50,11 @@ fn a_delayed_synchronisation_is_a_slice_and_an_interrupt_a_counter() {
     guest.write32(region::BAR0, registers::SGFSRRESTORE, 2).unwrap();
     let ended = control.execute("trace-stop", json!({})).unwrap();
     let files = ended.as_array().unwrap();
-    assert_eq!(files.len(), 3, "that, and the two of the configuration: {ended}");
+    assert_eq!(
+        files.len(),
+        2,
+        "that, and a's of the configuration; b's ended when this one began: {ended}"
+    );
     assert!(
         files
             .iter()
@@ -70,7 +74,8 @@ fn a_delayed_synchronisation_is_a_slice_and_an_interrupt_a_counter() {
     for name in ["sTLBGSYNC", "delay 1"] {
         let slice = named(name, "X");
         let microseconds = slice["dur"].as_f64().unwrap();
-        assert!(microseconds >= 20_000.0, "{slice}");
+        // The event of a write is of when it had taken effect, somewhat after the delay began.
+        assert!(microseconds >= 19_000.0, "{slice}");
         assert_eq!(
             (&slice["pid"], &slice["args"]["unfinished"]),
             (&json!(2), &Value::Null)
