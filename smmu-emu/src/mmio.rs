@@ -84,7 +84,13 @@ impl Smmu {
     }
 
     /// An access has taken effect: reports it, and asks the plan whether its reply is late. `before` is what a write found.
-    fn conclude_access(&mut self, env: &mut dyn Env, access: &Access, hit: Option<&Hit>, before: Option<u64>) {
+    fn conclude_access(
+        &mut self,
+        env: &mut dyn Env,
+        access: &Access,
+        hit: Option<&Hit>,
+        before: Option<u64>,
+    ) {
         self.report(env, access, hit, before);
         if self.injector.sees_registers() {
             self.injector.hold(env, &seen(access.kind, access.frame, hit));
