@@ -170,7 +170,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
             delay: smmu.delays.clone(),
             master: smmu.masters.iter().map(|one| master(one, dir)).collect(),
             fault: smmu.faults.clone(),
-            clock: None,
+            clock: smmu.clock,
         })
     };
     let smmu: Result<_, RunDirError> = recipe.smmus.iter().map(smmu).collect();

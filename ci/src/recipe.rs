@@ -22,6 +22,7 @@ use guest_images::layout::{Layout, SmmuShape};
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, FaultRule, MarkRule};
 use toml::Spanned;
+use vfio_server::clock::ClockConfig;
 use vfio_server::master::MasterConfig;
 
 pub use image::Image;
@@ -68,6 +69,9 @@ pub struct SmmuModel {
     /// What goes wrong in it.
     #[serde(default, rename = "fault")]
     pub faults: Vec<FaultRule>,
+    /// The clock controller before it.
+    #[serde(default)]
+    pub clock: Option<ClockConfig>,
 }
 
 /// A recipe as written.
@@ -234,6 +238,7 @@ fn shapes(smmus: &[SmmuModel]) -> Vec<SmmuShape> {
         // One line per bank and the global one; a count that does not fit has no room for interrupts either.
         context_banks: u8::try_from(smmu.model.interrupt_lines().len().saturating_sub(1)).unwrap_or(u8::MAX),
         masters: smmu.masters.iter().map(|master| master.name.clone()).collect(),
+        clock: smmu.clock.is_some(),
     };
     smmus.iter().map(shape).collect()
 }

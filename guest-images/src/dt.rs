@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vm_fdt::FdtWriter;
 
-use crate::board::{Board, BoardError, ReservedRegion, Supplier, SupplierKind};
+use crate::board::{Board, BoardError, BoardSmmu, ReservedRegion, Supplier, SupplierKind};
 use crate::layout::{self, Layout, SmmuLayout};
 
 mod client;
@@ -25,6 +25,10 @@ const GIC_PHANDLE: u32 = 1;
 const APB_CLOCK_PHANDLE: u32 = 2;
 const GPIO_PHANDLE: u32 = 3;
 const FIRST_FREE_PHANDLE: u32 = 4;
+
+/// `CTRL` of the clock controller, and its bits GATE and PLL.
+const CLOCK_CONTROL: u32 = 4;
+const CLOCK_ENABLE: u32 = 3;
 
 /// Flattened device tree of the board.
 ///
@@ -64,6 +68,11 @@ fn region_key(region: ReservedRegion) -> String {
     format!("region {:x} {:x}", region.iova, region.size)
 }
 
+/// Key of the phandle of an SMMU's clock controller.
+fn clock_key(smmu: &str) -> String {
+    format!("clock {smmu}")
+}
+
 fn phandles(board: &Board) -> BTreeMap<String, u32> {
     let smmus = board.smmus.iter().map(|s| s.name.clone());
     let suppliers = board.suppliers.iter().map(|s| s.name.clone());
@@ -73,10 +82,12 @@ fn phandles(board: &Board) -> BTreeMap<String, u32> {
         .iter()
         .filter_map(|c| c.reserved_region.map(region_key))
         .collect();
+    let clocks = board.smmus.iter().map(|s| clock_key(&s.name));
     smmus
         .chain(suppliers)
         .chain(clients)
         .chain(regions)
+        .chain(clocks)
         .zip(FIRST_FREE_PHANDLE..)
         .collect()
 }
@@ -298,12 +309,10 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn smmu(
-        &self,
-        fdt: &mut FdtWriter,
-        smmu: &crate::board::BoardSmmu,
-        at: &SmmuLayout,
-    ) -> Result<(), TreeError> {
+    fn smmu(&self, fdt: &mut FdtWriter, smmu: &BoardSmmu, at: &SmmuLayout) -> Result<(), TreeError> {
+        if let Some(registers) = at.clock {
+            self.clock_controller(fdt, smmu, registers)?;
+        }
         let node = fdt.begin_node(&format!("iommu@{:x}", at.registers))?;
         fdt.property_string("compatible", &smmu.compatible)?;
         reg(fdt, &[(at.registers, at.register_space)])?;
@@ -314,11 +323,42 @@ impl Tree<'_> {
         if smmu.coherent {
             fdt.property_null("dma-coherent")?;
         }
-        if let Some(clock) = &smmu.clock {
-            fdt.property_u32("clocks", self.phandle(clock)?)?;
+        let clock = match (&smmu.clock, at.clock) {
+            (_, Some(_)) => Some(self.phandle(&clock_key(&smmu.name))?),
+            (Some(clock), None) => Some(self.phandle(clock)?),
+            (None, None) => None,
+        };
+        if let Some(clock) = clock {
+            fdt.property_u32("clocks", clock)?;
             fdt.property_string("clock-names", "bus")?;
         }
         fdt.property_phandle(self.phandle(&smmu.name)?)?;
+        fdt.end_node(node)?;
+        Ok(())
+    }
+
+    /// The clock controller before an SMMU, as a clock that a stock kernel switches: X-Gene's, whose node says where the enable bits
+    /// are (`xgene_clk_enable()`). It also clears reset bits, which go to the identification register, where nothing is written.
+    fn clock_controller(
+        &self,
+        fdt: &mut FdtWriter,
+        smmu: &BoardSmmu,
+        registers: u64,
+    ) -> Result<(), TreeError> {
+        let parent = match &smmu.clock {
+            Some(clock) => self.phandle(clock)?,
+            None => APB_CLOCK_PHANDLE,
+        };
+        let node = fdt.begin_node(&format!("clock-controller@{registers:x}"))?;
+        fdt.property_string("compatible", "apm,xgene-device-clock")?;
+        reg(fdt, &[(registers, layout::BLOCK)])?;
+        fdt.property_string("reg-names", "csr-reg")?;
+        fdt.property_u32("#clock-cells", 0)?;
+        fdt.property_u32("clocks", parent)?;
+        fdt.property_string("clock-output-names", &format!("{}-clock", smmu.name))?;
+        fdt.property_u32("enable-offset", CLOCK_CONTROL)?;
+        fdt.property_u32("enable-mask", CLOCK_ENABLE)?;
+        fdt.property_phandle(self.phandle(&clock_key(&smmu.name))?)?;
         fdt.end_node(node)?;
         Ok(())
     }

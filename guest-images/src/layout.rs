@@ -50,10 +50,10 @@ const BAR_STRIDE: u64 = 0x0100_0000;
 const BAR2_OFFSET: u64 = 0x0080_0000;
 const BAR4_OFFSET: u64 = 0x00c0_0000;
 
-/// Bytes of the page of marks at the start of BAR2, and of each master's register block behind it.
+/// Bytes of the page of marks at the start of BAR2, of each master's register block behind it, and of the clock controller's.
 pub const BLOCK: u64 = 0x1000;
-/// Most masters of an SMMU: what lies between BAR2 and BAR4.
-pub const MAX_MASTERS: usize = ((BAR4_OFFSET - BAR2_OFFSET) / BLOCK) as usize - 1;
+/// Most masters of an SMMU: what lies between BAR2 and BAR4, without the marks and a clock controller.
+pub const MAX_MASTERS: usize = ((BAR4_OFFSET - BAR2_OFFSET) / BLOCK) as usize - 2;
 
 /// What the layout needs to know of an SMMU model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct SmmuShape {
     pub context_banks: u8,
     /// Names of the masters in its function, in the order of their register blocks. Each has an interrupt of its own.
     pub masters: Vec<String>,
+    /// Whether a clock controller stands before it.
+    pub clock: bool,
 }
 
 /// Where one SMMU lies.
@@ -77,7 +79,7 @@ pub struct SmmuLayout {
     pub registers: u64,
     /// Bytes of BAR0.
     pub register_space: u64,
-    /// BAR2: marks, one 32-bit word each; then a page of registers per master.
+    /// BAR2: marks, one 32-bit word each; then a page of registers per master, and one of the clock controller.
     pub marks: u64,
     /// BAR4: MSI-X table.
     pub msix: u64,
@@ -85,6 +87,8 @@ pub struct SmmuLayout {
     pub intids: Vec<u32>,
     /// Its masters; their vectors follow those of the SMMU.
     pub masters: Vec<MasterLayout>,
+    /// Register block of the clock controller before it, [`BLOCK`] bytes.
+    pub clock: Option<u64>,
 }
 
 /// Where one master lies.
@@ -181,8 +185,15 @@ impl Layout {
             }
             let registers = FIRST_BAR + u64::from(k) * BAR_STRIDE;
             let of_masters = own.split_off(lines);
-            let blocks = (registers + BAR2_OFFSET + BLOCK..).step_by(0x1000);
-            let masters = shape.masters.iter().zip(of_masters).zip(blocks);
+            let mut blocks = (registers + BAR2_OFFSET + BLOCK..).step_by(0x1000);
+            let masters = shape.masters.iter().zip(of_masters).zip(blocks.by_ref());
+            let masters = masters
+                .map(|((name, intid), registers)| MasterLayout {
+                    name: name.clone(),
+                    registers,
+                    intid,
+                })
+                .collect();
             smmus.push(SmmuLayout {
                 name: smmu.name.clone(),
                 slot: FIRST_SLOT + k,
@@ -191,13 +202,8 @@ impl Layout {
                 marks: registers + BAR2_OFFSET,
                 msix: registers + BAR4_OFFSET,
                 intids: own,
-                masters: masters
-                    .map(|((name, intid), registers)| MasterLayout {
-                        name: name.clone(),
-                        registers,
-                        intid,
-                    })
-                    .collect(),
+                masters,
+                clock: blocks.next().filter(|_| shape.clock),
             });
         }
         let clients = place_clients(board, &smmus)?;

@@ -6,6 +6,9 @@
 //! whose clock takes a while to settle. An access of the SMMU's registers meanwhile reads as ones and writes nothing, and
 //! counts as a violation. Transactions of masters have clocks of their own and go on.
 //!
+//! A stock kernel switches it: `CTRL` is what the enable register of an `apm,xgene-device-clock` is (`xgene_clk_enable()`), whose node says
+//! where that is.
+//!
 //! The block follows those of the masters in BAR2. Registers are words; accesses of other widths read zero and write nothing.
 //!
 //! | offset | register | |

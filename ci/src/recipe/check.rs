@@ -154,6 +154,7 @@ fn models(
                 delays: Vec::new(),
                 masters: Vec::new(),
                 faults: Vec::new(),
+                clock: None,
             },
             |own| own.get_ref().clone(),
         );

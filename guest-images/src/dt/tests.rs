@@ -29,13 +29,19 @@ fn the_nodes_of_masters() {
         masters: masters.iter().map(ToString::to_string).collect(),
         ..SHAPE
     };
-    let layout = Layout::new(&board, &[shape(&["probe"]), shape(&["disk", "dma"])]).unwrap();
+    let clocked = SmmuShape {
+        clock: true,
+        ..shape(&["disk", "dma"])
+    };
+    let layout = Layout::new(&board, &[shape(&["probe"]), clocked]).unwrap();
     let blob = device_tree(&board, &layout).unwrap();
     let fdt = Fdt::new(&blob).unwrap();
     let nodes = [
         "/dma-controller@31802000",
         "/virtio_mmio@31801000",
         "/test-master@30801000",
+        "/clock-controller@31803000",
+        "/iommu@31000000",
     ]
     .map(|path| fdt.find_node(path).unwrap().to_string());
     insta::assert_snapshot!(nodes.join("\n"));

@@ -7,6 +7,7 @@ pub(crate) const SHAPE: SmmuShape = SmmuShape {
     register_space: 0x2_0000,
     context_banks: 2,
     masters: Vec::new(),
+    clock: false,
 };
 
 fn smmus(count: usize) -> Board {
@@ -39,6 +40,7 @@ fn the_largest_board_stays_in_the_pci_window() {
         register_space: MAX_REGISTER_SPACE,
         context_banks: 1,
         masters: vec!["m".into(); 2],
+        clock: true,
     };
     let shapes = vec![shape; crate::board::MAX_SMMUS];
     let layout = Layout::new(&smmus(crate::board::MAX_SMMUS), &shapes).unwrap();
@@ -67,6 +69,7 @@ fn interrupts_run_out_at_64() {
         register_space: 0x1_0000,
         context_banks: 31,
         masters: Vec::new(),
+        clock: false,
     };
     let layout = Layout::new(&smmus(2), &vec![shape.clone(); 2]).unwrap();
     assert_eq!(layout.smmus[1].intids.last(), Some(&143));
@@ -96,6 +99,7 @@ fn register_spaces_have_to_fit() {
             register_space,
             context_banks: 1,
             masters: Vec::new(),
+            clock: false,
         };
         let error = Layout::new(&smmus(1), &[shape]).unwrap_err().to_string();
         assert!(error.contains("a power of two up to 8 MiB"), "{error}");
@@ -132,8 +136,11 @@ fn masters_follow_the_marks_and_the_lines() {
         masters: masters.iter().map(ToString::to_string).collect(),
         ..SHAPE
     };
-    let shapes = [shape(&["probe"]), shape(&["disk", "dma"])];
-    let layout = Layout::new(&board, &shapes).unwrap();
+    let clocked = SmmuShape {
+        clock: true,
+        ..shape(&["disk", "dma"])
+    };
+    let layout = Layout::new(&board, &[shape(&["probe"]), clocked]).unwrap();
     let at: Vec<(&str, Option<u64>, Option<u32>)> = layout
         .clients
         .iter()
@@ -149,6 +156,8 @@ fn masters_follow_the_marks_and_the_lines() {
         layout.smmus[1].vectors().collect::<Vec<_>>(),
         [84, 85, 86, 87, 88]
     );
+    let clocks = [layout.smmus[0].clock, layout.smmus[1].clock];
+    assert_eq!(clocks, [None, Some(0x3180_3000)], "behind the masters");
 
     let error = |shapes: &[SmmuShape]| Layout::new(&board, shapes).unwrap_err().to_string();
     let missing =

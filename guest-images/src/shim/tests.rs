@@ -102,6 +102,7 @@ fn a_full_board_fits_below_the_kernel() {
         msix: 0,
         intids: vec![0; 64],
         masters: Vec::new(),
+        clock: None,
     };
     let layout = Layout {
         smmus: vec![smmu; crate::board::MAX_SMMUS],
