@@ -31,10 +31,15 @@ const SCTLR: u32 = 0x1067;
 /// `CBn_SCTLR.CFCFG`: faults stall.
 pub const CFCFG: u32 = 1 << 7;
 
+/// `CBn_TCR2` as Linux has it: SEP, AS, PASize.
+pub const TCR2: u32 = 0x38015;
+
 /// Offsets in the page of a context bank.
 pub mod cb {
     /// Control.
     pub const SCTLR: u64 = 0x0;
+    /// More of the translation control.
+    pub const TCR2: u64 = 0x10;
     /// Ends a stall: 0 retries, 1 terminates.
     pub const RESUME: u64 = 0x8;
     /// Fault status.
@@ -115,7 +120,7 @@ impl Driver {
         let entry = u64::from(master) * 4;
         self.write(PAGE + 0x800 + entry, 1)?;
         self.write(PAGE + entry, 0x1f300)?;
-        self.write_cb(master, 0x10, 0x38015)?;
+        self.write_cb(master, cb::TCR2, TCR2)?;
         self.write_cb(master, 0x30, 0x80_3510)?;
         self.write64_cb(master, 0x20, table(master, 0) | u64::from(master) << 48)?;
         self.write_cb(master, 0x38, 0xf404_ff44)?;
@@ -343,7 +348,11 @@ impl Driver {
         self.first_bank + u64::from(bank) * PAGE
     }
 
-    fn set_word(&self, address: u64, value: u64) -> Result<()> {
+    /// Writes a word of eight bytes, such as an entry of a table.
+    ///
+    /// # Errors
+    /// Those of the system call.
+    pub fn set_word(&self, address: u64, value: u64) -> Result<()> {
         self.set_memory(address, &value.to_le_bytes())
     }
 
@@ -380,7 +389,8 @@ fn table(master: u32, level: u64) -> u64 {
 }
 
 /// The entry of a page in the table of level 3.
-fn entry(master: u32, iova: u64) -> u64 {
+#[must_use]
+pub fn entry(master: u32, iova: u64) -> u64 {
     table(master, 3) + (iova >> 12) * 8
 }
 

@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use integration_tests::driver::{
-    CFCFG, Driver, FREE, PAGE, PERMISSION, RAM, RAM_SIZE, STALLED_TRANSLATION, TRANSLATION, cb, test_masters,
+    CFCFG, Driver, FREE, PAGE, PERMISSION, RAM, RAM_SIZE, STALLED_TRANSLATION, TCR2, TRANSLATION, cb, entry,
+    test_masters,
 };
 use integration_tests::served::{Served, raised, wait_raised};
 use rustix::process::Signal;
@@ -90,6 +91,30 @@ fn faults_are_recorded_and_the_master_sees_a_bus_error() {
     driver.set(0, Register::Stream, 0x55).unwrap();
     assert_eq!(driver.transfer(0, 0x1000, 64, 0).unwrap(), BUS_ERROR);
     assert_eq!(driver.client.read32(0, 0x48).unwrap() & 2, 2, "sGFSR.USF");
+}
+
+/// With HA and HD the SMMU writes descriptors in the guest's memory: accessed, and dirty once it is written.
+#[test]
+fn descriptors_are_updated_in_the_guest_memory() {
+    const AF: u64 = 1 << 10;
+    const READ_ONLY: u64 = 1 << 7;
+    // Page, AttrIdx 1, unprivileged, inner shareable, nG, DBM.
+    const LEAF: u64 = 0x3 | 1 << 2 | 1 << 6 | READ_ONLY | 3 << 8 | 1 << 11 | 1 << 51;
+    let program = Path::new(env!("CARGO_BIN_EXE_server-under-test"));
+    let more = format!("[smmu.model]\nhardware_update = true\n{}", test_masters(1));
+    let mut served = Served::start(program, &["a"], &more).unwrap();
+    let mut driver = Driver::new(&served, 1).unwrap();
+    driver.write_cb(0, cb::TCR2, TCR2 | 1 << 10 | 1 << 11).unwrap();
+    let at = entry(0, 0x1000);
+    let word = |driver: &Driver| u64::from_le_bytes(driver.memory(at, 8).unwrap().try_into().unwrap());
+    driver.set_word(at, FREE | LEAF).unwrap();
+    assert_eq!(driver.transfer(0, 0x1000, 64, 0).unwrap(), DONE);
+    assert_eq!(word(&driver), FREE | LEAF | AF, "read");
+    assert_eq!(driver.write_pattern(0, 0x1000, 64, 5).unwrap(), DONE);
+    assert_eq!(word(&driver), (FREE | LEAF | AF) & !READ_ONLY, "written");
+    assert_eq!(driver.memory(FREE, 64).unwrap(), expected(5, 64));
+    drop(driver);
+    served.check(&["a"]).unwrap();
 }
 
 /// A stalled transaction holds up its master and nothing else: no synchronisation, no other master, no change of memory.
