@@ -134,7 +134,7 @@ pub fn pattern(seed: u32, bytes: &mut [u8], from: usize) {
     }
 }
 
-/// An offset within a transfer, which [`LIMIT`] keeps small.
+/// An offset within a transfer, which [`LIMIT`](super::registers::LIMIT) keeps small.
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
