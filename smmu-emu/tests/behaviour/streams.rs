@@ -55,7 +55,9 @@ const GENERIC: &str = "preset = \"smmuv2-generic\"";
 
 #[test]
 fn nothing_faults_while_clients_are_disabled() {
-    // Behaviour 7.
+    // Behaviour 7: out of reset, and with every fault enabled.
+    let mut reset = Bench::new(GENERIC);
+    assert_eq!((reset.r(Gr0(0)) & 1, fate(&reset, 5)), (1, Bypass));
     let mut bench = bench(GENERIC, 1 | USFCFG | SMCFCFG);
     group(&mut bench, 0, 5, 0, 2 << 16);
     assert_eq!(fate(&bench, 5), Bypass);
@@ -167,6 +169,10 @@ fn extended_stream_ids() {
         Bank(3),
         "bit 15 of a stream ID is not there"
     );
+    // Behaviour 2: nor does bit 15 of the register count, which it keeps.
+    bench.w(Gr0(SMR), 0x8000_c321);
+    assert_eq!((bench.r(Gr0(SMR)), fate(&bench, 0x4321)), (0x8000_c321, Bank(3)));
+    bench.w(Gr0(SMR), 0x8000_4321);
     bench.w(Gr0(0), USFCFG | 1 << 3);
     assert_eq!(fate(&bench, 0x4321), Bank(3), "bit 31 is now a mask bit");
     assert_eq!(fate(&bench, 0xc321), Bank(3));
@@ -225,6 +231,32 @@ fn bypass_truncates_and_changes_nothing() {
         other => panic!("{other:?}"),
     }
     assert_eq!((bench.r(Gr0(0x48)), bench.host.reads.get()), (0, 0));
+}
+
+#[test]
+fn memory_types_of_bypass() {
+    // MTCFG and MemAttr of sCR0 for what no group decides, of S2CR for a stream that bypasses.
+    const MTCFG: u32 = 1 << 20;
+    let attributes = |bench: &Bench, stream_id| {
+        let transaction = Transaction {
+            stream_id,
+            ..Transaction::default()
+        };
+        let passes = bench.smmu.translate(&bench.host, &transaction);
+        passes.expect("it passes").attributes
+    };
+    // Normal, outer and inner write-back; Device-nGnRE in the group.
+    let mut bench = bench(GENERIC, MTCFG | 0xf << 16);
+    group(&mut bench, 0, 1, 0, 1 << 16 | 1 << 11 | 1 << 12);
+    group(&mut bench, 1, 2, 0, 1 << 16 | 1 << 12);
+    assert_eq!([0, 1, 2].map(|id| attributes(&bench, id)), [0xff, 0x04, 0]);
+    // A conflict.
+    group(&mut bench, 2, 2, 0, 1 << 16);
+    assert_eq!(attributes(&bench, 2), 0xff);
+    bench.w(Gr0(0), 1 | MTCFG | 5 << 16);
+    assert_eq!([0, 1].map(|id| attributes(&bench, id)), [0x44, 0x44], "CLIENTPD");
+    bench.w(Gr0(0), 5 << 16);
+    assert_eq!([0, 1].map(|id| attributes(&bench, id)), [0, 0x04], "MTCFG");
 }
 
 #[test]
