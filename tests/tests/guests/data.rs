@@ -113,23 +113,32 @@ fn guest_with_much_data_on_every_kernel() {
     }
 }
 
-/// The kernel arguments that change how the SMMU is used, and the type of the group that comes of them.
+/// With an argument that changes how the SMMU is used, and the type of the group that comes of it.
+fn with_argument(name: &str, argument: &str, group: &str) {
+    for kernel in KERNELS {
+        let mut recipe = with_data(recipe("disk"), LONG_MIB);
+        recipe.cmdline.push(argument.to_owned());
+        let boot = round_trip(&format!("ext4-{name}-{kernel}"), &recipe, Some(kernel));
+        assert_eq!(boot.result("group-type"), group, "{argument}");
+    }
+}
+
 #[test]
 #[ignore = "long: ci/guests"]
-fn guest_with_other_ways_to_use_the_smmu() {
-    let ways = [
-        ("lazy", "iommu.strict=0", "DMA-FQ"),
-        ("passthrough", "iommu.passthrough=1", "identity"),
-        ("bypass", "arm-smmu.disable_bypass=0", "DMA"),
-    ];
-    for kernel in KERNELS {
-        for (name, argument, group) in ways {
-            let mut recipe = with_data(recipe("disk"), LONG_MIB);
-            recipe.cmdline.push(argument.to_owned());
-            let boot = round_trip(&format!("ext4-{name}-{kernel}"), &recipe, Some(kernel));
-            assert_eq!(boot.result("group-type"), group, "{argument}");
-        }
-    }
+fn guest_with_lazy_invalidation() {
+    with_argument("lazy", "iommu.strict=0", "DMA-FQ");
+}
+
+#[test]
+#[ignore = "long: ci/guests"]
+fn guest_with_passthrough() {
+    with_argument("passthrough", "iommu.passthrough=1", "identity");
+}
+
+#[test]
+#[ignore = "long: ci/guests"]
+fn guest_with_bypass() {
+    with_argument("bypass", "arm-smmu.disable_bypass=0", "DMA");
 }
 
 /// An SMMU that only has stage 2: Linux uses that for its DMA domains.
