@@ -17,6 +17,7 @@ use boot_stress::reproduce::limits;
 use boot_stress::run::{Bench, BootReport, Outcome};
 use boot_stress::rundir::RunDir;
 use integration_tests::qmp::QmpClient;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 
 /// Longest time until the guest has got somewhere.
@@ -100,17 +101,24 @@ impl Meanwhile {
 
     /// The server's process.
     pub fn server(&self) -> Result<PathBuf> {
+        let pid = self.child("--exit-with-stdin")?;
+        Ok(Path::new("/proc").join(pid.to_string()))
+    }
+
+    /// The child of ours with these words on its command line.
+    pub fn child(&self, words: &str) -> Result<Pid> {
         let own = std::process::id().to_string();
         for entry in fs::read_dir("/proc")?.flatten() {
             let read = |name| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
             let parent = read("stat")
                 .rsplit_once(") ")
                 .and_then(|(_, rest)| rest.split(' ').nth(1).map(str::to_owned));
-            if parent.as_ref() == Some(&own) && read("cmdline").contains("--exit-with-stdin") {
-                return Ok(entry.path());
+            if parent.as_ref() == Some(&own) && read("cmdline").contains(words) {
+                let pid = entry.file_name().to_string_lossy().parse()?;
+                return Pid::from_raw(pid).context("no process");
             }
         }
-        bail!("the server is not there")
+        bail!("no process with {words}")
     }
 
     fn client(&mut self) -> Result<&mut QmpClient> {

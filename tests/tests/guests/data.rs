@@ -9,7 +9,6 @@ use vfio_server::master::Kind;
 
 use crate::boot::{Boot, boot, recipe};
 
-const KERNELS: [&str; 3] = ["7.3.4+deb13-arm64", "6.16.3+deb13-arm64", "7.3.4+deb13-arm64-16k"];
 /// Of the long run.
 const LONG_MIB: u32 = 512;
 
@@ -99,72 +98,74 @@ fn guest_with_one_of_each_master() {
     assert_eq!(boot.lines("Unhandled context fault"), Vec::<&str>::new());
 }
 
-#[test]
-#[ignore = "long: ci/guests"]
-fn guest_with_much_data_on_every_kernel() {
-    for kernel in KERNELS {
-        let boot = round_trip(
-            &format!("ext4-{kernel}"),
-            &with_data(recipe("disk"), LONG_MIB),
-            Some(kernel),
-        );
-        let pages = if kernel.ends_with("16k") { "16 kB" } else { "4 kB" };
-        assert_eq!(boot.result("page-size"), pages);
-    }
+/// Way of using the SMMU, and a kernel: a boot each.
+macro_rules! long_runs {
+    ($($way:ident: $run:expr;)*) => {$(
+        mod $way {
+            use super::*;
+
+            #[test]
+            #[ignore = "long: ci/guests"]
+            fn guest_of_the_newest_kernel() {
+                $run(stringify!($way), "7.3.4+deb13-arm64");
+            }
+
+            #[test]
+            #[ignore = "long: ci/guests"]
+            fn guest_of_6_16() {
+                $run(stringify!($way), "6.16.3+deb13-arm64");
+            }
+
+            #[test]
+            #[ignore = "long: ci/guests"]
+            fn guest_with_pages_of_16_kib() {
+                $run(stringify!($way), "7.3.4+deb13-arm64-16k");
+            }
+        }
+    )*};
+}
+
+long_runs! {
+    strict: |name, kernel| with_argument(name, kernel, None, "DMA");
+    lazy: |name, kernel| with_argument(name, kernel, Some("iommu.strict=0"), "DMA-FQ");
+    passthrough: |name, kernel| with_argument(name, kernel, Some("iommu.passthrough=1"), "identity");
+    bypass: |name, kernel| with_argument(name, kernel, Some("arm-smmu.disable_bypass=0"), "DMA");
+    stage_2_only: stage_2_only;
+    granules_of_16_kib: granules_of_16_kib;
 }
 
 /// With an argument that changes how the SMMU is used, and the type of the group that comes of it.
-fn with_argument(name: &str, argument: &str, group: &str) {
-    for kernel in KERNELS {
-        let mut recipe = with_data(recipe("disk"), LONG_MIB);
-        recipe.cmdline.push(argument.to_owned());
-        let boot = round_trip(&format!("ext4-{name}-{kernel}"), &recipe, Some(kernel));
-        assert_eq!(boot.result("group-type"), group, "{argument}");
-    }
-}
-
-#[test]
-#[ignore = "long: ci/guests"]
-fn guest_with_lazy_invalidation() {
-    with_argument("lazy", "iommu.strict=0", "DMA-FQ");
-}
-
-#[test]
-#[ignore = "long: ci/guests"]
-fn guest_with_passthrough() {
-    with_argument("passthrough", "iommu.passthrough=1", "identity");
-}
-
-#[test]
-#[ignore = "long: ci/guests"]
-fn guest_with_bypass() {
-    with_argument("bypass", "arm-smmu.disable_bypass=0", "DMA");
+fn with_argument(name: &str, kernel: &str, argument: Option<&str>, group: &str) {
+    let mut recipe = with_data(recipe("disk"), LONG_MIB);
+    recipe.cmdline.extend(argument.map(str::to_owned));
+    let boot = round_trip(&format!("ext4-{name}-{kernel}"), &recipe, Some(kernel));
+    assert_eq!(boot.result("group-type"), group, "{argument:?}");
+    let pages = if kernel.ends_with("16k") { "16 kB" } else { "4 kB" };
+    assert_eq!(boot.result("page-size"), pages);
 }
 
 /// An SMMU that only has stage 2: Linux uses that for its DMA domains.
-#[test]
-#[ignore = "long: ci/guests"]
-fn guest_with_stage_2_only() {
-    for kernel in KERNELS {
-        let mut recipe = with_data(recipe("disk"), LONG_MIB);
-        recipe.smmus[0].model.stage1 = Some(false);
-        recipe.smmus[0].model.nested = Some(false);
-        let boot = round_trip(&format!("ext4-stage2-{kernel}"), &recipe, Some(kernel));
-        assert_eq!(boot.lines("stage 2 translation").len(), 1);
-        assert_eq!(boot.lines("stage 1 translation"), Vec::<&str>::new());
-    }
+fn stage_2_only(name: &str, kernel: &str) {
+    let mut recipe = with_data(recipe("disk"), LONG_MIB);
+    recipe.smmus[0].model.stage1 = Some(false);
+    recipe.smmus[0].model.nested = Some(false);
+    let boot = round_trip(&format!("ext4-{name}-{kernel}"), &recipe, Some(kernel));
+    assert_eq!(boot.lines("stage 2 translation").len(), 1);
+    assert_eq!(boot.lines("stage 1 translation"), Vec::<&str>::new());
 }
 
-/// With a granule of 16 KiB a page of that kernel is one page of the SMMU.
-#[test]
-#[ignore = "long: ci/guests"]
-fn guest_with_granules_of_16_kib() {
+/// An SMMU with granules of 16 KiB: a page of a kernel with such pages is then one of the SMMU.
+fn granules_of_16_kib(name: &str, kernel: &str) {
     let mut recipe = with_data(recipe("disk"), LONG_MIB);
     recipe.smmus[0].model = Config {
         preset: Preset::Generic,
         coherent_walk: recipe.smmus[0].model.coherent_walk,
         ..Config::default()
     };
-    let boot = round_trip("ext4-granule-16k", &recipe, Some(KERNELS[2]));
-    assert_eq!(boot.lines("Supported page sizes").len(), 1);
+    let boot = round_trip(&format!("ext4-{name}-{kernel}"), &recipe, Some(kernel));
+    let sizes = boot.lines("Supported page sizes");
+    let [line] = sizes[..] else { panic!("{sizes:?}") };
+    let sizes = line.rsplit_once("0x").expect("a number").1;
+    let sizes = u64::from_str_radix(sizes, 16).expect("a number");
+    assert_eq!(sizes & 0x4000, 0x4000, "{line}");
 }

@@ -2,18 +2,10 @@
 
 //! Faults that are injected while the guest works: the kernel's own lines say what was injected, and the guest goes on.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::thread;
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use boot_stress::recipe::Recipe;
-use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
-use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
-use vfio_server::master::Kind;
 
 use crate::boot::{Boot, Meanwhile, boot_and};
 
@@ -21,7 +13,10 @@ const CONSOLE: u16 = 7;
 const TEST: u16 = 9;
 /// Of no client.
 const STRANGER: u16 = 0x77;
-/// Far from the addresses that Linux gives out, which are the highest ones.
+/// Linux gives out the highest addresses below this one.
+const TOP: u64 = 1 << 48;
+const PAGE: u64 = 0x1000;
+/// Far from those.
 const UNMAPPED: u64 = 0x1234_5000;
 
 /// `FSR` (IHI 0062 16.5.8): translation fault, permission fault, stalled; the format AArch64.
@@ -153,24 +148,43 @@ fn printed(line: &str) -> Injected {
     }
 }
 
-/// The highest page of a stream that it may read and not write.
-fn read_only_page(now: &mut Meanwhile, stream: u16) -> Result<u64> {
-    let mut found = None;
-    now.wait_until("page mapped for reading only", |now| {
-        for page in 1..=64 {
-            let address = (1_u64 << 48) - page * 0x1000;
-            let read = access(stream, address, "read").translate(now)?;
-            if read["result"] == "translated" {
-                let write = access(stream, address, "write").translate(now)?;
-                if write["result"] == "fault" {
-                    found = Some(address);
-                    return Ok(true);
-                }
-            }
+/// Below the pages that are always mapped for the console: those of its rings, and of the buffers in which it waits for input.
+fn below_what_stays(now: &mut Meanwhile) -> Result<u64> {
+    let mut page = TOP;
+    loop {
+        page -= PAGE;
+        if access(CONSOLE, page, "write").translate(now)?["result"] != "translated" {
+            return Ok(page);
         }
-        Ok(false)
+    }
+}
+
+/// What the guest writes to the console is mapped for reading only, and not for long. So the guest has to stand still while a
+/// page of that is looked for and written.
+fn inject_read_only(now: &mut Meanwhile) -> Result<Injected> {
+    let highest = below_what_stays(now)?;
+    let qemu = now.child("qemu-system-aarch64")?;
+    let mut injected = None;
+    now.wait_until("page mapped for reading only", |now| {
+        kill_process(qemu, Signal::STOP)?;
+        let found = written_while_read_only(now, highest);
+        kill_process(qemu, Signal::CONT)?;
+        injected = found?;
+        Ok(injected.is_some())
     })?;
-    found.context("no page")
+    injected.context("no page")
+}
+
+fn written_while_read_only(now: &mut Meanwhile, highest: u64) -> Result<Option<Injected>> {
+    for number in 0..16 {
+        let page = highest - number * PAGE;
+        let write = access(CONSOLE, page, "write");
+        let read = access(CONSOLE, page, "read").translate(now)?;
+        if read["result"] == "translated" && write.translate(now)?["result"] == "fault" {
+            return write.inject(now, PF, 0).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 fn register(now: &mut Meanwhile, name: &str, index: u64) -> Result<u64> {
@@ -188,7 +202,7 @@ fn write_register(now: &mut Meanwhile, name: &str, index: u64, value: u64) -> Re
 
 /// All kinds, one after the other. Not in the bank of the disk: a fault that the kernel has not cleared yet blocks what else is
 /// in a bank (`CBn_SCTLR.HUPCF` is 0), and the disk would fail.
-fn inject(now: &mut Meanwhile, log: &mut File) -> Result<Vec<Injected>> {
+fn inject(now: &mut Meanwhile) -> Result<Vec<Injected>> {
     now.wait_for_mark("working")?;
     let mut injected = Vec::new();
     for kind in ["read", "write", "fetch"] {
@@ -199,11 +213,7 @@ fn inject(now: &mut Meanwhile, log: &mut File) -> Result<Vec<Injected>> {
         ..access(TEST, UNMAPPED + 0xabc, "write")
     };
     injected.push(privileged.inject(now, TF, 0)?);
-    let page = read_only_page(now, CONSOLE)?;
-    injected.push(access(CONSOLE, page, "write").inject(now, PF, 0)?);
-    // The console goes on.
-    let mut taken = vec![0; 64 << 10];
-    let _ = log.read(&mut taken);
+    injected.push(inject_read_only(now)?);
 
     let bank = access(TEST, UNMAPPED, "read").translate(now)?["bank"]
         .as_u64()
@@ -224,11 +234,6 @@ fn inject(now: &mut Meanwhile, log: &mut File) -> Result<Vec<Injected>> {
     write_register(now, "SMRn", free, 0)?;
     write_register(now, "sCR0", 0, scr0)?;
     now.raise_mark("injected")?;
-    // What the guest still has to say at the console.
-    while now.execute("query-status", json!({})).is_ok() {
-        let _ = log.read(&mut taken);
-        thread::sleep(Duration::from_millis(10));
-    }
     Ok(injected)
 }
 
@@ -247,18 +252,10 @@ fn global_faults(boot: &Boot) -> Vec<[u32; 4]> {
 }
 
 fn faults(name: &str, kernel: Option<&str>) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    let mut recipe = Recipe::parse(include_str!("faults.toml"), "faults.toml").unwrap();
-    for master in recipe.smmus.iter_mut().flat_map(|smmu| &mut smmu.masters) {
-        if let Kind::VirtioConsole(console) = &mut master.kind {
-            console.output = path.clone();
-        }
-    }
-    let mut log = small_pipe(&path);
+    let recipe = Recipe::parse(include_str!("faults.toml"), "faults.toml").unwrap();
     let mut injected = Vec::new();
     let boot = boot_and(name, &recipe, kernel, |now| {
-        injected = inject(now, &mut log)?;
+        injected = inject(now)?;
         Ok(())
     });
     let seen: Vec<Injected> = boot
@@ -278,15 +275,6 @@ fn faults(name: &str, kernel: Option<&str>) {
     let rounds: u32 = boot.result("rounds").parse().unwrap();
     assert!(rounds > 0, "the workload did not get on");
     println!("{rounds} rounds of the workload");
-}
-
-/// A pipe that is full after a page, so that whoever writes waits for us.
-fn small_pipe(path: &Path) -> File {
-    mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let pipe = rustix::fs::open(path, flags, Mode::empty()).unwrap();
-    fcntl_setpipe_size(&pipe, 4096).unwrap();
-    File::from(pipe)
 }
 
 #[test]
