@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! A boot of a recipe, and somebody at the control socket meanwhile.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use boot_stress::environment::Choice;
+use boot_stress::machine::{Backing, Files, program};
+use boot_stress::recipe::{Recipe, shipped};
+use boot_stress::reproduce::limits;
+use boot_stress::run::{Bench, BootReport, Outcome};
+use boot_stress::rundir::RunDir;
+use integration_tests::qmp::QmpClient;
+use rustix::process::Pid;
+use serde_json::{Value, json};
+
+/// Longest time until the guest has got somewhere.
+const PATIENCE: Duration = Duration::from_secs(300);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// What a boot has shown.
+pub struct Boot {
+    pub report: BootReport,
+    /// All of it.
+    pub console: String,
+}
+
+impl Boot {
+    /// The result of that name, the last one if there are several.
+    pub fn result(&self, name: &str) -> &str {
+        let found = self
+            .report
+            .results
+            .iter()
+            .rev()
+            .find(|result| result.name == name);
+        let Some(result) = found else {
+            panic!("no result {name}: {:#?}", self.report.results);
+        };
+        &result.text
+    }
+
+    /// The lines of the console with these words, without the time.
+    pub fn lines(&self, words: &str) -> Vec<&str> {
+        let lines = self.console.lines().filter(|line| line.contains(words));
+        lines
+            .map(|line| line.split_once("] ").map_or(line, |(_, text)| text).trim())
+            .collect()
+    }
+}
+
+/// What goes on during a boot, as the control socket shows it.
+pub struct Meanwhile {
+    control: PathBuf,
+    over: Arc<AtomicUsize>,
+    client: Option<QmpClient>,
+}
+
+impl Meanwhile {
+    /// Carries out a command.
+    pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        self.client()?
+            .execute(command, arguments)
+            .with_context(|| command.to_owned())
+    }
+
+    /// Waits until the guest has raised a mark.
+    pub fn wait_for_mark(&mut self, name: &str) -> Result<()> {
+        self.wait_until(&format!("mark {name}"), |this| {
+            let marks = this.execute("marks-list", json!({}))?;
+            let marks = marks.as_array().context("no marks")?;
+            Ok(marks
+                .iter()
+                .any(|mark| mark["mark"] == name && mark["raised"] == true))
+        })
+    }
+
+    pub fn raise_mark(&mut self, name: &str) -> Result<()> {
+        self.execute("mark-raise", json!({ "mark": name })).map(drop)
+    }
+
+    /// Waits until something holds.
+    pub fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> Result<bool>) -> Result<()> {
+        let started = Instant::now();
+        while !holds(self)? {
+            ensure!(
+                self.over.load(Ordering::Relaxed) == 0,
+                "the boot is over: no {what}"
+            );
+            ensure!(started.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}");
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        Ok(())
+    }
+
+    /// The server's process.
+    pub fn server(&self) -> Result<PathBuf> {
+        let pid = self.child("--exit-with-stdin")?;
+        Ok(Path::new("/proc").join(pid.to_string()))
+    }
+
+    /// The child of ours with these words on its command line.
+    pub fn child(&self, words: &str) -> Result<Pid> {
+        let own = std::process::id().to_string();
+        for entry in fs::read_dir("/proc")?.flatten() {
+            let read = |name| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+            let parent = read("stat")
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.split(' ').nth(1).map(str::to_owned));
+            if parent.as_ref() == Some(&own) && read("cmdline").contains(words) {
+                let pid = entry.file_name().to_string_lossy().parse()?;
+                return Pid::from_raw(pid).context("no process");
+            }
+        }
+        bail!("no process with {words}")
+    }
+
+    fn client(&mut self) -> Result<&mut QmpClient> {
+        let started = Instant::now();
+        while self.client.is_none() {
+            match QmpClient::negotiated(&self.control) {
+                Ok(client) => self.client = Some(client),
+                Err(error) if started.elapsed() > PATIENCE => return Err(error),
+                Err(_) => {
+                    ensure!(self.over.load(Ordering::Relaxed) == 0, "the boot is over");
+                    thread::sleep(BETWEEN_LOOKS);
+                }
+            }
+        }
+        self.client.as_mut().context("no client")
+    }
+}
+
+/// The shipped recipe of that name.
+pub fn recipe(name: &str) -> Recipe {
+    shipped(name)
+        .expect("a shipped recipe")
+        .recipe()
+        .expect("a valid recipe")
+}
+
+/// Boots `recipe` once with a kernel of the lock file, the newest if none is named; the console stays, under `name`.
+pub fn boot(name: &str, recipe: &Recipe, kernel: Option<&str>) -> Boot {
+    boot_and(name, recipe, kernel, |_| Ok(()))
+}
+
+/// As [`boot`], with `meanwhile` on a thread of its own.
+pub fn boot_and(
+    name: &str,
+    recipe: &Recipe,
+    kernel: Option<&str>,
+    meanwhile: impl FnOnce(&mut Meanwhile) -> Result<()> + Send,
+) -> Boot {
+    let console = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+    println!("console: {}", console.display());
+    try_boot(&console, recipe, kernel, meanwhile).unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+fn try_boot(
+    console: &Path,
+    recipe: &Recipe,
+    kernel: Option<&str>,
+    meanwhile: impl FnOnce(&mut Meanwhile) -> Result<()> + Send,
+) -> Result<Boot> {
+    let choice = Choice {
+        kernel: kernel.map(|release| format!("debian:{release}")),
+        tools: recipe.tools.clone(),
+        ..Choice::default()
+    };
+    let environment = choice.resolve(Arc::from(guest_images::progress::on_stderr()))?;
+    let dir = RunDir::create()?;
+    let layout = recipe.layout()?;
+    let guest = &environment.guest;
+    let files = Files::generate(dir.path(), recipe, &layout, guest)?;
+    let backing = Backing::Server { sockets: dir.path() };
+    let control = dir.file("control");
+    let over = Arc::new(AtomicUsize::new(0));
+    let bench = Bench {
+        helper: Path::new(env!("CARGO_BIN_EXE_boot-stress-under-test")),
+        dir: &dir,
+        recipe,
+        qemu: program(&environment.qemu, recipe, &layout, guest, &files, backing),
+        server: true,
+        server_args: vec!["--control".to_owned(), control.display().to_string()],
+        limits: limits(recipe, None),
+        stop: Arc::new(AtomicUsize::new(0)),
+    };
+    let mut present = Meanwhile {
+        control,
+        over: Arc::clone(&over),
+        client: None,
+    };
+    let (report, happened) = thread::scope(|scope| {
+        let stop = Arc::clone(&bench.stop);
+        let other = scope.spawn(move || {
+            let happened = meanwhile(&mut present);
+            if happened.is_err() {
+                // Nothing more will come of the boot.
+                stop.store(1, Ordering::Relaxed);
+            }
+            happened
+        });
+        let report = bench.boot(1, Some(console), &mut |_| {});
+        over.store(1, Ordering::Relaxed);
+        let happened = other.join().expect("no panic");
+        (report, happened)
+    });
+    happened?;
+    let report = report?;
+    ensure!(
+        report.outcome == Outcome::NoHit,
+        "{:?}: {}\n{}",
+        report.outcome,
+        report.tail.join("\n"),
+        report.said.join("\n")
+    );
+    ensure!(report.others.is_empty(), "{:#?}", report.others);
+    let console = String::from_utf8_lossy(&fs::read(console)?).into_owned();
+    Ok(Boot { report, console })
+}
