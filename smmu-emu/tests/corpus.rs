@@ -42,6 +42,12 @@ fn differential() {
     replay("differential", harness::differential::run);
 }
 
+/// Behaviours 44 to 46, for every format and kind of bank.
+#[test]
+fn formats() {
+    replay("formats", harness::formats::run);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -59,5 +65,11 @@ proptest! {
     #[test]
     fn differential_of_random_bytes(data in proptest::collection::vec(any::<u8>(), 0..400)) {
         harness::differential::run(&data);
+    }
+
+    /// Behaviours 44 to 46.
+    #[test]
+    fn formats_of_random_bytes(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+        harness::formats::run(&data);
     }
 }

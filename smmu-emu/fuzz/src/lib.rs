@@ -4,6 +4,7 @@
 //! corpus without a fuzzer.
 
 pub mod differential;
+pub mod formats;
 mod input;
 mod machine;
 pub mod mmio_sequence;

@@ -5,7 +5,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use smmu_emu::{BusError, Config, Env, Intent, Line, Plan, Response, Smmu, Transaction};
+use smmu_emu::sync::{Arc, Mutex, MutexGuard};
+use smmu_emu::{BusError, Config, Env, Intent, Line, Plan, Response, Smmu, Tbu, Transaction};
 
 use super::input::Input;
 
@@ -101,7 +102,8 @@ impl Env for Outside {
 
 /// An SMMU and what is around it.
 pub struct Machine {
-    pub smmu: Smmu,
+    pub smmu: Arc<Mutex<Smmu>>,
+    tbu: Tbu,
     pub outside: Outside,
     pub page_shift: u32,
 }
@@ -111,8 +113,11 @@ impl Machine {
         let config: Config = toml::from_str(config).expect("a configuration of the harness");
         let plan: Plan = toml::from_str(plan).expect("a plan of the harness");
         let smmu = Smmu::new(&config, plan).expect("they are valid");
+        let page_shift = smmu.geometry().page_size.shift();
+        let smmu = Arc::new(Mutex::new(smmu));
         Self {
-            page_shift: smmu.geometry().page_size.shift(),
+            page_shift,
+            tbu: Tbu::new(&smmu),
             smmu,
             outside,
         }
@@ -125,36 +130,38 @@ impl Machine {
 
     /// Offset of a register of a context bank.
     pub fn bank(&self, bank: u64, register: u64) -> u64 {
-        self.at(self.smmu.geometry().page_count() + bank, register)
+        let pages = locked(&self.smmu).geometry().page_count();
+        self.at(pages + bank, register)
     }
 
     pub fn w(&mut self, offset: u64, value: u32) {
-        self.smmu.write(&mut self.outside, offset, &value.to_le_bytes());
+        locked(&self.smmu).write(&mut self.outside, offset, &value.to_le_bytes());
     }
 
     pub fn w64(&mut self, offset: u64, value: u64) {
-        self.smmu.write(&mut self.outside, offset, &value.to_le_bytes());
+        locked(&self.smmu).write(&mut self.outside, offset, &value.to_le_bytes());
     }
 
     pub fn r(&mut self, offset: u64) -> u32 {
         let mut data = [0; 4];
-        self.smmu.read(&mut self.outside, offset, &mut data);
+        locked(&self.smmu).read(&mut self.outside, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
     /// Reads as Secure software, which no configuration hides anything from.
     pub fn secure_r(&mut self, offset: u64) -> u32 {
         let mut data = [0; 4];
-        self.smmu.read_secure(&mut self.outside, offset, &mut data);
+        locked(&self.smmu).read_secure(&mut self.outside, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
     /// An access, which has to be what a look without side effects says; but if hardware updates descriptors, an update
     /// may change one that the same access reads later.
     pub fn transact(&mut self, transaction: &Transaction) -> Response {
-        let looked = self.smmu.translate(&self.outside, transaction);
-        let response = self.smmu.transact(&mut self.outside, transaction);
-        let geometry = self.smmu.geometry();
+        let mut smmu = locked(&self.smmu);
+        let looked = smmu.translate(&self.outside, transaction);
+        let response = smmu.transact(&mut self.outside, transaction);
+        let geometry = smmu.geometry();
         let proceeds = match response {
             Response::Proceed(translation) => {
                 let bits = geometry.address_bits;
@@ -169,6 +176,18 @@ impl Machine {
         }
         response
     }
+
+    /// An access through a unit that keeps translations of its own.
+    pub fn transact_through_tbu(&mut self, transaction: &Transaction) -> Response {
+        self.tbu
+            .access(&mut self.outside, transaction, |translation| *translation)
+            .map_or_else(|response| response, Response::Proceed)
+    }
+}
+
+/// Nothing here panics with the lock held, unless the input is a finding.
+pub fn locked(smmu: &Mutex<Smmu>) -> MutexGuard<'_, Smmu> {
+    smmu.lock().expect("no earlier panic")
 }
 
 /// A kind of access.
