@@ -6,19 +6,14 @@
 
 use smmu_emu::{Response, Transaction};
 
+mod step;
+mod tables;
+
+use step::{Step, next};
+use tables::{Format, LONG, SHORT, STAGE2, Tables, WORDS, address};
+
 use super::input::Input;
 use super::machine::{BASE, Machine, Outside, intent, locked};
-
-/// The formats of tables here. Banks with the same format have the same tables.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// Stage 1, long descriptors: AArch64, and AArch32 with EAE.
-    Long,
-    /// Stage 1, short descriptors.
-    Short,
-    /// Stage 2, either width.
-    Stage2,
-}
 
 /// A context bank, and what its stream has. VMIDs differ where tables do.
 struct Bank {
@@ -52,61 +47,6 @@ const BANKS: [Bank; 6] = [
     bank(Format::Long, 1 << 16, 4, false, 1),
 ];
 
-/// A table of level 1, two of level 2 and four of level 3, from an offset on.
-const LONG: u64 = 0;
-const STAGE2: u64 = 0x7000;
-/// 16 KiB of level 1; then four tables of small pages, and four of a large page each, 1 KiB each.
-const SHORT: u64 = 0x1_0000;
-const SMALL: u64 = 0x1_4000;
-const LARGE: u64 = 0x1_5000;
-const WORDS: usize = 0x1_6000 / 8;
-
-enum Step {
-    Access {
-        stream: u8,
-        page: u8,
-        intent: u8,
-        through_tbu: bool,
-    },
-    /// An address translation operation.
-    Operation {
-        bank: u8,
-        page: u8,
-        which: u8,
-    },
-    /// A page, if its table is there.
-    Leaf {
-        format: Format,
-        page: u8,
-        descriptor: u8,
-        how: u8,
-    },
-    /// What leads to four pages: nothing, their table, or one leaf.
-    Above {
-        format: Format,
-        page: u8,
-        descriptor: u8,
-        how: u8,
-    },
-    Asid {
-        bank: u8,
-        asid: u8,
-    },
-    /// Another S2CR for a stream.
-    Stream {
-        stream: u8,
-        choice: u8,
-    },
-    /// Another mask for a stream, under which it may meet its neighbour.
-    Mask {
-        stream: u8,
-        choice: u8,
-    },
-    Toggle {
-        bank: u8,
-    },
-}
-
 /// Runs one input.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
@@ -119,101 +59,6 @@ pub fn run(data: &[u8]) {
     let (mut oracle, mut subject) = (World::new("tlb = \"off\""), World::new(tlb));
     while let Some(step) = next(&mut input) {
         assert_eq!(oracle.run(&step), subject.run(&step));
-    }
-}
-
-fn next(input: &mut Input<'_>) -> Option<Step> {
-    let (kind, byte) = (input.u8()?, input.u8()?);
-    let (how, page, bank) = (kind >> 4, byte % 16, kind >> 4 & 7);
-    let format = match byte >> 4 & 3 {
-        0 => Format::Long,
-        1 => Format::Short,
-        _ => Format::Stage2,
-    };
-    Some(match kind & 15 {
-        0..=6 => Step::Access {
-            stream: bank % 6,
-            page,
-            intent: byte >> 4 & 3,
-            through_tbu: byte & 0x40 != 0,
-        },
-        7 => Step::Operation {
-            bank: 2 + bank % 4,
-            page,
-            which: byte >> 4 & 3,
-        },
-        8..=10 => Step::Leaf {
-            format,
-            page,
-            descriptor: input.u8()?,
-            how,
-        },
-        11 => Step::Above {
-            format,
-            page,
-            descriptor: input.u8()?,
-            how,
-        },
-        12 => Step::Asid {
-            bank: 2 + bank % 4,
-            asid: byte % 3,
-        },
-        13 => Step::Stream {
-            stream: bank % 6,
-            choice: byte,
-        },
-        14 => Step::Mask {
-            stream: bank % 6,
-            choice: byte,
-        },
-        _ => Step::Toggle { bank: bank % 6 },
-    })
-}
-
-/// Four regions of four pages; the last is far away. Stage 1 leads to the same addresses.
-fn address(page: u8) -> u64 {
-    let (region, index) = (u64::from(page / 4 % 4), u64::from(page % 4));
-    (if region == 3 { 3 << 30 } else { region << 21 }) | index << 12
-}
-
-/// Where the leaf of a page is, and what leads to its table.
-fn leaf_at(format: Format, page: u8) -> u64 {
-    let (region, index) = (u64::from(page / 4), u64::from(page % 4));
-    BASE + match format {
-        Format::Long => LONG + 0x3000 + (region << 12) + 8 * index,
-        Format::Stage2 => STAGE2 + 0x3000 + (region << 12) + 8 * index,
-        Format::Short => SMALL + (region << 10) + 4 * index,
-    }
-}
-
-fn above_at(format: Format, page: u8) -> u64 {
-    let region = u64::from(page / 4);
-    let long = if region == 3 { 0x2000 } else { 0x1000 + 8 * region };
-    BASE + match format {
-        Format::Long => LONG + long,
-        Format::Stage2 => STAGE2 + long,
-        Format::Short => SHORT + 4 * (address(page) >> 20),
-    }
-}
-
-/// A leaf with the output address and the attributes that the bits of a byte say; none for some. `large` leaves are for the
-/// four pages of a region.
-fn leaf(format: Format, descriptor: u8, large: bool) -> u64 {
-    let bits = u64::from(descriptor);
-    if bits & 0x60 == 0 {
-        return 0;
-    }
-    let to = address(descriptor & if large { 0xc } else { 0xf });
-    let kind = if large { 1 } else { 3 };
-    let global = bits >> 7;
-    match format {
-        // nG, AF, AP.
-        Format::Long => to | global << 11 | u64::from(bits & 6 != 0) << 10 | (bits >> 3 & 3) << 6 | kind,
-        // AF, S2AP, MemAttr.
-        Format::Stage2 => 1 << 32 | to | u64::from(bits & 6 != 0) << 10 | (bits >> 3 & 3) << 6 | 0x3c | kind,
-        // nG, AP[2], AP[1:0]: a section or a small page.
-        Format::Short if large => to | global << 17 | (bits >> 3 & 1) << 15 | (bits >> 4 & 3) << 10 | 2,
-        Format::Short => to | global << 11 | (bits >> 3 & 1) << 9 | (bits >> 4 & 3) << 4 | 2,
     }
 }
 
@@ -249,8 +94,8 @@ impl World {
             (Format::Short, 0xf2),
         ] {
             for page in 0..16 {
-                world.table(format, page);
-                world.set(format, leaf_at(format, page), leaf(format, descriptor, false));
+                world.tables().table(format, page);
+                world.tables().leaf(format, page, descriptor);
             }
         }
         // sCR2.EXSMRGENABLE.
@@ -269,6 +114,10 @@ impl World {
             assert!(looked.is_ok(), "stream {stream}: {looked:?}");
         }
         world
+    }
+
+    fn tables(&self) -> Tables<'_> {
+        Tables(&self.0.outside)
     }
 
     fn configure(&mut self, number: u8) {
@@ -342,44 +191,6 @@ impl World {
         self.0.w(at, mask << 16 | u32::from(stream_id(stream)));
     }
 
-    /// Words of the short format are half as long.
-    fn set(&self, format: Format, at: u64, value: u64) {
-        let memory = &self.0.outside;
-        let value = match (format, at & 4) {
-            (Format::Long | Format::Stage2, _) => value,
-            (Format::Short, 0) => memory.word(at) >> 32 << 32 | value,
-            (Format::Short, _) => memory.word(at) & 0xffff_ffff | value << 32,
-        };
-        memory.set_word(at & !7, value);
-    }
-
-    /// Hangs the table of a page in.
-    fn table(&self, format: Format, page: u8) {
-        let table = leaf_at(format, page & 0xc);
-        let kind = if format == Format::Short { 1 } else { 3 };
-        self.set(format, above_at(format, page), table | kind);
-    }
-
-    fn above(&self, format: Format, page: u8, descriptor: u8) {
-        match descriptor % 4 {
-            0 => self.set(format, above_at(format, page), 0),
-            1 => self.table(format, page),
-            2 if format == Format::Short => {
-                let table = BASE + LARGE + (u64::from(page / 4) << 10);
-                // A large page in each of its 16 places.
-                let large = match leaf(format, descriptor & !3, false) {
-                    0 => 0,
-                    small => small & !0xf003 | 1,
-                };
-                for index in 0..16 {
-                    self.set(format, table + 4 * index, large);
-                }
-                self.set(format, above_at(format, page), table | 1);
-            }
-            _ => self.set(format, above_at(format, page), leaf(format, descriptor, true)),
-        }
-    }
-
     fn run(&mut self, step: &Step) -> Option<Outcome> {
         match *step {
             Step::Access {
@@ -413,7 +224,7 @@ impl World {
                 descriptor,
                 how,
             } => {
-                self.set(format, leaf_at(format, page), leaf(format, descriptor, false));
+                self.tables().leaf(format, page, descriptor);
                 self.invalidate(format, page, how, true);
             }
             Step::Above {
@@ -422,7 +233,7 @@ impl World {
                 descriptor,
                 how,
             } => {
-                self.above(format, page, descriptor);
+                self.tables().above(format, page, descriptor);
                 for below in page / 4 * 4..page / 4 * 4 + 4 {
                     self.invalidate(format, below, how, false);
                 }
