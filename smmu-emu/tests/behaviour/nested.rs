@@ -196,6 +196,21 @@ fn stage_1_off_under_a_stall_of_stage_2() {
     assert_eq!(response, Response::Abort);
 }
 
+/// An operation is no transaction: it tells where the address leads by the registers as they are when it runs again.
+#[test]
+fn stage_1_off_under_an_operation() {
+    let mut world = world("", CFRE, CFRE | CFCFG);
+    // Stage 2 does not map the tables.
+    world.bench.w64(Cb(1, 0x20), 0x4000_0000);
+    world.bench.w64(Cb(1, 0x800), 0x1000);
+    world.bench.w(Cb(1, 0x00), CFRE);
+    assert_eq!(world.bench.r(Cb(1, 0x8f0)), 1, "ACTIVE until RESUME");
+    world.bench.w(Cb(2, 0x58), 0x402);
+    world.bench.w(Cb(2, 0x08), 0);
+    assert_eq!(world.bench.r(Cb(1, 0x8f0)), 0);
+    assert_eq!(world.bench.r64(Cb(1, 0x50)) & 0xffff_ffff_f001, 0x1000);
+}
+
 /// Behaviour 45: a stage 2 entry outlives its descriptor until the VMID, or both stages one by one, are invalidated.
 #[test]
 fn stale_entries_of_stage_2() {
