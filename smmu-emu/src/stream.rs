@@ -2,6 +2,8 @@
 
 //! Stream matching: from a stream ID to what happens to its transactions (IHI 0062D §2.4).
 
+use arbitrary_int::u4;
+
 use crate::config::Geometry;
 use crate::fault::{GlobalCause, GlobalFault};
 use crate::options;
@@ -10,12 +12,13 @@ use crate::spec::global::{InstructionConfig, PrivilegeConfig, S2cr, StreamType};
 use crate::spec::gr1::BankType;
 use crate::state::Registers;
 use crate::translate::{Intent, Transaction};
+use crate::walk::Attributes;
 
 /// Where the transactions of a stream go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Not translated.
-    Bypass,
+    /// Not translated; the memory type is that of [`Found::Bypass`].
+    Bypass(u8),
     /// Translated by this context bank, as this kind of access.
     Bank(u8, Intent),
 }
@@ -23,8 +26,8 @@ pub(crate) enum Route {
 /// What becomes of the transactions of a stream, whatever kind of access they are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
-    /// They are not translated.
-    Bypass,
+    /// They are not translated. Their memory type is this byte of MAIR; 0 if they keep their own, which the model does not know.
+    Bypass(u8),
     /// They are translated, as this register says.
     Translate(S2cr),
 }
@@ -33,7 +36,7 @@ impl Found {
     /// The route of one of them.
     pub(crate) fn route(self, intent: Intent) -> Route {
         match self {
-            Self::Bypass => Route::Bypass,
+            Self::Bypass(attributes) => Route::Bypass(attributes),
             Self::Translate(s2cr) => Route::Bank(s2cr.cbndx(), overridden(s2cr, intent)),
         }
     }
@@ -75,7 +78,7 @@ pub(crate) fn find_among(
         transaction: *transaction,
     };
     if scr0.clientpd() {
-        return Ok(Found::Bypass);
+        return Ok(bypassed(scr0.mtcfg(), scr0.memattr()));
     }
     let matched = match injected {
         None => matching(registers, geometry, transaction.stream_id),
@@ -86,10 +89,10 @@ pub(crate) fn find_among(
         Match::One(s2cr) => s2cr,
         Match::None if scr0.usfcfg() => return Err(fault(GlobalCause::UnidentifiedStream, false)),
         Match::Several if scr0.smcfcfg() => return Err(fault(GlobalCause::StreamMatchConflict, false)),
-        Match::None | Match::Several => return Ok(Found::Bypass),
+        Match::None | Match::Several => return Ok(bypassed(scr0.mtcfg(), scr0.memattr())),
     };
     match s2cr.kind() {
-        Ok(StreamType::Bypass) => Ok(Found::Bypass),
+        Ok(StreamType::Bypass) => Ok(bypassed(s2cr.mtcfg(), s2cr.memattr())),
         // The reserved type is treated as a fault.
         Ok(StreamType::Fault) | Err(_) => Err(fault(GlobalCause::InvalidContext, false)),
         Ok(StreamType::Translate) => {
@@ -97,6 +100,13 @@ pub(crate) fn find_among(
             Ok(Found::Translate(s2cr))
         }
     }
+}
+
+/// Bypass with the memory type that sCR0 or S2CR chooses (MTCFG, MemAttr).
+fn bypassed(mtcfg: bool, memattr: u4) -> Found {
+    // Allocation hints and shareability are not carried to the result.
+    let attributes = Attributes::from_memattr(memattr.value(), 0);
+    Found::Bypass(if mtcfg { attributes.mair } else { 0 })
 }
 
 fn matching(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {

@@ -46,7 +46,7 @@ pub struct Translation {
     pub address: u64,
     /// Bytes from the address on for which the same translation holds.
     pub length: u64,
-    /// Memory attributes, a byte of MAIR; 0 for a transaction that was not translated.
+    /// Memory attributes, a byte of MAIR; 0 where neither tables nor registers choose any.
     pub attributes: u8,
     /// The context bank that translated it; `None` for bypass.
     pub bank: Option<u8>,
@@ -102,7 +102,7 @@ impl Smmu {
         let transaction = self.arriving(transaction);
         let found = stream::find(&self.registers, &self.geometry, &transaction)?;
         match found.route(transaction.intent) {
-            Route::Bypass => Ok(self.bypass(transaction.address)),
+            Route::Bypass(attributes) => Ok(self.bypass(transaction.address, attributes)),
             Route::Bank(bank, intent) => {
                 let visit = Visit {
                     bank,
@@ -132,8 +132,8 @@ impl Smmu {
         self.count(env, Kind::Access, &transaction, bank);
         match route {
             Err(fault) => self.refuse(env, &fault),
-            Ok(Route::Bypass) => {
-                let translation = self.bypass(transaction.address);
+            Ok(Route::Bypass(attributes)) => {
+                let translation = self.bypass(transaction.address, attributes);
                 let response = Response::Proceed(translation);
                 trace::tell(env, || {
                     Event::answered(&transaction, None, false, Ok(&translation), &response)
@@ -331,13 +331,13 @@ impl Smmu {
     }
 
     /// Bypass drops the address bits above the output size (§1.6.2).
-    fn bypass(&self, address: u64) -> Translation {
+    fn bypass(&self, address: u64, attributes: u8) -> Translation {
         let size = 1 << self.output_bits();
         let address = address & (size - 1);
         Translation {
             address,
             length: size - address,
-            attributes: 0,
+            attributes,
             bank: None,
         }
     }

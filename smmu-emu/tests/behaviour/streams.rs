@@ -228,6 +228,32 @@ fn bypass_truncates_and_changes_nothing() {
 }
 
 #[test]
+fn memory_types_of_bypass() {
+    // MTCFG and MemAttr of sCR0 for what no group decides, of S2CR for a stream that bypasses.
+    const MTCFG: u32 = 1 << 20;
+    let attributes = |bench: &Bench, stream_id| {
+        let transaction = Transaction {
+            stream_id,
+            ..Transaction::default()
+        };
+        let passes = bench.smmu.translate(&bench.host, &transaction);
+        passes.expect("it passes").attributes
+    };
+    // Normal, outer and inner write-back; Device-nGnRE in the group.
+    let mut bench = bench(GENERIC, MTCFG | 0xf << 16);
+    group(&mut bench, 0, 1, 0, 1 << 16 | 1 << 11 | 1 << 12);
+    group(&mut bench, 1, 2, 0, 1 << 16 | 1 << 12);
+    assert_eq!([0, 1, 2].map(|id| attributes(&bench, id)), [0xff, 0x04, 0]);
+    // A conflict.
+    group(&mut bench, 2, 2, 0, 1 << 16);
+    assert_eq!(attributes(&bench, 2), 0xff);
+    bench.w(Gr0(0), 1 | MTCFG | 5 << 16);
+    assert_eq!([0, 1].map(|id| attributes(&bench, id)), [0x44, 0x44], "CLIENTPD");
+    bench.w(Gr0(0), 5 << 16);
+    assert_eq!([0, 1].map(|id| attributes(&bench, id)), [0, 0x04], "MTCFG");
+}
+
+#[test]
 fn types_that_idr0_does_not_have() {
     // Behaviours 11 (b) and 12.
     let mut bench = bench("preset = \"smmuv2-generic\"\nnested = false", USFCFG);
