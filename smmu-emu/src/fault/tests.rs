@@ -222,7 +222,7 @@ fn stage_2_stall_waits_for_the_stage_2_bank() {
     assert_ne!(read(&mut smmu, &mut host, cb(FIRST, 0x58)), 0x400);
 }
 
-/// Behaviours 24 and 26 as a table: what becomes of a fault in a bank that may hold one.
+/// Behaviours 24, 26 and 27 as a table: what becomes of a fault in a bank that may hold one.
 #[test]
 fn disposition_of_a_fault() {
     use Disposition::{Stall, Terminate, Wait};

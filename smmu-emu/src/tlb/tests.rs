@@ -248,7 +248,7 @@ fn operations_of_aarch32_banks() {
     );
     assert_eq!(by_address(Cb::Tlbivaal, value), (Asids::All, 0x8765_4000, true));
     let stage2 = bank(0, 0, 5);
-    let operation = decode(&stage2, Target::Cb(Cb::Tlbiipas2, 0), 0xffff_0000_0765_4321);
+    let operation = decode(&stage2, Target::Cb(Cb::Tlbiipas2, 0), 0xffff_000f_0765_4321);
     assert!(matches!(
         operation,
         Some(Invalidation::Address {

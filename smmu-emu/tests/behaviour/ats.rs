@@ -309,6 +309,7 @@ fn sizes_of_the_input() {
     assert_eq!(bench.host.reads.get(), 0);
 }
 
+/// Behaviour 49: TG1 has an encoding of its own.
 #[test]
 fn upper_half_and_disabled_walks() {
     let (mut bench, mut lower) = bench(12, 39);
@@ -317,7 +318,7 @@ fn upper_half_and_disabled_walks() {
     let high = 0xffff_ffff_ffff_0000;
     upper.map(&mut bench.host, high, 0x7_0000, 3, AF);
     bench.w64(Cb(1, 0x28), 0xa000_0000);
-    // TG1 = 3 is 64 KiB: the encodings differ from TG0's (behaviour 49).
+    // TG1 = 3 is 64 KiB: the encodings differ from TG0's.
     bench.w(Cb(1, 0x30), 3 << 30 | (64 - 42) << 16 | (64 - 39));
     assert_eq!(address(ask(&mut bench, PR, high | 0x2000)), 0x7_2000);
     assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
@@ -384,13 +385,13 @@ fn sign_extension_is_for_transactions() {
     );
     assert_eq!(ask(&mut bench, PR, 0x1_0000_0000_1000), fault(TF, 0));
     assert_eq!(address(ask(&mut bench, PR, 0xffff_0000_0000_1000)), 0x9000);
-    // With EPD1, as Linux sets it, that is a fault at level 0 and not address 0.
+    // Behaviours 34 and 36: with EPD1, as Linux sets it, that is a fault at level 0 and not address 0.
     bench.w(Cb(1, 0x30), 2 << 30 | 1 << 23 | 16 << 16 | 16);
     assert_eq!(proceeds(bench.transact(transaction)), None);
     assert_eq!(
         (bench.r(Cb(1, 0x58)), bench.r(Cb(1, 0x68)), bench.r64(Cb(1, 0x60))),
         (0x402, 0, 0x1_0000_0000_1000),
-        "behaviour 36: FAR is not extended"
+        "FAR is not extended"
     );
     // SEP below the bus: bits above it have to be zero.
     bench.w(Cb(1, 0x58), 2);

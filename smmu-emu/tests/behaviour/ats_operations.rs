@@ -43,13 +43,13 @@ fn translation_off() {
     bench.w(Gr1(0x804), 1);
     assert_eq!(address(ask(&mut bench, PR, 0xff_ffff_f000)), 0xff_ffff_f000);
     assert_eq!(ask(&mut bench, PR, 1 << 40), fault(ASF, 0));
-    // AArch32: 32 bits of input, whatever else; an operation cannot ask for more.
+    // Behaviour 40: AArch32 has 32 bits of input, whatever else; an operation cannot ask for more.
     bench.w(Gr1(0x804), 0);
     bench.w64(Cb(1, PR), 1 << 32 | 0x1000);
     assert_eq!(
         address(bench.r64(Cb(1, 0x50))),
         0x1000,
-        "behaviour 40: the upper half is ignored"
+        "the upper half is ignored"
     );
     bench.w(Gr0(0xc00), 1);
     bench.w(Gr0(0x800), 1 << 31);

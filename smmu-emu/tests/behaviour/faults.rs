@@ -48,7 +48,7 @@ fn at(address: u64, intent: Intent) -> Transaction {
 
 #[test]
 fn vector_1_conflict_then_another_fault() {
-    // Behaviour 32 and a record of real hardware: GFSR 0x80000004, GFSYNR0 0x0000000c, GFSYNR1 0x2a02.
+    // Behaviours 32 and 33: a record of real hardware: GFSR 0x80000004, GFSYNR0 0x0000000c, GFSYNR1 0x2a02.
     let (mut bench, _) = bench(0, 1 << 21 | USFCFG | GFIE);
     bench.w(Gr0(0x804), 1 << 31 | 0x2a02);
     bench.w(Gr0(0x808), 1 << 31 | 0x2a02);
@@ -76,7 +76,7 @@ fn vector_1_conflict_then_another_fault() {
 
 #[test]
 fn vector_2_unidentified_stream() {
-    // Real hardware: GFSR 0x2, GFSYNR1 0x871.
+    // Behaviour 33; real hardware: GFSR 0x2, GFSYNR1 0x871.
     let (mut bench, _) = bench(0, USFCFG);
     let write = Intent {
         write: true,

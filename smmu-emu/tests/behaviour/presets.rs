@@ -68,6 +68,7 @@ fn mmu_401_is_of_version_1() {
     assert_eq!(bench.r(Gr1(0)), 0x42, "stage 2");
 }
 
+/// Behaviour 15: stage 2 banks are the lowest.
 #[test]
 fn types_of_single_stage_banks_are_fixed() {
     for (config, bank, kind) in [

@@ -156,6 +156,7 @@ fn registers_of_missing_groups_and_banks() {
     }
 }
 
+/// Behaviour 15.
 #[test]
 fn stage_2_banks_lack_stage_1_registers() {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"\nstage2_only_banks = 2");

@@ -107,7 +107,7 @@ fn check(frame: &str, row: &Row, last: bool, value: u64) -> Result<(), TestCaseE
     Ok(())
 }
 
-/// Behaviours 13, 20 and 21: also one interrupt per bank, and triggers read zero.
+/// Behaviours 6, 13, 20 and 21: also every field of several formats, one interrupt per bank, and triggers read zero.
 #[test]
 fn all_ones_read_back_the_write_mask() {
     for (frame, rows) in FRAMES {

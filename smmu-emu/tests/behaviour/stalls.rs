@@ -56,7 +56,7 @@ fn resume(bench: &mut Bench, stall: &Stall) -> Response {
     bench.smmu.resume(&mut bench.host, stall)
 }
 
-/// Behaviours 22, 26 and 29: Linux clears FSR, which leaves SS, then resumes with a retry, which walks again.
+/// Behaviours 22, 26, 29 and 30: Linux clears FSR, which leaves SS, then resumes with a retry, which walks again.
 #[test]
 fn clear_then_retry() {
     let (mut bench, mut tables) = bench(CFRE | CFIE);
@@ -83,7 +83,7 @@ fn clear_then_retry() {
     }
 }
 
-/// Behaviour 29: a retry while FSR still holds the fault ends the transaction, even if FSR is cleared before the caller asks.
+/// Behaviours 28 and 29: a retry while FSR still holds the fault ends the transaction, even if FSR is cleared before the caller asks.
 #[test]
 fn retry_before_clear_without_hupcf() {
     for (cfre, expected) in [(CFRE, Response::Abort), (0, Response::Ignore)] {
@@ -99,7 +99,7 @@ fn retry_before_clear_without_hupcf() {
     }
 }
 
-/// Behaviour 29: with HUPCF it walks again, and another fault only sets MULTI and ends it.
+/// Behaviours 28 and 29: with HUPCF it walks again, and another fault only sets MULTI and ends it.
 #[test]
 fn retry_before_clear_with_hupcf() {
     let (mut bench, mut tables) = bench(HUPCF | CFRE);

@@ -55,7 +55,9 @@ const GENERIC: &str = "preset = \"smmuv2-generic\"";
 
 #[test]
 fn nothing_faults_while_clients_are_disabled() {
-    // Behaviour 7.
+    // Behaviour 7: out of reset, and with every fault enabled.
+    let mut reset = Bench::new(GENERIC);
+    assert_eq!((reset.r(Gr0(0)) & 1, fate(&reset, 5)), (1, Bypass));
     let mut bench = bench(GENERIC, 1 | USFCFG | SMCFCFG);
     group(&mut bench, 0, 5, 0, 2 << 16);
     assert_eq!(fate(&bench, 5), Bypass);
@@ -167,6 +169,10 @@ fn extended_stream_ids() {
         Bank(3),
         "bit 15 of a stream ID is not there"
     );
+    // Behaviour 2: nor does bit 15 of the register count, which it keeps.
+    bench.w(Gr0(SMR), 0x8000_c321);
+    assert_eq!((bench.r(Gr0(SMR)), fate(&bench, 0x4321)), (0x8000_c321, Bank(3)));
+    bench.w(Gr0(SMR), 0x8000_4321);
     bench.w(Gr0(0), USFCFG | 1 << 3);
     assert_eq!(fate(&bench, 0x4321), Bank(3), "bit 31 is now a mask bit");
     assert_eq!(fate(&bench, 0xc321), Bank(3));

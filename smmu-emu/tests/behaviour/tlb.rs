@@ -351,6 +351,7 @@ fn modes() {
     assert_eq!(machine.reads(0, BLOCK), 0, "in the place of what was invalidated");
 }
 
+/// Behaviour 59: nor is the TLB retained.
 #[test]
 fn reset_empties_the_tlb() {
     let mut machine = Machine::stale();

@@ -51,6 +51,7 @@ fn long_descriptors_of_aarch32() {
     assert_eq!(bench.r(Cb(1, 0x58)), 0x200, "nothing is recorded");
 }
 
+/// Behaviour 55: the layout of short descriptors.
 #[test]
 fn short_descriptors() {
     let mut bench = aarch32(0);
@@ -100,7 +101,7 @@ fn short_descriptors() {
     assert_eq!(ask(&mut bench, UW, 0x0070_0000), 1 << 32 | 8 | 1);
 }
 
-/// Stage 1 in bank 1, stage 2 in bank 2.
+/// Behaviour 55: stage 1 in bank 1, stage 2 in bank 2.
 #[test]
 fn nested() {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
