@@ -10,9 +10,9 @@
 //! | [`event`] | events on their way from the device side |
 //! | `client` | one connection: its bytes in and out, bounded |
 //! | `event_loop` | all connections, in one thread over mio |
-//! | `worker` | the thread that carries commands out |
+//! | `worker` | the threads that carry commands out |
 //!
-//! The loop touches sockets and never a lock of the device side; the worker takes those locks and never touches a
+//! The loop touches sockets and never a lock of the device side; the workers take those locks and never touch a
 //! socket. Between them are channels. Clients are hostile: each has one command under way at most, bounded input, and
 //! bounded output; what a client does not read holds up nobody else. `docs/decisions/0007-control-socket.md` says why.
 
@@ -72,7 +72,7 @@ impl Control {
         let poll = Poll::new()?;
         let bell = Arc::new(Bell::new(Waker::new(poll.registry(), event_loop::BELL)?));
         let (sink, events) = event::queue(Arc::clone(&bell));
-        let (worker, jobs, answers) = worker::start(context.clone(), Arc::clone(&bell))?;
+        let (workers, jobs, answers) = worker::start(&context, &bell)?;
         let stop = Arc::new(AtomicBool::new(false));
         let mut control = Self {
             stop: Arc::clone(&stop),
@@ -82,8 +82,8 @@ impl Control {
         let event_loop = EventLoop::new(poll, socket, bell, jobs, answers, events, quit, stop)?;
         let thread = std::thread::Builder::new().name("control".into());
         control.threads.push(thread.spawn(move || event_loop.run())?);
-        // It ends when the loop is gone, and with it the channel of jobs.
-        control.threads.push(worker);
+        // They end when the loop is gone, and with it the channels of jobs.
+        control.threads.extend(workers);
         for device in devices {
             device.lock().host_mut().count();
         }

@@ -26,12 +26,15 @@ mod trace;
 mod translations;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use general::{NEGOTIATE, QUIT};
 
 /// Delays that one SMMU may have, and faults.
 pub const MAX_RULES: usize = 256;
+
+/// Commands that wait for a disk or a transfer; those of other clients do not wait for these.
+pub const SLOW: &[&str] = &["dma", "trace-save", "trace-start", "trace-stop"];
 
 /// One argument of a command.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, TrySendError};
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::json;
@@ -18,7 +18,7 @@ use super::client::{Client, Input};
 use super::commands;
 use super::event::{Bell, Event, EventSource};
 use super::qmp::{self, Error, Request};
-use super::worker::{Answer, Job};
+use super::worker::{Answer, Job, Jobs};
 use crate::socket::PublicSocket;
 
 const LISTENER: Token = Token(0);
@@ -41,7 +41,7 @@ pub(super) struct EventLoop {
     /// Removes the socket in the end.
     _socket: PublicSocket,
     bell: Arc<Bell>,
-    jobs: Sender<Job>,
+    jobs: Jobs,
     answers: Receiver<Answer>,
     events: EventSource,
     quit: mpsc::Sender<&'static str>,
@@ -62,7 +62,7 @@ impl EventLoop {
         poll: Poll,
         socket: PublicSocket,
         bell: Arc<Bell>,
-        jobs: Sender<Job>,
+        jobs: Jobs,
         answers: Receiver<Answer>,
         events: EventSource,
         quit: mpsc::Sender<&'static str>,
@@ -267,7 +267,7 @@ impl EventLoop {
 }
 
 /// Acts on one message of a client.
-fn handle(jobs: &Sender<Job>, client: &mut Client, token: Token, message: &[u8]) {
+fn handle(jobs: &Jobs, client: &mut Client, token: Token, message: &[u8]) {
     let (id, request) = qmp::parse(message);
     let Request { execute, arguments } = match request {
         Ok(request) => request,
@@ -300,8 +300,8 @@ fn handle(jobs: &Sender<Job>, client: &mut Client, token: Token, message: &[u8])
     }
 }
 
-/// Hands a job to the worker, or keeps it until there is room.
-fn submit(jobs: &Sender<Job>, client: &mut Client, job: Job) {
+/// Hands a job to its worker, or keeps it until there is room.
+fn submit(jobs: &Jobs, client: &mut Client, job: Job) {
     match jobs.try_send(job) {
         Ok(()) => client.busy = true,
         Err(TrySendError::Full(job)) => client.waiting = Some(job),

@@ -6,8 +6,7 @@ use smmu_emu::trace::Event;
 
 /// Events that are kept unless a user asks for another number.
 pub const DEFAULT_RECORDS: usize = 1 << 16;
-/// The fewest and the most that can be kept. A record takes about 100 bytes, and who saves the ring holds up the other commands of
-/// the control socket for some microseconds per record.
+/// The fewest and the most that can be kept. A record takes about 100 bytes, and some microseconds to be saved.
 pub const RECORDS: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 18;
 
 /// One event of one SMMU.

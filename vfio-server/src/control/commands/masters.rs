@@ -15,7 +15,7 @@ use crate::master::test_master::registers::{
 use crate::master::{BLOCK_SIZE, Kind, Master};
 use crate::server::Device;
 
-/// How long `dma` waits for the end. Other commands wait as long.
+/// How long `dma` waits for the end.
 const WAIT: Duration = Duration::from_millis(100);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// Bytes of what was read that are shown.

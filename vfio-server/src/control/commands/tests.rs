@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::host::Host;
 
 /// Two SMMUs and a mark, without sockets.
-pub(super) fn context() -> Context {
+pub(in crate::control) fn context() -> Context {
     let mark: MarkRule = toml::from_str("name = \"go\"").unwrap();
     let run = Arc::new(Run::new(Marks::new(vec![mark], &["a", "b"]).unwrap()));
     let devices: Vec<Device> = ["a", "b"]
@@ -267,4 +267,11 @@ fn marks_are_raised_by_name() {
         true
     );
     assert!(call(&context, "mark-raise", json!({ "mark": "gone" })).is_err());
+}
+
+#[test]
+fn slow_commands_exist() {
+    for name in SLOW {
+        assert!(find(name).is_some(), "{name}");
+    }
 }
