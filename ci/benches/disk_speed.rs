@@ -63,7 +63,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let layout = recipe.layout()?;
     let files = Files::generate(dir.path(), &recipe, &layout, &environment.guest)?;
     let backing = Backing::Server { sockets: dir.path() };
-    let mut qemu = program(&environment.qemu, &recipe, &layout, &environment.guest, &files, backing);
+    let mut qemu = program(
+        &environment.qemu,
+        &recipe,
+        &layout,
+        &environment.guest,
+        &files,
+        backing,
+    );
     // In the place of the device that makes a transport bind.
     let file = tmpfs.path().join("qemu.img");
     let drive = format!("if=none,id=qemu,format=raw,file={}", file.display());
@@ -98,7 +105,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         let ours = speeds(&report, name, "ours");
         let theirs = speeds(&report, name, "qemu");
-        let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+        let ratios: Vec<f64> = ours
+            .iter()
+            .zip(&theirs)
+            .map(|(ours, theirs)| ours / theirs)
+            .collect();
         println!(
             "{name}: ours {:.1} MB/s, QEMU's {:.1} MB/s; ratios {:.2?}, median {:.3}, goal {goal}",
             median(&ours) / 1e6,
