@@ -4,7 +4,7 @@
 //! in turns, each with a file of random data in tmpfs. Prints the median of the ratios; the project promises 0.9 for
 //! sequential reads of 1 MiB, and 0.8 for random ones of 4 KiB.
 //!
-//! `cargo bench -p boot-stress --bench disk_speed -- --rounds 9`
+//! `cargo bench -p boot-stress --bench disk_speed -- --rounds 9 [--cmdline iommu.strict=0]`
 
 use std::error::Error;
 use std::path::Path;
@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1);
     let rounds: usize = after("--rounds").map_or(Ok(9), |number| number.parse())?;
     let mut recipe = Recipe::parse(include_str!("disk_speed.toml"), "disk_speed.toml")?;
+    recipe.cmdline.extend(after("--cmdline").cloned());
     let choice = Choice {
         kernel: after("--kernel").cloned(),
         tools: recipe.tools.clone(),
@@ -54,8 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!(
-        "kernel {}, QEMU {}",
-        environment.guest.release, environment.qemu.version
+        "kernel {} with {:?}, QEMU {}",
+        environment.guest.release, recipe.cmdline, environment.qemu.version
     );
 
     let dir = RunDir::create()?;

@@ -52,8 +52,14 @@ impl<M: GuestMemoryBackend + ?Sized> Dma for View<'_, M> {
 #[derive(Debug, Default)]
 pub struct State {
     status: AtomicU32,
+    /// `InterruptStatus`, and [`SINCE`] bits above it which of it was set since the driver read it.
+    ///
+    /// A driver reads, acknowledges what it read, and looks at the rings. Its write may reach us after it has looked: a
+    /// VMM does not wait for the answer of a write. An event between is not what it acknowledges, and would be lost.
     interrupt: AtomicU32,
 }
+
+const SINCE: u32 = 16;
 
 impl State {
     /// `Status`.
@@ -62,10 +68,14 @@ impl State {
         self.status.load(Ordering::Acquire)
     }
 
-    /// `InterruptStatus`.
-    #[must_use]
-    pub fn interrupt(&self) -> u32 {
-        self.interrupt.load(Ordering::Acquire)
+    /// The driver reads `InterruptStatus`.
+    fn interrupt(&self) -> u32 {
+        let known = (1 << SINCE) - 1;
+        self.interrupt.fetch_and(known, Ordering::AcqRel) & known
+    }
+
+    fn event(&self, bits: u32) {
+        self.interrupt.fetch_or(bits | bits << SINCE, Ordering::AcqRel);
     }
 
     /// Whether the driver lets the device use its queues, and the device can.
@@ -76,7 +86,7 @@ impl State {
 
     /// A queue has used buffers. The caller sends an edge afterwards.
     fn used_buffers(&self) {
-        self.interrupt.fetch_or(VIRTIO_MMIO_INT_VRING, Ordering::AcqRel);
+        self.event(VIRTIO_MMIO_INT_VRING);
     }
 
     /// The device cannot go on. Returns whether the driver has to be told by an edge: not before it runs.
@@ -86,13 +96,21 @@ impl State {
             .fetch_or(VIRTIO_CONFIG_S_NEEDS_RESET, Ordering::AcqRel);
         let tell = before & VIRTIO_CONFIG_S_DRIVER_OK != 0;
         if tell {
-            self.interrupt.fetch_or(VIRTIO_MMIO_INT_CONFIG, Ordering::AcqRel);
+            self.event(VIRTIO_MMIO_INT_CONFIG);
         }
         tell
     }
 
+    /// The driver writes `InterruptACK`: what it has not read stays, once.
     fn acknowledge(&self, bits: u32) {
-        self.interrupt.fetch_and(!bits, Ordering::AcqRel);
+        let bits = bits & ((1 << SINCE) - 1);
+        let clear = |old: u32| {
+            let since = bits & (old >> SINCE);
+            Some(old & !(bits & !since) & !(since << SINCE))
+        };
+        let _ = self
+            .interrupt
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, clear);
     }
 
     /// The driver writes `Status`: the device's own bit stays.

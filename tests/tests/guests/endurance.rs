@@ -36,7 +36,7 @@ fn measure(now: &Meanwhile) -> Result<Has> {
 }
 
 #[test]
-fn guest_that_unbinds_unloads_and_reboots() {
+fn guest_that_unbinds_unloads_suspends_and_reboots() {
     let recipe = Recipe::parse(include_str!("endurance.toml"), "endurance.toml").unwrap();
     let mut has = Vec::new();
     let boot = boot_and("endurance", &recipe, None, |now| {
@@ -62,6 +62,7 @@ fn guest_that_unbinds_unloads_and_reboots() {
         ["200", "200"],
         "once before the reboot, once after it"
     );
+    assert_eq!(of("suspended"), ["1", "1"]);
     let written = of("written");
     assert_eq!(written.len(), 1, "the file system was made again");
     assert_eq!(of("read"), [written[0], written[0]]);

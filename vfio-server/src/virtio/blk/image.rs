@@ -3,8 +3,7 @@
 //! The image of a disk: a raw file.
 //!
 //! Data goes through a buffer that stays in the cache, piece by piece. A page of guest memory seldom lies beside the next
-//! one, so without the buffer each would be a system call; and the kernel's copy to memory that is not in the cache was
-//! three times slower than both copies together where it was measured.
+//! one, so without the buffer each would be a system call. What that gains is not established well (decision 0009).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;

@@ -212,6 +212,24 @@ fn a_queue_that_cannot_be_needs_a_reset() {
     );
 }
 
+/// A VMM does not wait for the answer of a write, so the driver may have looked at the rings before its acknowledgement arrives.
+#[test]
+fn an_acknowledgement_is_of_what_was_read() {
+    let state = State::default();
+    state.used_buffers();
+    assert_eq!(state.interrupt(), 1);
+    state.used_buffers();
+    state.acknowledge(1);
+    assert_eq!(state.interrupt(), 1, "of the second event");
+    state.acknowledge(1);
+    assert_eq!(state.interrupt(), 0);
+    // Without reading it goes too, in the end.
+    state.used_buffers();
+    state.acknowledge(!0);
+    state.acknowledge(!0);
+    assert_eq!(state.interrupt(), 0);
+}
+
 #[test]
 fn a_queue_that_is_ready_does_not_change() {
     let mut world = World::new();
