@@ -224,6 +224,8 @@ fn inject(now: &mut Meanwhile) -> Result<Vec<Injected>> {
     write_register(now, "CBn_SCTLR", bank, sctlr)?;
 
     access(STRANGER, UNMAPPED, "write").fails(now)?;
+    // A second one before the kernel has cleared the first would be no more than a bit.
+    now.wait_until("end of the global fault", |now| Ok(register(now, "sGFSR", 0)? == 0))?;
 
     let scr0 = register(now, "sCR0", 0)?;
     write_register(now, "sCR0", 0, scr0 | SMCFCFG)?;
