@@ -179,7 +179,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, F
         trace_ring: None,
         smmu: smmu?,
         mark: recipe.marks.clone(),
-        ..ServerConfig::default()
+        message_timeout_ms: Some(ANSWER_MS.into()),
     };
     Ok(toml::to_string(&config)?)
 }

@@ -30,7 +30,7 @@ mod tests;
 use bitflags::bitflags;
 
 use crate::Smmu;
-use crate::env::{Env, Injected, Point, What};
+use crate::env::{Env, Injected, Line, Point, What};
 use crate::inspect::Progress;
 use crate::plan::{DelayRule, Family, FaultRule, Kind, Plan, PlanError, Site};
 use crate::trace::{self, Event};
@@ -69,6 +69,8 @@ pub(crate) struct Injector {
     faults: Rules<FaultRule>,
     /// Interrupts that are on their way.
     late: Vec<Late>,
+    /// Lines that were last made high while rules had a say in lines.
+    high: Vec<Line>,
 }
 
 impl Sites {
@@ -120,11 +122,12 @@ impl Injector {
         self.sites.intersects(sites)
     }
 
-    /// Back to the start of the plan. What is on its way is gone.
+    /// Back to the start of the plan. What is on its way is gone, and every line low.
     pub(crate) fn reset(&mut self) {
         self.delays.reset();
         self.faults.reset();
         self.late.clear();
+        self.high.clear();
     }
 
     /// The first fault that hits an operation, reported.
@@ -134,7 +137,8 @@ impl Injector {
         at: Point,
         is_for: impl Fn(&FaultRule) -> bool,
     ) -> Option<(&FaultRule, Hit)> {
-        let (rule, hit) = self.faults.hit(self.seed, env, is_for)?;
+        // Another seed than that of delays: a delay and a fault in the same place draw numbers that have nothing to do with each other.
+        let (rule, hit) = self.faults.hit(!self.seed, env, is_for)?;
         report(env, &hit.report(What::Fault(rule.kind), at));
         Some((rule, hit))
     }

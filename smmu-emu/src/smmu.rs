@@ -131,7 +131,8 @@ impl Smmu {
             geometry,
             registers,
             lines: _,
-            injector,
+            // Below, when all lines are low.
+            injector: _,
             stalls,
             pmu,
             tlb,
@@ -144,7 +145,6 @@ impl Smmu {
             operations,
         } = self;
         *registers = Registers::new(geometry);
-        injector.reset();
         *pmu = Pmu::new();
         *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
         epoch.advance();
@@ -155,13 +155,14 @@ impl Smmu {
         // The reset registers ask for no interrupt. No rule has a say in that.
         for line in self.geometry.lines() {
             let high = self.lines.get_mut(line).is_some_and(core::mem::take);
-            if high {
+            if high || self.injector.may_be_high(line) {
                 trace::line(env, line, false);
             }
             if let Line::Context(bank) = line {
                 env.resumed(bank);
             }
         }
+        self.injector.reset();
     }
 
     /// What the configuration came to.

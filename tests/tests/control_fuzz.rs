@@ -8,13 +8,14 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use integration_tests::driver::test_masters;
 use integration_tests::qmp::QmpClient;
 use integration_tests::served::Served;
 use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
 /// What is mutated: a command or more of every subject.
-const SEEDS: [&str; 15] = [
+const SEEDS: [&str; 21] = [
     r#"{"execute":"query-status","id":1}"#,
     r#"{"execute":"registers-list","arguments":{"smmu":"a","frame":"cb1","fields":true}}"#,
     r#"{"execute":"register-write","arguments":{"smmu":"a","name":"SMRn","index":3,"value":"0xff"}}"#,
@@ -29,6 +30,12 @@ const SEEDS: [&str; 15] = [
     r#"{"execute":"fault-remove","arguments":{"smmu":"b","fault":1}}{"execute":"fault-list"}"#,
     r#"{"execute":"plan-load","arguments":{"text":"seed = 3\n[[smmu]]\nname = \"a\"\n[[smmu.fault]]\nkind = \"unmapped\"\n"}}"#,
     r#"{"execute":"plan-save"}{"execute":"query-smmus"}"#,
+    r#"{"execute":"masters-list"}{"execute":"dma-result","arguments":{"master":"t0"}}"#,
+    r#"{"execute":"dma","arguments":{"master":"t0","address":4096,"length":16,"access":"write","seed":7}}"#,
+    r#"{"execute":"clock-set","arguments":{"smmu":"b","gate":true,"pll":false,"settle_us":5,"lock_us":5}}{"execute":"clocks-list"}"#,
+    r#"{"execute":"mark-raise","arguments":{"mark":"guest"}}"#,
+    r#"{"execute":"trace-start","arguments":{"smmu":"a","records":2048}}{"execute":"trace-status"}"#,
+    r#"{"execute":"trace-stop"}{"execute":"trace-save","arguments":{"path":"/dev/null"}}"#,
     r#"{"execute":"counters"}{"execute":"reset","arguments":{"smmu":"a"}}"#,
 ];
 
@@ -113,7 +120,9 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
 fn random_bytes_and_mutated_commands() {
     let count = from_environment("CONTROL_FUZZ", 10_000);
     let seed = from_environment("CONTROL_FUZZ_SEED", 1).max(1);
-    let mut served = Served::controlled(Path::new(PROGRAM), &["a", "b"], "").unwrap();
+    // Of the second SMMU.
+    let more = format!("[smmu.clock]\non = true\n{}", test_masters(1));
+    let mut served = Served::controlled(Path::new(PROGRAM), &["a", "b"], &more).unwrap();
     let mut good = QmpClient::negotiated(&served.control()).unwrap();
     let quiet = summary((0..200).map(|_| answer(&mut good)).collect());
     let mut random = Random(seed);
@@ -147,7 +156,9 @@ fn random_bytes_and_mutated_commands() {
         "{busy:?}, {quiet:?} before"
     );
     assert!(busy.1 < Duration::from_secs(5), "{busy:?}");
-    // Rules that the noise has left behind would be in the way of what follows.
+    // What the noise has left behind would be in the way of what follows.
+    let on = json!({ "smmu": "b", "gate": true, "pll": true, "settle_us": 0, "lock_us": 0 });
+    good.execute("clock-set", on).unwrap();
     good.execute("plan-load", json!({ "text": "" })).unwrap();
     drop(good);
     served.check(&["a", "b"]).unwrap();

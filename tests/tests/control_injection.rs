@@ -211,6 +211,18 @@ fn a_reply_waits_for_a_mark_and_never_longer_than_qemu() {
         let late = late.join().unwrap();
         assert!(late < Duration::from_millis(3900), "{late:?}");
     });
+    // Nor does what another client writes delay the guest.
+    case.ask(
+        "delay-add",
+        json!({ "smmu": "a", "site": "register", "register": "sCR0", "access": "write", "time_us": 3_900_000 }),
+    );
+    let begin = Instant::now();
+    case.ask(
+        "register-write",
+        json!({ "smmu": "a", "name": "sCR0", "value": 1 }),
+    );
+    case.a.read32(region::BAR0, registers::SCR0).unwrap();
+    assert!(begin.elapsed() < Duration::from_millis(3900));
     assert!(
         case.served.log().contains("QEMU gives up"),
         "{}",
@@ -260,8 +272,16 @@ fn an_interrupt_comes_late_or_with_a_mark() {
         "delay-add",
         json!({ "smmu": "a", "site": "interrupt", "line": "global", "time_us": 300_000, "times": 1 }),
     );
+    let trace = case.served.directory().join("late.ndjson");
+    case.ask("trace-start", json!({ "smmu": "a", "path": trace }));
     let late = interrupt(&mut case.a);
     assert!(late >= Duration::from_millis(300), "{late:?}");
+    case.ask("trace-stop", json!({ "smmu": "a" }));
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let rises = trace
+        .lines()
+        .filter(|line| line.contains("\"line\":\"global\",\"level\":true"));
+    assert_eq!(rises.count(), 1, "{trace}");
     assert_eq!(case.control.event("DELAY_FIRED").unwrap()["line"], "global");
     case.ask(
         "delay-add",

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use smmu_emu::trace::Event;
 use smmu_emu::{BusError, Env, Injected, Line, Smmu};
 
 use crate::host::{Run, Shared};
@@ -129,6 +130,8 @@ impl Called {
         smmu.elapse(&mut TimerEnv(&self.shared));
         if let Some(due) = smmu.next_due() {
             self.shared.run().timer().set(place, due);
+            // Nobody was woken by a mark that was raised before there was a time.
+            smmu.elapse(&mut TimerEnv(&self.shared));
         }
     }
 }
@@ -164,6 +167,14 @@ impl Env for TimerEnv<'_> {
 
     fn injected(&mut self, injected: &Injected) {
         self.0.injected(injected);
+    }
+
+    fn traces(&self) -> bool {
+        self.0.probe().is_on()
+    }
+
+    fn trace(&mut self, event: &Event) {
+        self.0.probe().record(event);
     }
 
     fn mark(&self, name: &str) -> bool {

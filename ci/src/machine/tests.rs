@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Backing, Files, Guest, program, server_config};
+use super::{ANSWER_MS, Backing, Files, Guest, program, server_config};
 use crate::qemu::Qemu;
 use crate::recipe::Recipe;
 
@@ -65,6 +65,11 @@ fn the_server_reads_what_is_written_for_it() {
     let text = server_config(&recipe, Path::new("/run"), seed).unwrap();
     let read: vfio_server::config::Config = toml::from_str(&text).unwrap();
     assert_eq!(read.seed, seed);
+    assert_eq!(
+        read.message_timeout_ms,
+        Some(ANSWER_MS.into()),
+        "as QEMU's x-msg-timeout"
+    );
     assert_eq!(read.smmu[0].socket, Path::new("/run/a.sock"));
     assert_eq!(read.smmu[0].model, recipe.smmus[0].model);
     let deep = format!("/{}", "d".repeat(120));

@@ -44,12 +44,13 @@ impl Injector {
         let late =
             |rule: &DelayRule| rule.site == Site::Interrupt && is_for_line(line, rule.line, rule.index);
         match self.delay(env, at, late) {
-            None => trace::line(env, line, true),
+            None => self.tell(env, line, true),
             Some((rule, hit)) => {
                 let deadline = rule.deadline(&hit, env);
                 let mark = rule.until.clone();
+                let over = mark.as_deref().is_some_and(|name| env.mark(name));
                 self.late.push(Late { line, deadline, mark });
-                env.wake_at(deadline);
+                env.wake_at(if over { env.now() } else { deadline });
             }
         }
     }
@@ -65,7 +66,21 @@ impl Injector {
         let stuck =
             |rule: &FaultRule| rule.kind == Kind::InterruptStuck && is_for_line(line, rule.line, rule.index);
         let stays = self.fault(env, at, stuck).is_some();
-        trace::line(env, line, stays);
+        self.tell(env, line, stays);
+    }
+
+    /// Gives a line a level that may not be what its cause asks for.
+    fn tell(&mut self, env: &mut dyn Env, line: Line, level: bool) {
+        self.high.retain(|other| *other != line);
+        if level {
+            self.high.push(line);
+        }
+        trace::line(env, line, level);
+    }
+
+    /// Whether a line may be high whatever its cause asks for.
+    pub(crate) fn may_be_high(&self, line: Line) -> bool {
+        self.high.contains(&line)
     }
 
     fn is_late(&self, line: Line) -> bool {
@@ -98,9 +113,9 @@ impl Smmu {
     /// meanwhile arrives all the same, as a message would, and its line is low then.
     pub fn elapse(&mut self, env: &mut dyn Env) {
         for line in self.injector.arrived(env) {
-            trace::line(env, line, true);
+            self.injector.tell(env, line, true);
             if !self.level(line) {
-                trace::line(env, line, false);
+                self.injector.tell(env, line, false);
             }
         }
     }

@@ -262,7 +262,7 @@ pub const KINDS: &[KindRow] = &[
         takes: &["register", "index"],
         needs: &[],
         operation: "a write of a TLBI register that starts an invalidation",
-        effect: "nothing is dropped, and DMA threads keep what they have",
+        effect: "the TLB keeps what it has",
     },
     KindRow {
         kind: Kind::RegisterOnes,

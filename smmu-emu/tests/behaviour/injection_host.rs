@@ -126,6 +126,53 @@ fn a_line_that_stays_high() {
     let host = &mut bench.host;
     bench.smmu.reset(host);
     assert!(bench.host.injected.len() == 1, "a reset asks no rule");
+    assert_eq!(
+        bench.host.line_calls.last(),
+        Some(&(LINE, false)),
+        "nor does the line stay high"
+    );
+}
+
+#[test]
+fn a_line_that_is_high_while_it_asks_again_is_low_after_a_reset() {
+    let mut bench = interrupting("[[delay]]\nsite = \"interrupt\"\ntime_us = 50\nnth = 2");
+    raise(&mut bench, 2);
+    // Asks again, late; and has no cause when it would arrive.
+    bench.w(Cb(2, 0), 1 << 6);
+    clear(&mut bench, 2);
+    assert_eq!(bench.host.line_calls, [(LINE, true)]);
+    let host = &mut bench.host;
+    bench.smmu.reset(host);
+    assert_eq!(bench.host.line_calls, [(LINE, true), (LINE, false)]);
+}
+
+/// As a busy status does.
+#[test]
+fn an_interrupt_does_not_wait_for_a_mark_that_is_raised() {
+    let mut bench = interrupting("[[delay]]\nsite = \"interrupt\"\nuntil = \"go\"\nat_most_us = 1000");
+    bench.host.marks.insert("go".into());
+    bench.host.time.set(7_000);
+    raise(&mut bench, 2);
+    assert_eq!(bench.host.wakes, [7_000], "now");
+    bench.smmu.elapse(&mut bench.host);
+    assert_eq!(bench.host.line_calls, [(LINE, true)]);
+}
+
+#[test]
+fn delays_and_faults_do_not_hit_together() {
+    // Each in half of the cases: were their chances the same, so would their hits be.
+    let mut bench = plan(
+        "[[delay]]\nsite = \"register\"\nregister = \"IDR0\"\ntime_us = 1\nprobability = 50\n\
+         [[fault]]\nkind = \"register-ones\"\nregister = \"IDR0\"\nprobability = 50",
+    );
+    let together = (0..100)
+        .filter(|_| {
+            bench.host.injected.clear();
+            bench.r(Gr0(0x20));
+            bench.host.injected.len() != 1
+        })
+        .count();
+    assert!((25..75).contains(&together), "{together}");
 }
 
 #[test]

@@ -150,10 +150,13 @@ impl EventLoop {
         false
     }
 
-    /// When there are too many, who has not even negotiated makes room, longest first.
+    /// When there are too many, who has not even negotiated makes room, or has said all and does not read the answers, longest first.
     fn admit(&mut self, mut client: Client) {
         if self.clients.len() >= MAX_CLIENTS {
-            let idle = self.clients.iter().find(|(_, client)| !client.negotiated);
+            let idle = self
+                .clients
+                .iter()
+                .find(|(_, client)| !client.negotiated || client.ending);
             let Some(idle) = idle.map(|(token, _)| *token) else {
                 tracing::warn!("turned a control client away: {MAX_CLIENTS} are connected");
                 return;

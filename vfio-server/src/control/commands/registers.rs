@@ -128,10 +128,13 @@ fn write(context: &Context, arguments: Map<String, Value>) -> Result<Value, Erro
             width * 8
         )));
     }
-    device
-        .lock()
-        .write(region::REGISTERS, register.offset, data)
-        .map_err(Error::generic)?;
+    {
+        let mut function = device.lock();
+        let written = function.write(region::REGISTERS, register.offset, data);
+        // A reply that a rule makes late is one to the guest.
+        function.host_mut().take_held();
+        written.map_err(Error::generic)?;
+    }
     Ok(peek(device, &register))
 }
 
