@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// SMMUs of each kind, which take turns: at once, busy, late.
+/// SMMUs of each kind, which take turns: at once, busy, late. A board has room for 14 SMMUs.
 const EACH: usize = 4;
 const KINDS: [&str; 3] = [
     "",
@@ -16,6 +16,10 @@ const KINDS: [&str; 3] = [
     "[[smmu.delay]]\nsite = \"register\"\nregister = \"sTLBGSTATUS\"\naccess = \"read\"\ntime_us = 50_000\ntimes = 1\n",
 ];
 const LATE_MS: f64 = 50.0;
+/// How far the shortest probe with a delay may be from the shortest without, in ms: 50 ms, more or less by a fifth.
+const WITHIN_MS: std::ops::RangeInclusive<f64> = 40.0..=60.0;
+/// A host with other work to do makes single probes longer; never all of them, so that a few boots are enough.
+const BOOTS: usize = 5;
 /// The last one; nobody waits for its group.
 const DEAD: usize = KINDS.len() * EACH;
 /// More than arm-smmu waits for: a second.
@@ -99,13 +103,11 @@ fn printed(console: &str, words: &str) -> f64 {
     time.trim().parse().unwrap()
 }
 
-/// A busy status keeps the driver waiting, and no one else.
-#[test]
-fn guest_with_busy_synchronisations() {
-    let dirs = tempfile::tempdir().unwrap();
-    let path = dirs.path().join("busy.toml");
+/// The console of one boot.
+fn boot(dirs: &Path, number: usize) -> String {
+    let path = dirs.join("busy.toml");
     std::fs::write(&path, recipe()).unwrap();
-    let results = dirs.path().join("results");
+    let results = dirs.join(format!("results-{number}"));
     let output = Command::new(env!("CARGO_BIN_EXE_boot-stress"))
         .args(["reproduce", "--boots", "1", "--keep-logs", "all", "--recipe"])
         .arg(&path)
@@ -123,13 +125,19 @@ fn guest_with_busy_synchronisations() {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    console
+}
+
+/// How much longer a probe takes with each kind of delay, in ms: the shortest of each, which other work on the host
+/// prolongs least.
+fn differences(console: &str) -> [f64; 2] {
     let mut times = [const { Vec::new() }; KINDS.len()];
     for n in 0..DEAD {
         let begins = printed(
-            &console,
+            console,
             &format!("{:x}.iommu: probing hardware", 0x3000_0000 + 0x100_0000 * n),
         );
-        let ends = printed(&console, &format!("device-c{n}: Adding to iommu group"));
+        let ends = printed(console, &format!("device-c{n}: Adding to iommu group"));
         times[n % KINDS.len()].push((ends - begins) * 1e3);
     }
     for times in &mut times {
@@ -137,21 +145,20 @@ fn guest_with_busy_synchronisations() {
     }
     let [at_once, busy, late] = &times;
     println!("from probing to the group, in ms: at once {at_once:.1?}, busy {busy:.1?}, late {late:.1?}");
-    let median = |times: &[f64]| times[EACH / 2] - at_once[EACH / 2];
-    println!(
-        "medians differ from at once by {:.1} and {:.1} ms",
-        median(busy),
-        median(late)
-    );
-    // How much more it is than at once shows on an idle machine only: docs/performance.md.
     assert!(
         busy.iter().chain(late).all(|&ms| ms >= LATE_MS),
         "{busy:?} {late:?}"
     );
+    let longer = [busy, late].map(|delayed| delayed[0] - at_once[0]);
+    println!("longer than at once by {longer:.1?} ms");
+    longer
+}
 
+/// A second is all that the driver waits; other CPUs go on in that time.
+fn check_timeout(console: &str) {
     let last = format!("{:x}.iommu", 0x3000_0000 + 0x100_0000 * DEAD);
-    let begins = printed(&console, &format!("{last}: probing hardware"));
-    let gives_up = printed(&console, &format!("{last}: TLB sync timed out"));
+    let begins = printed(console, &format!("{last}: probing hardware"));
+    let gives_up = printed(console, &format!("{last}: TLB sync timed out"));
     assert!(
         (1.0..1.2 * 5.0).contains(&(gives_up - begins)),
         "{}",
@@ -165,6 +172,23 @@ fn guest_with_busy_synchronisations() {
         gap < 1.0,
         "another CPU stood still for {gap} s while the driver waited for a second"
     );
+}
+
+/// A busy status keeps the driver waiting for as long as it was told, and no one else.
+#[test]
+fn guest_with_busy_synchronisations() {
+    let dirs = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    for number in 0..BOOTS {
+        let console = boot(dirs.path(), number);
+        check_timeout(&console);
+        let longer = differences(&console);
+        if longer.iter().all(|ms| WITHIN_MS.contains(ms)) {
+            return;
+        }
+        seen.push(longer);
+    }
+    panic!("50 ms of delay make a probe longer by {seen:.1?} ms, which is not in {WITHIN_MS:?}");
 }
 
 /// For people, if the test fails.
