@@ -100,6 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for (name, goal) in [
         ("sequential", "0.9"),
+        ("sequential-large-folios", "none"),
         ("random", "0.8"),
         ("random-by-four", "none"),
     ] {

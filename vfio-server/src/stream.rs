@@ -25,6 +25,9 @@ mod tests;
 const BUFFER_SIZE: usize = 64 << 10;
 /// The kernel passes at most this many descriptors at once (SCM_MAX_FD).
 const MAX_PASSED_FDS: usize = 253;
+/// How long to ask for the next bytes before going to sleep for them. Accesses come in bursts, and to wake a thread on a
+/// core that sleeps takes longer than the access: docs/performance.md.
+const PATIENCE: Duration = Duration::from_micros(100);
 /// A message has to be complete this long after its first byte.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -71,6 +74,10 @@ pub struct MessageStream {
     fds_end: usize,
     /// When the message at the start of `filled` began, if it is incomplete.
     since: Option<Instant>,
+    /// How long to ask before sleeping: not at all where the client would need the same core.
+    patience: Duration,
+    /// Whether the last receive brought anything: the next bytes may be near.
+    active: bool,
 }
 
 impl Default for MessageStream {
@@ -81,6 +88,11 @@ impl Default for MessageStream {
             fds: Vec::new(),
             fds_end: 0,
             since: None,
+            patience: match std::thread::available_parallelism() {
+                Ok(cores) if cores.get() > 1 => PATIENCE,
+                _ => Duration::ZERO,
+            },
+            active: false,
         }
     }
 }
@@ -152,7 +164,21 @@ impl MessageStream {
         }
     }
 
+    /// What there is, at once or after a wait.
     fn receive(&mut self, socket: &UnixStream) -> Result<usize, StreamError> {
+        if std::mem::take(&mut self.active) {
+            let begin = Instant::now();
+            while begin.elapsed() < self.patience {
+                match self.receive_with(socket, RecvFlags::DONTWAIT) {
+                    Err(StreamError::Receive(Errno::AGAIN)) => std::thread::yield_now(),
+                    other => return other,
+                }
+            }
+        }
+        self.receive_with(socket, RecvFlags::empty())
+    }
+
+    fn receive_with(&mut self, socket: &UnixStream, flags: RecvFlags) -> Result<usize, StreamError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let room = self.buffer.get_mut(self.filled.end..).unwrap_or_default();
@@ -160,8 +186,9 @@ impl MessageStream {
             socket,
             &mut [IoSliceMut::new(room)],
             &mut control,
-            RecvFlags::CMSG_CLOEXEC,
+            flags | RecvFlags::CMSG_CLOEXEC,
         )?;
+        self.active = received.bytes > 0;
         self.filled.end = self.filled.end.saturating_add(received.bytes);
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(fds) = message {
