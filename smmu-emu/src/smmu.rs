@@ -2,6 +2,8 @@
 
 //! All state of one SMMU.
 
+use core::cell::RefCell;
+
 use crate::ats::Waiting;
 use crate::config::{Config, ConfigError, Geometry};
 use crate::decoded::Decodings;
@@ -29,7 +31,7 @@ pub struct Smmu {
     pub(crate) pmu: Pmu,
     pub(crate) tlb: Tlb,
     /// What the transaction under way has learnt for the TLB; kept for its memory.
-    pub(crate) learnt: Learnt,
+    pub(crate) learnt: RefCell<Learnt>,
     pub(crate) decodings: Decodings,
     pub(crate) epoch: Arc<Epoch>,
     /// What the TBUs have reported.
@@ -114,7 +116,7 @@ impl Smmu {
             stalls: Stalls::new(geometry.context_banks),
             pmu: Pmu::new(),
             tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
-            learnt: Learnt::default(),
+            learnt: RefCell::default(),
             decodings: Decodings::new(geometry.context_banks),
             epoch: Arc::new(Epoch::new()),
             counters: Counters::default(),

@@ -91,6 +91,9 @@ impl Tlb {
             walked,
         } = learnt;
         *walked = false;
+        if leaves.is_empty() {
+            return 0;
+        }
         let kept = leaves.len();
         for (tag, address, leaf) in leaves.drain(..) {
             let base = Leaf {

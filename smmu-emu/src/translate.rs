@@ -121,33 +121,34 @@ impl Smmu {
     ///
     /// [`Response::Stall`] is not the end of it: [`Smmu::resume`] tells what became of the access.
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
-        let transaction = self.arriving(transaction);
+        // Built in its place: to copy what was just written costs as much as a level of a walk.
+        let mut visit = Visit {
+            bank: 0,
+            intent: transaction.intent,
+            transaction: self.arriving(transaction),
+        };
         let route = self
-            .found(env, &transaction)
-            .map(|found| found.route(transaction.intent));
+            .found(env, &visit.transaction)
+            .map(|found| found.route(visit.intent));
         let bank = match route {
             Ok(Route::Bank(bank, _)) => Some(bank),
             _ => None,
         };
-        self.count(env, Kind::Access, &transaction, bank);
+        self.count(env, Kind::Access, &visit.transaction, bank);
         match route {
             Err(fault) => self.refuse(env, &fault),
             Ok(Route::Bypass(attributes)) => {
-                let translation = self.bypass(transaction.address, attributes);
+                let translation = self.bypass(visit.transaction.address, attributes);
                 let response = Response::Proceed(translation);
                 trace::tell(env, || {
-                    Event::answered(&transaction, None, false, Ok(&translation), &response)
+                    Event::answered(&visit.transaction, None, false, Ok(&translation), &response)
                 });
                 response
             }
-            Ok(Route::Bank(bank, intent)) => self.enter(
-                env,
-                &Visit {
-                    bank,
-                    intent,
-                    transaction,
-                },
-            ),
+            Ok(Route::Bank(bank, intent)) => {
+                (visit.bank, visit.intent) = (bank, intent);
+                self.enter(env, &visit)
+            }
         }
     }
 
@@ -164,8 +165,6 @@ impl Smmu {
 
     /// A transaction enters its bank, for the first time or again after a stall.
     pub(crate) fn enter(&mut self, env: &mut dyn Env, visit: &Visit) -> Response {
-        // Empty, with the room it had last time.
-        let learnt = RefCell::new(core::mem::take(&mut self.learnt));
         let generation = self.epoch.generation();
         let decoded = self
             .decodings
@@ -177,17 +176,16 @@ impl Smmu {
                     visit,
                     &decoded,
                     memory,
-                    &Lookup::new(&smmu.tlb, &decoded, &learnt),
+                    &Lookup::new(&smmu.tlb, &decoded, &smmu.learnt),
                 )
             }),
         };
         self.decodings.put(visit.bank, decoded);
-        let mut learnt = learnt.into_inner();
+        let learnt = self.learnt.get_mut();
         let walked = learnt.walked;
-        for _ in 0..self.tlb.keep(&mut learnt) {
+        for _ in 0..self.tlb.keep(learnt) {
             self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
         }
-        self.learnt = learnt;
         let response = match &result {
             Ok(translation) => Response::Proceed(*translation),
             Err(fault) => self.record(env, visit, fault),
@@ -237,14 +235,13 @@ impl Smmu {
 
     /// What a bank, or the stage 2 bank behind it, still holds.
     fn admit(&self, bank: u8, decoded: &Decoded) -> Result<(), Fault> {
-        for bank in core::iter::once(bank).chain(decoded.second) {
-            match self.gate(bank) {
-                Gate::Open => {}
-                Gate::Terminate => return Err(Fault::Blocked { bank }),
-                Gate::Wait => return Err(Fault::Waiting { bank }),
-            }
-        }
-        Ok(())
+        let admit = |bank| match self.gate(bank) {
+            Gate::Open => Ok(()),
+            Gate::Terminate => Err(Fault::Blocked { bank }),
+            Gate::Wait => Err(Fault::Waiting { bank }),
+        };
+        admit(bank)?;
+        decoded.second.map_or(Ok(()), admit)
     }
 
     /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
@@ -272,7 +269,8 @@ impl Smmu {
         let address = address.ok_or_else(unreachable)?;
         let leaf =
             walk::translate(&decoded.regime, memory, kept, address, intent, Stages::All).map_err(fault)?;
-        let length = leaf.size - leaf.address % leaf.size;
+        // Blocks and pages are powers of two.
+        let length = leaf.size - (leaf.address & (leaf.size - 1));
         Ok(Translation {
             address: leaf.address,
             length,

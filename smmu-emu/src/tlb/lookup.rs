@@ -42,15 +42,15 @@ impl Kept for Lookup<'_> {
     }
 
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf> {
-        let leaf = self.tlb.leaf(self.tag(stage), address);
-        if leaf.is_none() {
-            self.learnt.borrow_mut().walked = true;
-        }
-        leaf
+        self.tlb.leaf(self.tag(stage), address)
     }
 
     fn table(&self, stage: Stage, address: u64) -> Option<TableRef> {
         self.tlb.table(self.tag(stage), address)
+    }
+
+    fn walks(&self) {
+        self.learnt.borrow_mut().walked = true;
     }
 
     fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables) {

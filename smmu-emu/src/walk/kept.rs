@@ -23,6 +23,8 @@ pub(crate) trait Kept {
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf>;
     /// The last table that is known on the way to it.
     fn table(&self, stage: Stage, address: u64) -> Option<TableRef>;
+    /// A walk begins.
+    fn walks(&self) {}
     /// A walk ended well.
     fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables);
 }
@@ -77,12 +79,14 @@ fn kept_or<K: Kept>(
 ) -> Result<Leaf, WalkFault> {
     let mut tables = Tables::default();
     if !kept.keeps() {
+        kept.walks();
         return walk(None, &mut tables);
     }
     let answers = |leaf: &Leaf| updating.is_none_or(|intent| leaf.permissions.allow(intent));
     if let Some(leaf) = kept.leaf(stage, address).filter(answers) {
         return Ok(leaf);
     }
+    kept.walks();
     let leaf = walk(kept.table(stage, address).as_ref(), &mut tables)?;
     kept.learn(stage, address, &leaf, &tables);
     Ok(leaf)

@@ -154,7 +154,8 @@ fn descend<M: Memory>(
             if tree.hierarchy {
                 above |= Restrictions::of(descriptor);
             }
-            tables.push(TableRef {
+            // There is room: a walk passes three at most.
+            let _ = tables.try_push(TableRef {
                 level: level + 1,
                 address: table,
                 above,

@@ -31,6 +31,8 @@ pub(crate) use memory::{DescriptorRead, Memory, Physical, Probe};
 pub(crate) use nested::{Stages, translate};
 pub(crate) use permissions::{Permissions, Restrictions, Rules};
 
+use arrayvec::ArrayVec;
+
 use crate::fault::ContextCause;
 use crate::regime::{Off, Stage1, Stage2};
 use crate::translate::Intent;
@@ -116,31 +118,9 @@ impl TableRef {
     }
 }
 
-/// The tables of one walk, top down. At most three stand below the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tables {
-    tables: [TableRef; 3],
-    count: usize,
-}
-
-impl Tables {
-    /// Those from the first that was read to the one that held the leaf's descriptor, without the start of the walk; of the
-    /// last attempt, if a descriptor changed under the walk.
-    pub(crate) fn as_slice(&self) -> &[TableRef] {
-        self.tables.get(..self.count).unwrap_or_default()
-    }
-
-    fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    fn push(&mut self, table: TableRef) {
-        if let Some(slot) = self.tables.get_mut(self.count) {
-            *slot = table;
-            self.count += 1;
-        }
-    }
-}
+/// The tables of one walk, top down: those from the first that was read to the one that held the leaf's descriptor, without
+/// the start of the walk; of the last attempt, if a descriptor changed under the walk. At most three stand below the first.
+pub(crate) type Tables = ArrayVec<TableRef, 3>;
 
 /// Walks stage 1 of a bank for `address`, which is complete: sign extension has been done. `from` is a table that
 /// serves it, of an earlier walk of the same regime; `tables` takes up those that this one passes.

@@ -59,7 +59,7 @@ pub(super) fn stage1<M: Memory>(
                         input: address >> SECTION << SECTION,
                         shift: SECTION,
                     };
-                    tables.push(table);
+                    let _ = tables.try_push(table);
                     second(regime, memory, address, &table)?
                 }
                 (true, _) => section(first),
