@@ -186,15 +186,23 @@ impl Smmu {
         for _ in 0..self.tlb.keep(learnt) {
             self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
         }
-        let response = match &result {
-            Ok(translation) => Response::Proceed(*translation),
-            Err(fault) => self.record(env, visit, fault),
+        let tell = |env: &mut dyn Env, result, response: &Response| {
+            trace::tell(env, || {
+                Event::answered(&visit.transaction, Some(visit.bank), walked, result, response)
+            });
         };
-        trace::tell(env, || {
-            let result = result.as_ref().map_err(Cause::from);
-            Event::answered(&visit.transaction, Some(visit.bank), walked, result, &response)
-        });
-        response
+        match result {
+            Ok(translation) => {
+                let response = Response::Proceed(translation);
+                tell(env, Ok(&translation), &response);
+                response
+            }
+            Err(fault) => {
+                let response = self.record(env, visit, &fault);
+                tell(env, Err(Cause::from(&fault)), &response);
+                response
+            }
+        }
     }
 
     /// The fault of the plan that an access takes in its bank.

@@ -16,8 +16,12 @@ const CFCFG: u32 = 1 << 7;
 
 /// Stream 1 goes to bank 3, where 0x1000 and 0x2000 are mapped; translations are kept.
 fn bench(sctlr: u32) -> Bench {
+    bench_with_tlb("normal", sctlr)
+}
+
+fn bench_with_tlb(tlb: &str, sctlr: u32) -> Bench {
     let mut bench = Bench::with_plan(
-        "preset = \"smmuv2-generic\"\ntlb = \"normal\"",
+        &format!("preset = \"smmuv2-generic\"\ntlb = \"{tlb}\""),
         "[[delay]]\nsite = \"global-sync\"\npolls = 1",
     );
     let mut tables = Tables::new(&mut bench.host, 12, 48);
@@ -130,6 +134,16 @@ fn translations_come_from_a_walk_then_from_the_tlb() {
         "Write CBn_ATS1PR 1000 Some((0, 0))",
     ];
     assert_eq!(told(&mut bench), expected);
+}
+
+#[test]
+fn without_a_tlb_every_translation_walks() {
+    let mut bench = bench_with_tlb("off", 0);
+    for _ in 0..2 {
+        bench.transact(at(1, 0x1008));
+    }
+    let walk = "1 1008 Some(3) walk Translated { address: 5008 }";
+    assert_eq!(told(&mut bench), [walk, walk]);
 }
 
 #[test]
