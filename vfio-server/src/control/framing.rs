@@ -13,7 +13,7 @@ use thiserror::Error;
 mod tests;
 
 /// The longest message.
-pub const MAX_MESSAGE: usize = 64 << 10;
+pub const MAX_MESSAGE: usize = 256 << 10;
 /// The deepest nesting of arrays and objects.
 pub const MAX_DEPTH: u32 = 32;
 /// Larger messages do not keep their allocation.

@@ -254,6 +254,41 @@ fn plans_round_trip_and_mistakes_change_nothing() {
     );
 }
 
+/// As many rules as an SMMU may have, with long fields.
+#[test]
+fn a_full_plan_fits_into_a_message() {
+    let context = context();
+    let rule = |more: Value| {
+        let mut rule = json!({
+            "smmu": "a", "after": "go", "probability": 50, "times": 1_000_000, "space": 1_000_000,
+            "interval": 1_000_000, "verbose": 0,
+        });
+        let Value::Object(more) = more else { panic!() };
+        rule.as_object_mut().unwrap().extend(more);
+        rule
+    };
+    for _ in 0..MAX_RULES {
+        let delay = json!({
+            "site": "register", "register": "CBn_TLBSTATUS", "index": 7, "access": "read",
+            "time_us": { "min": 100_000, "max": 200_000 },
+        });
+        call(&context, "delay-add", rule(delay)).unwrap();
+        let fault = json!({
+            "kind": "permission", "address": "0xffff_ffff_ffff_0000", "size": "0xffff", "stream": 5, "access": "write",
+        });
+        call(&context, "fault-add", rule(fault)).unwrap();
+    }
+    let text = call(&context, "plan-save", json!({})).unwrap()["text"].clone();
+    let load = json!({ "execute": "plan-load", "arguments": { "text": text }, "id": "x" });
+    let size = load.to_string().len();
+    assert!(size <= crate::control::framing::MAX_MESSAGE, "{size}");
+    let loaded = call(&context, "plan-load", json!({ "text": text })).unwrap();
+    assert_eq!(
+        (&loaded["delays"], &loaded["faults"]),
+        (&json!(MAX_RULES), &json!(MAX_RULES))
+    );
+}
+
 #[test]
 fn marks_are_raised_by_name() {
     let context = context();
