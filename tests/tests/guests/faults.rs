@@ -2,12 +2,17 @@
 
 //! Faults that are injected while the guest works: the kernel's own lines say what was injected, and the guest goes on.
 
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use boot_stress::recipe::Recipe;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::boot::{Boot, Meanwhile, boot_and};
+
+mod stale;
 
 const CONSOLE: u16 = 7;
 const TEST: u16 = 9;
@@ -20,6 +25,9 @@ const PAGE: u64 = 0x1000;
 const LOOKED_AT: u64 = 640;
 /// Far from those.
 const UNMAPPED: u64 = 0x1234_5000;
+
+/// In this time the server has seen what QEMU posted before it was stopped.
+const POSTED: Duration = Duration::from_millis(20);
 
 /// `FSR` (IHI 0062 16.5.8): translation fault, permission fault, stalled; the format AArch64.
 const TF: u32 = 1 << 1;
@@ -73,8 +81,8 @@ impl Access {
         now.execute("translate", arguments)
     }
 
-    /// Has the test master make it; it has to end with a bus error.
-    fn fails(self, now: &mut Meanwhile) -> Result<()> {
+    /// Has the test master make it, and says how it ended.
+    fn make(self, now: &mut Meanwhile) -> Result<String> {
         let Self {
             stream,
             address,
@@ -91,7 +99,14 @@ impl Access {
             }
             Ok(result["state"] == "bus-error" || result["state"] == "done")
         })?;
-        ensure!(result["state"] == "bus-error", "{self:x?}: {result}");
+        let end = result["state"].as_str().context("no state")?;
+        Ok(end.to_owned())
+    }
+
+    /// The same; it has to end with a bus error.
+    fn fails(self, now: &mut Meanwhile) -> Result<()> {
+        let end = self.make(now)?;
+        ensure!(end == "bus-error", "{self:x?}: {end}");
         Ok(())
     }
 
@@ -169,13 +184,23 @@ fn inject_read_only(now: &mut Meanwhile) -> Result<Injected> {
     let qemu = now.child("qemu-system-aarch64")?;
     let mut injected = None;
     now.wait_until("page mapped for reading only", |now| {
-        kill_process(qemu, Signal::STOP)?;
-        let found = written_while_read_only(now, &free);
-        kill_process(qemu, Signal::CONT)?;
-        injected = found?;
+        injected = while_stopped(qemu, now, |now| written_while_read_only(now, &free))?;
         Ok(injected.is_some())
     })?;
     injected.context("no page")
+}
+
+/// With the guest's CPUs standing still.
+fn while_stopped<R>(
+    qemu: Pid,
+    now: &mut Meanwhile,
+    act: impl FnOnce(&mut Meanwhile) -> Result<R>,
+) -> Result<R> {
+    kill_process(qemu, Signal::STOP)?;
+    thread::sleep(POSTED);
+    let result = act(now);
+    kill_process(qemu, Signal::CONT)?;
+    result
 }
 
 fn written_while_read_only(now: &mut Meanwhile, pages: &[u64]) -> Result<Option<Injected>> {
@@ -215,6 +240,8 @@ fn inject(now: &mut Meanwhile) -> Result<Vec<Injected>> {
         ..access(TEST, UNMAPPED + 0xabc, "write")
     };
     injected.push(privileged.inject(now, TF, 0)?);
+    // Before a fault in the console's bank, for which the console has to be there.
+    stale::inject(now)?;
     injected.push(inject_read_only(now)?);
 
     let bank = access(TEST, UNMAPPED, "read").translate(now)?["bank"]
