@@ -90,6 +90,8 @@ struct Mark {
 
 /// The guest sees one 32-bit word per mark on a page of 4 KiB.
 pub const MAX_MARKS: usize = 1024;
+/// Bytes of a name.
+const MAX_NAME: usize = 128;
 
 impl Marks {
     /// Checks the rules against each other, the register tables and the names of the SMMUs.
@@ -112,6 +114,9 @@ impl Marks {
             }
             if rule.name.is_empty() {
                 return Err(error("name", "is empty".into()));
+            }
+            if rule.name.len() > MAX_NAME {
+                return Err(error("name", format!("is longer than {MAX_NAME} bytes")));
             }
             if rules[..i].iter().any(|other| other.name == rule.name) {
                 return Err(error("name", "is used twice".into()));
@@ -167,6 +172,22 @@ impl Marks {
             });
         }
         Ok(Self { marks })
+    }
+
+    /// Adds marks, none of them raised, behind those that there are.
+    ///
+    /// # Errors
+    /// [`MarkError`] as of [`Marks::new`]; nothing is added then.
+    pub fn add(&mut self, rules: &[MarkRule], smmus: &[&str]) -> Result<(), MarkError> {
+        let all = self.rules().chain(rules).cloned().collect();
+        let mut added = Self::new(all, smmus)?;
+        self.marks.append(&mut added.marks.split_off(self.marks.len()));
+        Ok(())
+    }
+
+    /// The rules, in their order.
+    pub fn rules(&self) -> impl Iterator<Item = &MarkRule> {
+        self.marks.iter().map(|mark| &mark.rule)
     }
 
     /// Number of marks.

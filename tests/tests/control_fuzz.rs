@@ -15,7 +15,7 @@ use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
 /// What is mutated: a command or more of every subject.
-const SEEDS: [&str; 21] = [
+const SEEDS: [&str; 22] = [
     r#"{"execute":"query-status","id":1}"#,
     r#"{"execute":"registers-list","arguments":{"smmu":"a","frame":"cb1","fields":true}}"#,
     r#"{"execute":"register-write","arguments":{"smmu":"a","name":"SMRn","index":3,"value":"0xff"}}"#,
@@ -34,6 +34,7 @@ const SEEDS: [&str; 21] = [
     r#"{"execute":"dma","arguments":{"master":"t0","address":4096,"length":16,"access":"write","seed":7}}"#,
     r#"{"execute":"clock-set","arguments":{"smmu":"b","gate":true,"pll":false,"settle_us":5,"lock_us":5}}{"execute":"clocks-list"}"#,
     r#"{"execute":"mark-raise","arguments":{"mark":"guest"}}"#,
+    r#"{"execute":"mark-add","arguments":{"name":"x","register":"*","nth":3}}"#,
     r#"{"execute":"trace-start","arguments":{"smmu":"a","records":2048}}{"execute":"trace-status"}"#,
     r#"{"execute":"trace-stop"}{"execute":"trace-save","arguments":{"path":"/dev/null"}}"#,
     r#"{"execute":"counters"}{"execute":"reset","arguments":{"smmu":"a"}}"#,

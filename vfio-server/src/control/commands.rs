@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use smmu_emu::plan::Number;
+use smmu_emu::{AccessKind, MarkRule};
 
 use super::qmp::Error;
 use crate::host::Run;
@@ -115,6 +116,12 @@ impl Context {
         &self.run
     }
 
+    /// Adds marks that watch these SMMUs, and says which number the first has.
+    fn add_marks(&self, rules: &[MarkRule]) -> Result<usize, Error> {
+        let smmus: Vec<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();
+        self.run.add_marks(rules, &smmus).map_err(Error::generic)
+    }
+
     /// The seed of the run, which is that of the first SMMU.
     fn seed(&self) -> u64 {
         self.devices
@@ -182,6 +189,10 @@ impl Kind for bool {
 impl<T: Kind> Kind for Option<T> {
     const KIND: &'static str = T::KIND;
     const REQUIRED: bool = false;
+}
+
+impl Kind for AccessKind {
+    const KIND: &'static str = "`read` or `write`";
 }
 
 impl Kind for Number {

@@ -2,11 +2,12 @@
 
 //! What all SMMUs of a process share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use smmu_emu::Marks;
+use smmu_emu::{MarkError, MarkRule, Marks};
 
 use crate::control::event::{Event, EventSink};
 use crate::injected::{Held, Patience};
@@ -20,7 +21,8 @@ use crate::trace::Tracer;
 pub struct Run {
     start: Instant,
     tracer: Arc<Tracer>,
-    fresh: Marks,
+    /// There are marks, so that accesses have to be looked at.
+    has_marks: AtomicBool,
     state: Mutex<State>,
     /// A mark was raised, or the process ends.
     changed: Condvar,
@@ -34,6 +36,8 @@ pub struct Run {
 #[derive(Debug)]
 struct State {
     marks: Marks,
+    /// The same at the start of a run.
+    fresh: Marks,
     clients: usize,
     ends: bool,
 }
@@ -48,8 +52,10 @@ impl Run {
     /// The same with clients that wait for replies for another time.
     #[must_use]
     pub fn with_patience(marks: Marks, patience: Patience) -> Self {
+        let has_marks = AtomicBool::new(!marks.is_empty());
         let state = Mutex::new(State {
-            marks: marks.clone(),
+            fresh: marks.clone(),
+            marks,
             clients: 0,
             ends: false,
         });
@@ -57,7 +63,7 @@ impl Run {
         Self {
             start,
             tracer: Arc::new(Tracer::new(start)),
-            fresh: marks,
+            has_marks,
             state,
             changed: Condvar::new(),
             timer: Timer::default(),
@@ -69,7 +75,33 @@ impl Run {
     /// Whether there are marks at all.
     #[must_use]
     pub fn has_marks(&self) -> bool {
-        !self.fresh.is_empty()
+        self.has_marks.load(Ordering::Relaxed)
+    }
+
+    /// Adds marks to this run and to all later ones, but for those that are there already, and says which number the first
+    /// has.
+    ///
+    /// # Errors
+    /// [`MarkError`] names the mark and the field; nothing is added then.
+    pub fn add_marks(&self, rules: &[MarkRule], smmus: &[&str]) -> Result<usize, MarkError> {
+        let mut state = self.lock();
+        let known: Vec<MarkRule> = state.fresh.rules().cloned().collect();
+        let number = known.len();
+        let new: Vec<MarkRule> = rules
+            .iter()
+            .filter(|rule| !known.contains(rule))
+            .cloned()
+            .collect();
+        state.fresh.add(&new, smmus)?;
+        state.marks.add(&new, smmus)?;
+        self.has_marks.store(!state.fresh.is_empty(), Ordering::Relaxed);
+        Ok(number)
+    }
+
+    /// The rules of all marks.
+    #[must_use]
+    pub fn mark_rules(&self) -> Vec<MarkRule> {
+        self.lock().fresh.rules().cloned().collect()
     }
 
     /// Nanoseconds since the start of the process.
@@ -89,7 +121,7 @@ impl Run {
     pub fn join(self: &Arc<Self>) -> Participant {
         let mut state = self.lock();
         if state.clients == 0 {
-            state.marks = self.fresh.clone();
+            state.marks = state.fresh.clone();
         }
         state.clients += 1;
         Participant {
@@ -126,8 +158,8 @@ impl Run {
 
     /// Names of the marks of every run.
     #[must_use]
-    pub fn mark_names(&self) -> Vec<&str> {
-        self.fresh.names().collect()
+    pub fn mark_names(&self) -> Vec<String> {
+        self.lock().fresh.names().map(str::to_owned).collect()
     }
 
     /// Where interrupts wait that a rule makes late.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use smmu_emu::{DelayRule, FaultRule, Plan};
+use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
 
 use super::{Command, Context, MAX_RULES, Nothing, rules, typed};
 use crate::control::qmp::Error;
@@ -16,6 +16,8 @@ use crate::control::qmp::Error;
 struct File {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mark: Vec<MarkRule>,
     #[serde(default)]
     smmu: Vec<Smmu>,
 }
@@ -38,9 +40,9 @@ super::arguments!(Load {
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "plan-save",
-        about: "Writes the plan of all SMMUs as TOML, in the form of the configuration file: `seed`, and `[[smmu]]` with `name`, \
-                `[[smmu.delay]]` and `[[smmu.fault]]`. How far each rule has got is not part of it, nor are marks, which no \
-                command changes.",
+        about: "Writes the plan of all SMMUs as TOML, in the form of the configuration file: `seed`, `[[mark]]`, and `[[smmu]]` with \
+                `name`, `[[smmu.delay]]` and `[[smmu.fault]]`. How far each rule has got is not part of it, nor is which marks \
+                are raised.",
         arguments: Nothing::ARGUMENTS,
         returns: "`text`",
         example: "",
@@ -49,8 +51,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "plan-load",
         about: "Puts the delays and faults of such a text in the place of all that there are, also of SMMUs that it does not \
-                name, and starts their counts and their chance; or changes nothing if there is a mistake in it. A text without \
-                `seed` leaves the seed as it is.",
+                name, and starts their counts and their chance; or changes nothing if there is a mistake in it. Marks that \
+                are missing are added; none goes. A text without `seed` leaves the seed as it is.",
         arguments: Load::ARGUMENTS,
         returns: "`delays`, `faults` (numbers of them), `seed`",
         example: "text=@plan.toml",
@@ -71,6 +73,7 @@ fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
     });
     let file = File {
         seed: Some(context.seed()),
+        mark: context.run().mark_rules(),
         smmu: smmus.collect(),
     };
     let text = toml::to_string(&file).map_err(Error::generic)?;
@@ -80,6 +83,8 @@ fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
 fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
     let Load { text } = typed(arguments)?;
     let file: File = toml::from_str(&text).map_err(Error::generic)?;
+    let mut marks = context.run().mark_names();
+    marks.extend(file.mark.iter().map(|mark| mark.name.clone()));
     let mut names = BTreeSet::new();
     for smmu in &file.smmu {
         let name = &smmu.name;
@@ -94,10 +99,11 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
             )));
         }
         let plan = smmu.plan(0);
-        rules::check(context, &plan).map_err(|problem| error(&problem.desc))?;
+        rules::check_with(context, &plan, &marks).map_err(|problem| error(&problem.desc))?;
         let geometry = device.lock().smmu().geometry().clone();
         plan.validate(&geometry).map_err(|problem| error(&problem))?;
     }
+    context.add_marks(&file.mark)?;
     let seed = file.seed.unwrap_or_else(|| context.seed());
     let (mut delays, mut faults) = (0, 0);
     for (number, device) in (0..).zip(context.devices()) {

@@ -88,9 +88,14 @@ pub(super) fn of_arguments<R: DeserializeOwned>(
 
 /// What the model cannot see: the marks of the run, and how long clients wait.
 pub(super) fn check(context: &Context, plan: &Plan) -> Result<(), Error> {
-    let run = context.run();
-    plan.validate_marks(run.mark_names().into_iter())
+    check_with(context, plan, &context.run().mark_names())
+}
+
+/// The same with these marks.
+pub(super) fn check_with(context: &Context, plan: &Plan, marks: &[String]) -> Result<(), Error> {
+    plan.validate_marks(marks.iter().map(String::as_str))
         .map_err(Error::generic)?;
+    let run = context.run();
     run.patience().check(plan).map_err(Error::generic)
 }
 

@@ -4,7 +4,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Command, Context, Nothing, typed};
+use smmu_emu::plan::Number;
+use smmu_emu::{AccessKind, MarkRule};
+
+use super::{Command, Context, Nothing, narrow, typed};
 use crate::control::qmp::Error;
 
 super::arguments!(One {
@@ -15,6 +18,23 @@ super::arguments!(One {
 super::arguments!(OneOrAll {
     /// Name of the SMMU; all if left out.
     smmu: Option<String>,
+});
+
+super::arguments!(Add {
+    /// Its name, which no other mark has.
+    name: String,
+    /// The SMMU whose accesses to watch; any if left out.
+    smmu: Option<String>,
+    /// The register whose accesses to watch, such as `SMRn`, or `*` for any. If left out, only the guest and `mark-raise` raise the mark.
+    register: Option<String>,
+    /// The `n` of the register; any if left out.
+    index: Option<Number>,
+    /// Only accesses of this kind.
+    access: Option<AccessKind>,
+    /// Raised by this one of the accesses, counted from 1; 1 if left out.
+    nth: Option<Number>,
+    /// Counts accesses only once this mark is raised.
+    after: Option<String>,
 });
 
 super::arguments!(Mark {
@@ -36,6 +56,15 @@ pub(super) const COMMANDS: &[Command] = &[
                 .map(|(mark, raised)| json!({ "mark": mark, "raised": raised }))
                 .collect())
         },
+    },
+    Command {
+        name: "mark-add",
+        about: "Adds a mark, not raised, to this run and later ones, behind those that there are. It stays until the server \
+                ends. The guest finds it in BAR2 by its number.",
+        arguments: Add::ARGUMENTS,
+        returns: "`mark` (its number, counted from 0)",
+        example: "name=attached smmu=a register=CBn_SCTLR access=write",
+        run: add,
     },
     Command {
         name: "mark-raise",
@@ -76,6 +105,34 @@ pub(super) const COMMANDS: &[Command] = &[
         },
     },
 ];
+
+fn add(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
+    let Add {
+        name,
+        smmu,
+        register,
+        index,
+        access,
+        nth,
+        after,
+    } = typed(arguments)?;
+    if context.run().mark_names().contains(&name) {
+        return Err(Error::generic(format_args!(
+            "`name`: there is a mark {name:?} already"
+        )));
+    }
+    let rule = MarkRule {
+        name,
+        smmu,
+        register,
+        index: index.map(|index| narrow(index, "index")).transpose()?,
+        access,
+        nth: nth.map_or(1, |Number(nth)| nth),
+        after,
+    };
+    let number = context.add_marks(&[rule])?;
+    Ok(json!({ "mark": number }))
+}
 
 fn counters(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
     let OneOrAll { smmu } = typed(arguments)?;

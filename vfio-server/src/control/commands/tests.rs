@@ -305,6 +305,62 @@ fn marks_are_raised_by_name() {
 }
 
 #[test]
+fn marks_are_added_while_a_run_is_on() {
+    let (context, other) = (context(), context());
+    let add = |arguments| call(&context, "mark-add", arguments);
+    let written = json!({
+        "name": "written", "smmu": "b", "register": "sCR0", "access": "write", "nth": "0x2", "after": "go",
+    });
+    assert_eq!(add(written).unwrap(), json!({ "mark": 1 }));
+    for (mistake, problem) in [
+        (json!({ "name": "written" }), "already"),
+        (json!({ "name": "x".repeat(129) }), "longer than 128"),
+        (
+            json!({ "name": "x", "register": "nowhere" }),
+            "no register of the model",
+        ),
+        (
+            json!({ "name": "x", "smmu": "c", "register": "sCR0" }),
+            "none of: a, b",
+        ),
+        (
+            json!({ "name": "x", "register": "SMRn", "index": 65536 }),
+            "too large",
+        ),
+        (json!({ "name": "x", "after": "go" }), "needs `register`"),
+    ] {
+        let error = add(mistake).unwrap_err();
+        assert!(error.contains(problem), "{error}");
+    }
+    let raised = || {
+        let marks = call(&context, "marks-list", json!({})).unwrap();
+        assert_eq!(marks[1]["mark"], "written");
+        marks[1]["raised"].as_bool().unwrap()
+    };
+    let write = |smmu: &str| {
+        let write = json!({ "smmu": smmu, "name": "sCR0", "value": 1 });
+        call(&context, "register-write", write).unwrap();
+    };
+    write("b");
+    call(&context, "mark-raise", json!({ "mark": "go" })).unwrap();
+    for (smmu, expected) in [("b", false), ("a", false), ("b", true)] {
+        write(smmu);
+        assert_eq!(raised(), expected, "{smmu}");
+    }
+    let delay = json!({ "smmu": "a", "site": "global-sync", "until": "written", "at_most_us": 5 });
+    call(&context, "delay-add", delay).unwrap();
+
+    // A file is everything: it can be loaded where nobody knows of the mark.
+    let text = call(&context, "plan-save", json!({})).unwrap()["text"].clone();
+    call(&other, "plan-load", json!({ "text": text })).unwrap();
+    assert_eq!(call(&other, "plan-save", json!({})).unwrap()["text"], text);
+    let conflicting = "[[mark]]\nname = \"written\"\n[[smmu]]\nname = \"a\"\n";
+    let error = call(&other, "plan-load", json!({ "text": conflicting })).unwrap_err();
+    assert!(error.contains("used twice"), "{error}");
+    assert_eq!(call(&other, "plan-save", json!({})).unwrap()["text"], text);
+}
+
+#[test]
 fn slow_commands_exist() {
     for name in SLOW {
         assert!(find(name).is_some(), "{name}");
