@@ -20,6 +20,8 @@ pub const VIRTIO_MMIO_SLOTS: u8 = 32;
 pub const MAX_STREAM_IDS: usize = 4096;
 /// Least guest memory: the initramfs starts at half of it, above the kernel.
 pub const MIN_MEMORY_MIB: u32 = 256;
+/// Most guest memory, from 1 GiB on: a guest's DMA may then lie above 4 GiB.
+pub const MAX_MEMORY_MIB: u32 = 16 << 10;
 
 /// What is wrong with a board.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

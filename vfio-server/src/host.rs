@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smmu_emu::trace::Event as Traced;
 use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line};
+use tracing::error;
 
 use crate::injected::{Held, Hits};
 use crate::master::traffic::Traffic;
-use crate::memory::GuestMemory;
+use crate::memory::{GuestMemory, OPTION};
 use crate::msix::Vectors;
 use crate::trace::Probe;
 
@@ -98,6 +99,8 @@ pub struct Host {
     /// The reply to the access under way has to wait.
     held: Option<Held>,
     memory: GuestMemory,
+    /// The memory is known to be the guest's, or somebody was told that it is not.
+    judged: bool,
 }
 
 impl Host {
@@ -119,6 +122,7 @@ impl Host {
             counts: None,
             held: None,
             memory: GuestMemory::default(),
+            judged: false,
         }
     }
 
@@ -154,6 +158,17 @@ impl Host {
         result
     }
 
+    /// The guest runs: says so if its memory is not what the client passed.
+    fn judge_memory(&mut self) {
+        self.judged = self.memory.maps() > 0;
+        if self.memory.is_blank() {
+            error!(
+                smmu = self.name(),
+                "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU with `{OPTION}`"
+            );
+        }
+    }
+
     /// Begins to count register accesses.
     pub fn count(&mut self) {
         self.counts.get_or_insert_default();
@@ -173,6 +188,7 @@ impl Host {
     /// The client is gone: unmaps its memory, closes its eventfds.
     pub fn disconnect(&mut self) {
         self.change_memory(GuestMemory::unmap_all);
+        self.judged = false;
         self.shared.vectors().disconnect();
     }
 }
@@ -195,6 +211,9 @@ impl Env for Host {
     }
 
     fn access(&mut self, access: &Access) {
+        if !self.judged {
+            self.judge_memory();
+        }
         let Shared { name, run, .. } = &*self.shared;
         if run.has_marks() {
             run.change_marks(|marks| marks.observe(name, access));

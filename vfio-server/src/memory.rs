@@ -19,6 +19,7 @@ use vm_memory::{
     MmapRegion,
 };
 
+mod blank;
 mod ranges;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ pub const MAX_MAPS: usize = 128;
 const TMPFS_MAGIC: FsWord = 0x0102_1994;
 
 /// What the QEMU user has to write.
-const OPTION: &str = "-object memory-backend-memfd,id=ram,size=…,share=on -machine memory-backend=ram";
+pub const OPTION: &str = "-object memory-backend-memfd,id=ram,size=…,share=on -machine memory-backend=ram";
 
 /// A mapping that is refused.
 #[derive(Debug, Error)]
@@ -207,6 +208,13 @@ impl GuestMemory {
     /// Unmaps everything.
     pub fn unmap_all(&mut self) {
         self.ranges = Arc::default();
+    }
+
+    /// Whether there are ranges and nothing but zeros in their files. Once a guest runs, its kernel is in its memory: then the
+    /// files are not its memory, because QEMU has it privately (no `share=on`).
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.maps() > 0 && blank::is_blank(&self.ranges.readable)
     }
 
     /// Number of mapped ranges.

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Board, BoardError, BoardSmmu, Client, ClientKind, MAX_CPUS, MAX_SMMUS, MAX_STREAM_IDS, MIN_MEMORY_MIB,
-    ReservedRegion, Supplier, SupplierKind,
+    Board, BoardError, BoardSmmu, Client, ClientKind, MAX_CPUS, MAX_MEMORY_MIB, MAX_SMMUS, MAX_STREAM_IDS,
+    MIN_MEMORY_MIB, ReservedRegion, Supplier, SupplierKind,
 };
 
 impl Board {
@@ -20,8 +20,11 @@ impl Board {
             let problem = format!("{} CPUs; a GICv2 serves 1 to {MAX_CPUS}", self.cpus);
             return Err(BoardError::new("cpus", problem));
         }
-        if !(MIN_MEMORY_MIB..=2048).contains(&self.memory_mib) {
-            let problem = format!("{} MiB; allowed are {MIN_MEMORY_MIB} to 2048", self.memory_mib);
+        if !(MIN_MEMORY_MIB..=MAX_MEMORY_MIB).contains(&self.memory_mib) {
+            let problem = format!(
+                "{} MiB; allowed are {MIN_MEMORY_MIB} to {MAX_MEMORY_MIB}",
+                self.memory_mib
+            );
             return Err(BoardError::new("memory_mib", problem));
         }
         if self.smmus.len() > MAX_SMMUS {

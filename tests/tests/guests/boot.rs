@@ -162,12 +162,29 @@ pub fn boot_and(
     try_boot(&console, recipe, kernel, meanwhile).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-fn try_boot(
-    console: &Path,
+/// A boot with another memory backend, and what the server and QEMU said; `change` gets the backend's properties.
+pub fn boot_with_memory(name: &str, recipe: &Recipe, change: impl Fn(&str) -> String) -> Result<BootReport> {
+    let console = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+    println!("console: {}", console.display());
+    with_bench(recipe, None, |mut bench, _| {
+        for argument in &mut bench.qemu.args {
+            if let Some(backend) = argument
+                .to_str()
+                .filter(|text| text.starts_with("memory-backend"))
+            {
+                *argument = change(backend).into();
+            }
+        }
+        Ok(bench.boot(1, Some(&console), &mut |_| {})?)
+    })
+}
+
+/// Prepares all that a boot needs; `run` gets the path of the control socket, too.
+fn with_bench<R>(
     recipe: &Recipe,
     kernel: Option<&str>,
-    meanwhile: impl FnOnce(&mut Meanwhile) -> Result<()> + Send,
-) -> Result<Boot> {
+    run: impl FnOnce(Bench<'_>, PathBuf) -> Result<R>,
+) -> Result<R> {
     let choice = Choice {
         kernel: kernel.map(|release| format!("debian:{release}")),
         tools: recipe.tools.clone(),
@@ -180,7 +197,6 @@ fn try_boot(
     let files = Files::generate(dir.path(), recipe, &layout, guest)?;
     let backing = Backing::Server { sockets: dir.path() };
     let control = dir.file("control");
-    let over = Arc::new(AtomicUsize::new(0));
     let bench = Bench {
         helper: Path::new(env!("CARGO_BIN_EXE_boot-stress-under-test")),
         dir: &dir,
@@ -191,6 +207,27 @@ fn try_boot(
         limits: limits(recipe, None),
         stop: Arc::new(AtomicUsize::new(0)),
     };
+    run(bench, control)
+}
+
+fn try_boot(
+    console: &Path,
+    recipe: &Recipe,
+    kernel: Option<&str>,
+    meanwhile: impl FnOnce(&mut Meanwhile) -> Result<()> + Send,
+) -> Result<Boot> {
+    with_bench(recipe, kernel, |bench, control| {
+        boot_with(&bench, control, console, meanwhile)
+    })
+}
+
+fn boot_with(
+    bench: &Bench<'_>,
+    control: PathBuf,
+    console: &Path,
+    meanwhile: impl FnOnce(&mut Meanwhile) -> Result<()> + Send,
+) -> Result<Boot> {
+    let over = Arc::new(AtomicUsize::new(0));
     let mut present = Meanwhile {
         control,
         over: Arc::clone(&over),

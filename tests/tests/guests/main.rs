@@ -8,3 +8,4 @@ mod boot;
 mod data;
 mod endurance;
 mod faults;
+mod memory;
