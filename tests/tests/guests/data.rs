@@ -61,6 +61,13 @@ fn guest_with_ext4_on_a_disk() {
     );
     let added = boot.lines("virtio_mmio: Adding to iommu group");
     assert_eq!(added.len(), 2, "{added:?}");
+    assert_eq!(
+        boot.result("groups"),
+        "0: 30801000.virtio_mmio; 1: 30802000.virtio_mmio;",
+        "a group for each stream"
+    );
+    assert_eq!(boot.result("disk-group"), "0");
+    assert_eq!(boot.lines("2/0/0 default/read/poll queues").len(), 1);
 }
 
 #[test]
