@@ -14,6 +14,7 @@ use crate::fault::{Disposition, GlobalCause, GlobalFault};
 use crate::options::{self, Target};
 use crate::par;
 use crate::plan::Site;
+use crate::secure;
 use crate::spec::bank::Format;
 use crate::spec::cb::Cb;
 use crate::spec::global::Gats;
@@ -79,7 +80,21 @@ impl Smmu {
             operations.par = None;
             operations.waiting = None;
         }
-        self.run_operation(env, bank, Operation { value, intent });
+        let operation = self.operation(bank, value, intent);
+        self.run_operation(env, bank, operation);
+    }
+
+    /// What software has written says. The lower 12 bits are no part of the address, and the upper half of a 64-bit write
+    /// to an AArch32 bank is ignored.
+    fn operation(&self, bank: u8, written: u64, intent: Intent) -> Operation {
+        let address = match self.registers.format(bank) {
+            Format::AArch64 => u64::MAX,
+            Format::Long | Format::Short => u64::from(u32::MAX),
+        };
+        Operation {
+            value: written & address & !0xfff,
+            intent,
+        }
     }
 
     /// Runs an operation, for the first time or again after a stall of the stage 2 bank. What the bank itself has recorded
@@ -197,7 +212,7 @@ impl Smmu {
     /// nothing, wait for nothing, and take no notice of what a bank has recorded (§4.3).
     fn global_ats(&mut self, env: &mut dyn Env, operation: Gats, intent: Intent, stages: Stages) {
         let bank = operation.ndx();
-        let usable = u16::from(bank) < self.geometry.context_banks
+        let usable = u16::from(bank) < secure::banks(&self.registers, &self.geometry)
             && options::has_stage1(&self.geometry, bank)
             && self.registers.cbar(bank).kind() != BankType::Stage2;
         let nested = usable && self.second_bank(bank).is_some();
@@ -206,10 +221,7 @@ impl Smmu {
         } else {
             Ok(())
         };
-        let operation = Operation {
-            value: operation.address().value() << 12,
-            intent,
-        };
+        let operation = self.operation(bank, operation.address().value() << 12, intent);
         let checked = match checked {
             Ok(()) if usable => Ok(()),
             Ok(()) => Err(GlobalCause::UnimplementedBank),
@@ -281,12 +293,6 @@ impl Smmu {
     ) -> Result<u64, WalkFault> {
         let Operation { value, intent } = operation;
         let format = self.registers.format(bank);
-        // The upper half of a 64-bit write to an AArch32 bank is ignored.
-        let value = if format == Format::AArch64 {
-            value
-        } else {
-            value & u64::from(u32::MAX)
-        };
         // Operations use the TLB and add nothing to it.
         let learnt = RefCell::default();
         let visit = operation.visit(bank);

@@ -26,6 +26,9 @@ const MMU_500_ID: [(Gr0, u32); 8] = [
     (Gr0::Cidr3, 0xb1),
 ];
 
+/// Secure SACR of MMU-500.
+const SECURE_SACR: u32 = 0x0400_0004;
+
 /// Every register of global space 0 whose reset value follows from the configuration.
 pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
     let mut values = vec![
@@ -48,7 +51,7 @@ pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
 }
 
 /// Secure copies of registers of global space 0: nothing is taken away from Non-secure software yet.
-pub(crate) fn secure_values(geometry: &Geometry) -> [(Gr0, u32); 2] {
+pub(crate) fn secure_values(geometry: &Geometry) -> [(Gr0, u32); 3] {
     let scr1 = Scr1::ZERO
         .with_nsnumirpto(1)
         .with_nsnumsmrgo(u8::masked_new(geometry.stream_match_groups))
@@ -56,11 +59,12 @@ pub(crate) fn secure_values(geometry: &Geometry) -> [(Gr0, u32); 2] {
     [
         (Gr0::Scr0, scr0(geometry).raw_value()),
         (Gr0::Scr1, scr1.raw_value()),
+        (Gr0::Sacr, if geometry.is_mmu_500() { SECURE_SACR } else { 0 }),
     ]
 }
 
-/// Registers of global space 1 that the stages of the bank fix. SMMUv1 has no CBA2R; its 64 KiB format is AArch64's,
-/// and its long descriptors walk alike with 4 KiB pages.
+/// Registers of global space 1 that the stages of the bank fix, and the formats that there are. SMMUv1 has no CBA2R; its
+/// 64 KiB format is AArch64's, and its long descriptors walk alike with 4 KiB pages.
 pub(crate) fn bank_values(geometry: &Geometry, bank: u16) -> Vec<(Gr1, u32)> {
     let mut values = Vec::new();
     let fixed = |kind| (Gr1::Cbar, Cbar::ZERO.with_kind(kind).raw_value());
@@ -69,10 +73,23 @@ pub(crate) fn bank_values(geometry: &Geometry, bank: u16) -> Vec<(Gr1, u32)> {
     } else if !geometry.stage2 {
         values.push(fixed(BankType::Stage1));
     }
-    if geometry.is_version_1() {
+    if geometry.is_version_1() || !geometry.aarch32_long {
         values.push((Gr1::Cba2r, Cba2r::ZERO.with_va64(true).raw_value()));
     }
     values
+}
+
+/// The bits of CBA2R that software cannot change: VA64 where there is one format or the other.
+pub(crate) fn cba2r_fixed(geometry: &Geometry) -> u32 {
+    let aarch64 = geometry.granule_4k || geometry.granule_16k || geometry.granule_64k;
+    let mut fixed = 0;
+    if !(aarch64 && geometry.aarch32_long) {
+        fixed |= Cba2r::va64_mask();
+    }
+    if !geometry.vmid16 {
+        fixed |= Cba2r::vmid16_mask();
+    }
+    fixed
 }
 
 fn scr0(geometry: &Geometry) -> Scr0 {

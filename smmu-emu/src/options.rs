@@ -9,7 +9,7 @@ use crate::spec::bank::Actlr;
 use crate::spec::cb::Cb;
 use crate::spec::global::{Sacr, Scr2, Smr};
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::{Cba2r, Cbar, Gr1};
+use crate::spec::gr1::{Cbar, Gr1};
 use crate::spec::tcr::Tcr2;
 use crate::state::Registers;
 
@@ -103,7 +103,7 @@ pub(crate) fn writable(geometry: &Geometry, registers: &Registers, target: Targe
             (!Scr2::exsmrgenable_mask()).into()
         }
         Target::Gr1(Gr1::Cbar, bank) => (!(Cbar::irptndx_mask() | fixed_type(geometry, bank))).into(),
-        Target::Gr1(Gr1::Cba2r, _) if !geometry.vmid16 => (!Cba2r::vmid16_mask()).into(),
+        Target::Gr1(Gr1::Cba2r, _) => (!identity::cba2r_fixed(geometry)).into(),
         Target::Cb(Cb::Tcr2, _) => (!tcr2_missing(geometry)).into(),
         Target::Cb(Cb::Actlr, _) if actlr_is_locked(registers) => 0,
         Target::Cb(Cb::Actlr, _) if !geometry.is_qcom() => (!Actlr::QCOM).into(),

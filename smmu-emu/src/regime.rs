@@ -67,6 +67,8 @@ impl Tree {
 /// What every walk of a stage of long descriptors checks and does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    /// Last input address that the format has. Beyond is a translation fault, whatever the TLB holds.
+    pub(crate) last_input: u64,
     /// Bits of an output address.
     pub(crate) output_bits: u32,
     /// Level that a fault without a descriptor has.
@@ -133,6 +135,9 @@ pub(crate) struct ShortStage1 {
 }
 
 impl ShortStage1 {
+    /// Last input address that the format has.
+    pub(crate) const LAST_INPUT: u64 = u32::MAX as u64;
+
     /// The tables for an address.
     pub(crate) fn tree(&self, address: u64) -> Option<&ShortTree> {
         self.trees

@@ -78,6 +78,8 @@ pub(crate) struct Registers {
     exs2cr: File<Exs2cr>,
     pub(crate) gr1: File<Gr1>,
     pub(crate) banks: Vec<File<Cb>>,
+    /// Without short descriptors (IDR0.PTFS) TCR.EAE counts as 1.
+    short_descriptors: bool,
 }
 
 impl Registers {
@@ -107,6 +109,7 @@ impl Registers {
             exs2cr: File::at_reset(),
             gr1,
             banks,
+            short_descriptors: geometry.aarch32_short,
         }
     }
 
@@ -219,7 +222,10 @@ impl Registers {
     pub(crate) fn format(&self, bank: u8) -> Format {
         if self.cba2r(bank).va64() {
             Format::AArch64
-        } else if self.tcr32(bank).eae() || self.cbar(bank).kind() == BankType::Stage2 {
+        } else if !self.short_descriptors
+            || self.tcr32(bank).eae()
+            || self.cbar(bank).kind() == BankType::Stage2
+        {
             Format::Long
         } else {
             Format::Short

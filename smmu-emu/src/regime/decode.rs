@@ -26,6 +26,7 @@ pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> Re
         registers,
         geometry,
         bank,
+        implemented_bits: geometry.address_bits.into(),
     };
     let cbar = registers.cbar(bank);
     match cbar.kind() {
@@ -46,7 +47,14 @@ pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> Re
             stage2: Stage2::Bypassed(None),
         },
         BankType::Nested => Regime {
-            stage1: Some(decoder.stage1()),
+            // Stage 1 puts out intermediate addresses (IDR2.IAS).
+            stage1: Some(
+                Decoder {
+                    implemented_bits: geometry.input_bits.into(),
+                    ..decoder
+                }
+                .stage1(),
+            ),
             stage2: Decoder {
                 bank: cbar.cbndx(),
                 ..decoder
@@ -57,20 +65,19 @@ pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> Re
 }
 
 /// The registers of one bank.
+#[derive(Clone, Copy)]
 struct Decoder<'a> {
     registers: &'a Registers,
     geometry: &'a Geometry,
     bank: u8,
+    /// Bits of an output address at most.
+    implemented_bits: u32,
 }
 
 impl Decoder<'_> {
-    fn implemented_bits(&self) -> u32 {
-        self.geometry.address_bits.into()
-    }
-
     /// An output size that the bank chooses, as far as it is implemented.
     fn output_bits(&self, pasize: u8) -> u32 {
-        let implemented = self.implemented_bits();
+        let implemented = self.implemented_bits;
         address_bits(pasize).map_or(implemented, |bits| implemented.min(bits.into()))
     }
 
@@ -85,7 +92,7 @@ impl Decoder<'_> {
         let limit = if narrow { LPAE_BITS } else { u64::BITS };
         Off {
             input_bits,
-            output_bits: self.implemented_bits().min(limit),
+            output_bits: self.implemented_bits.min(limit),
             attributes: sctlr
                 .mtcfg()
                 .then(|| Attributes::from_memattr(sctlr.memattr().value(), shareability)),
@@ -97,6 +104,7 @@ impl Decoder<'_> {
         let aarch64 = self.registers.cba2r(self.bank).va64();
         let updates = self.geometry.hardware_update && aarch64 && ha;
         Limits {
+            last_input: u64::MAX,
             output_bits,
             fault_level: u32::from(!aarch64),
             big_endian: sctlr.e(),
@@ -203,7 +211,10 @@ impl Decoder<'_> {
         LongStage1 {
             trees: [lower.unwrap_or(Tree::NONE), upper.unwrap_or(Tree::NONE)],
             ignores_top_byte: [false; 2],
-            limits: self.limits(self.implemented_bits().min(LPAE_BITS), (false, false)),
+            limits: Limits {
+                last_input: ALL,
+                ..self.limits(self.implemented_bits.min(LPAE_BITS), (false, false))
+            },
             mair: self.mair(),
             rules,
         }
@@ -232,7 +243,7 @@ impl Decoder<'_> {
                 // With N = 0 this range is empty.
                 tree((ALL >> n) + 1, ALL, tcr.pd1(), Cb::Ttbr1, 0),
             ],
-            output_bits: self.implemented_bits().min(LPAE_BITS),
+            output_bits: self.implemented_bits.min(LPAE_BITS),
             big_endian: sctlr.e(),
             access_flag: sctlr.afe(),
             access_flag_faults: !sctlr.affd(),
@@ -252,7 +263,7 @@ impl Decoder<'_> {
         }
         let tcr = self.registers.tcr_stage2(self.bank);
         let aarch64 = self.registers.cba2r(self.bank).va64();
-        let implemented = self.implemented_bits();
+        let implemented = self.implemented_bits;
         let granule = if aarch64 {
             Granule::of_tg0(tcr.tg0().value(), self.geometry)
         } else {
@@ -277,7 +288,10 @@ impl Decoder<'_> {
         };
         Stage2::On(Stage2Tables {
             tree: tree.unwrap_or(Tree::NONE),
-            limits: self.limits(output_bits, (tcr.ha(), tcr.hd())),
+            limits: Limits {
+                last_input: if aarch64 { u64::MAX } else { (1 << LPAE_BITS) - 1 },
+                ..self.limits(output_bits, (tcr.ha(), tcr.hd()))
+            },
             aarch64,
             protected_walks: sctlr.ptw(),
         })

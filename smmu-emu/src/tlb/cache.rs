@@ -13,6 +13,8 @@ use super::tag::{Space, Tag};
 const END: u32 = u32::MAX;
 /// Entries that a lookup passes in one chain at most, where entries may be evicted: one address in many address spaces.
 const CHAIN: usize = 32;
+/// The same where they may not be evicted: what comes later is not kept.
+const LONG_CHAIN: usize = 4096;
 /// Entries that are looked at for one that no longer counts, where entries may not be evicted.
 const SEARCH: usize = 64;
 
@@ -107,6 +109,9 @@ impl<P: Copy> Cache<P> {
         if self.evicts && length >= CHAIN {
             self.remove(last);
         }
+        if length >= LONG_CHAIN {
+            return;
+        }
         let Some(at) = self.room(floors) else { return };
         let slot = Slot {
             key,
@@ -130,15 +135,18 @@ impl<P: Copy> Cache<P> {
     pub(super) fn invalidate(&mut self, space: Space, vmid: u16, asids: Asids, address: u64) {
         for class in self.classes() {
             let key = Key::new(space, vmid, address, class);
-            let mut at = self.first(self.head(key));
+            let head = self.head(key);
+            let (mut at, mut before) = (self.first(head), END);
             while let Some(slot) = self.slots.get(at as usize) {
                 let covered = match (asids, slot.asid) {
                     (Asids::All, _) | (Asids::One(_), None) => true,
                     (Asids::One(asid), Some(of)) => asid == of,
                 };
-                let (goes, next) = (slot.key == key && covered, slot.next);
-                if goes {
-                    self.remove(at);
+                let next = slot.next;
+                if slot.key == key && covered {
+                    self.unlink(head, before, at);
+                } else {
+                    before = at;
                 }
                 at = next;
             }
@@ -190,22 +198,28 @@ impl<P: Copy> Cache<P> {
 
     /// Takes an entry out of its chain.
     fn remove(&mut self, at: u32) {
+        let Some(Slot { key, .. }) = self.slots.get(at as usize) else {
+            return;
+        };
+        let head = self.head(*key);
+        let (mut next, mut before) = (self.first(head), END);
+        while next != at
+            && let Some(slot) = self.slots.get(next as usize)
+        {
+            (before, next) = (next, slot.next);
+        }
+        self.unlink(head, before, at);
+    }
+
+    /// The same with the entry before it; `END` if it is the first of its chain.
+    fn unlink(&mut self, head: usize, before: u32, at: u32) {
         let Some(Slot { key, next, .. }) = self.slots.get(at as usize) else {
             return;
         };
         let (key, next) = (*key, *next);
-        let head = self.head(key);
-        if self.first(head) == at {
-            self.set_first(head, next);
-        } else {
-            let mut before = self.first(head);
-            while let Some(slot) = self.slots.get_mut(before as usize) {
-                if slot.next == at {
-                    slot.next = next;
-                    break;
-                }
-                before = slot.next;
-            }
+        match self.slots.get_mut(before as usize) {
+            Some(slot) => slot.next = next,
+            None => self.set_first(head, next),
         }
         self.free.push(at);
         if let Some(count) = self.counts.get_mut(key.class as usize) {

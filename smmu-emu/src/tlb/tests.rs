@@ -176,6 +176,49 @@ fn chains_are_bounded() {
     assert!(tlb.leaf(tag(999), 0x1000).is_some(), "the latest");
 }
 
+/// The same where none may go: a chain ends growing, and one invalidation empties it in one pass.
+#[test]
+fn long_chains_are_bounded_and_emptied_at_once() {
+    let tag = |asid| Tag { asid, ..EL10 };
+    let entries: Vec<_> = (0..60_000)
+        .map(|asid| (tag(asid), 0x1000, leaf(0x1000, false)))
+        .collect();
+    let mut tlb = Tlb::new(TlbMode::StrictStale, 1 << 16);
+    tlb.keep(&mut Learnt {
+        walked: true,
+        leaves: entries,
+        tables: Vec::new(),
+    });
+    let kept = |tlb: &Tlb| {
+        (0..5000)
+            .filter(|&asid| tlb.leaf(tag(asid), 0x1000).is_some())
+            .count()
+    };
+    assert_eq!(kept(&tlb), 4096);
+    tlb.invalidate(Invalidation::Address {
+        space: Space::El10,
+        vmid: 1,
+        asids: Asids::One(5),
+        address: 0x1000,
+        last_level: true,
+    });
+    assert_eq!(kept(&tlb), 4095);
+    tlb.invalidate(Invalidation::Address {
+        space: Space::El10,
+        vmid: 1,
+        asids: Asids::All,
+        address: 0x1000,
+        last_level: true,
+    });
+    assert_eq!((kept(&tlb), tlb.leaves().count()), (0, 0));
+    tlb.keep(&mut Learnt {
+        walked: true,
+        leaves: vec![(tag(1), 0x1000, leaf(0x1000, false))],
+        tables: Vec::new(),
+    });
+    assert_eq!(kept(&tlb), 1, "there is room again");
+}
+
 fn bank(tcr: u64, cba2r: u64, cbar: u64) -> Registers {
     let mut registers = registers();
     registers.gr1.set(Gr1::Cba2r, 0, cba2r);

@@ -2,7 +2,8 @@
 
 //! What a walk may take from earlier ones.
 
-use crate::regime::{Stage1, Stage2};
+use crate::fault::ContextCause;
+use crate::regime::{ShortStage1, Stage1, Stage2};
 use crate::translate::Intent;
 use crate::walk::{Leaf, Memory, TableRef, Tables, WalkFault, stage1, stage2};
 
@@ -43,10 +44,14 @@ pub(super) fn first<M: Memory, K: Kept>(
     match regime {
         Stage1::Off(_) => walk(None, &mut Tables::default()),
         Stage1::Long(long) => {
+            check_input(canonical, long.limits.last_input, long.limits.fault_level)?;
             let again = long.limits.update_dirty && intent.write;
             kept_or(kept, Stage::First, canonical, again.then_some(intent), walk)
         }
-        Stage1::Short(_) => kept_or(kept, Stage::First, canonical, None, walk),
+        Stage1::Short(_) => {
+            check_input(canonical, ShortStage1::LAST_INPUT, 1)?;
+            kept_or(kept, Stage::First, canonical, None, walk)
+        }
     }
 }
 
@@ -63,9 +68,19 @@ pub(super) fn second<M: Memory, K: Kept>(
     match regime {
         Stage2::Bypassed(_) | Stage2::Off(_) => walk(None, &mut Tables::default()),
         Stage2::On(tables) => {
+            check_input(ipa, tables.limits.last_input, tables.limits.fault_level)?;
             let again = tables.limits.update_dirty && intent.write;
             kept_or(kept, Stage::Second, ipa, again.then_some(intent), walk)
         }
+    }
+}
+
+/// An address that the format does not have is none that the TLB may know: its entries may be those of another format.
+fn check_input(address: u64, last: u64, level: u32) -> Result<(), WalkFault> {
+    if address <= last {
+        Ok(())
+    } else {
+        Err(WalkFault::stage1(ContextCause::Translation, level))
     }
 }
 

@@ -9,6 +9,7 @@ mod ats_operations;
 mod bench;
 mod configuration;
 mod faults;
+mod formats;
 mod hostile;
 mod injection;
 mod injection_host;

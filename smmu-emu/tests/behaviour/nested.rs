@@ -274,3 +274,18 @@ fn mmu_401_translates_stage_2() {
         assert_eq!(bench.r(Cb(0, 0x58)) & 0x1fe, 2);
     }
 }
+
+/// Behaviour 40: what is no part of an operation's address is none of its fault record's either.
+#[test]
+fn far_of_an_operation_has_the_bits_of_its_format() {
+    for (va64, tcr, expected) in [(1, 1 << 23 | 25, 0x3_0000_1000), (0, 1 << 31, 0x1000)] {
+        let mut world = world("", CFRE, CFRE);
+        // Stage 2 does not map the first table.
+        world.bench.w64(Cb(1, 0x20), IPA);
+        world.bench.w(Cb(1, 0x30), tcr);
+        world.bench.w(Gr1(0x804), va64);
+        world.bench.w64(Cb(1, 0x810), 0x3_0000_1abc);
+        assert_eq!(world.bench.r(Cb(2, 0x58)) & 0xff, 2, "TF");
+        assert_eq!(world.bench.r64(Cb(2, 0x60)), expected, "FAR");
+    }
+}

@@ -48,6 +48,34 @@ fn copies_are_independent() {
     assert_eq!(bench.secure_r(Gr0(0x74)), 0);
 }
 
+#[test]
+fn sacr_resets_to_other_values() {
+    let mut bench = Bench::new(CONFIG);
+    assert_eq!(
+        (bench.r(Gr0(0x10)), bench.secure_r(Gr0(0x10))),
+        (0x0400_001c, 0x0400_0004)
+    );
+    assert_eq!(bench.secure_r(Gr0(0x410)), 0x0400_001c, "NSACR");
+}
+
+/// `GATS1*` finds the banks that Non-secure software has.
+#[test]
+fn global_operations_end_at_the_last_non_secure_bank() {
+    let mut bench = Bench::new("preset = \"mmu-500-ats\"\nsecure_state = true");
+    for bank in [3, 5] {
+        bench.w(Gr1(4 * bank), 1 << 16);
+        bench.w(Gr1(0x800 + 4 * bank), 1);
+    }
+    let gpar = |bench: &mut Bench, bank: u64| {
+        bench.w64(Gr0(0x110), 0x1000 | bank);
+        bench.r64(Gr0(0x180))
+    };
+    assert_eq!(gpar(&mut bench, 5) & 1, 0);
+    bench.secure_w(Gr0(0x04), 0x0001_3004);
+    assert_eq!(gpar(&mut bench, 3) & 1, 0);
+    assert_eq!(gpar(&mut bench, 5), 0x4000_0001, "UCBF");
+}
+
 /// The offset that Linux' `arm_smmu_gr0_ns` adds on Calxeda's ECX-2000: it runs as Secure software and drives the
 /// Non-secure registers.
 #[test]

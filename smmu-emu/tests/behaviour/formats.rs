@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Table formats that an implementation does not have, and what the TLB holds of another format.
+
+use smmu_emu::{Response, Transaction};
+
+use crate::bench::{Bench, Cb, Gr0, Gr1};
+use crate::tables::Tables;
+
+const VA64: u32 = 1;
+const EAE: u32 = 1 << 31;
+
+/// Stream n goes to bank n, which has stage 1 with VMID 1 and ASID 7.
+fn bench(config: &str) -> (Bench, Tables) {
+    let mut bench = Bench::new(config);
+    let tables = Tables::new(&mut bench.host, 12, 39);
+    for bank in [0, 1] {
+        let stream = u32::try_from(bank).expect("small");
+        bench.w(Gr0(0xc00 + 4 * bank), stream);
+        bench.w(Gr0(0x800 + 4 * bank), 1 << 31 | stream);
+        bench.w(Gr1(4 * bank), 1 << 16 | 1);
+        bench.w(Gr1(0x800 + 4 * bank), VA64);
+        bench.w(Cb(bank, 0x10), 7 << 15 | 5);
+        bench.w(Cb(bank, 0x30), tables.tcr());
+        bench.w64(Cb(bank, 0x20), tables.root() | 7 << 48);
+        bench.w(Cb(bank, 0x00), 1 | 1 << 5);
+    }
+    bench.w(Gr0(0), 0);
+    (bench, tables)
+}
+
+fn read(bench: &mut Bench, stream_id: u16, address: u64) -> Option<u64> {
+    match bench.transact(Transaction {
+        stream_id,
+        address,
+        ..Transaction::default()
+    }) {
+        Response::Proceed(translation) => Some(translation.address),
+        Response::Abort => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Behaviour 53: AArch32 has 32 bits of input, whatever the TLB holds for the same VMID and ASID.
+#[test]
+fn an_entry_of_aarch64_does_not_widen_aarch32() {
+    for eae in [EAE, 0] {
+        let (mut bench, mut tables) = bench("preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"");
+        tables.map(
+            &mut bench.host,
+            0x1_0000_1000,
+            0x5000,
+            3,
+            Tables::USER_RW | 1 << 11,
+        );
+        assert_eq!(read(&mut bench, 0, 0x1_0000_1000), Some(0x5000));
+        assert_eq!(read(&mut bench, 1, 0x1_0000_1000), Some(0x5000));
+        bench.w(Gr1(0x804), 0);
+        bench.w(Cb(1, 0x30), eae);
+        bench.w(Cb(1, 0x34), 7);
+        assert_eq!(read(&mut bench, 1, 0x1_0000_1000), None);
+        assert_eq!(
+            (bench.r(Cb(1, 0x58)) & 2, bench.r(Cb(1, 0x68)) & 3),
+            (2, 1),
+            "TF at level 1"
+        );
+        assert_eq!(
+            read(&mut bench, 0, 0x1_0000_1000),
+            Some(0x5000),
+            "it is still there"
+        );
+    }
+}
+
+/// The same for stage 2, whose AArch32 has 40 bits of input.
+#[test]
+fn an_entry_of_aarch64_does_not_widen_stage_2_of_aarch32() {
+    let (mut bench, mut tables) = bench("preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"");
+    tables = Tables::at(&mut bench.host, 12, 44, tables.root() + (1 << 30));
+    let ipa = 1 << 40 | 0x1000;
+    tables.map(&mut bench.host, ipa, 0x5000, 3, 3 << 6 | 1 << 10 | 0xf << 2);
+    bench.w(Gr1(0), 1);
+    bench.w(Cb(0, 0x30), 5 << 16 | 2 << 6 | 20);
+    bench.w64(Cb(0, 0x20), tables.root());
+    assert_eq!(read(&mut bench, 0, ipa), Some(0x5000));
+    bench.w(Gr1(0x800), 0);
+    bench.w(Cb(0, 0x30), 1 << 6);
+    assert_eq!(read(&mut bench, 0, ipa), None);
+    assert_eq!(
+        (bench.r(Cb(0, 0x58)) & 2, bench.r(Cb(0, 0x68)) & 3),
+        (2, 1),
+        "TF at level 1"
+    );
+}
+
+/// IDR0.PTFS = 1: TCR.EAE counts as 1. Behaviour 18.
+#[test]
+fn without_short_descriptors_aarch32_is_long() {
+    let (mut bench, _) = bench("preset = \"qcom-x1e-adreno\"");
+    bench.w(Gr1(0x800), 0);
+    bench.w(Cb(0, 0x30), 0);
+    assert_eq!(read(&mut bench, 0, 0x1000), None);
+    assert_eq!(bench.r(Cb(0, 0x58)) >> 9 & 3, 1, "FSR.FORMAT");
+}
+
+/// IDR0.PTFS and IDR2.PTFSv8: where there is one format, CBA2R.VA64 cannot be changed. Behaviour 18.
+#[test]
+fn va64_is_fixed_where_there_is_one_format() {
+    for (config, fixed) in [
+        ("", None),
+        ("aarch32_short = false\naarch32_long = false", Some(1)),
+        (
+            "granule_4k = false\ngranule_16k = false\ngranule_64k = false",
+            Some(0),
+        ),
+    ] {
+        let mut bench = Bench::new(&format!("preset = \"smmuv2-generic\"\n{config}"));
+        for written in [0, VA64] {
+            bench.w(Gr1(0x800), written);
+            assert_eq!(bench.r(Gr1(0x800)) & VA64, fixed.unwrap_or(written), "{config}");
+        }
+    }
+}
+
+/// IDR2.IAS limits what stage 1 of a nested translation puts out, IDR2.OAS what stage 2 does.
+#[test]
+fn intermediate_addresses_have_a_size_of_their_own() {
+    const STAGE2: u64 = 0xa000_0000;
+    for (ias, reached) in [(40, false), (48, true)] {
+        let (mut bench, mut tables) = bench(&format!(
+            "preset = \"smmuv2-generic\"\naddress_bits = 48\ninput_bits = {ias}"
+        ));
+        let hap = 3 << 6 | 1 << 10 | 0xf << 2;
+        let mut stage2 = Tables::at(&mut bench.host, 12, 48, STAGE2);
+        tables.map(&mut bench.host, 0x1000, 1 << 40, 3, Tables::USER_RW);
+        stage2.map(&mut bench.host, 1 << 40, 0x5000, 3, hap);
+        stage2.map(&mut bench.host, 0x8000_0000, 0x8000_0000, 1, hap);
+        bench.w(Gr1(0), 3 << 16 | 2 << 8 | 1);
+        bench.w(Gr1(8), 1);
+        bench.w(Gr1(0x808), VA64);
+        bench.w(Cb(2, 0x30), 5 << 16 | 2 << 6 | 16);
+        bench.w64(Cb(2, 0x20), STAGE2);
+        bench.w(Cb(2, 0x00), 1 | 1 << 5);
+        assert_eq!(read(&mut bench, 0, 0x1000), reached.then_some(0x5000), "{ias}");
+        if !reached {
+            assert_eq!(bench.r(Cb(0, 0x58)) & 0xff, 1 << 7, "ASF in the stage 1 bank");
+        }
+    }
+}
