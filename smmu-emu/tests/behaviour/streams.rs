@@ -101,6 +101,23 @@ fn masks_and_conflicts() {
     }
 }
 
+/// Without IDR1.SMCD software cannot rely on it.
+#[test]
+fn conflicts_are_found_without_smcd() {
+    for preset in ["mmu-500", "mmu-401"] {
+        let mut bench = bench(&format!("preset = \"{preset}\""), SMCFCFG | USFCFG);
+        assert_eq!(bench.r(Gr0(0x24)) >> 15 & 1, 0, "SMCD of {preset}");
+        for (first, second) in [(0, 1), (0, 31), (30, 31), (7, 19)] {
+            group(&mut bench, first, 0x100, 0x0f, 1);
+            group(&mut bench, second, 0x108, 0, 2);
+            let conflict = Faults(GlobalCause::StreamMatchConflict, false);
+            assert_eq!(fate(&bench, 0x108), conflict, "{preset}: {first} and {second}");
+            bench.w(Gr0(SMR + 4 * first), 0);
+            bench.w(Gr0(SMR + 4 * second), 0);
+        }
+    }
+}
+
 #[test]
 fn types_of_s2cr() {
     let mut bench = bench(GENERIC, USFCFG);
