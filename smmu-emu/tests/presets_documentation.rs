@@ -29,7 +29,8 @@ descriptors and TCR fields are those that Linux uses there.
 
 ## What they advertise
 
-Each number can be changed in the configuration, as far as a field is named.
+Each number can be changed in the configuration, as far as a field is named. `live_groups = [{ stream_id = 0x400, mask = 2 }]` has the
+first groups valid and bypassing out of reset, as a boot loader with a display leaves them; `qcom_smmu_cfg_probe` keeps those.
 
 ";
 

@@ -2,7 +2,7 @@
 
 //! What each preset shows to a driver: the numbers that Linux logs on the part, or the part's reset values.
 
-use smmu_emu::{Config, Preset};
+use smmu_emu::{Config, Preset, Transaction};
 
 use crate::bench::{Bench, Cb, Gr0, Gr1, Page};
 
@@ -149,14 +149,28 @@ fn pages_of_mmu_500_and_of_nothing() {
     }
 }
 
-/// Behaviours 14 and 58: the offsets scale with the size of a page, and there may be more groups than 64.
+/// Behaviour 14: the offsets scale with the size of a page.
 #[test]
 fn tegra_has_pages_of_64k_and_128_groups() {
     let mut bench = bench("tegra-mmu-500");
     for (at, offset) in [(Gr1(0), 0x1_0000), (Cb(0, 0), 64 << 16), (Cb(63, 0), 127 << 16)] {
         assert_eq!(bench.offset(at), offset);
     }
+    // Behaviour 58: group 127 is the last one, and matches.
     bench.w(Gr0(0x9fc), 0x8000_0001);
+    bench.w(Gr0(0xdfc), 1 << 16);
+    for beyond in [0xa00, 0xbfc, 0xe00, 0xfcc] {
+        bench.w(Gr0(beyond), u32::MAX);
+        assert_eq!(bench.r(Gr0(beyond)), 0, "{beyond:#x}");
+    }
+    bench.w(Gr0(0), 1 << 10);
+    for (stream_id, passes) in [(1, true), (2, false)] {
+        let stream = Transaction {
+            stream_id,
+            ..Transaction::default()
+        };
+        assert_eq!(bench.smmu.translate(&bench.host, &stream).is_ok(), passes);
+    }
     bench.w(Cb(63, 0x30), 9);
     assert_eq!((bench.r(Gr0(0x9fc)), bench.r(Cb(63, 0x30))), (0x8000_0001, 9));
 }
