@@ -196,6 +196,9 @@ impl Config {
     pub fn validate(&self) -> Result<Geometry, ConfigError> {
         let preset = self.preset.geometry();
         let groups = self.stream_match_groups.unwrap_or(preset.stream_match_groups);
+        let stream_id_bits =
+            self.stream_id_bits
+                .unwrap_or(if groups == 0 { 7 } else { preset.stream_id_bits });
         let banks = self.context_banks.unwrap_or(preset.context_banks);
         let stage1 = self.stage1.unwrap_or(preset.stage1);
         let stage2 = self.stage2.unwrap_or(preset.stage2);
@@ -209,15 +212,15 @@ impl Config {
                 banks
             }),
             stream_match_groups: groups,
-            extended_stream_match_groups: self
-                .extended_stream_match_groups
-                .unwrap_or(preset.extended_stream_match_groups),
-            stream_id_bits: self.stream_id_bits.unwrap_or(if groups == 0 {
-                7
+            extended_stream_match_groups: self.extended_stream_match_groups.unwrap_or(if groups == 0 {
+                0
             } else {
-                preset.stream_id_bits
+                preset.extended_stream_match_groups
             }),
-            extended_stream_ids: self.extended_stream_ids.unwrap_or(preset.extended_stream_ids),
+            stream_id_bits,
+            extended_stream_ids: self
+                .extended_stream_ids
+                .unwrap_or(preset.extended_stream_ids && groups != 0 && stream_id_bits == 15),
             page_size: self.page_size.unwrap_or(preset.page_size),
             stage1,
             stage2,
