@@ -65,6 +65,17 @@ impl PageSize {
     }
 }
 
+/// A stream-matching group that firmware has left valid (`live_groups`). Its streams bypass until software says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveGroup {
+    /// Stream ID to match (`SMRn.ID`).
+    pub stream_id: u16,
+    /// Bits of the stream ID to ignore (`SMRn.MASK`); none if absent.
+    #[serde(default)]
+    pub mask: u16,
+}
+
 /// An SMMU as a user describes it: a preset, and fields that override it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -146,6 +157,10 @@ pub struct Config {
     /// Event counters in each group, 1 to 15.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pmu_counters: Option<u8>,
+    /// The first groups out of reset, as a boot loader that has used a display leaves them: valid, of type bypass, with no bank
+    /// (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub live_groups: Vec<LiveGroup>,
     /// How translations are kept: "normal" (the default), "strict-stale" or "off".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tlb: Option<TlbMode>,
@@ -181,6 +196,9 @@ impl Config {
     pub fn validate(&self) -> Result<Geometry, ConfigError> {
         let preset = self.preset.geometry();
         let groups = self.stream_match_groups.unwrap_or(preset.stream_match_groups);
+        let stream_id_bits =
+            self.stream_id_bits
+                .unwrap_or(if groups == 0 { 7 } else { preset.stream_id_bits });
         let banks = self.context_banks.unwrap_or(preset.context_banks);
         let stage1 = self.stage1.unwrap_or(preset.stage1);
         let stage2 = self.stage2.unwrap_or(preset.stage2);
@@ -194,15 +212,15 @@ impl Config {
                 banks
             }),
             stream_match_groups: groups,
-            extended_stream_match_groups: self
-                .extended_stream_match_groups
-                .unwrap_or(preset.extended_stream_match_groups),
-            stream_id_bits: self.stream_id_bits.unwrap_or(if groups == 0 {
-                7
+            extended_stream_match_groups: self.extended_stream_match_groups.unwrap_or(if groups == 0 {
+                0
             } else {
-                preset.stream_id_bits
+                preset.extended_stream_match_groups
             }),
-            extended_stream_ids: self.extended_stream_ids.unwrap_or(preset.extended_stream_ids),
+            stream_id_bits,
+            extended_stream_ids: self
+                .extended_stream_ids
+                .unwrap_or(preset.extended_stream_ids && groups != 0 && stream_id_bits == 15),
             page_size: self.page_size.unwrap_or(preset.page_size),
             stage1,
             stage2,
@@ -233,7 +251,30 @@ impl Config {
             page_count_shift: preset.page_count_shift,
         };
         geometry.check()?;
+        self.check_live_groups(&geometry)?;
         Ok(geometry.with_pages())
+    }
+
+    fn check_live_groups(&self, geometry: &Geometry) -> Result<(), ConfigError> {
+        let error = |value: String, allowed: String| ConfigError::Field {
+            field: "live_groups",
+            value,
+            allowed,
+        };
+        let (count, groups) = (self.live_groups.len(), geometry.stream_match_groups);
+        if count > groups.into() {
+            let allowed = format!("must be {groups} (`stream_match_groups`) groups at most");
+            return Err(error(format!("{count} groups"), allowed));
+        }
+        let bits = geometry.stream_id_bits;
+        let wide = self
+            .live_groups
+            .iter()
+            .find(|group| (group.stream_id | group.mask) >> bits != 0);
+        wide.map_or(Ok(()), |group| {
+            let value = format!("stream_id {:#x}, mask {:#x}", group.stream_id, group.mask);
+            Err(error(value, format!("must have {bits} bits (`stream_id_bits`)")))
+        })
     }
 
     /// Bytes of the register space (`SMMU_TOP`), a power of two; the smallest one for a configuration that is not

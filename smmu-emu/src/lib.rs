@@ -82,7 +82,7 @@ pub mod translate;
 pub mod view;
 mod walk;
 
-pub use config::{Config, ConfigError, Geometry, Implementation, PageSize, Preset, TlbMode};
+pub use config::{Config, ConfigError, Geometry, Implementation, LiveGroup, PageSize, Preset, TlbMode};
 pub use env::{Access, AccessKind, BusError, Env, Frame, Hold, Injected, Line};
 pub use fault::Fault;
 pub use inspect::{Progress, Register};

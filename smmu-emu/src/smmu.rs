@@ -5,7 +5,7 @@
 use core::cell::RefCell;
 
 use crate::ats::Waiting;
-use crate::config::{Config, ConfigError, Geometry};
+use crate::config::{Config, ConfigError, Geometry, LiveGroup};
 use crate::decoded::Decodings;
 use crate::env::{Env, Line};
 use crate::epoch::{Barrier, Epoch};
@@ -24,6 +24,7 @@ use crate::trace::{self, Event};
 #[derive(Debug)]
 pub struct Smmu {
     pub(crate) geometry: Geometry,
+    live_groups: Vec<LiveGroup>,
     pub(crate) registers: Registers,
     pub(crate) lines: Lines,
     pub(crate) injector: Injector,
@@ -106,7 +107,8 @@ impl Smmu {
         plan.validate(&geometry)?;
         let banks = usize::from(geometry.context_banks);
         Ok(Self {
-            registers: Registers::new(&geometry),
+            registers: Registers::new(&geometry).with_live_groups(&config.live_groups),
+            live_groups: config.live_groups.clone(),
             lines: Lines {
                 global: false,
                 context: vec![false; banks],
@@ -131,6 +133,7 @@ impl Smmu {
     pub fn reset(&mut self, env: &mut dyn Env) {
         let Self {
             geometry,
+            live_groups,
             registers,
             lines: _,
             // Below, when all lines are low.
@@ -146,7 +149,7 @@ impl Smmu {
             global_sync,
             operations,
         } = self;
-        *registers = Registers::new(geometry);
+        *registers = Registers::new(geometry).with_live_groups(live_groups);
         *pmu = Pmu::new();
         *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
         epoch.advance();

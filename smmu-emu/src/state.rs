@@ -4,13 +4,16 @@
 
 use core::marker::PhantomData;
 
-use crate::config::Geometry;
+use arbitrary_int::traits::Integer;
+use arbitrary_int::u15;
+
+use crate::config::{Geometry, LiveGroup};
 use crate::identity;
 use crate::regs::Table;
 use crate::spec::bank::{ContextFaults, Format, Sctlr};
 use crate::spec::cb::Cb;
 use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
-use crate::spec::global::{GlobalFaults, S2cr, Scr0, Scr2, Smr};
+use crate::spec::global::{GlobalFaults, S2cr, Scr0, Scr2, Smr, StreamType};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{BankType, Cba2r, Cbar, Gr1};
 use crate::spec::secure::Scr1;
@@ -111,6 +114,20 @@ impl Registers {
             banks,
             short_descriptors: geometry.aarch32_short,
         }
+    }
+
+    /// The first groups as firmware leaves them: valid, their streams bypass.
+    pub(crate) fn with_live_groups(mut self, live: &[LiveGroup]) -> Self {
+        for (group, live) in (0..).zip(live) {
+            let smr = Smr::ZERO
+                .with_valid(true)
+                .with_mask(u15::masked_new(live.mask))
+                .with_id(u15::masked_new(live.stream_id));
+            let s2cr = S2cr::ZERO.with_kind(StreamType::Bypass).with_cbndx(u8::MAX);
+            self.set_smr(group, smr.raw_value().into());
+            self.set_s2cr(group, s2cr.raw_value().into());
+        }
+        self
     }
 
     /// A register of a context bank; zero if the bank does not exist.

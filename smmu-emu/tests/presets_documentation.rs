@@ -18,7 +18,7 @@ A preset is where the values of all absent fields of a configuration come from (
 | `mmu-500` | MMU-500 r2p1 of ZynqMP | `arm,mmu-500` | reset values of the part's register reference, less SES (`secure_state`) |
 | `mmu-500-ats` | the same with address translation operations | `arm,mmu-500` | as above; no part is known that clears ATOSNS |
 | `mmu-401` | MMU-401 of Juno's PCIe: SMMUv1, stage 2 alone | `arm,mmu-401` | what Linux logs there: 4 banks (4 stage-2 only), 32 groups, page sizes 0x60211000, 40 bits |
-| `smmuv2-generic` | SMMUv2 with every feature of the model | `arm,smmu-v2` | chosen |
+| `smmuv2-generic` | SMMUv2 with every feature of the model but event counters (`pmu_groups`) | `arm,smmu-v2` | chosen |
 | `qcom-x1e-adreno` | the GPU's SMMU of Snapdragon X Elite | `qcom,adreno-smmu`, `qcom,smmu-500` | banks (25 interrupts) and size (256 KiB) from the device tree; groups, stages and 36 bits are assumed |
 | `tegra-mmu-500` | one instance of Tegra194's | `nvidia,tegra194-smmu` | what Linux logs there: 64 banks, 128 groups, page sizes 0x61311000, 48 bits; pages of 64 KiB from its size of 8 MiB |
 
@@ -29,7 +29,8 @@ descriptors and TCR fields are those that Linux uses there.
 
 ## What they advertise
 
-Each number can be changed in the configuration, as far as a field is named.
+Each number can be changed in the configuration, as far as a field is named. `live_groups = [{ stream_id = 0x400, mask = 2 }]` has the
+first groups valid and bypassing out of reset, as a boot loader with a display leaves them; `qcom_smmu_cfg_probe` keeps those.
 
 ";
 

@@ -113,8 +113,9 @@ struct World(Machine);
 
 impl World {
     fn new(tlb: &str) -> Self {
-        let config =
-            format!("preset = \"smmuv2-generic\"\ncontext_banks = 5\nstream_match_groups = 4\n{tlb}");
+        let config = format!(
+            "preset = \"smmuv2-generic\"\ncontext_banks = 5\nstream_match_groups = 4\nhardware_update = false\n{tlb}"
+        );
         let mut machine = Machine::new(&config, "", Outside::new(vec![0; WORDS], false));
         let memory = &machine.outside;
         memory.set_word(BASE, (BASE + 0x1000) | 3);

@@ -74,7 +74,7 @@ type Outcome = (Option<Response>, Vec<u32>, u64);
 impl World {
     fn new(tlb: &str) -> Self {
         let config = format!(
-            "preset = \"smmuv2-generic\"\ncontext_banks = 6\nstream_match_groups = 3\nextended_stream_match_groups = 40\n\
+            "preset = \"smmuv2-generic\"\ncontext_banks = 6\nstream_match_groups = 3\nextended_stream_match_groups = 40\nhardware_update = false\n\
              extended_stream_ids = true\n{tlb}"
         );
         let mut world = Self(Machine::new(&config, "", Outside::new(vec![0; WORDS], false)));

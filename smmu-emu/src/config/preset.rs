@@ -21,7 +21,7 @@ pub enum Preset {
     /// The MMU-401 of Juno's PCIe: SMMUv1 with stage 2 alone, the 64 KiB granule, 40 bits.
     #[serde(rename = "mmu-401")]
     Mmu401,
-    /// An SMMUv2 with every format and granule of the model, without MMU-500's implementation-defined registers.
+    /// An SMMUv2 with every feature of the model but event counters, without MMU-500's implementation-defined registers.
     #[serde(rename = "smmuv2-generic")]
     Generic,
     /// The GPU's SMMU of Snapdragon X Elite: stage 1 alone, ATS, few groups.
@@ -117,13 +117,18 @@ const MMU_401: Geometry = Geometry {
     ..MMU_500
 };
 
-/// Every format and granule.
+/// Every feature but event counters, which would have every access of a TBU go through the SMMU.
 const GENERIC: Geometry = Geometry {
     implementation: Implementation::Generic,
+    extended_stream_match_groups: 256,
+    extended_stream_ids: true,
     ats: true,
     coherent_walk: true,
     vmid16: true,
     granule_16k: true,
+    hardware_update: true,
+    hierarchy_disable: true,
+    secure_state: true,
     ..MMU_500
 };
 

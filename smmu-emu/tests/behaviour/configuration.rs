@@ -43,6 +43,7 @@ fn one_line_for_global_faults_and_one_per_bank() {
 fn a_configuration_survives_being_written_and_read() {
     for text in [
         "preset = \"mmu-500-ats\"\n",
+        "preset = \"qcom-x1e-adreno\"\n\n[[live_groups]]\nstream_id = 5\nmask = 3\n",
         "preset = \"smmuv2-generic\"\ncontext_banks = 8\npage_size = \"64k\"\nats = false\n",
     ] {
         let config = parse(text);
@@ -93,6 +94,10 @@ fn wrong_values_name_the_field_and_what_is_allowed() {
         "pmu_groups = 100\npmu_counters = 4",
         "pmu_counters = 16",
         "pmu_counters = 0",
+        "stream_match_groups = 1\nlive_groups = [{ stream_id = 1 }, { stream_id = 2 }]",
+        "stream_match_groups = 0\nlive_groups = [{ stream_id = 1 }]",
+        "live_groups = [{ stream_id = 1 }, { stream_id = 0x8000 }]",
+        "stream_id_bits = 8\nlive_groups = [{ stream_id = 1, mask = 0x100 }]",
     ];
     let messages = wrong.map(|text| {
         let error = parse(text).validate().expect_err(text);

@@ -35,6 +35,7 @@ fn interrupting(rules: &str) -> Bench {
 
 const LINE: Line = Line::Context(2);
 
+/// Behaviour 59.
 #[test]
 fn a_block_without_power() {
     let mut bench = fault("kind = \"register-ones\"\nafter = \"off\"\nbefore = \"on\"");

@@ -8,6 +8,7 @@ mod ats;
 mod ats_operations;
 mod bench;
 mod configuration;
+mod deviations;
 mod faults;
 mod formats;
 mod hostile;

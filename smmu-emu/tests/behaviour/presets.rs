@@ -2,7 +2,7 @@
 
 //! What each preset shows to a driver: the numbers that Linux logs on the part, or the part's reset values.
 
-use smmu_emu::{Config, Preset};
+use smmu_emu::{Config, Preset, Transaction};
 
 use crate::bench::{Bench, Cb, Gr0, Gr1, Page};
 
@@ -33,7 +33,7 @@ fn identification_registers() {
         ("mmu-401", [0x2d01_7e20, 0x3004_0004, 0x0000_0022, 0], 0x2_0000),
         (
             "smmuv2-generic",
-            [0x7801_7e30, 0x3000_8010, 0x0000_f555, 0],
+            [0x7801_ff30, 0x3200_8010, 0x1100_f555, 0],
             0x2_0000,
         ),
         (
@@ -122,22 +122,55 @@ fn pages_of_mmu_500_and_of_nothing() {
             u32::from(mmu_500),
             "TBU_PWR_STATUS, {preset:?}"
         );
-        // The security determination table, extended groups and compressed indexing.
-        for page in 3..16 {
-            bench.w(Page(page, 0), u32::MAX);
-            assert_eq!(bench.r(Page(page, 0)), 0, "{preset:?}, page {page}");
+    }
+    // The security determination table (pages 4 and 5), extended groups, compressed indexing (pages 8 to 23): no width of
+    // access finds anything, also as Secure software.
+    for preset in Preset::ALL {
+        let name = preset.name();
+        let mut bench = Bench::new(&format!(
+            "preset = \"{name}\"\ncontext_banks = 33\nsecure_state = true"
+        ));
+        for page in 4..24 {
+            for offset in [0, 0x7fc, 0xffc] {
+                if preset == Preset::QcomX1eAdreno && page == 6 {
+                    continue;
+                }
+                let at = Page(page, offset);
+                bench.w(at, u32::MAX);
+                bench.secure_w(at, u32::MAX);
+                assert_eq!((bench.r(at), bench.secure_r(at)), (0, 0), "{name}, page {page}");
+                let at = bench.offset(at) + 1;
+                bench.smmu.write(&mut bench.host, at, &[0xff]);
+                let mut byte = [0xa5];
+                bench.smmu.read(&mut bench.host, at, &mut byte);
+                assert_eq!(byte, [0], "{name}, page {page}");
+            }
         }
     }
 }
 
-/// Behaviours 14 and 58: the offsets scale with the size of a page, and there may be more groups than 64.
+/// Behaviour 14: the offsets scale with the size of a page.
 #[test]
 fn tegra_has_pages_of_64k_and_128_groups() {
     let mut bench = bench("tegra-mmu-500");
     for (at, offset) in [(Gr1(0), 0x1_0000), (Cb(0, 0), 64 << 16), (Cb(63, 0), 127 << 16)] {
         assert_eq!(bench.offset(at), offset);
     }
+    // Behaviour 58: group 127 is the last one, and matches.
     bench.w(Gr0(0x9fc), 0x8000_0001);
+    bench.w(Gr0(0xdfc), 1 << 16);
+    for beyond in [0xa00, 0xbfc, 0xe00, 0xfcc] {
+        bench.w(Gr0(beyond), u32::MAX);
+        assert_eq!(bench.r(Gr0(beyond)), 0, "{beyond:#x}");
+    }
+    bench.w(Gr0(0), 1 << 10);
+    for (stream_id, passes) in [(1, true), (2, false)] {
+        let stream = Transaction {
+            stream_id,
+            ..Transaction::default()
+        };
+        assert_eq!(bench.smmu.translate(&bench.host, &stream).is_ok(), passes);
+    }
     bench.w(Cb(63, 0x30), 9);
     assert_eq!((bench.r(Gr0(0x9fc)), bench.r(Cb(63, 0x30))), (0x8000_0001, 9));
 }
@@ -156,5 +189,11 @@ fn qualcomm_has_registers_of_its_own() {
         let prr = if kept == 3 { 0 } else { 0x1234_5000 };
         bench.w(Page(6, 8), 0x1234_5000);
         assert_eq!(bench.r(Page(6, 8)), prr, "{preset}");
+        // The rest of page 2 is empty: a TBU's halt and translation operations, and what `qcom_iommu` selects interrupts by,
+        // are blocks of their own outside the SMMU. So is offset 0 of it, with MMU-500's one bit.
+        for at in (0..0x1000).step_by(4).filter(|at| ![0x100, 0x204].contains(at)) {
+            bench.w(Page(2, at), u32::MAX);
+            assert_eq!(bench.r(Page(2, at)), u32::from(at == 0), "{preset}, {at:#x}");
+        }
     }
 }

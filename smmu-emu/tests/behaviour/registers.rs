@@ -210,7 +210,7 @@ fn identification_of_mmu_500() {
 fn identification_follows_the_configuration() {
     let mut bench = Bench::new(
         "preset = \"smmuv2-generic\"\ncontext_banks = 33\nstage2_only_banks = 4\nstream_match_groups = 9\n\
-         extended_stream_ids = true\npage_size = \"64k\"\naddress_bits = 44\ngranule_16k = false\ncoherent_walk = false\nvmid16 = false",
+         extended_stream_match_groups = 0\nhardware_update = false\nhierarchy_disable = false\npage_size = \"64k\"\naddress_bits = 44\ngranule_16k = false\ncoherent_walk = false\nvmid16 = false",
     );
     assert_eq!(bench.r(Gr0(0x020)), 0x7801_3f09);
     assert_eq!(bench.r(Gr0(0x024)), 0xd004_8021);

@@ -83,7 +83,7 @@ fn check(frame: &str, row: &Row, last: bool, value: u64) -> Result<(), TestCaseE
     let hidden = row.secure || (frame == "CB" && row.offset >= 0xe00);
     let (writable, fixed) = bits(row);
     let expected = match row.access {
-        // No Secure state, and no counter group is assigned to a bank.
+        // Secure software's alone; and no counter group is assigned to a bank.
         _ if hidden => 0,
         // Behaviour 21: what triggers does not echo.
         Access::Wo | Access::Raz => 0,

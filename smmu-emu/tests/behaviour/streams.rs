@@ -69,7 +69,7 @@ fn unmatched_streams() {
     // Behaviour 9.
     let mut faulting = bench(GENERIC, USFCFG);
     assert_eq!(fate(&faulting, 0), Faults(GlobalCause::UnidentifiedStream, false));
-    // Behaviour 4: a group whose VALID is clear takes no part, whatever else it holds.
+    // A group whose VALID is clear takes no part, whatever else it holds.
     faulting.w(Gr0(SMR), 0x7fff_0000);
     assert_eq!(fate(&faulting, 0), Faults(GlobalCause::UnidentifiedStream, false));
     assert_eq!(fate(&bench(GENERIC, 0), 0), Bypass);
@@ -98,6 +98,23 @@ fn masks_and_conflicts() {
             Bank(5),
             "the conflict goes with the other group"
         );
+    }
+}
+
+/// Without IDR1.SMCD software cannot rely on it.
+#[test]
+fn conflicts_are_found_without_smcd() {
+    for preset in ["mmu-500", "mmu-401"] {
+        let mut bench = bench(&format!("preset = \"{preset}\""), SMCFCFG | USFCFG);
+        assert_eq!(bench.r(Gr0(0x24)) >> 15 & 1, 0, "SMCD of {preset}");
+        for (first, second) in [(0, 1), (0, 31), (30, 31), (7, 19)] {
+            group(&mut bench, first, 0x100, 0x0f, 1);
+            group(&mut bench, second, 0x108, 0, 2);
+            let conflict = Faults(GlobalCause::StreamMatchConflict, false);
+            assert_eq!(fate(&bench, 0x108), conflict, "{preset}: {first} and {second}");
+            bench.w(Gr0(SMR + 4 * first), 0);
+            bench.w(Gr0(SMR + 4 * second), 0);
+        }
     }
 }
 
@@ -318,6 +335,42 @@ fn garbage_in_the_stream_table_is_harmless() {
     }
     for stream_id in 0..0x8000 {
         let _ = fate(&bench, stream_id);
+    }
+}
+
+/// Behaviour 4: what `qcom_smmu_cfg_probe` meets after a boot loader that has a display running.
+#[test]
+fn groups_that_are_live_at_reset_stay() {
+    const LIVE: &str = "preset = \"qcom-x1e-adreno\"\nlive_groups = [{ stream_id = 0x400, mask = 2 }, { stream_id = 0x7fff }]";
+    let mut bench = Bench::new(LIVE);
+    for _ in 0..2 {
+        assert_eq!(
+            [0, 4, 8].map(|at| bench.r(Gr0(SMR + at))),
+            [0x8002_0400, 0x8000_7fff, 0]
+        );
+        assert_eq!(
+            [0, 4, 8].map(|at| bench.r(Gr0(S2CR + at))),
+            [0x0001_00ff, 0x0001_00ff, 0]
+        );
+        assert_eq!(bench.r(Gr0(0)) & 1, 1, "CLIENTPD all the same");
+        // No stream is interrupted when the driver takes over.
+        bench.w(Gr0(0), USFCFG | SMCFCFG);
+        assert_eq!(
+            [0x400, 0x402, 0x7fff].map(|id| fate(&bench, id)),
+            [Bypass, Bypass, Bypass]
+        );
+        let unknown = Faults(GlobalCause::UnidentifiedStream, false);
+        assert_eq!(fate(&bench, 0x401), unknown);
+        // The groups are like any other.
+        bench.w(Gr0(SMR), 0);
+        bench.w(Gr0(S2CR + 4), 2 << 16);
+        assert_eq!(fate(&bench, 0x400), unknown);
+        assert_eq!(fate(&bench, 0x7fff), Faults(GlobalCause::InvalidContext, false));
+        bench.smmu.reset(&mut bench.host);
+    }
+    let mut bench = Bench::new("preset = \"mmu-500\"");
+    for at in 0..48 {
+        assert_eq!((bench.r(Gr0(SMR + 4 * at)), bench.r(Gr0(S2CR + 4 * at))), (0, 0));
     }
 }
 

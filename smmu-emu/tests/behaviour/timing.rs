@@ -65,6 +65,18 @@ fn busy_for_a_random_time_within_bounds() {
 }
 
 #[test]
+fn global_operations_have_no_delay() {
+    let mut bench = plan("[[delay]]\nsite = \"ats\"\npolls = 9");
+    assert_eq!(polls(&mut bench, (Cb(0, 0x800), Cb(0, 0x8f0))), 9, "a bank's own");
+    for operation in (0x100..0x140).step_by(8) {
+        bench.w64(Gr0(0x180), 0);
+        bench.w64(Gr0(operation), 0x1000);
+        assert_eq!(bench.r(Gr0(0x188)), 0, "{operation:#x}");
+        assert_ne!(bench.r64(Gr0(0x180)), 0, "{operation:#x} is done");
+    }
+}
+
+#[test]
 fn busy_until_a_mark_but_not_for_ever() {
     let mut bench = plan("[[delay]]\nsite = \"global-sync\"\nuntil = \"go\"\nat_most_us = 1000");
     assert_eq!(polls(&mut bench, GLOBAL), 50);

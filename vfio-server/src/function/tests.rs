@@ -71,6 +71,7 @@ fn accesses_stay_within_their_region() {
     }
 }
 
+/// Behaviour 59.
 #[test]
 fn without_its_clock_the_smmu_is_not_there() {
     const IDR1: u64 = 0x24;

@@ -133,6 +133,20 @@ fn stage2_start_levels() {
     assert_eq!(machine.at(2, 0), Err(fault2(Translation, 0, 0, false)), "SL0 = 3");
 }
 
+/// IDR2.IAS is no limit: a bank of stage 2 alone takes as many bits as T0SZ says.
+#[test]
+fn stage2_inputs_beyond_ias() {
+    for input_bits in [32, 40, 48] {
+        let mut machine = Machine::new(&format!("input_bits = {input_bits}"));
+        machine.bank(2, 0, VA64);
+        machine.set(2, Cb::Tcr, 5 << 16 | 2 << 6 | 16);
+        machine.set(2, Cb::Ttbr0, 0x80_0000);
+        let top = (1 << 48) - 0x1000;
+        Tables::new(12, 0, 0x80_0000).map(&machine.ram, top, 0x5_0000, 3, STAGE2);
+        assert_eq!(machine.at(2, top), Ok(0x5_0000), "{input_bits}");
+    }
+}
+
 #[test]
 fn small_outputs_have_no_high_start_level() {
     for (address_bits, tg0, bits, allowed) in [

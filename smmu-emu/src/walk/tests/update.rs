@@ -57,7 +57,7 @@ fn stage2_and_nested() {
 
 #[test]
 fn not_without_the_feature() {
-    let (mut machine, mut tables) = Machine::stage1("");
+    let (mut machine, mut tables) = Machine::stage1("hardware_update = false");
     machine.set(1, Cb::Tcr2, 5 | HA | HD);
     tables.map(&machine.ram, 0x1000, 0x5000, 3, 0);
     assert_eq!(machine.at(1, 0x1000), Err(fault(AccessFlag, 3)));
