@@ -115,6 +115,7 @@ impl<H: Handler> Worker<H> {
             match next {
                 Next::Wait => return Ok(()),
                 Next::Batch => {}
+                Next::Settle => self.state.jobs().settle(),
                 Next::Work(ticket, job) => {
                     let completion = H::work(job);
                     lock(&self.ring).finish(ticket, completion);

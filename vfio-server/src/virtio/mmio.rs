@@ -246,7 +246,8 @@ impl<H: Handler> Transport<H> {
         if !ready {
             ring.stop();
             queue.ready = false;
-            return;
+            drop(ring);
+            return self.state.jobs().leave_behind();
         }
         queue.setup.event_idx = event_idx;
         let result = if negotiated {

@@ -17,6 +17,7 @@ use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
 use super::buffers::ChainError;
+use super::jobs::Ticket;
 use super::{Dma, State};
 
 #[cfg(test)]
@@ -121,6 +122,8 @@ pub enum Next<J> {
     Wait,
     /// Another batch.
     Batch,
+    /// Another batch once the jobs have ended that a reset left behind ([`super::jobs::Jobs::settle`]).
+    Settle,
     /// A job, then [`Ring::finish`], then another batch.
     Work(Ticket, J),
     /// An access has stalled. If it goes on, the same batch again; if it was terminated, [`Ring::terminated`].
@@ -129,13 +132,6 @@ pub enum Next<J> {
     Retry(Duration),
     /// The device needs a reset.
     Broken(Problem),
-}
-
-/// The chain that a job belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    head: u16,
-    life: u64,
 }
 
 /// What a batch did.
@@ -271,6 +267,9 @@ impl<H: Handler> Ring<H> {
     }
 
     fn batch<M: Dma>(&mut self, memory: &M, state: &State) -> Result<Next<H::Job>, Problem> {
+        if !state.jobs().are_settled() {
+            return Ok(Next::Settle);
+        }
         let mut moved = 0;
         for _ in 0..BATCH {
             if !self.queue.ready() || !state.runs() {
@@ -307,8 +306,12 @@ impl<H: Handler> Ring<H> {
             match step {
                 Step::Done(completion) => self.pending = Some((head, completion)),
                 Step::Later(job) => {
-                    let life = self.life;
-                    return Ok(Next::Work(Ticket { head, life }, job));
+                    let ticket = Ticket {
+                        head,
+                        life: self.life,
+                        _under_way: state.jobs().begin(),
+                    };
+                    return Ok(Next::Work(ticket, job));
                 }
                 Step::NotYet => {
                     self.queue.set_next_avail(position);

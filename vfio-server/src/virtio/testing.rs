@@ -179,7 +179,7 @@ impl<H: Handler> Driver<H> {
             self.interrupts += u32::from(turn.interrupt);
             match turn.next {
                 Next::Wait => return End::Waits,
-                Next::Batch | Next::Retry(_) => {}
+                Next::Batch | Next::Retry(_) | Next::Settle => {}
                 Next::Work(ticket, job) => {
                     self.jobs += 1;
                     let completion = H::work(job);

@@ -228,6 +228,32 @@ fn a_job_that_outlasts_its_queue_is_forgotten() {
     assert_eq!((driver.run(), driver.used()), (End::Waits, None));
 }
 
+/// Another queue of the device would do things in the wrong order.
+#[test]
+fn nothing_begins_before_jobs_of_before_a_reset_end() {
+    let mut driver = driver(true);
+    driver.chain(&[(BUFFERS, 1)], &[]);
+    let Next::Work(ticket, _) = driver.ring.run(&driver.memory, &driver.state).next else {
+        panic!("no job");
+    };
+    let mut other = self::driver(true);
+    std::mem::swap(&mut other.state, &mut driver.state);
+    other.chain(&[(BUFFERS, 1)], &[]);
+    let next = |other: &mut Driver<Echo>| {
+        let next = other.ring.run(&other.memory, &other.state).next;
+        other.ring.stop();
+        other.ring.set_up(&setup(true)).unwrap();
+        next
+    };
+    // A job of the same life is nothing to wait for.
+    assert!(matches!(next(&mut other), Next::Work(..)));
+    other.state.reset();
+    other.state.set_status(0xf);
+    assert!(matches!(next(&mut other), Next::Settle));
+    drop(ticket);
+    assert!(matches!(next(&mut other), Next::Work(..)));
+}
+
 #[test]
 fn a_chain_that_cannot_be_served_yet_stays() {
     let mut driver = driver(true);
