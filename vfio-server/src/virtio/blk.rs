@@ -250,9 +250,7 @@ impl Blk {
             return Err(Failure::Io("a write to a disk that is read-only", Cause::Request));
         }
         let failed = |error| Failure::Io("write", Cause::File(error));
-        if !image.has(end).map_err(failed)? {
-            return Err(failed(io::Error::other("the image has become shorter")));
-        }
+        image.check(end).map_err(failed)?;
         let mut pump = Pump::new(image, buffer, start, bytes);
         each_slice(memory, &buffers.readable, Permissions::Read, |slice| {
             pump.write(&slice).map_err(Cause::File)

@@ -17,6 +17,9 @@ use rustix::io::Errno;
 use vm_memory::VolatileSlice;
 use vm_memory::bitmap::BitmapSlice;
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
 
@@ -105,12 +108,16 @@ impl Image {
         self.can_punch
     }
 
-    /// Whether the file still has everything up to an offset. A write would make it longer again.
+    /// Fails unless the file still has everything up to an offset: a write would make it longer again, and zeros beyond its
+    /// end would be lost. Whoever cuts it between this and a write still meets the former.
     ///
     /// # Errors
-    /// Those of the file.
-    pub fn has(&self, end: u64) -> io::Result<bool> {
-        Ok(self.file.metadata()?.len() >= end)
+    /// Those of the file, its end included.
+    pub fn check(&self, end: u64) -> io::Result<()> {
+        if self.file.metadata()?.len() < end {
+            return Err(io::Error::other("the image has become shorter"));
+        }
+        Ok(())
     }
 
     /// What was written lasts from now on.
@@ -124,8 +131,9 @@ impl Image {
     /// Makes a range read zero, and keeps its place in the file system if `keep`.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Those of the file, its end included.
     pub fn zero(&self, offset: u64, length: u64, keep: bool) -> io::Result<()> {
+        self.check(offset.saturating_add(length))?;
         if keep {
             let zero = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
             match fallocate(&self.file, zero, offset, length) {
