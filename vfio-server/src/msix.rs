@@ -94,6 +94,11 @@ impl Vectors {
         Ok(())
     }
 
+    /// Whether a client can be given eventfds, as far as threads go; [`Notifiers::have_room`].
+    pub fn have_room(&mut self) -> bool {
+        self.notifiers.have_room()
+    }
+
     /// Gives `fds.len()` vectors from `start` on an eventfd each; a vector whose line is high is raised at once.
     ///
     /// # Errors
