@@ -97,6 +97,7 @@ impl Function {
     /// [`MasterError`] names the master; none runs then.
     pub fn attach(&mut self, masters: &[MasterConfig]) -> Result<(), MasterError> {
         let first = self.host.shared().vectors().len().saturating_sub(masters.len());
+        self.host.shared().vectors().set_masters(first);
         self.masters = Masters::start(masters, &self.smmu, self.host.shared(), first)?;
         self.config = config_space(self.register_space, self.blocks_size(), &self.host);
         Ok(())
@@ -391,6 +392,7 @@ impl Function {
         let end = shared.traffic().end();
         also(&mut self.host);
         self.masters.reset();
+        shared.vectors().forget_edges();
         if let Some(clock) = &mut self.clock {
             clock.reset();
         }

@@ -197,6 +197,14 @@ impl Host {
         self.held.take()
     }
 
+    /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket before is
+    /// not for it to hear of.
+    #[must_use]
+    pub fn join(&self) -> Participant {
+        self.shared.vectors().forget_edges();
+        self.run().join()
+    }
+
     /// The client is gone: unmaps its memory, closes its eventfds.
     pub fn disconnect(&mut self) {
         self.change_memory(GuestMemory::unmap_all);

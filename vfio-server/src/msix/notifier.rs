@@ -138,12 +138,14 @@ impl Notifier {
         Ok(Self { shared, thread })
     }
 
-    /// Gives a vector an eventfd, or takes it away. An edge that has not been written yet is dropped with the old one.
-    pub fn assign(&self, vector: usize, eventfd: Option<OwnedFd>) {
-        if let Some(vector) = self.shared.lock().vectors.get_mut(vector) {
+    /// Gives a vector an eventfd, or takes it away. An edge that has not been written yet is dropped with the old one;
+    /// returns whether there was one.
+    pub fn assign(&self, vector: usize, eventfd: Option<OwnedFd>) -> bool {
+        let mut state = self.shared.lock();
+        state.vectors.get_mut(vector).is_some_and(|vector| {
             vector.eventfd = eventfd.map(Arc::new);
-            vector.pending = false;
-        }
+            std::mem::take(&mut vector.pending)
+        })
     }
 
     /// Whether a vector has an eventfd.
@@ -156,14 +158,15 @@ impl Notifier {
             .is_some_and(|vector| vector.eventfd.is_some())
     }
 
-    /// Raises a vector soon; it is one edge with an earlier one that has not been written yet.
-    pub fn raise(&self, number: usize) {
+    /// Raises a vector soon; it is one edge with an earlier one that has not been written yet. Returns whether it has an
+    /// eventfd.
+    pub fn raise(&self, number: usize) -> bool {
         let mut state = self.shared.lock();
         let State { vectors, queue, .. } = &mut *state;
-        if let Some(vector) = vectors.get_mut(number)
-            && vector.eventfd.is_some()
-            && !vector.pending
-        {
+        let Some(vector) = vectors.get_mut(number).filter(|vector| vector.eventfd.is_some()) else {
+            return false;
+        };
+        if !vector.pending {
             vector.pending = true;
             // One whose eventfd was taken away may still be there.
             if !queue.contains(&number) {
@@ -172,6 +175,7 @@ impl Notifier {
             drop(state);
             self.shared.work.notify_one();
         }
+        true
     }
 
     fn close(&self) {

@@ -5,11 +5,12 @@ use std::time::Instant;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::pipe::{PipeFlags, fcntl_getpipe_size, pipe_with};
 
-use smmu_emu::{Config, Marks, Plan};
+use smmu_emu::{Config, Line, Marks, Plan};
 
 use super::*;
 use crate::function::{Function, irq};
 use crate::host::{Host, Run};
+use crate::msix::Vectors;
 
 /// A full pipe: writing blocks, and no read of the write end makes room, as if a client always filled it again.
 fn stuck() -> (OwnedFd, OwnedFd) {
@@ -132,4 +133,36 @@ fn nobody_waits_for_the_vectors_while_a_client_waits_for_threads() {
     assert!(looks > 10, "{looks}");
     // A thread that ends in time is room for the client.
     assert_eq!(assign(&mut || pipes.truncate(1)), Ok(()));
+}
+
+#[test]
+fn an_edge_of_a_master_outlives_its_eventfd() {
+    let mut vectors = Vectors::new(3);
+    vectors.set_masters(1);
+    // The thread is busy, so that no edge is written.
+    let (_reader, writer) = stuck();
+    let notifier = vectors.notifiers.start(3).unwrap();
+    notifier.assign(2, Some(writer));
+    notifier.raise(2);
+    until(|| is_writing(notifier));
+    let fd = || eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+    vectors.assign(0, vec![fd(), fd()]).unwrap();
+    vectors.set_line(Line::Global, true);
+    vectors.set_line(Line::Global, false);
+    vectors.raise(1);
+    let pending = |vectors: &Vectors| {
+        let notifier = vectors.notifiers.current().unwrap();
+        let state = notifier.shared.lock();
+        [0, 1].map(|vector| state.vectors[vector].pending)
+    };
+    assert_eq!(pending(&vectors), [true, true]);
+    // A line that is low again has nothing to tell.
+    vectors.assign(0, vec![fd(), fd()]).unwrap();
+    assert_eq!(pending(&vectors), [false, true]);
+    vectors.remove_all();
+    let mut bits = [0];
+    vectors.pending(0, &mut bits);
+    assert_eq!((pending(&vectors), bits), ([false, false], [2]));
+    vectors.assign(0, vec![fd(), fd()]).unwrap();
+    assert_eq!(pending(&vectors), [false, true]);
 }
