@@ -7,6 +7,7 @@
 //! | [`registers`] | the registers of the virtio-mmio transport |
 //! | [`mmio`] | what accesses to them do |
 //! | [`ring`] | one queue and what serves it: a batch of chains, run on a DMA thread |
+//! | [`handler`] | what a device does with the chains of a queue |
 //! | [`buffers`] | the buffers of one chain |
 //! | [`jobs`] | what a queue does between two batches, and what a reset leaves of it |
 //! | [`blk`], [`rng`], [`console`] | the devices |
@@ -32,6 +33,7 @@ pub mod buffers;
 pub mod complaint;
 pub mod console;
 pub mod engine;
+pub mod handler;
 pub mod jobs;
 pub mod mmio;
 pub mod registers;

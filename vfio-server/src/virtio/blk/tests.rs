@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::virtio::testing::{BUFFERS, DESCRIPTORS, Driver, End, INDIRECT, NEXT, RAM, WRITE};
 
+mod files;
 mod random;
 
 const HEADER: u64 = BUFFERS;

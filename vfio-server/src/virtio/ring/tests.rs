@@ -24,20 +24,24 @@ impl Handler for Echo {
         Ok(match byte {
             [0] => Step::Later(self.served),
             [1] => Step::NotYet,
-            [_] => Step::Done(Self::work(self.served)),
+            [_] => Step::Done(echo(self.served)),
         })
     }
 
     fn refuse<M: Dma>(&mut self, _: &M, _: DescriptorChain<&M>) -> Result<Completion, Problem> {
-        Ok(Self::work(1000))
+        Ok(echo(1000))
     }
 
-    fn work(job: u32) -> Completion {
-        Completion {
-            written: job,
-            status: None,
-            moved: 1,
-        }
+    fn work(job: u32) -> Worked<u32> {
+        Worked::Done(echo(job))
+    }
+}
+
+fn echo(written: u32) -> Completion {
+    Completion {
+        written,
+        status: None,
+        moved: 1,
     }
 }
 
