@@ -97,6 +97,7 @@ impl Function {
     /// [`MasterError`] names the master; none runs then.
     pub fn attach(&mut self, masters: &[MasterConfig]) -> Result<(), MasterError> {
         let first = self.host.shared().vectors().len().saturating_sub(masters.len());
+        self.host.shared().vectors().set_masters(first);
         self.masters = Masters::start(masters, &self.smmu, self.host.shared(), first)?;
         self.config = config_space(self.register_space, self.blocks_size(), &self.host);
         Ok(())
@@ -350,7 +351,11 @@ impl Function {
     ) -> Result<(), Errno> {
         const DISABLE_OR_TRIGGER: u32 = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
         const ASSIGN: u32 = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-        let mut vectors = self.host.shared().vectors();
+        let shared = self.host.shared();
+        if (index, flags) == (irq::MSIX, ASSIGN) && !fds.is_empty() {
+            shared.make_room_for_vectors();
+        }
+        let mut vectors = shared.vectors();
         match (index, flags, count) {
             (irq::MSIX, DISABLE_OR_TRIGGER, 0) => {
                 vectors.remove_all();
@@ -387,6 +392,7 @@ impl Function {
         let end = shared.traffic().end();
         also(&mut self.host);
         self.masters.reset();
+        shared.vectors().forget_edges();
         if let Some(clock) = &mut self.clock {
             clock.reset();
         }

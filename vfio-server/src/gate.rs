@@ -167,7 +167,7 @@ impl Client<'_> {
             return self.fail(header, Errno::INVAL);
         }
         let link = Link::open(self.function, self.directory).map_err(LinkError::from)?;
-        let participant = lock(self.function).host().run().join();
+        let participant = lock(self.function).host().join();
         self.session = Some(Session {
             link,
             _participant: participant,

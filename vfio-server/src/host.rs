@@ -16,6 +16,7 @@ use crate::injected::{Held, Hits};
 use crate::master::traffic::Traffic;
 use crate::memory::{GuestMemory, OPTION};
 use crate::msix::Vectors;
+use crate::msix::notifier::{BETWEEN_LOOKS, LOOKS};
 use crate::trace::Probe;
 
 mod run;
@@ -66,6 +67,17 @@ impl Shared {
     /// Interrupts of the client; for a moment only.
     pub fn vectors(&self) -> MutexGuard<'_, Vectors> {
         self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Before a client is given eventfds: waits a second for threads of clients that left, if there are too many, but not
+    /// with the vectors locked, which register accesses and masters need meanwhile.
+    pub fn make_room_for_vectors(&self) {
+        for _ in 0..LOOKS {
+            if self.vectors().have_room() {
+                return;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
     }
 
     /// The accesses of masters.
@@ -183,6 +195,14 @@ impl Host {
     /// What the reply to the access that was made has to wait for; once.
     pub fn take_held(&mut self) -> Option<Held> {
         self.held.take()
+    }
+
+    /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket before is
+    /// not for it to hear of.
+    #[must_use]
+    pub fn join(&self) -> Participant {
+        self.shared.vectors().forget_edges();
+        self.run().join()
     }
 
     /// The client is gone: unmaps its memory, closes its eventfds.

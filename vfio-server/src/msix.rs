@@ -25,6 +25,10 @@ mod tests;
 pub struct Vectors {
     /// The level of each line.
     lines: Vec<bool>,
+    /// Edges that could not be told to anybody: the pending bits of the masters' vectors.
+    edges: Vec<bool>,
+    /// The first vector of a master: those before have lines.
+    masters: usize,
     /// There from the client's first eventfd on.
     notifiers: Notifiers,
 }
@@ -35,8 +39,15 @@ impl Vectors {
     pub fn new(count: u16) -> Self {
         Self {
             lines: vec![false; count.into()],
+            edges: vec![false; count.into()],
+            masters: count.into(),
             notifiers: Notifiers::default(),
         }
+    }
+
+    /// Says which vectors have no line, but a master each: those from this one on.
+    pub fn set_masters(&mut self, first: usize) {
+        self.masters = first;
     }
 
     /// The vector of a line.
@@ -75,11 +86,29 @@ impl Vectors {
         }
     }
 
-    /// Raises a vector that has no line; without an eventfd that is lost.
-    pub fn raise(&self, vector: usize) {
-        if let Some(notifier) = self.notifiers.current() {
-            notifier.raise(vector);
+    /// Raises a master's vector. Without an eventfd it is pending until there is one.
+    pub fn raise(&mut self, vector: usize) {
+        let told = self
+            .notifiers
+            .current()
+            .is_some_and(|notifier| notifier.raise(vector));
+        if !told {
+            self.keep_edge(vector);
         }
+    }
+
+    /// An edge comes back only with the next event of its master, a line by its level.
+    fn keep_edge(&mut self, vector: usize) {
+        if vector >= self.masters
+            && let Some(edge) = self.edges.get_mut(vector)
+        {
+            *edge = true;
+        }
+    }
+
+    /// No vector of a master is pending any more: their events are of before a reset or a client.
+    pub fn forget_edges(&mut self) {
+        self.edges.fill(false);
     }
 
     /// Raises vectors as if their lines had (SET_IRQS with `DATA_NONE` and a count: a loopback test).
@@ -89,12 +118,20 @@ impl Vectors {
     pub fn trigger(&self, start: u32, count: u32) -> Result<(), Errno> {
         let range = self.range(start, count)?;
         if let Some(notifier) = self.notifiers.current() {
-            range.for_each(|vector| notifier.raise(vector));
+            for vector in range {
+                notifier.raise(vector);
+            }
         }
         Ok(())
     }
 
-    /// Gives `fds.len()` vectors from `start` on an eventfd each; a vector whose line is high is raised at once.
+    /// Whether a client can be given eventfds, as far as threads go; [`Notifiers::have_room`].
+    pub fn have_room(&mut self) -> bool {
+        self.notifiers.have_room()
+    }
+
+    /// Gives `fds.len()` vectors from `start` on an eventfd each; a vector whose line is high, or which is pending, is raised
+    /// at once.
     ///
     /// # Errors
     /// `EINVAL` if the range is not within the vectors, or a descriptor is not an eventfd; those of
@@ -106,8 +143,9 @@ impl Vectors {
         }
         let notifier = self.notifiers.start(self.lines.len())?;
         for (vector, fd) in range.zip(fds) {
-            notifier.assign(vector, Some(fd));
-            if self.lines.get(vector).is_some_and(|&level| level) {
+            let unwritten = notifier.assign(vector, Some(fd)) && vector >= self.masters;
+            let kept = self.edges.get_mut(vector).is_some_and(std::mem::take);
+            if unwritten || kept || self.lines.get(vector).is_some_and(|&level| level) {
                 notifier.raise(vector);
             }
         }
@@ -119,26 +157,33 @@ impl Vectors {
     /// # Errors
     /// `EINVAL` if the range is not within the vectors.
     pub fn remove(&mut self, start: u32, count: u32) -> Result<(), Errno> {
-        let range = self.range(start, count)?;
-        if let Some(notifier) = self.notifiers.current() {
-            range.for_each(|vector| notifier.assign(vector, None));
-        }
+        self.range(start, count)?
+            .for_each(|vector| self.remove_one(vector));
         Ok(())
     }
 
     /// Takes all eventfds away.
     pub fn remove_all(&mut self) {
-        if let Some(notifier) = self.notifiers.current() {
-            (0..self.lines.len()).for_each(|vector| notifier.assign(vector, None));
+        (0..self.lines.len()).for_each(|vector| self.remove_one(vector));
+    }
+
+    fn remove_one(&mut self, vector: usize) {
+        let unwritten = self
+            .notifiers
+            .current()
+            .is_some_and(|notifier| notifier.assign(vector, None));
+        if unwritten {
+            self.keep_edge(vector);
         }
     }
 
     /// The client is gone, and its eventfds with it. Waits for nothing that the client could hold up.
     pub fn disconnect(&mut self) {
         self.notifiers.retire();
+        self.forget_edges();
     }
 
-    /// The pending bits, as many bytes as fit: a line that is high and has nobody to tell.
+    /// The pending bits, as many bytes as fit: a line that is high and has nobody to tell, or a master's edge.
     pub fn pending(&self, offset: u64, data: &mut [u8]) {
         data.fill(0);
         let first = usize::try_from(offset).unwrap_or(usize::MAX).saturating_mul(8);
@@ -147,9 +192,10 @@ impl Vectors {
                 .current()
                 .is_some_and(|notifier| notifier.serves(vector))
         };
-        for (bit, (vector, level)) in self.lines.iter().enumerate().skip(first).enumerate() {
+        let all = self.lines.iter().zip(&self.edges).enumerate().skip(first);
+        for (bit, (vector, (level, edge))) in all.enumerate() {
             if let Some(byte) = data.get_mut(bit / 8) {
-                *byte |= u8::from(*level && !served(vector)) << (bit % 8);
+                *byte |= u8::from(*edge || *level && !served(vector)) << (bit % 8);
             }
         }
     }

@@ -7,7 +7,9 @@
 //! | [`registers`] | the registers of the virtio-mmio transport |
 //! | [`mmio`] | what accesses to them do |
 //! | [`ring`] | one queue and what serves it: a batch of chains, run on a DMA thread |
+//! | [`handler`] | what a device does with the chains of a queue |
 //! | [`buffers`] | the buffers of one chain |
+//! | [`jobs`] | what a queue does between two batches, and what a reset leaves of it |
 //! | [`blk`], [`rng`], [`console`] | the devices |
 //! | [`engine`] | the devices as masters: threads, interrupts |
 //! | [`complaint`] | messages that a guest cannot flood the log with |
@@ -16,6 +18,7 @@
 //! during a batch, and the [`State`] of the device, which is atomic. Nothing that a guest puts into its rings ends more
 //! than its own device, which then asks for a reset (`DEVICE_NEEDS_RESET`, virtio 1.2 §2.1).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use smmu_emu::View;
@@ -23,11 +26,15 @@ use virtio_bindings::virtio_config::{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_
 use virtio_bindings::virtio_mmio::{VIRTIO_MMIO_INT_CONFIG, VIRTIO_MMIO_INT_VRING};
 use vm_memory::{GuestMemory, GuestMemoryBackend};
 
+use jobs::Jobs;
+
 pub mod blk;
 pub mod buffers;
 pub mod complaint;
 pub mod console;
 pub mod engine;
+pub mod handler;
+pub mod jobs;
 pub mod mmio;
 pub mod registers;
 pub mod ring;
@@ -57,6 +64,7 @@ pub struct State {
     /// A driver reads, acknowledges what it read, and looks at the rings. Its write may reach us after it has looked: a
     /// VMM does not wait for the answer of a write. An event between is not what it acknowledges, and would be lost.
     interrupt: AtomicU32,
+    jobs: Arc<Jobs>,
 }
 
 const SINCE: u32 = 16;
@@ -82,6 +90,12 @@ impl State {
     #[must_use]
     pub fn runs(&self) -> bool {
         self.status() & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET) == VIRTIO_CONFIG_S_DRIVER_OK
+    }
+
+    /// What its queues do between batches.
+    #[must_use]
+    pub fn jobs(&self) -> &Arc<Jobs> {
+        &self.jobs
     }
 
     /// A queue has used buffers. The caller sends an edge afterwards.
@@ -121,7 +135,9 @@ impl State {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, keep);
     }
 
+    /// No batch is under way.
     fn reset(&self) {
+        self.jobs.leave_behind();
         self.status.store(0, Ordering::Release);
         self.interrupt.store(0, Ordering::Release);
     }

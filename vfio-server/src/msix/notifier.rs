@@ -28,8 +28,9 @@ mod tests;
 pub const MAX_THREADS: usize = 4;
 /// How often, and how long after each other, the threads of clients that left are looked after before a new one is
 /// refused: they may just not have had the time to end.
-const LOOKS: u32 = 100;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+pub const LOOKS: u32 = 100;
+/// See [`LOOKS`].
+pub const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// With this position, `preadv2` reads where a file without positions is.
 const NO_POSITION: u64 = u64::MAX;
 
@@ -54,9 +55,12 @@ impl Notifiers {
     pub fn start(&mut self, vectors: usize) -> Result<&Notifier, Errno> {
         let notifier = match self.current.take() {
             Some(notifier) => notifier,
+            None if self.have_room() => Notifier::start(vectors)?,
             None => {
-                self.make_room()?;
-                Notifier::start(vectors)?
+                tracing::warn!(
+                    "no interrupts: clients that left block all {MAX_THREADS} threads by their eventfds"
+                );
+                return Err(Errno::BUSY);
             }
         };
         Ok(self.current.insert(notifier))
@@ -71,19 +75,15 @@ impl Notifiers {
         self.former.retain(|notifier| !notifier.thread.is_finished());
     }
 
-    fn make_room(&mut self) -> Result<(), Errno> {
-        for _ in 0..LOOKS {
-            self.former.retain(|notifier| !notifier.thread.is_finished());
-            if self.former.len() < MAX_THREADS {
-                return Ok(());
-            }
-            for notifier in &self.former {
-                notifier.free();
-            }
-            std::thread::sleep(BETWEEN_LOOKS);
+    /// Whether the client that is there has a notifier, or can have one. If not, asks the threads of earlier clients to
+    /// end, and does not wait for them.
+    pub fn have_room(&mut self) -> bool {
+        self.former.retain(|notifier| !notifier.thread.is_finished());
+        let room = self.current.is_some() || self.former.len() < MAX_THREADS;
+        if !room {
+            self.former.iter().for_each(Notifier::free);
         }
-        tracing::warn!("no interrupts: clients that left block all {MAX_THREADS} threads by their eventfds");
-        Err(Errno::BUSY)
+        room
     }
 }
 
@@ -138,12 +138,14 @@ impl Notifier {
         Ok(Self { shared, thread })
     }
 
-    /// Gives a vector an eventfd, or takes it away. An edge that has not been written yet is dropped with the old one.
-    pub fn assign(&self, vector: usize, eventfd: Option<OwnedFd>) {
-        if let Some(vector) = self.shared.lock().vectors.get_mut(vector) {
+    /// Gives a vector an eventfd, or takes it away. An edge that has not been written yet is dropped with the old one;
+    /// returns whether there was one.
+    pub fn assign(&self, vector: usize, eventfd: Option<OwnedFd>) -> bool {
+        let mut state = self.shared.lock();
+        state.vectors.get_mut(vector).is_some_and(|vector| {
             vector.eventfd = eventfd.map(Arc::new);
-            vector.pending = false;
-        }
+            std::mem::take(&mut vector.pending)
+        })
     }
 
     /// Whether a vector has an eventfd.
@@ -156,14 +158,15 @@ impl Notifier {
             .is_some_and(|vector| vector.eventfd.is_some())
     }
 
-    /// Raises a vector soon; it is one edge with an earlier one that has not been written yet.
-    pub fn raise(&self, number: usize) {
+    /// Raises a vector soon; it is one edge with an earlier one that has not been written yet. Returns whether it has an
+    /// eventfd.
+    pub fn raise(&self, number: usize) -> bool {
         let mut state = self.shared.lock();
         let State { vectors, queue, .. } = &mut *state;
-        if let Some(vector) = vectors.get_mut(number)
-            && vector.eventfd.is_some()
-            && !vector.pending
-        {
+        let Some(vector) = vectors.get_mut(number).filter(|vector| vector.eventfd.is_some()) else {
+            return false;
+        };
+        if !vector.pending {
             vector.pending = true;
             // One whose eventfd was taken away may still be there.
             if !queue.contains(&number) {
@@ -172,6 +175,7 @@ impl Notifier {
             drop(state);
             self.shared.work.notify_one();
         }
+        true
     }
 
     fn close(&self) {

@@ -137,3 +137,38 @@ fn a_full_counter_does_not_block() {
     assert_eq!(wait(&fence), 1);
     assert_eq!(count(&ours), u64::MAX - 1);
 }
+
+#[test]
+fn an_edge_of_a_master_is_pending_until_someone_listens() {
+    let mut vectors = Vectors::new(4);
+    vectors.set_masters(2);
+    let bits = |vectors: &Vectors| {
+        let mut bits = [0];
+        vectors.pending(0, &mut bits);
+        bits[0]
+    };
+    let (c, fence) = event();
+    vectors.assign(0, vec![c]).unwrap();
+    let listen = |vectors: &mut Vectors| {
+        let (fd, ours) = event();
+        vectors.assign(2, vec![fd]).unwrap();
+        assert_eq!(bits(vectors), 0);
+        vectors.trigger(0, 1).unwrap();
+        wait(&fence);
+        count(&ours)
+    };
+    // Several events are one edge.
+    vectors.raise(2);
+    vectors.raise(2);
+    vectors.raise(100);
+    assert_eq!((bits(&vectors), listen(&mut vectors)), (4, 1));
+    // It is told once.
+    assert_eq!(listen(&mut vectors), 0);
+    for forget in [Vectors::disconnect, Vectors::forget_edges] {
+        vectors.remove_all();
+        vectors.raise(2);
+        assert_eq!(bits(&vectors), 4);
+        forget(&mut vectors);
+        assert_eq!(bits(&vectors), 0);
+    }
+}

@@ -2,8 +2,6 @@
 
 //! virtio-blk (virtio 1.2 §5.2): a disk whose sectors are a raw image.
 
-use std::fmt::Display;
-use std::io;
 use std::sync::Arc;
 
 use virtio_bindings::virtio_blk::{
@@ -13,22 +11,25 @@ use virtio_bindings::virtio_blk::{
     VIRTIO_BLK_T_GET_ID, VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_WRITE_ZEROES,
 };
 use virtio_queue::DescriptorChain;
-use vm_memory::{GuestAddress, GuestMemoryError, Permissions};
+use vm_memory::GuestAddress;
 
 use super::Dma;
-use super::buffers::{Buffers, each_slice, length, put, take, take_last_byte};
+use super::buffers::{Buffers, length, put, take, take_last_byte};
 use super::complaint::Complaints;
 use super::mmio::Identity;
-use super::ring::{Completion, Handler, Problem, Step};
+use super::ring::{Completion, Handler, Problem, Step, Worked};
 
+mod failure;
 mod image;
 mod ranges;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
-use image::Pump;
+use failure::{Cause, Failure};
 pub use image::{Image, SECTOR};
 use ranges::Range;
+use transfer::Transfer;
 
 /// VIRTIO_ID_BLOCK.
 const ID: u32 = 2;
@@ -38,14 +39,15 @@ pub const QUEUE_SIZE: u16 = 256;
 const SEG_MAX: u32 = QUEUE_SIZE as u32 - 2;
 /// Bytes of a segment.
 const SIZE_MAX: u32 = 64 << 10;
-/// Bytes of a queue's buffer, which is to stay in the cache.
-const BUFFER: usize = 64 << 10;
 /// Bytes of a header.
 const HEADER: usize = 16;
 
 const OK: u8 = VIRTIO_BLK_S_OK.to_le_bytes()[0];
 const IOERR: u8 = VIRTIO_BLK_S_IOERR.to_le_bytes()[0];
 const UNSUPP: u8 = VIRTIO_BLK_S_UNSUPP.to_le_bytes()[0];
+
+/// Cannot be: a chain goes on only after a job that was taken back.
+const FORGOTTEN: Problem = Problem::Unanswerable("is forgotten");
 
 /// What a driver sees of a disk with so many queues.
 #[must_use]
@@ -121,31 +123,12 @@ impl Disk {
 pub struct Blk {
     disk: Arc<Disk>,
     image: Arc<Image>,
-    buffer: Vec<u8>,
     buffers: Buffers,
+    /// The data of the request that goes on, or of the one before.
+    transfer: Option<Transfer>,
 }
 
-/// Why a request fails.
-enum Failure {
-    /// With VIRTIO_BLK_S_IOERR.
-    Io(&'static str, Cause),
-    /// With VIRTIO_BLK_S_UNSUPP.
-    Unsupported(String),
-}
-
-enum Cause {
-    Memory(GuestMemoryError),
-    File(io::Error),
-    Request,
-}
-
-impl From<GuestMemoryError> for Cause {
-    fn from(error: GuestMemoryError) -> Self {
-        Self::Memory(error)
-    }
-}
-
-/// A request that makes no access.
+/// The part of a request that makes no access.
 #[derive(Debug)]
 pub struct Job {
     task: Task,
@@ -156,6 +139,7 @@ pub struct Job {
 
 #[derive(Debug)]
 enum Task {
+    Move(Transfer),
     Flush,
     Zero { ranges: Vec<Range>, keep: bool },
 }
@@ -173,8 +157,8 @@ impl Blk {
         Self {
             disk: Arc::clone(disk),
             image: Arc::clone(image),
-            buffer: vec![0; BUFFER],
             buffers: Buffers::default(),
+            transfer: None,
         }
     }
 
@@ -199,11 +183,11 @@ impl Blk {
     }
 
     /// Carries a request out, or says what is left of it as a task. Returns the bytes that were written.
-    fn request<M: Dma>(&mut self, memory: &M) -> Result<Result<u64, Task>, Failure> {
+    fn request<M: Dma>(&mut self, memory: &M, status: GuestAddress) -> Result<Result<u64, Task>, Failure> {
         let Request { kind, sector } = self.header(memory)?;
         match kind {
-            VIRTIO_BLK_T_IN => self.read(memory, sector).map(Ok),
-            VIRTIO_BLK_T_OUT => self.write(memory, sector).map(|()| Ok(0)),
+            VIRTIO_BLK_T_IN => self.begin(memory, false, sector, status),
+            VIRTIO_BLK_T_OUT => self.begin(memory, true, sector, status),
             VIRTIO_BLK_T_FLUSH => Ok(Err(Task::Flush)),
             VIRTIO_BLK_T_GET_ID => put(memory, &self.buffers.writable, &self.disk.id)
                 .map(|written| Ok(written.into()))
@@ -220,78 +204,61 @@ impl Blk {
         }
     }
 
-    fn read<M: Dma>(&mut self, memory: &M, sector: u64) -> Result<u64, Failure> {
-        let Self {
-            image,
-            buffer,
-            buffers,
-            ..
-        } = self;
-        let bytes = length(&buffers.writable);
-        let (start, _) = span(image, sector, bytes).map_err(|what| Failure::Io(what, Cause::Request))?;
-        let mut pump = Pump::new(image, buffer, start, bytes);
-        each_slice(memory, &buffers.writable, Permissions::Write, |slice| {
-            pump.read(&slice).map_err(Cause::File)
-        })
-        .map_err(|cause| Failure::Io("read", cause))?;
-        Ok(bytes)
-    }
-
-    fn write<M: Dma>(&mut self, memory: &M, sector: u64) -> Result<(), Failure> {
-        let Self {
-            image,
-            buffer,
-            buffers,
-            ..
-        } = self;
-        let bytes = length(&buffers.readable);
-        let (start, end) = span(image, sector, bytes).map_err(|what| Failure::Io(what, Cause::Request))?;
-        if image.is_read_only() {
+    /// Begins to move the data of a request.
+    fn begin<M: Dma>(
+        &mut self,
+        memory: &M,
+        write: bool,
+        sector: u64,
+        status: GuestAddress,
+    ) -> Result<Result<u64, Task>, Failure> {
+        let Self { image, buffers, .. } = self;
+        let bytes = length(if write {
+            &buffers.readable
+        } else {
+            &buffers.writable
+        });
+        let start = offset(image, sector, bytes).map_err(|what| Failure::Io(what, Cause::Request))?;
+        if write && image.is_read_only() {
             return Err(Failure::Io("a write to a disk that is read-only", Cause::Request));
         }
-        let failed = |error| Failure::Io("write", Cause::File(error));
-        if !image.has(end).map_err(failed)? {
-            return Err(failed(io::Error::other("the image has become shorter")));
+        let former = self.transfer.take();
+        self.go_on(memory, Transfer::new(write, start, bytes, status, former))
+    }
+
+    /// Goes on to move the data of a request. Returns as [`Blk::request`].
+    fn go_on<M: Dma>(&mut self, memory: &M, mut transfer: Transfer) -> Result<Result<u64, Task>, Failure> {
+        let result = transfer.access(memory, &self.buffers);
+        if result.is_ok() && !transfer.is_done() {
+            return Ok(Err(Task::Move(transfer)));
         }
-        let mut pump = Pump::new(image, buffer, start, bytes);
-        each_slice(memory, &buffers.readable, Permissions::Read, |slice| {
-            pump.write(&slice).map_err(Cause::File)
-        })
-        .map_err(|cause| Failure::Io("write", cause))?;
-        pump.flush().map_err(failed)
+        let (what, written) = (
+            if transfer.is_write() { "write" } else { "read" },
+            transfer.written(),
+        );
+        // After a stall it goes on where it was; else the next one takes its buffer.
+        self.transfer = Some(transfer);
+        result
+            .map(|()| Ok(written))
+            .map_err(|cause| Failure::Io(what, cause))
     }
-}
 
-/// First and last offset of so many bytes from a sector on.
-fn span(image: &Image, sector: u64, bytes: u64) -> Result<(u64, u64), &'static str> {
-    if !bytes.is_multiple_of(SECTOR) {
-        return Err("a request whose length is no multiple of 512");
-    }
-    if bytes > u64::from(SEG_MAX) * u64::from(SIZE_MAX) {
-        return Err("a request of more than seg_max segments of size_max bytes");
-    }
-    let end = sector
-        .checked_add(bytes / SECTOR)
-        .filter(|end| *end <= image.sectors());
-    // Not larger than the file, so no overflow.
-    end.map(|end| (sector.saturating_mul(SECTOR), end.saturating_mul(SECTOR)))
-        .ok_or("a request beyond the end of the disk")
-}
-
-impl Handler for Blk {
-    type Job = Job;
-
-    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Job>, Problem> {
-        let status = self.status(chain)?;
-        let (value, moved, written) = match self.request(memory) {
+    /// What follows for the chain from what came of its request.
+    fn step<M: Dma>(
+        &mut self,
+        memory: &M,
+        status: GuestAddress,
+        result: Result<Result<u64, Task>, Failure>,
+    ) -> Step<Job> {
+        let (value, moved, written) = match result {
             Ok(Ok(written)) => (OK, length(&self.buffers.readable).max(written), written + 1),
             Ok(Err(task)) => {
-                return Ok(Step::Later(Job {
+                return Step::Later(Job {
                     task,
                     disk: Arc::clone(&self.disk),
                     image: Arc::clone(&self.image),
                     status,
-                }));
+                });
             }
             // It will be done again.
             Err(_) if memory.is_stalled() => (IOERR, 0, 0),
@@ -300,70 +267,101 @@ impl Handler for Blk {
                 (failure.status(), 0, 0)
             }
         };
-        Ok(Step::Done(Completion {
+        Step::Done(Completion {
             written: u32::try_from(written).unwrap_or(0),
             status: Some((status, value)),
             moved,
-        }))
+        })
+    }
+
+    /// Answers a request one of whose accesses was terminated.
+    fn terminated(&self, status: GuestAddress) -> Completion {
+        self.disk.complaints.warn(&Problem::Terminated);
+        Completion {
+            written: 0,
+            status: Some((status, IOERR)),
+            moved: 0,
+        }
+    }
+}
+
+/// Where so many bytes from a sector on begin.
+fn offset(image: &Image, sector: u64, bytes: u64) -> Result<u64, &'static str> {
+    if !bytes.is_multiple_of(SECTOR) {
+        return Err("a request whose length is no multiple of 512");
+    }
+    if bytes > u64::from(SEG_MAX) * u64::from(SIZE_MAX) {
+        return Err("a request of more than seg_max segments of size_max bytes");
+    }
+    let end = sector.checked_add(bytes / SECTOR);
+    // Not larger than the file, so no overflow.
+    end.filter(|end| *end <= image.sectors())
+        .map(|_| sector.saturating_mul(SECTOR))
+        .ok_or("a request beyond the end of the disk")
+}
+
+impl Handler for Blk {
+    type Job = Job;
+
+    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Job>, Problem> {
+        let status = self.status(chain)?;
+        let result = self.request(memory, status);
+        Ok(self.step(memory, status, result))
     }
 
     fn refuse<M: Dma>(&mut self, _: &M, chain: DescriptorChain<&M>) -> Result<Completion, Problem> {
         let status = self.status(chain)?;
-        self.disk.complaints.warn(&Problem::Terminated);
-        Ok(Completion {
-            written: 0,
-            status: Some((status, IOERR)),
-            moved: 0,
-        })
+        Ok(self.terminated(status))
     }
 
-    fn work(job: Job) -> Completion {
-        let Job {
-            task,
-            disk,
-            image,
-            status,
-        } = job;
+    fn is_part_of_batch(job: &Job) -> bool {
+        matches!(job.task, Task::Move(_))
+    }
+
+    fn take_back(&mut self, job: Job) {
+        if let Task::Move(transfer) = job.task {
+            self.transfer = Some(transfer);
+        }
+    }
+
+    fn resume<M: Dma>(&mut self, memory: &M) -> Result<Step<Job>, Problem> {
+        let transfer = self.transfer.take().ok_or(FORGOTTEN)?;
+        let status = transfer.status();
+        let result = self.go_on(memory, transfer);
+        Ok(self.step(memory, status, result))
+    }
+
+    fn give_up(&mut self) -> Result<Completion, Problem> {
+        let transfer = self.transfer.as_ref().ok_or(FORGOTTEN)?;
+        Ok(self.terminated(transfer.status()))
+    }
+
+    fn work(mut job: Job) -> Worked<Job> {
+        let Job { task, image, .. } = &mut job;
         let result = match task {
+            Task::Move(transfer) => {
+                transfer.run(image);
+                return Worked::Back(job);
+            }
             Task::Flush => image
                 .flush()
                 .map_err(|error| Failure::Io("flush", Cause::File(error))),
             Task::Zero { ranges, keep } => ranges
                 .iter()
-                .try_for_each(|range| image.zero(range.offset, range.length, keep))
+                .try_for_each(|range| image.zero(range.offset, range.length, *keep))
                 .map_err(|error| Failure::Io("discard or write zeroes", Cause::File(error))),
         };
         let value = match result {
             Ok(()) => OK,
             Err(failure) => {
-                disk.complaints.warn(&failure);
+                job.disk.complaints.warn(&failure);
                 failure.status()
             }
         };
-        Completion {
+        Worked::Done(Completion {
             written: 1,
-            status: Some((status, value)),
+            status: Some((job.status, value)),
             moved: 0,
-        }
-    }
-}
-
-impl Failure {
-    fn status(&self) -> u8 {
-        match self {
-            Self::Io(..) => IOERR,
-            Self::Unsupported(_) => UNSUPP,
-        }
-    }
-}
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(what, Cause::Request) => write!(f, "a request fails: {what}"),
-            Self::Io(what, Cause::Memory(error)) => write!(f, "a request fails: {what}: {error}"),
-            Self::Io(what, Cause::File(error)) => write!(f, "a request fails: {what}: image: {error}"),
-            Self::Unsupported(what) => write!(f, "a request fails: {what}"),
-        }
+        })
     }
 }

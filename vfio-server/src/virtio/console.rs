@@ -16,7 +16,7 @@ use super::Dma;
 use super::buffers::{Buffers, each_slice};
 use super::complaint::Complaints;
 use super::mmio::Identity;
-use super::ring::{Completion, Handler, Problem, Step};
+use super::ring::{Completion, Handler, Problem, Step, Worked};
 
 #[cfg(test)]
 mod tests;
@@ -154,16 +154,16 @@ impl Handler for Console {
         Err(Problem::Terminated)
     }
 
-    fn work(job: Append) -> Completion {
+    fn work(job: Append) -> Worked<Append> {
         if let Err(error) = (&*job.file).write_all(&job.bytes) {
             job.complaints
                 .warn(&format_args!("what the guest wrote is lost: {error}"));
         }
-        Completion {
+        Worked::Done(Completion {
             written: 0,
             status: None,
             moved: job.bytes.len() as u64,
-        }
+        })
     }
 
     fn reset(&mut self) {

@@ -115,9 +115,10 @@ impl<H: Handler> Worker<H> {
             match next {
                 Next::Wait => return Ok(()),
                 Next::Batch => {}
+                Next::Settle => self.state.jobs().settle(),
                 Next::Work(ticket, job) => {
-                    let completion = H::work(job);
-                    lock(&self.ring).finish(ticket, completion);
+                    let worked = H::work(job);
+                    lock(&self.ring).finish(ticket, worked);
                 }
                 Next::Retry(pause) => {
                     std::thread::sleep(pause);

@@ -4,8 +4,9 @@
 //!
 //! Registers take aligned 32-bit accesses; others read zero and are ignored. The configuration space takes all widths.
 //!
-//! `Status` = 0 and `QueueReady` = 0 wait for the batch that is under way in each queue, if one is: drivers go on as soon as
-//! the write is over, and may give the memory to somebody else. A batch waits for nobody who could wait for the registers.
+//! `Status` = 0 and `QueueReady` = 0 wait for the view that is in use in each queue, if one is: drivers go on as soon as
+//! the write is over, and may give the memory to somebody else. Who uses a view waits for nobody who could wait for the
+//! registers. Jobs are not waited for ([`super::jobs`]).
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -246,7 +247,8 @@ impl<H: Handler> Transport<H> {
         if !ready {
             ring.stop();
             queue.ready = false;
-            return;
+            drop(ring);
+            return self.state.jobs().leave_behind();
         }
         queue.setup.event_idx = event_idx;
         let result = if negotiated {

@@ -4,7 +4,8 @@
 //!
 //! A DMA thread runs [`Ring::run`] again and again, each time with a new view of memory, so that no batch is long. All that
 //! has to outlast a batch is in the ring: if an access stalls, the batch ends, and the next one does the same chain again
-//! from its start. What is not to be done twice is done between two batches, as a job ([`Step::Later`]).
+//! from its start. What is not to be done twice, or may be slow, is done without a view, as a job ([`Step::Later`]); a batch may
+//! go on after one.
 //!
 //! As long as a context bank holds a fault, it terminates whatever else comes (SCTLR.HUPCF = 0, as Linux has it): a device
 //! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while.
@@ -17,6 +18,8 @@ use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
 use super::buffers::ChainError;
+pub use super::handler::{Completion, Handler, Step, Worked};
+use super::jobs::Ticket;
 use super::{Dma, State};
 
 #[cfg(test)]
@@ -68,52 +71,6 @@ impl Problem {
     }
 }
 
-/// A chain that is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// Bytes that were written, for the used ring.
-    pub written: u32,
-    /// A byte that tells how it ended, and where it goes.
-    pub status: Option<(GuestAddress, u8)>,
-    /// How much was moved, for the length of a batch.
-    pub moved: u64,
-}
-
-/// What became of a chain.
-#[derive(Debug)]
-pub enum Step<J> {
-    /// It is done.
-    Done(Completion),
-    /// It is done after a job that makes no access.
-    Later(J),
-    /// It cannot be done now; somebody rings when it can.
-    NotYet,
-}
-
-/// What a device does with the chains of a queue.
-pub trait Handler: Send + std::fmt::Debug {
-    /// Something that is done while no view exists.
-    type Job: Send + std::fmt::Debug;
-
-    /// Carries a chain out. If an access stalls, it returns any error, and is called again.
-    ///
-    /// # Errors
-    /// [`Problem`]: the device needs a reset.
-    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Self::Job>, Problem>;
-
-    /// Answers a chain one of whose accesses stalled, and was terminated.
-    ///
-    /// # Errors
-    /// [`Problem`], also if there is no way to answer.
-    fn refuse<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Completion, Problem>;
-
-    /// Does a job.
-    fn work(job: Self::Job) -> Completion;
-
-    /// The state after power-on.
-    fn reset(&mut self) {}
-}
-
 /// What follows after a batch.
 #[derive(Debug)]
 pub enum Next<J> {
@@ -121,7 +78,9 @@ pub enum Next<J> {
     Wait,
     /// Another batch.
     Batch,
-    /// A job, then [`Ring::finish`], then another batch.
+    /// Another batch once the jobs have ended that a reset left behind ([`super::jobs::Jobs::settle`]).
+    Settle,
+    /// A job, then [`Ring::finish`], then more of this batch or another one.
     Work(Ticket, J),
     /// An access has stalled. If it goes on, the same batch again; if it was terminated, [`Ring::terminated`].
     Stalled,
@@ -129,13 +88,6 @@ pub enum Next<J> {
     Retry(Duration),
     /// The device needs a reset.
     Broken(Problem),
-}
-
-/// The chain that a job belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    head: u16,
-    life: u64,
 }
 
 /// What a batch did.
@@ -170,6 +122,13 @@ pub struct Ring<H> {
     handler: H,
     /// A chain that is done but not used.
     pending: Option<(u16, Completion)>,
+    /// A chain that the handler goes on with.
+    unfinished: Option<u16>,
+    /// Chains of the batch under way, and bytes.
+    chains: usize,
+    moved: u64,
+    /// There are used buffers that the driver has not been told of.
+    untold: bool,
     /// Whether what stalled last was about the buffers of a chain, rather than the rings.
     stalled_in_chain: bool,
     refuse_next: bool,
@@ -190,6 +149,10 @@ impl<H: Handler> Ring<H> {
             queue: Queue::new(size)?,
             handler,
             pending: None,
+            unfinished: None,
+            chains: 0,
+            moved: 0,
+            untold: false,
             stalled_in_chain: false,
             refuse_next: false,
             failures: 0,
@@ -232,6 +195,8 @@ impl<H: Handler> Ring<H> {
     pub fn stop(&mut self) {
         self.queue.reset();
         self.pending = None;
+        self.unfinished = None;
+        self.untold = false;
         self.refuse_next = false;
         self.failures = 0;
         self.life += 1;
@@ -260,7 +225,12 @@ impl<H: Handler> Ring<H> {
             state.needs_reset();
         }
         let mut interrupt = matches!(next, Next::Broken(_));
-        if self.queue.next_used() != used {
+        self.untold |= self.queue.next_used() != used;
+        if matches!(&next, Next::Work(_, job) if H::is_part_of_batch(job)) {
+            return Turn { interrupt, next };
+        }
+        (self.chains, self.moved) = (0, 0);
+        if std::mem::take(&mut self.untold) {
             // Once more too often does no harm.
             if self.queue.needs_notification(memory).unwrap_or(true) {
                 state.used_buffers();
@@ -271,30 +241,39 @@ impl<H: Handler> Ring<H> {
     }
 
     fn batch<M: Dma>(&mut self, memory: &M, state: &State) -> Result<Next<H::Job>, Problem> {
-        let mut moved = 0;
-        for _ in 0..BATCH {
+        if !state.jobs().are_settled() {
+            return Ok(Next::Settle);
+        }
+        while self.chains < BATCH || self.unfinished.is_some() {
             if !self.queue.ready() || !state.runs() {
                 return Ok(Next::Wait);
             }
             self.stalled_in_chain = false;
-            moved += self.complete(memory)?;
-            if moved >= BATCH_BYTES {
+            self.moved += self.complete(memory)?;
+            if self.moved >= BATCH_BYTES {
                 break;
             }
             let position = self.queue.next_avail();
-            let Some(chain) = self.pop(memory)? else {
-                if self.is_drained(memory)? {
-                    self.failures = 0;
-                    return Ok(Next::Wait);
-                }
-                continue;
-            };
-            let head = chain.head_index();
-            self.stalled_in_chain = true;
-            let step = if self.refuse_next {
-                self.handler.refuse(memory, chain).map(Step::Done)
+            let (head, step) = if let Some(head) = self.unfinished {
+                self.stalled_in_chain = true;
+                (head, self.go_on(memory))
             } else {
-                self.handler.serve(memory, chain)
+                self.chains += 1;
+                let Some(chain) = self.pop(memory)? else {
+                    if self.is_drained(memory)? {
+                        self.failures = 0;
+                        return Ok(Next::Wait);
+                    }
+                    continue;
+                };
+                let head = chain.head_index();
+                self.stalled_in_chain = true;
+                let step = if self.refuse_next {
+                    self.handler.refuse(memory, chain).map(Step::Done)
+                } else {
+                    self.handler.serve(memory, chain)
+                };
+                (head, step)
             };
             if step.is_err() || memory.is_stalled() {
                 self.queue.set_next_avail(position);
@@ -303,12 +282,17 @@ impl<H: Handler> Ring<H> {
                 return Ok(Next::Stalled);
             }
             let step = step?;
+            self.unfinished = None;
             self.refuse_next = false;
             match step {
                 Step::Done(completion) => self.pending = Some((head, completion)),
                 Step::Later(job) => {
-                    let life = self.life;
-                    return Ok(Next::Work(Ticket { head, life }, job));
+                    let ticket = Ticket {
+                        head,
+                        life: self.life,
+                        _under_way: state.jobs().begin(),
+                    };
+                    return Ok(Next::Work(ticket, job));
                 }
                 Step::NotYet => {
                     self.queue.set_next_avail(position);
@@ -319,6 +303,15 @@ impl<H: Handler> Ring<H> {
         self.stalled_in_chain = false;
         self.complete(memory)?;
         Ok(Next::Batch)
+    }
+
+    /// More of the chain whose job was taken back.
+    fn go_on<M: Dma>(&mut self, memory: &M) -> Result<Step<H::Job>, Problem> {
+        if self.refuse_next {
+            self.handler.give_up().map(Step::Done)
+        } else {
+            self.handler.resume(memory)
+        }
     }
 
     /// The next chain, if there is one.
@@ -374,10 +367,17 @@ impl<H: Handler> Ring<H> {
     }
 
     /// A job is done.
-    pub fn finish(&mut self, ticket: Ticket, completion: Completion) {
+    pub fn finish(&mut self, ticket: Ticket, worked: Worked<H::Job>) {
         // A reset may have come between.
-        if ticket.life == self.life {
-            self.pending = Some((ticket.head, completion));
+        if ticket.life != self.life {
+            return;
+        }
+        match worked {
+            Worked::Done(completion) => self.pending = Some((ticket.head, completion)),
+            Worked::Back(job) => {
+                self.unfinished = Some(ticket.head);
+                self.handler.take_back(job);
+            }
         }
     }
 

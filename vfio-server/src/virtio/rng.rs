@@ -10,7 +10,7 @@ use vm_memory::{Bytes, GuestMemoryError, Permissions};
 use super::Dma;
 use super::buffers::{Buffers, each_slice};
 use super::mmio::Identity;
-use super::ring::{Completion, Handler, Problem, Step};
+use super::ring::{Completion, Handler, Problem, Step, Worked};
 
 #[cfg(test)]
 mod tests;
@@ -88,7 +88,7 @@ impl Handler for Rng {
         Err(Problem::Terminated)
     }
 
-    fn work(job: Self::Job) -> Completion {
+    fn work(job: Self::Job) -> Worked<Self::Job> {
         match job {}
     }
 

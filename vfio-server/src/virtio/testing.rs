@@ -173,17 +173,17 @@ impl<H: Handler> Driver<H> {
 
     /// Runs batches until nothing is left to do. As a port does, every batch has a view of its own.
     pub fn run(&mut self) -> End {
-        for _ in 0..100 {
+        for _ in 0..1000 {
             self.memory.stalled.set(false);
             let turn = self.ring.run(&self.memory, &self.state);
             self.interrupts += u32::from(turn.interrupt);
             match turn.next {
                 Next::Wait => return End::Waits,
-                Next::Batch | Next::Retry(_) => {}
+                Next::Batch | Next::Retry(_) | Next::Settle => {}
                 Next::Work(ticket, job) => {
                     self.jobs += 1;
-                    let completion = H::work(job);
-                    self.ring.finish(ticket, completion);
+                    let worked = H::work(job);
+                    self.ring.finish(ticket, worked);
                 }
                 Next::Stalled => return End::Stalls,
                 Next::Broken(problem) => return End::Broken(problem.to_string()),

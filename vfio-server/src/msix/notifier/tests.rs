@@ -5,7 +5,12 @@ use std::time::Instant;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::pipe::{PipeFlags, fcntl_getpipe_size, pipe_with};
 
+use smmu_emu::{Config, Line, Marks, Plan};
+
 use super::*;
+use crate::function::{Function, irq};
+use crate::host::{Host, Run};
+use crate::msix::Vectors;
 
 /// A full pipe: writing blocks, and no read of the write end makes room, as if a client always filled it again.
 fn stuck() -> (OwnedFd, OwnedFd) {
@@ -76,9 +81,8 @@ fn a_full_counter_is_emptied_when_the_client_leaves() {
     }
 }
 
-#[test]
-fn threads_that_clients_keep_are_bounded() {
-    let mut notifiers = Notifiers::default();
+/// As many clients as there may be threads come, block theirs, and go. The threads end with the pipes.
+fn keep_all(notifiers: &mut Notifiers) -> Vec<OwnedFd> {
     let mut pipes = Vec::new();
     for _ in 0..MAX_THREADS {
         let (reader, writer) = stuck();
@@ -89,9 +93,76 @@ fn threads_that_clients_keep_are_bounded() {
         notifiers.retire();
         pipes.push(reader);
     }
+    pipes
+}
+
+#[test]
+fn threads_that_clients_keep_are_bounded() {
+    let mut notifiers = Notifiers::default();
+    let mut pipes = keep_all(&mut notifiers);
     assert_eq!(notifiers.start(1).unwrap_err(), Errno::BUSY);
     assert_eq!(notifiers.former.len(), MAX_THREADS);
     // The end of the process that kept one is its end.
     pipes.pop();
-    notifiers.start(1).unwrap();
+    until(|| notifiers.start(1).is_ok());
+}
+
+#[test]
+fn nobody_waits_for_the_vectors_while_a_client_waits_for_threads() {
+    let host = Host::new("a".into(), Arc::new(Run::new(Marks::default())), 1);
+    let mut function = Function::new(&Config::default(), Plan::default(), host).unwrap();
+    let shared = Arc::clone(function.host().shared());
+    let mut pipes = keep_all(&mut shared.vectors().notifiers);
+    let mut assign = |until: &mut dyn FnMut()| {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        std::thread::scope(|scope| {
+            let client = scope.spawn(|| function.set_irqs(irq::MSIX, 0x24, 0, 1, vec![fd]));
+            while !client.is_finished() {
+                until();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            client.join().unwrap()
+        })
+    };
+    let mut looks = 0;
+    let result = assign(&mut || {
+        drop(shared.vectors());
+        looks += 1;
+    });
+    assert_eq!(result, Err(Errno::BUSY));
+    assert!(looks > 10, "{looks}");
+    // A thread that ends in time is room for the client.
+    assert_eq!(assign(&mut || pipes.truncate(1)), Ok(()));
+}
+
+#[test]
+fn an_edge_of_a_master_outlives_its_eventfd() {
+    let mut vectors = Vectors::new(3);
+    vectors.set_masters(1);
+    // The thread is busy, so that no edge is written.
+    let (_reader, writer) = stuck();
+    let notifier = vectors.notifiers.start(3).unwrap();
+    notifier.assign(2, Some(writer));
+    notifier.raise(2);
+    until(|| is_writing(notifier));
+    let fd = || eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+    vectors.assign(0, vec![fd(), fd()]).unwrap();
+    vectors.set_line(Line::Global, true);
+    vectors.set_line(Line::Global, false);
+    vectors.raise(1);
+    let pending = |vectors: &Vectors| {
+        let notifier = vectors.notifiers.current().unwrap();
+        let state = notifier.shared.lock();
+        [0, 1].map(|vector| state.vectors[vector].pending)
+    };
+    assert_eq!(pending(&vectors), [true, true]);
+    // A line that is low again has nothing to tell.
+    vectors.assign(0, vec![fd(), fd()]).unwrap();
+    assert_eq!(pending(&vectors), [false, true]);
+    vectors.remove_all();
+    let mut bits = [0];
+    vectors.pending(0, &mut bits);
+    assert_eq!((pending(&vectors), bits), ([false, false], [2]));
+    vectors.assign(0, vec![fd(), fd()]).unwrap();
+    assert_eq!(pending(&vectors), [false, true]);
 }

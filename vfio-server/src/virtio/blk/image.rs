@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! The image of a disk: a raw file.
-//!
-//! Data goes through a buffer that stays in the cache, piece by piece. A page of guest memory seldom lies beside the next
-//! one, so without the buffer each would be a system call. What that gains is not established well (decision 0009).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
-use vm_memory::VolatileSlice;
-use vm_memory::bitmap::BitmapSlice;
+
+#[cfg(test)]
+mod tests;
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
@@ -105,12 +102,32 @@ impl Image {
         self.can_punch
     }
 
-    /// Whether the file still has everything up to an offset. A write would make it longer again.
+    /// Fails unless the file still has everything up to an offset: a write would make it longer again, and zeros beyond its
+    /// end would be lost. Whoever cuts it between this and a write still meets the former.
+    ///
+    /// # Errors
+    /// Those of the file, its end included.
+    pub fn check(&self, end: u64) -> io::Result<()> {
+        if self.file.metadata()?.len() < end {
+            return Err(io::Error::other("the image has become shorter"));
+        }
+        Ok(())
+    }
+
+    /// Reads all of the bytes from an offset on.
+    ///
+    /// # Errors
+    /// Those of the file, its end included.
+    pub fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
+    }
+
+    /// Writes all of the bytes from an offset on.
     ///
     /// # Errors
     /// Those of the file.
-    pub fn has(&self, end: u64) -> io::Result<bool> {
-        Ok(self.file.metadata()?.len() >= end)
+    pub fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
     }
 
     /// What was written lasts from now on.
@@ -124,8 +141,9 @@ impl Image {
     /// Makes a range read zero, and keeps its place in the file system if `keep`.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Those of the file, its end included.
     pub fn zero(&self, offset: u64, length: u64, keep: bool) -> io::Result<()> {
+        self.check(offset.saturating_add(length))?;
         if keep {
             let zero = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
             match fallocate(&self.file, zero, offset, length) {
@@ -140,99 +158,4 @@ impl Image {
 
 fn punch() -> FallocateFlags {
     FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE
-}
-
-/// Bytes on their way between an image and guest memory.
-#[derive(Debug)]
-pub struct Pump<'a> {
-    image: &'a Image,
-    buffer: &'a mut [u8],
-    /// Where in the image the next piece is.
-    at: u64,
-    /// Bytes of the image that are still to be moved.
-    left: u64,
-    /// The part of the buffer that was filled, and not emptied.
-    full: Range<usize>,
-}
-
-impl<'a> Pump<'a> {
-    /// Moves `length` bytes from `offset` on.
-    #[must_use]
-    pub fn new(image: &'a Image, buffer: &'a mut [u8], offset: u64, length: u64) -> Self {
-        Self {
-            image,
-            buffer,
-            at: offset,
-            left: length,
-            full: 0..0,
-        }
-    }
-
-    /// Reads the next bytes of the image into a piece of guest memory.
-    ///
-    /// # Errors
-    /// Those of the file, its end included.
-    pub fn read<B: BitmapSlice>(&mut self, slice: &VolatileSlice<'_, B>) -> io::Result<()> {
-        let mut done = 0;
-        while done < slice.len() {
-            if self.full.is_empty() {
-                let size = self.next_piece();
-                let piece = self.buffer.get_mut(..size).unwrap_or_default();
-                self.image.file.read_exact_at(piece, self.at)?;
-                self.moved(size);
-                self.full = 0..size;
-            }
-            let bytes = self.buffer.get(self.full.clone()).unwrap_or_default();
-            let into = slice.offset(done).map_err(io::Error::other)?;
-            let size = bytes.len().min(into.len());
-            if size == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            into.copy_from(bytes);
-            self.full.start += size;
-            done += size;
-        }
-        Ok(())
-    }
-
-    /// Writes a piece of guest memory to the image, or keeps it until there is more.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub fn write<B: BitmapSlice>(&mut self, slice: &VolatileSlice<'_, B>) -> io::Result<()> {
-        let mut done = 0;
-        while done < slice.len() {
-            let from = slice.offset(done).map_err(io::Error::other)?;
-            let size = from.copy_to(self.buffer.get_mut(self.full.end..).unwrap_or_default());
-            self.full.end += size;
-            done += size;
-            if self.full.end == self.buffer.len() {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what was kept.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub fn flush(&mut self) -> io::Result<()> {
-        let bytes = self.buffer.get(self.full.clone()).unwrap_or_default();
-        self.image.file.write_all_at(bytes, self.at)?;
-        self.moved(bytes.len());
-        self.full = 0..0;
-        Ok(())
-    }
-
-    fn next_piece(&self) -> usize {
-        usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(self.buffer.len())
-    }
-
-    fn moved(&mut self, size: usize) {
-        self.at = self.at.saturating_add(size as u64);
-        self.left = self.left.saturating_sub(size as u64);
-    }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::virtio::testing::{BUFFERS, DESCRIPTORS, Driver, End, INDIRECT, NEXT, RAM, WRITE};
 
+mod files;
 mod random;
 
 const HEADER: u64 = BUFFERS;
@@ -285,6 +286,12 @@ fn an_image_that_shrinks_fails_requests() {
     assert_eq!(disks.request(VIRTIO_BLK_T_IN, 30, 512), (0, IOERR));
     assert_eq!(disks.request(VIRTIO_BLK_T_OUT, 30, 512), (0, IOERR));
     assert_eq!(disks.request(VIRTIO_BLK_T_OUT, 9, 512), (1, OK));
+    for (sector, status) in [(8, OK), (9, IOERR), (30, IOERR)] {
+        disks.driver.put(DATA, &range(sector, 2, 0));
+        for kind in [VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES] {
+            assert_eq!(disks.request(kind, 0, 16), (1, status), "{kind} {sector}");
+        }
+    }
     assert_eq!(
         File::open(&disks.path).unwrap().metadata().unwrap().len(),
         512 * 10 + 100
@@ -406,31 +413,6 @@ fn a_stalled_request_is_done_again_or_fails() {
         assert_eq!(disks.answer(), answer);
     }
     assert_eq!(disks.complaints(), 1);
-}
-
-#[test]
-fn images_that_cannot_be_used_are_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("disk");
-    let error = |read_only| Image::open(&path, read_only).unwrap_err();
-    assert!(error(true).contains("does not exist: make one"));
-    File::create(&path).unwrap().set_len(1000).unwrap();
-    assert!(error(true).contains("1000 bytes"));
-    File::create(&path).unwrap();
-    assert!(error(true).contains("0 bytes"));
-    File::create(&path).unwrap().set_len(1024).unwrap();
-    let first = Image::open(&path, true).unwrap();
-    Image::open(&path, true).unwrap();
-    assert!(error(false).contains("in use"));
-    drop(first);
-    let only = Image::open(&path, false).unwrap();
-    assert!(error(true).contains("in use"));
-    drop(only);
-    assert!(
-        Image::open(directory.path(), true)
-            .unwrap_err()
-            .contains("no regular file")
-    );
 }
 
 #[test]

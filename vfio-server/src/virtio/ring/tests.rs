@@ -24,20 +24,24 @@ impl Handler for Echo {
         Ok(match byte {
             [0] => Step::Later(self.served),
             [1] => Step::NotYet,
-            [_] => Step::Done(Self::work(self.served)),
+            [_] => Step::Done(echo(self.served)),
         })
     }
 
     fn refuse<M: Dma>(&mut self, _: &M, _: DescriptorChain<&M>) -> Result<Completion, Problem> {
-        Ok(Self::work(1000))
+        Ok(echo(1000))
     }
 
-    fn work(job: u32) -> Completion {
-        Completion {
-            written: job,
-            status: None,
-            moved: 1,
-        }
+    fn work(job: u32) -> Worked<u32> {
+        Worked::Done(echo(job))
+    }
+}
+
+fn echo(written: u32) -> Completion {
+    Completion {
+        written,
+        status: None,
+        moved: 1,
     }
 }
 
@@ -226,6 +230,32 @@ fn a_job_that_outlasts_its_queue_is_forgotten() {
     driver.put(AVAILABLE + 2, &[0, 0]);
     driver.ring.finish(ticket, Echo::work(job));
     assert_eq!((driver.run(), driver.used()), (End::Waits, None));
+}
+
+/// Another queue of the device would do things in the wrong order.
+#[test]
+fn nothing_begins_before_jobs_of_before_a_reset_end() {
+    let mut driver = driver(true);
+    driver.chain(&[(BUFFERS, 1)], &[]);
+    let Next::Work(ticket, _) = driver.ring.run(&driver.memory, &driver.state).next else {
+        panic!("no job");
+    };
+    let mut other = self::driver(true);
+    std::mem::swap(&mut other.state, &mut driver.state);
+    other.chain(&[(BUFFERS, 1)], &[]);
+    let next = |other: &mut Driver<Echo>| {
+        let next = other.ring.run(&other.memory, &other.state).next;
+        other.ring.stop();
+        other.ring.set_up(&setup(true)).unwrap();
+        next
+    };
+    // A job of the same life is nothing to wait for.
+    assert!(matches!(next(&mut other), Next::Work(..)));
+    other.state.reset();
+    other.state.set_status(0xf);
+    assert!(matches!(next(&mut other), Next::Settle));
+    drop(ticket);
+    assert!(matches!(next(&mut other), Next::Work(..)));
 }
 
 #[test]
