@@ -15,6 +15,7 @@ use integration_tests::served::{Served, registers};
 
 /// Configuration space of the function in slot 2 of bus 0 of the `virt` machine.
 const ECAM: u64 = 0x40_1000_0000 + (2 << 15);
+const RAM: u64 = 0x4000_0000;
 const BAR0: u64 = 0x3000_0000;
 const BAR2: u64 = 0x3080_0000;
 const BAR4: u64 = 0x30c0_0000;
@@ -102,8 +103,9 @@ impl Machine {
         self.command(&format!("writel {address:#x} {value:#x}"));
     }
 
-    /// What the boot shim does: BARs, memory decode and bus master, MSI-X vector 0.
+    /// What the boot shim is, and does: something in memory; BARs, memory decode and bus master, MSI-X vector 0.
     fn set_up(&mut self) {
+        self.write(RAM, 1);
         for (bar, address) in [(0, BAR0), (2, BAR2), (4, BAR4)] {
             self.write(ECAM + 0x10 + 4 * bar, address);
         }

@@ -128,6 +128,7 @@ fn the_model_is_pure() {
     // vm-memory for its traits: without features it maps and reads nothing.
     let pure = [
         "arbitrary-int",
+        "arrayvec",
         "bitbybit",
         "bitflags",
         "serde",
