@@ -13,15 +13,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use thiserror::Error;
 use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
+use vm_memory::{Bytes, GuestAddress};
 
-use super::buffers::ChainError;
+pub use self::problem::Problem;
 pub use super::handler::{Completion, Handler, Step, Worked};
-use super::jobs::Ticket;
+use super::jobs::{Life, Ticket};
 use super::{Dma, State};
 
+mod problem;
 #[cfg(test)]
 mod tests;
 
@@ -33,43 +33,6 @@ const BATCH_BYTES: u64 = 256 << 10;
 /// they are more than a second: long enough for a driver to handle the fault of another access.
 const RETRIES: u32 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_millis(256);
-
-/// Why a device cannot go on with a queue.
-#[derive(Debug, Error)]
-pub enum Problem {
-    /// The rings.
-    #[error("queue {0}: {1}")]
-    Ring(u16, virtio_queue::Error),
-    /// The next entry of the available ring cannot be read.
-    #[error("queue {0}: the available ring cannot be read")]
-    Available(u16),
-    /// An entry of the available ring is none of the descriptor table.
-    #[error("queue {0}: descriptor {1} is beyond the table")]
-    Head(u16, u16),
-    /// A chain.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// Buffers of a device that has no other way to say that it failed, or the status byte of one that has.
-    #[error("a buffer cannot be reached: {0}")]
-    Memory(#[from] GuestMemoryError),
-    /// The SMMU stalled an access, and software ended it.
-    #[error("software terminated a stalled access")]
-    Terminated,
-    /// A chain lacks what the device needs to answer.
-    #[error("a descriptor chain {0}")]
-    Unanswerable(&'static str),
-}
-
-impl Problem {
-    /// Whether it may be the bus that failed, for a while.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Ring(_, error) => matches!(error, virtio_queue::Error::GuestMemory(_)),
-            Self::Available(_) | Self::Memory(_) | Self::Chain(ChainError::Broken) => true,
-            Self::Head(..) | Self::Chain(_) | Self::Terminated | Self::Unanswerable(_) => false,
-        }
-    }
-}
 
 /// What follows after a batch.
 #[derive(Debug)]
@@ -83,7 +46,7 @@ pub enum Next<J> {
     /// A job, then [`Ring::finish`], then more of this batch or another one.
     Work(Ticket, J),
     /// An access has stalled. If it goes on, the same batch again; if it was terminated, [`Ring::terminated`].
-    Stalled,
+    Stalled(Life),
     /// Another batch after a while: the rings cannot be reached.
     Retry(Duration),
     /// The device needs a reset.
@@ -135,7 +98,7 @@ pub struct Ring<H> {
     /// Batches since the last chain that could not reach the rings.
     failures: u32,
     /// Changes whenever the queue is set up or reset.
-    life: u64,
+    life: Life,
 }
 
 impl<H: Handler> Ring<H> {
@@ -156,7 +119,7 @@ impl<H: Handler> Ring<H> {
             stalled_in_chain: false,
             refuse_next: false,
             failures: 0,
-            life: 0,
+            life: Life::default(),
         })
     }
 
@@ -197,9 +160,10 @@ impl<H: Handler> Ring<H> {
         self.pending = None;
         self.unfinished = None;
         self.untold = false;
+        self.stalled_in_chain = false;
         self.refuse_next = false;
         self.failures = 0;
-        self.life += 1;
+        self.life.0 += 1;
     }
 
     /// The state after power-on.
@@ -213,7 +177,7 @@ impl<H: Handler> Ring<H> {
         let used = self.queue.next_used();
         let next = match self.batch(memory, state) {
             Ok(next) => next,
-            Err(_) if memory.is_stalled() => Next::Stalled,
+            Err(_) if memory.is_stalled() => Next::Stalled(self.life),
             Err(problem) if problem.may_pass() && self.failures < RETRIES => {
                 let pause = Duration::from_millis(1 << self.failures).min(LONGEST_PAUSE);
                 self.failures += 1;
@@ -279,7 +243,7 @@ impl<H: Handler> Ring<H> {
                 self.queue.set_next_avail(position);
             }
             if memory.is_stalled() {
-                return Ok(Next::Stalled);
+                return Ok(Next::Stalled(self.life));
             }
             let step = step?;
             self.unfinished = None;
@@ -381,9 +345,13 @@ impl<H: Handler> Ring<H> {
         }
     }
 
-    /// The access that stalled will not be made. The next batch answers the chain with a failure; if that is not possible,
-    /// the device needs a reset, and this says why.
-    pub fn terminated(&mut self, state: &State) -> Option<Problem> {
+    /// The access that stalled in a life will not be made. The next batch answers the chain with a failure; if that is not
+    /// possible, the device needs a reset, and this says why.
+    pub fn terminated(&mut self, life: Life, state: &State) -> Option<Problem> {
+        // A reset may have come while it was waited for: it was of none of the chains that there are now.
+        if life != self.life {
+            return None;
+        }
         let possible = self.stalled_in_chain && !self.refuse_next;
         self.refuse_next = possible;
         if possible || !self.queue.ready() {

@@ -206,7 +206,7 @@ fn a_terminated_stall_fails_the_chain_or_needs_a_reset() {
     driver.chain(&[(BUFFERS, 1)], &[]);
     driver.memory.stalls.replace(BUFFERS..BUFFERS + 1);
     assert_eq!(driver.run(), End::Stalls);
-    assert!(driver.ring.terminated(&driver.state).is_none());
+    assert_eq!(driver.terminate(), None);
     assert_eq!((driver.run(), driver.used()), (End::Waits, Some((0, 1000))));
     // The next one is served as usual.
     driver.memory.stalls.replace(0..0);
@@ -214,8 +214,24 @@ fn a_terminated_stall_fails_the_chain_or_needs_a_reset() {
     assert_eq!((driver.run(), driver.used()), (End::Waits, Some((1, 1))));
     driver.memory.stalls.replace(AVAILABLE..AVAILABLE + 4);
     assert_eq!(driver.run(), End::Stalls);
-    assert!(driver.ring.terminated(&driver.state).is_some());
+    assert!(matches!(driver.terminate(), Some(End::Broken(_))));
     assert!(driver.needs_reset());
+}
+
+#[test]
+fn a_stall_terminated_after_a_reset_concerns_no_later_chain() {
+    for stall in [BUFFERS, AVAILABLE + 2] {
+        let mut driver = driver(true);
+        driver.put(BUFFERS, &[2]);
+        driver.chain(&[(BUFFERS, 1)], &[]);
+        driver.memory.stalls.replace(stall..stall + 1);
+        assert_eq!(driver.run(), End::Stalls);
+        driver.restart(true);
+        driver.chain(&[(BUFFERS, 1)], &[]);
+        driver.memory.stalls.replace(0..0);
+        assert_eq!((driver.terminate(), driver.needs_reset()), (None, false));
+        assert_eq!((driver.run(), driver.used()), (End::Waits, Some((0, 1))));
+    }
 }
 
 #[test]
