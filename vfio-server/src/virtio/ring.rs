@@ -194,14 +194,20 @@ impl<H: Handler> Ring<H> {
             return Turn { interrupt, next };
         }
         (self.chains, self.moved) = (0, 0);
-        if std::mem::take(&mut self.untold) {
-            // Once more too often does no harm.
-            if self.queue.needs_notification(memory).unwrap_or(true) {
-                state.used_buffers();
-                interrupt = true;
-            }
+        if std::mem::take(&mut self.untold) && self.is_to_be_told(memory, &next) {
+            state.used_buffers();
+            interrupt = true;
         }
         Turn { interrupt, next }
+    }
+
+    /// Whether the driver wants to know about the buffers that a batch used. Once more too often does no harm.
+    fn is_to_be_told<M: Dma>(&mut self, memory: &M, next: &Next<H::Job>) -> bool {
+        // If this access stalled too, its token would take the place of the one that is waited for. And a batch in which an
+        // access stalls is run again, so a job or the reason for a reset that it returned would be lost.
+        memory.is_stalled()
+            || matches!(next, Next::Work(..) | Next::Broken(_))
+            || self.queue.needs_notification(memory).unwrap_or(true)
     }
 
     fn batch<M: Dma>(&mut self, memory: &M, state: &State) -> Result<Next<H::Job>, Problem> {
@@ -292,6 +298,10 @@ impl<H: Handler> Ring<H> {
             } else {
                 Err(Problem::Head(number, head))
             };
+        }
+        // Another access could stall too, and its token would take the place of the first.
+        if memory.is_stalled() {
+            return Err(Problem::Available(number));
         }
         let end = self.queue.avail_idx(memory, Ordering::Relaxed);
         match end {

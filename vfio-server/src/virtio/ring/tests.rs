@@ -188,6 +188,53 @@ fn what_was_done_is_not_done_again_for_a_stalled_used_ring() {
 }
 
 #[test]
+fn every_chain_is_done_once_wherever_an_access_stalls() {
+    for (after, goes_on) in (0..40).flat_map(|after| [(after, true), (after, false)]) {
+        let mut driver = driver(true);
+        // Done, a job, done.
+        driver.put(BUFFERS, &[2, 0]);
+        for address in [BUFFERS, BUFFERS + 1, BUFFERS] {
+            driver.chain(&[(address, 1)], &[]);
+        }
+        driver.memory.stalls_after.set(after);
+        let mut end = driver.run();
+        let stalled = end == End::Stalls;
+        if stalled {
+            // The token of another would take its place.
+            assert_eq!(driver.memory.stalled.get(), 1, "{after}");
+            driver.memory.stalls_after.set(u64::MAX);
+            let broken = if goes_on { None } else { driver.terminate() };
+            end = broken.unwrap_or_else(|| driver.run());
+        }
+        let heads: Vec<_> = std::iter::from_fn(|| driver.used()).map(|(head, _)| head).collect();
+        if end == End::Waits {
+            assert_eq!(heads, [0, 1, 2], "{after} {goes_on}");
+            assert!(driver.jobs == 1 || stalled && !goes_on, "{after}: {}", driver.jobs);
+        } else {
+            assert!(driver.needs_reset() && !goes_on, "{after}: {end:?}");
+        }
+        assert!(stalled || after > 10);
+    }
+}
+
+#[test]
+fn a_terminated_read_of_the_used_event_fails_no_job() {
+    let mut driver = driver(true);
+    driver.put(BUFFERS, &[2, 0]);
+    driver.chain(&[(BUFFERS, 1)], &[]);
+    driver.chain(&[(BUFFERS + 1, 1)], &[]);
+    let used_event = AVAILABLE + 4 + 2 * u64::from(SIZE);
+    driver.memory.stalls.replace(used_event..used_event + 2);
+    // The job is done, and the driver told of both chains.
+    assert_eq!(
+        (driver.run(), driver.jobs, driver.interrupts),
+        (End::Stalls, 1, 2)
+    );
+    assert_eq!((driver.terminate(), driver.needs_reset()), (None, false));
+    assert_eq!((driver.used(), driver.used()), (Some((0, 1)), Some((1, 2))));
+}
+
+#[test]
 fn chains_before_a_stall_are_told() {
     let mut driver = driver(true);
     driver.put(BUFFERS, &[2]);
