@@ -81,6 +81,16 @@ pub fn length(buffers: &[Buffer]) -> u64 {
     buffers.iter().map(|buffer| u64::from(buffer.length)).sum()
 }
 
+/// Keeps no more than the first `most` bytes of buffers. What runs over them then translates no more than that either.
+pub fn clip(buffers: &mut Vec<Buffer>, most: u32) {
+    let mut left = most;
+    for buffer in buffers.iter_mut() {
+        buffer.length = buffer.length.min(left);
+        left -= buffer.length;
+    }
+    buffers.retain(|buffer| buffer.length > 0);
+}
+
 /// Takes the last byte of buffers away.
 pub fn take_last_byte(buffers: &mut Vec<Buffer>) -> Option<GuestAddress> {
     let last = buffers.last_mut()?;
