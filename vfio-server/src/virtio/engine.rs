@@ -129,12 +129,12 @@ impl<H: Handler> Worker<H> {
                     let problem = lock(&self.ring).terminated(life, &self.state);
                     if let Some(problem) = problem {
                         self.interrupt.raise();
-                        self.complaints.warn(&format_args!("needs a reset: {problem}"));
+                        self.complaints.needs_reset(&problem);
                         return Ok(());
                     }
                 }
                 Next::Broken(problem) => {
-                    self.complaints.warn(&format_args!("needs a reset: {problem}"));
+                    self.complaints.needs_reset(&problem);
                     return Ok(());
                 }
             }
