@@ -37,6 +37,10 @@ fn a_failed_request_does_not_silence_the_reason_for_a_reset() {
     });
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.matches("a request fails").count(), 1, "{text}");
-    assert_eq!(text.matches("needs a reset: queue 0 is gone").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("needs a reset: queue 0 is gone").count(),
+        1,
+        "{text}"
+    );
     assert_eq!(complaints.total(), 6);
 }

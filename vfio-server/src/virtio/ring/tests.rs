@@ -206,10 +206,16 @@ fn every_chain_is_done_once_wherever_an_access_stalls() {
             let broken = if goes_on { None } else { driver.terminate() };
             end = broken.unwrap_or_else(|| driver.run());
         }
-        let heads: Vec<_> = std::iter::from_fn(|| driver.used()).map(|(head, _)| head).collect();
+        let heads: Vec<_> = std::iter::from_fn(|| driver.used())
+            .map(|(head, _)| head)
+            .collect();
         if end == End::Waits {
             assert_eq!(heads, [0, 1, 2], "{after} {goes_on}");
-            assert!(driver.jobs == 1 || stalled && !goes_on, "{after}: {}", driver.jobs);
+            assert!(
+                driver.jobs == 1 || stalled && !goes_on,
+                "{after}: {}",
+                driver.jobs
+            );
         } else {
             assert!(driver.needs_reset() && !goes_on, "{after}: {end:?}");
         }
