@@ -17,6 +17,7 @@ use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
 use vm_memory::{Bytes, GuestAddress};
 
 pub use self::problem::Problem;
+use super::buffers::{ChainError, why_broken};
 pub use super::handler::{Completion, Handler, Step, Worked};
 use super::jobs::{Life, Ticket};
 use super::{Dma, State};
@@ -243,7 +244,7 @@ impl<H: Handler> Ring<H> {
                 } else {
                     self.handler.serve(memory, chain)
                 };
-                (head, step)
+                (head, step.map_err(|problem| self.explain(memory, head, problem)))
             };
             if step.is_err() || memory.is_stalled() {
                 self.queue.set_next_avail(position);
@@ -273,6 +274,17 @@ impl<H: Handler> Ring<H> {
         self.stalled_in_chain = false;
         self.complete(memory)?;
         Ok(Next::Batch)
+    }
+
+    /// What is wrong with a chain, if it is more than that it does not go on.
+    fn explain<M: Dma>(&self, memory: &M, head: u16, problem: Problem) -> Problem {
+        match problem {
+            Problem::Chain(ChainError::Broken) if !memory.is_stalled() => {
+                let table = GuestAddress(self.queue.desc_table());
+                Problem::Chain(why_broken(memory, table, self.queue.size(), head))
+            }
+            other => other,
+        }
     }
 
     /// More of the chain whose job was taken back.

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::virtio::buffers::Buffers;
-use crate::virtio::testing::{AVAILABLE, BUFFERS, DESCRIPTORS, Driver, End, RAM, SIZE, USED, setup};
+use crate::virtio::testing::{
+    AVAILABLE, BUFFERS, DESCRIPTORS, Driver, End, INDIRECT, NEXT, RAM, SIZE, USED, setup,
+};
 
 /// Answers every chain by a job, whose completion says how often it was asked.
 #[derive(Debug, Default)]
@@ -101,6 +103,27 @@ fn rings_that_make_no_sense_need_a_reset() {
         driver.put(at, &value.to_le_bytes());
         assert!(matches!(driver.run(), End::Broken(_)), "{what}");
         assert!(driver.needs_reset());
+    }
+}
+
+#[test]
+fn chains_that_make_no_sense_are_named_at_once() {
+    for (what, flags, length, next) in [
+        ("may be a loop", NEXT, 1, 0),
+        ("goes on at 16, beyond", NEXT, 1, SIZE),
+        ("an invalid indirect table", INDIRECT, 17, 0),
+        // It is its own indirect table.
+        ("an invalid indirect table", INDIRECT, 16, 0),
+        ("goes on at 0, beyond", INDIRECT, 0, 0),
+        ("longer than 2^32 bytes", NEXT, 1 << 31, 0),
+    ] {
+        let mut driver = driver(true);
+        driver.descriptor(DESCRIPTORS, 0, (DESCRIPTORS, length), flags, next);
+        driver.offer(0);
+        match driver.ring.run(&driver.memory, &driver.state).next {
+            Next::Broken(problem) => assert!(problem.to_string().contains(what), "{what}: {problem}"),
+            other => panic!("{what}: {other:?}"),
+        }
     }
 }
 
