@@ -299,27 +299,32 @@ impl<H: Handler> Ring<H> {
     /// The next chain, if there is one.
     fn pop<'m, M: Dma>(&mut self, memory: &'m M) -> Result<Option<DescriptorChain<&'m M>>, Problem> {
         let (number, size, position) = (self.number, self.queue.size(), self.queue.next_avail());
-        let mut available = self
-            .queue
-            .iter(memory)
-            .map_err(|error| Problem::Ring(number, error))?;
-        if let Some(chain) = available.next() {
-            let head = chain.head_index();
-            return if head < size {
-                Ok(Some(chain))
-            } else {
-                Err(Problem::Head(number, head))
-            };
+        // If nothing comes out of it, either nothing was there or the entry cannot be read. The driver may have added a
+        // chain since it looked: then it looks once more.
+        for _ in 0..2 {
+            let mut available = self
+                .queue
+                .iter(memory)
+                .map_err(|error| Problem::Ring(number, error))?;
+            if let Some(chain) = available.next() {
+                let head = chain.head_index();
+                return if head < size {
+                    Ok(Some(chain))
+                } else {
+                    Err(Problem::Head(number, head))
+                };
+            }
+            // Another access could stall too, and its token would take the place of the first.
+            if memory.is_stalled() {
+                break;
+            }
+            match self.queue.avail_idx(memory, Ordering::Relaxed) {
+                Ok(end) if end.0 == position => return Ok(None),
+                Ok(_) => {}
+                Err(_) => break,
+            }
         }
-        // Another access could stall too, and its token would take the place of the first.
-        if memory.is_stalled() {
-            return Err(Problem::Available(number));
-        }
-        let end = self.queue.avail_idx(memory, Ordering::Relaxed);
-        match end {
-            Ok(end) if end.0 == position => Ok(None),
-            _ => Err(Problem::Available(number)),
-        }
+        Err(Problem::Available(number))
     }
 
     /// Asks for a notification; false if there is another chain already.

@@ -351,6 +351,23 @@ fn nothing_begins_before_jobs_of_before_a_reset_end() {
 }
 
 #[test]
+fn a_chain_added_while_the_queue_is_looked_at_is_served_at_once() {
+    for after in 0..4 {
+        let mut driver = driver(true);
+        driver.put(BUFFERS, &[2]);
+        driver.chain(&[(BUFFERS, 1)], &[]);
+        driver.put(AVAILABLE + 2, &[0, 0]);
+        driver
+            .memory
+            .then
+            .replace(Some((after, AVAILABLE + 2, vec![1, 0])));
+        let next = driver.ring.run(&driver.memory, &driver.state).next;
+        assert!(matches!(next, Next::Wait), "{after}: {next:?}");
+        assert_eq!(driver.used(), Some((0, 1)), "{after}");
+    }
+}
+
+#[test]
 fn a_chain_that_cannot_be_served_yet_stays() {
     let mut driver = driver(true);
     driver.put(BUFFERS, &[1]);
