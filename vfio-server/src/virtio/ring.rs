@@ -139,9 +139,13 @@ impl<H: Handler> Ring<H> {
     /// Makes the queue ready.
     ///
     /// # Errors
-    /// A size or an address that virtio does not allow; the queue is not ready then.
+    /// A size or an address that virtio does not allow, or an available ring at address 0, which virtio-queue takes for none;
+    /// the queue is not ready then.
     pub fn set_up(&mut self, setup: &Setup) -> Result<(), Problem> {
         self.stop();
+        if setup.available == 0 {
+            return Err(Problem::AvailableAtZero(self.number));
+        }
         let queue = &mut self.queue;
         u16::try_from(setup.size)
             .map_err(|_| virtio_queue::Error::InvalidSize)

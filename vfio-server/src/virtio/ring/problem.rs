@@ -16,6 +16,9 @@ pub enum Problem {
     /// The next entry of the available ring cannot be read.
     #[error("queue {0}: the available ring cannot be read")]
     Available(u16),
+    /// The available ring is where virtio-queue takes it for none.
+    #[error("queue {0}: an available ring at address 0 is not supported")]
+    AvailableAtZero(u16),
     /// An entry of the available ring is none of the descriptor table.
     #[error("queue {0}: descriptor {1} is beyond the table")]
     Head(u16, u16),
@@ -39,7 +42,11 @@ impl Problem {
         match self {
             Self::Ring(_, error) => matches!(error, virtio_queue::Error::GuestMemory(_)),
             Self::Available(_) | Self::Memory(_) | Self::Chain(ChainError::Broken) => true,
-            Self::Head(..) | Self::Chain(_) | Self::Terminated | Self::Unanswerable(_) => false,
+            Self::AvailableAtZero(_)
+            | Self::Head(..)
+            | Self::Chain(_)
+            | Self::Terminated
+            | Self::Unanswerable(_) => false,
         }
     }
 }

@@ -400,6 +400,7 @@ fn queues_that_virtio_does_not_allow_are_refused() {
             },
         ),
         ("available", Setup { available: 1, ..good }),
+        ("available at 0", Setup { available: 0, ..good }),
         ("used", Setup { used: 2, ..good }),
     ] {
         assert!(driver.ring.set_up(&setup).is_err(), "{what}");
