@@ -8,7 +8,8 @@
 //! go on after one.
 //!
 //! As long as a context bank holds a fault, it terminates whatever else comes (SCTLR.HUPCF = 0, as Linux has it): a device
-//! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while.
+//! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while, in
+//! which the time that a bank holds a fault does not count.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,12 +17,14 @@ use std::time::Duration;
 use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
 use vm_memory::{Bytes, GuestAddress};
 
+use self::patience::Patience;
 pub use self::problem::Problem;
 use super::buffers::{ChainError, why_broken};
 pub use super::handler::{Completion, Handler, Step, Worked};
 use super::jobs::{Life, Ticket};
 use super::{Dma, State};
 
+mod patience;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -30,10 +33,6 @@ mod tests;
 const BATCH: usize = 16;
 /// A batch ends after the chain that makes it this long, in bytes.
 const BATCH_BYTES: u64 = 256 << 10;
-/// How often a batch is begun again that cannot reach the rings; the time between doubles up to [`LONGEST_PAUSE`]. Together
-/// they are more than a second: long enough for a driver to handle the fault of another access.
-const RETRIES: u32 = 12;
-const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
 /// What follows after a batch.
 #[derive(Debug)]
@@ -96,8 +95,7 @@ pub struct Ring<H> {
     /// Whether what stalled last was about the buffers of a chain, rather than the rings.
     stalled_in_chain: bool,
     refuse_next: bool,
-    /// Batches since the last chain that could not reach the rings.
-    failures: u32,
+    patience: Patience,
     /// Changes whenever the queue is set up or reset.
     life: Life,
 }
@@ -119,7 +117,7 @@ impl<H: Handler> Ring<H> {
             untold: false,
             stalled_in_chain: false,
             refuse_next: false,
-            failures: 0,
+            patience: Patience::default(),
             life: Life::default(),
         })
     }
@@ -167,7 +165,7 @@ impl<H: Handler> Ring<H> {
         self.untold = false;
         self.stalled_in_chain = false;
         self.refuse_next = false;
-        self.failures = 0;
+        self.patience = Patience::default();
         self.life.0 += 1;
     }
 
@@ -180,14 +178,15 @@ impl<H: Handler> Ring<H> {
     /// Serves what is available, up to the length of a batch.
     pub fn run<M: Dma>(&mut self, memory: &M, state: &State) -> Turn<H::Job> {
         let used = self.queue.next_used();
+        // Before an access of this batch takes a fault itself.
+        let blocked = self.patience.is_trying() && memory.is_blocked();
         let next = match self.batch(memory, state) {
             Ok(next) => next,
             Err(_) if memory.is_stalled() => Next::Stalled(self.life),
-            Err(problem) if problem.may_pass() && self.failures < RETRIES => {
-                let pause = Duration::from_millis(1 << self.failures).min(LONGEST_PAUSE);
-                self.failures += 1;
-                Next::Retry(pause)
-            }
+            Err(problem) if problem.may_pass() => self
+                .patience
+                .pause(blocked)
+                .map_or(Next::Broken(problem), Next::Retry),
             Err(problem) => Next::Broken(problem),
         };
         if let Next::Broken(_) = next {
@@ -236,7 +235,7 @@ impl<H: Handler> Ring<H> {
                 self.chains += 1;
                 let Some(chain) = self.pop(memory)? else {
                     if self.is_drained(memory)? {
-                        self.failures = 0;
+                        self.patience = Patience::default();
                         return Ok(Next::Wait);
                     }
                     continue;
@@ -357,7 +356,7 @@ impl<H: Handler> Ring<H> {
             return Err(Problem::Ring(self.number, error));
         }
         self.pending = None;
-        self.failures = 0;
+        self.patience = Patience::default();
         Ok(completion.moved)
     }
 

@@ -36,6 +36,8 @@ pub struct Memory {
     pub hole: RefCell<Range<u64>>,
     /// Accesses to it stall.
     pub stalls: RefCell<Range<u64>>,
+    /// A bank holds a fault.
+    pub blocked: Cell<bool>,
     /// All stall after this many slices more.
     pub stalls_after: Cell<u64>,
     /// Bytes that the driver writes before the slice after this many more.
@@ -53,6 +55,7 @@ impl Memory {
             ram: ram.unwrap(),
             hole: RefCell::new(0..0),
             stalls: RefCell::new(0..0),
+            blocked: Cell::new(false),
             stalls_after: Cell::new(u64::MAX),
             then: RefCell::default(),
             slices: Cell::new(0),
@@ -147,6 +150,10 @@ impl GuestMemory for Memory {
 impl Dma for Memory {
     fn is_stalled(&self) -> bool {
         self.stalled.get() > 0
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.blocked.get()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::patience::RETRIES;
 use super::*;
 use crate::virtio::buffers::Buffers;
 use crate::virtio::testing::{
@@ -181,6 +182,20 @@ fn rings_that_can_be_reached_again_are_enough() {
             driver.chain(&[(BUFFERS, 1)], &[]);
         }
     }
+}
+
+#[test]
+fn time_in_which_a_bank_holds_a_fault_does_not_count() {
+    let mut driver = driver(true);
+    driver.chain(&[(BUFFERS, 1)], &[]);
+    driver.memory.hole.replace(0..RAM);
+    driver.memory.blocked.set(true);
+    for _ in 0..1000 {
+        let next = driver.ring.run(&driver.memory, &driver.state).next;
+        assert!(matches!(next, Next::Retry(pause) if pause <= Duration::from_millis(256)));
+    }
+    driver.memory.blocked.set(false);
+    assert!(matches!(driver.run(), End::Broken(_)));
 }
 
 #[test]
