@@ -9,6 +9,7 @@
 use crate::config::TlbMode;
 use crate::env::Env;
 use crate::epoch::{Inside, Reader};
+use crate::fault::Fault;
 use crate::injection::Sites;
 use crate::smmu::Smmu;
 use crate::stall::Stall;
@@ -202,6 +203,12 @@ impl Batch<'_> {
         }
         self.miss(env, transaction)
             .map(|translation| perform(&translation))
+    }
+
+    /// Whether the bank of an access, or the stage 2 bank behind it, holds a fault that keeps the access from being made.
+    pub(crate) fn is_blocked(&self, env: &dyn Env, transaction: &Transaction) -> bool {
+        let result = locked(self.smmu).translate(env, transaction);
+        matches!(result, Err(Fault::Blocked { .. } | Fault::Waiting { .. }))
     }
 
     /// Where an access would go, without side effects: address, and bytes for which it holds.

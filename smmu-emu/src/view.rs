@@ -115,6 +115,14 @@ impl<'a, M: ?Sized> View<'a, M> {
         self.port.borrow().stalled
     }
 
+    /// Whether a context bank of the stream holds a fault and lets no access through until software has handled it
+    /// (SCTLR.HUPCF = 0): whatever is asked for now fails or stalls. Has no side effects.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        let port = self.port.borrow();
+        port.batch.is_blocked(port.env, &self.transaction(0, false))
+    }
+
     fn transaction(&self, address: u64, write: bool) -> Transaction {
         Transaction {
             stream_id: self.stream_id,

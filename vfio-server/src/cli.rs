@@ -20,6 +20,9 @@ use crate::control::Control;
 use crate::ctl;
 use crate::server::{Server, StartError};
 
+#[cfg(test)]
+mod tests;
+
 /// Serve SMMUv2 models to QEMU as vfio-user PCI functions.
 #[derive(Debug, Parser)]
 #[command(
@@ -158,18 +161,22 @@ fn raise_descriptor_limit() {
 }
 
 fn log_to_stderr(verbose: u8) {
-    // What the crate has to say, the gate says better.
-    let level = match verbose {
-        0 => "warn,vfio_user=off",
-        1 => "info,vfio_user=off",
-        2 => "debug",
-        _ => "trace",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log_filter(verbose)));
     // A program that carries the server inside it may have its own subscriber.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .try_init();
+}
+
+/// What is logged unless RUST_LOG says so.
+fn log_filter(verbose: u8) -> &'static str {
+    // What the crates have to say, the gate and the devices say better; and a guest could have a line for every request.
+    match verbose {
+        0 => "warn,vfio_user=off,virtio_queue=off",
+        1 => "info,vfio_user=off,virtio_queue=off",
+        2 => "debug",
+        _ => "trace",
+    }
 }

@@ -47,11 +47,18 @@ mod testing;
 pub trait Dma: GuestMemory {
     /// Whether an access has stalled: what failed since has to be done again once software has decided.
     fn is_stalled(&self) -> bool;
+
+    /// Whether all accesses fail for now, because of a fault that is to be handled first.
+    fn is_blocked(&self) -> bool;
 }
 
 impl<M: GuestMemoryBackend + ?Sized> Dma for View<'_, M> {
     fn is_stalled(&self) -> bool {
         self.stalled().is_some()
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.is_blocked()
     }
 }
 

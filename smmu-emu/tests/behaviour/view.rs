@@ -263,6 +263,26 @@ fn a_fault_is_taken_where_the_slices_reach_it() {
 }
 
 #[test]
+fn a_view_knows_that_a_fault_blocks_its_stream() {
+    let mut world = World::new();
+    world.entry(0x112, 0);
+    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let mut tbu = Tbu::new(&world.smmu);
+    let seen = view(&mut tbu, &mut env, &memory);
+    assert!(!seen.is_blocked());
+    assert!(seen.read_obj::<u8>(GuestAddress(0x11_2000)).is_err());
+    assert!(seen.is_blocked());
+    // HUPCF: the fault stays, and others pass.
+    world.w(SCTLR, ABORTS | 1 << 8);
+    assert!(!seen.is_blocked());
+    world.w(SCTLR, ABORTS);
+    assert!(seen.is_blocked());
+    check_fault(&mut world);
+    world.w(FSR, 2);
+    assert!(!seen.is_blocked());
+}
+
+#[test]
 fn accesses_that_write_need_the_right_to() {
     let mut world = World::new();
     world.map(0x110, false);

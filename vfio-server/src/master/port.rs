@@ -2,7 +2,7 @@
 
 //! How a thread of a master reaches guest memory: through the SMMU.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use smmu_emu::trace::Event;
@@ -15,6 +15,9 @@ use vm_memory::GuestMemoryMmap;
 use super::traffic::{Gone, Passage, Period};
 use crate::host::Shared;
 use crate::memory::Ranges;
+
+#[cfg(test)]
+mod tests;
 
 /// An access is made in steps of no more than this.
 const PAGE: u64 = 4096;
@@ -47,7 +50,7 @@ pub struct Activity {
     accesses: AtomicU64,
     aborted: AtomicU64,
     stalled: AtomicU64,
-    waits: AtomicBool,
+    waiting: AtomicUsize,
 }
 
 impl Activity {
@@ -72,7 +75,24 @@ impl Activity {
     /// Whether an access waits for software now.
     #[must_use]
     pub fn waits(&self) -> bool {
-        self.waits.load(Ordering::Relaxed)
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// An access of one of the ports waits until this is dropped.
+    fn wait(&self) -> Waiting<'_> {
+        self.stalled.fetch_add(1, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+}
+
+/// An access waits for software as long as this is kept.
+#[derive(Debug)]
+struct Waiting<'a>(&'a Activity);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -249,24 +269,11 @@ impl Wire {
     fn wait_out<'a, R>(
         &'a self,
         tbu: &mut Tbu,
-        passage: Passage<'a>,
-        stall: Stall,
-        perform: &mut impl FnMut(&Ranges, &Translation) -> R,
-    ) -> Result<Option<R>, Refusal> {
-        self.activity.stalled.fetch_add(1, Ordering::Relaxed);
-        self.activity.waits.store(true, Ordering::Relaxed);
-        let result = self.wait_for_verdict(tbu, passage, stall, perform);
-        self.activity.waits.store(false, Ordering::Relaxed);
-        result
-    }
-
-    fn wait_for_verdict<'a, R>(
-        &'a self,
-        tbu: &mut Tbu,
         mut passage: Passage<'a>,
         mut stall: Stall,
         perform: &mut impl FnMut(&Ranges, &Translation) -> R,
     ) -> Result<Option<R>, Refusal> {
+        let _waiting = self.activity.wait();
         let traffic = self.shared.traffic();
         loop {
             traffic.wait_for_resume(passage, self.period)?;

@@ -4,11 +4,14 @@
 
 use thiserror::Error;
 use virtio_queue::DescriptorChain;
-use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryError, Permissions};
+use virtio_queue::desc::split::Descriptor;
+use vm_memory::{Address, Bytes, GuestAddress, GuestMemory, GuestMemoryError, Permissions};
 
 /// The most descriptors of a chain, an indirect table's included. A driver makes no chain longer than the queue
 /// (virtio 1.2 §2.7.5.3.1), and no queue here is longer.
 pub const MAX_DESCRIPTORS: usize = 256;
+/// Bytes of a descriptor.
+const DESCRIPTOR: u32 = 16;
 
 /// A chain that makes no sense, or cannot be read.
 #[derive(Debug, Error)]
@@ -16,11 +19,18 @@ pub enum ChainError {
     /// It ends nowhere.
     #[error("a descriptor chain is longer than {MAX_DESCRIPTORS} descriptors or the queue: it may be a loop")]
     TooLong,
-    /// The next descriptor cannot be read, or its number or its indirect table makes no sense.
-    #[error(
-        "a descriptor chain does not go on: a table is not mapped, or an index or an indirect table is invalid"
-    )]
+    /// The next descriptor cannot be read, or a reason that [`why_broken`] tells.
+    #[error("a descriptor chain does not go on: its table cannot be read")]
     Broken,
+    /// The number of the next descriptor.
+    #[error("a descriptor chain goes on at {0}, beyond its table")]
+    Index(u16),
+    /// An indirect table within another one, or of a length that makes no sense.
+    #[error("a descriptor chain has an invalid indirect table")]
+    Indirect,
+    /// More bytes than the standard allows (virtio 1.2 §2.7.5.2).
+    #[error("a descriptor chain is longer than 2^32 bytes")]
+    TooLarge,
     /// What the device reads comes after what it writes.
     #[error("a descriptor chain has a buffer to read after one to write")]
     Order,
@@ -75,10 +85,57 @@ impl Buffers {
     }
 }
 
+/// Why virtio-queue does not go on with a chain of a queue with so many entries: it does not say.
+pub fn why_broken<M: GuestMemory>(memory: &M, table: GuestAddress, size: u16, head: u16) -> ChainError {
+    let (mut table, mut size, mut index) = (table, u32::from(size), head);
+    let (mut seen, mut bytes, mut is_indirect) = (0, 0_u32, false);
+    loop {
+        if u32::from(index) >= size {
+            return ChainError::Index(index);
+        }
+        if seen == size || seen as usize == MAX_DESCRIPTORS {
+            return ChainError::TooLong;
+        }
+        let address = table.checked_add(u64::from(index) * u64::from(DESCRIPTOR));
+        let Some(Ok(descriptor)) = address.map(|address| memory.read_obj::<Descriptor>(address)) else {
+            return ChainError::Broken;
+        };
+        if descriptor.refers_to_indirect_table() {
+            let entries = descriptor.len() / DESCRIPTOR;
+            let is_whole = descriptor.len().is_multiple_of(DESCRIPTOR);
+            if is_indirect || !is_whole || entries > u16::MAX.into() {
+                return ChainError::Indirect;
+            }
+            (table, size, index) = (descriptor.addr(), entries, 0);
+            (seen, is_indirect) = (0, true);
+            continue;
+        }
+        let Some(sum) = bytes.checked_add(descriptor.len()) else {
+            return ChainError::TooLarge;
+        };
+        if !descriptor.has_next() {
+            // The bus failed, or the driver changed it: it may be better the next time.
+            return ChainError::Broken;
+        }
+        (bytes, index) = (sum, descriptor.next());
+        seen += 1;
+    }
+}
+
 /// Bytes of buffers. A chain has no more than 2^32, as virtio-queue sees to.
 #[must_use]
 pub fn length(buffers: &[Buffer]) -> u64 {
     buffers.iter().map(|buffer| u64::from(buffer.length)).sum()
+}
+
+/// Keeps no more than the first `most` bytes of buffers. What runs over them then translates no more than that either.
+pub fn clip(buffers: &mut Vec<Buffer>, most: u32) {
+    let mut left = most;
+    for buffer in buffers.iter_mut() {
+        buffer.length = buffer.length.min(left);
+        left -= buffer.length;
+    }
+    buffers.retain(|buffer| buffer.length > 0);
 }
 
 /// Takes the last byte of buffers away.

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Messages about what a guest does, at most one in a while from each device.
+//! Messages about what a guest does, at most one of each sort in a while from each device.
 
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A device has one message in this time.
+#[cfg(test)]
+mod tests;
+
+/// A device has one message of each sort in this time.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where a device complains.
 #[derive(Debug)]
 pub struct Complaints {
     device: String,
-    last: Mutex<Last>,
+    requests: Mutex<Last>,
+    resets: Mutex<Last>,
 }
 
 #[derive(Debug, Default)]
@@ -29,13 +33,23 @@ impl Complaints {
     pub fn new(device: &str) -> Self {
         Self {
             device: device.to_owned(),
-            last: Mutex::default(),
+            requests: Mutex::default(),
+            resets: Mutex::default(),
         }
     }
 
     /// Warns, unless it just did.
     pub fn warn(&self, problem: &dyn Display) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tell(&self.requests, problem);
+    }
+
+    /// Says why the device needs a reset, unless it just did. Requests that failed just before do not silence it.
+    pub fn needs_reset(&self, problem: &dyn Display) {
+        self.tell(&self.resets, &format_args!("needs a reset: {problem}"));
+    }
+
+    fn tell(&self, last: &Mutex<Last>, problem: &dyn Display) {
+        let mut last = locked(last);
         last.total += 1;
         if last.at.is_some_and(|at| at.elapsed() < PAUSE) {
             last.withheld += 1;
@@ -55,6 +69,10 @@ impl Complaints {
     /// How often there was reason to warn.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).total
+        locked(&self.requests).total + locked(&self.resets).total
     }
+}
+
+fn locked(last: &Mutex<Last>) -> MutexGuard<'_, Last> {
+    last.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,7 +13,7 @@ use virtio_queue::DescriptorChain;
 use vm_memory::{GuestMemoryError, Permissions, ReadVolatile, VolatileMemoryError, WriteVolatile};
 
 use super::Dma;
-use super::buffers::{Buffers, each_slice};
+use super::buffers::{Buffers, clip, each_slice};
 use super::complaint::Complaints;
 use super::mmio::Identity;
 use super::ring::{Completion, Handler, Problem, Step, Worked};
@@ -26,7 +26,7 @@ const ID: u32 = 3;
 /// Entries of each queue.
 pub const QUEUE_SIZE: u16 = 128;
 /// The most bytes of one chain, either way; what is longer is cut.
-const MOST: u64 = 1 << 20;
+const MOST: u32 = 1 << 20;
 
 /// What a driver sees of it: the fields of its configuration space belong to features that are not offered.
 #[must_use]
@@ -119,6 +119,7 @@ impl Handler for Console {
             End::Input { file: None, .. } => Ok(Step::NotYet),
             End::Input { file: Some(file), at } => {
                 buffers.gather(chain)?;
+                clip(&mut buffers.writable, MOST);
                 let read = fill(memory, buffers, file, *at)?;
                 if read == 0 {
                     return Ok(Step::NotYet);
@@ -134,11 +135,10 @@ impl Handler for Console {
             }
             End::Output { file, complaints } => {
                 buffers.gather(chain)?;
+                clip(&mut buffers.readable, MOST);
                 let mut bytes = Vec::new();
                 each_slice(memory, &buffers.readable, Permissions::Read, |slice| {
-                    let room = MOST.saturating_sub(bytes.len() as u64);
-                    let size = slice.len().min(usize::try_from(room).unwrap_or(0));
-                    bytes.write_all_volatile(&slice.subslice(0, size)?)?;
+                    bytes.write_all_volatile(&slice)?;
                     Ok::<_, GuestMemoryError>(())
                 })?;
                 Ok(Step::Later(Append {
@@ -180,9 +180,7 @@ fn fill<M: Dma>(memory: &M, buffers: &Buffers, file: &mut File, at: u64) -> Resu
         .map_err(GuestMemoryError::IOError)?;
     let mut read = 0;
     let mut ended = false;
-    each_slice(memory, &buffers.writable, Permissions::Write, |slice| {
-        let room = MOST.saturating_sub(read);
-        let mut slice = slice.subslice(0, slice.len().min(usize::try_from(room).unwrap_or(0)))?;
+    each_slice(memory, &buffers.writable, Permissions::Write, |mut slice| {
         while !ended && !slice.is_empty() {
             match file.read_volatile(&mut slice) {
                 Ok(0) => ended = true,

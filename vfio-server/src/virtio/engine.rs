@@ -125,16 +125,16 @@ impl<H: Handler> Worker<H> {
                     port.check()?;
                 }
                 // The port has waited, and the access was terminated.
-                Next::Stalled => {
-                    let problem = lock(&self.ring).terminated(&self.state);
+                Next::Stalled(life) => {
+                    let problem = lock(&self.ring).terminated(life, &self.state);
                     if let Some(problem) = problem {
                         self.interrupt.raise();
-                        self.complaints.warn(&format_args!("needs a reset: {problem}"));
+                        self.complaints.needs_reset(&problem);
                         return Ok(());
                     }
                 }
                 Next::Broken(problem) => {
-                    self.complaints.warn(&format_args!("needs a reset: {problem}"));
+                    self.complaints.needs_reset(&problem);
                     return Ok(());
                 }
             }

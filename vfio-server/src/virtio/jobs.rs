@@ -35,13 +35,17 @@ pub struct UnderWay {
     life: u64,
 }
 
+/// The time of a queue between two resets. What began in an earlier one is no more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life(pub(super) u64);
+
 /// The chain that a job belongs to.
 #[derive(Debug)]
 pub struct Ticket {
     /// Its first descriptor.
     pub(super) head: u16,
     /// In which life of its queue.
-    pub(super) life: u64,
+    pub(super) life: Life,
     /// Until the queue knows that the job has ended.
     pub(super) _under_way: UnderWay,
 }

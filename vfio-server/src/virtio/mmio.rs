@@ -259,7 +259,7 @@ impl<H: Handler> Transport<H> {
         queue.ready = result.is_ok();
         drop(ring);
         if let Err(problem) = result {
-            self.complaints.warn(&problem);
+            self.complaints.needs_reset(&problem);
             self.needs_reset();
         }
     }
@@ -292,7 +292,7 @@ impl<H: Handler> Transport<H> {
         let before = self.state.status();
         if value & VIRTIO_CONFIG_S_DRIVER_OK != 0 && (before | value) & VIRTIO_CONFIG_S_FEATURES_OK == 0 {
             self.complaints
-                .warn(&"the driver starts before features are negotiated");
+                .needs_reset(&"the driver starts before features are negotiated");
             value &= !VIRTIO_CONFIG_S_DRIVER_OK;
             self.state.set_status(value);
             return self.needs_reset();

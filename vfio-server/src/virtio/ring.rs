@@ -8,20 +8,24 @@
 //! go on after one.
 //!
 //! As long as a context bank holds a fault, it terminates whatever else comes (SCTLR.HUPCF = 0, as Linux has it): a device
-//! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while.
+//! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while, in
+//! which the time that a bank holds a fault does not count.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use thiserror::Error;
 use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
+use vm_memory::{Bytes, GuestAddress};
 
-use super::buffers::ChainError;
+use self::patience::Patience;
+pub use self::problem::Problem;
+use super::buffers::{ChainError, why_broken};
 pub use super::handler::{Completion, Handler, Step, Worked};
-use super::jobs::Ticket;
+use super::jobs::{Life, Ticket};
 use super::{Dma, State};
 
+mod patience;
+mod problem;
 #[cfg(test)]
 mod tests;
 
@@ -29,47 +33,6 @@ mod tests;
 const BATCH: usize = 16;
 /// A batch ends after the chain that makes it this long, in bytes.
 const BATCH_BYTES: u64 = 256 << 10;
-/// How often a batch is begun again that cannot reach the rings; the time between doubles up to [`LONGEST_PAUSE`]. Together
-/// they are more than a second: long enough for a driver to handle the fault of another access.
-const RETRIES: u32 = 12;
-const LONGEST_PAUSE: Duration = Duration::from_millis(256);
-
-/// Why a device cannot go on with a queue.
-#[derive(Debug, Error)]
-pub enum Problem {
-    /// The rings.
-    #[error("queue {0}: {1}")]
-    Ring(u16, virtio_queue::Error),
-    /// The next entry of the available ring cannot be read.
-    #[error("queue {0}: the available ring cannot be read")]
-    Available(u16),
-    /// An entry of the available ring is none of the descriptor table.
-    #[error("queue {0}: descriptor {1} is beyond the table")]
-    Head(u16, u16),
-    /// A chain.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// Buffers of a device that has no other way to say that it failed, or the status byte of one that has.
-    #[error("a buffer cannot be reached: {0}")]
-    Memory(#[from] GuestMemoryError),
-    /// The SMMU stalled an access, and software ended it.
-    #[error("software terminated a stalled access")]
-    Terminated,
-    /// A chain lacks what the device needs to answer.
-    #[error("a descriptor chain {0}")]
-    Unanswerable(&'static str),
-}
-
-impl Problem {
-    /// Whether it may be the bus that failed, for a while.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Ring(_, error) => matches!(error, virtio_queue::Error::GuestMemory(_)),
-            Self::Available(_) | Self::Memory(_) | Self::Chain(ChainError::Broken) => true,
-            Self::Head(..) | Self::Chain(_) | Self::Terminated | Self::Unanswerable(_) => false,
-        }
-    }
-}
 
 /// What follows after a batch.
 #[derive(Debug)]
@@ -83,7 +46,7 @@ pub enum Next<J> {
     /// A job, then [`Ring::finish`], then more of this batch or another one.
     Work(Ticket, J),
     /// An access has stalled. If it goes on, the same batch again; if it was terminated, [`Ring::terminated`].
-    Stalled,
+    Stalled(Life),
     /// Another batch after a while: the rings cannot be reached.
     Retry(Duration),
     /// The device needs a reset.
@@ -132,10 +95,9 @@ pub struct Ring<H> {
     /// Whether what stalled last was about the buffers of a chain, rather than the rings.
     stalled_in_chain: bool,
     refuse_next: bool,
-    /// Batches since the last chain that could not reach the rings.
-    failures: u32,
+    patience: Patience,
     /// Changes whenever the queue is set up or reset.
-    life: u64,
+    life: Life,
 }
 
 impl<H: Handler> Ring<H> {
@@ -155,8 +117,8 @@ impl<H: Handler> Ring<H> {
             untold: false,
             stalled_in_chain: false,
             refuse_next: false,
-            failures: 0,
-            life: 0,
+            patience: Patience::default(),
+            life: Life::default(),
         })
     }
 
@@ -175,9 +137,13 @@ impl<H: Handler> Ring<H> {
     /// Makes the queue ready.
     ///
     /// # Errors
-    /// A size or an address that virtio does not allow; the queue is not ready then.
+    /// A size or an address that virtio does not allow, or an available ring at address 0, which virtio-queue takes for none;
+    /// the queue is not ready then.
     pub fn set_up(&mut self, setup: &Setup) -> Result<(), Problem> {
         self.stop();
+        if setup.available == 0 {
+            return Err(Problem::AvailableAtZero(self.number));
+        }
         let queue = &mut self.queue;
         u16::try_from(setup.size)
             .map_err(|_| virtio_queue::Error::InvalidSize)
@@ -197,9 +163,10 @@ impl<H: Handler> Ring<H> {
         self.pending = None;
         self.unfinished = None;
         self.untold = false;
+        self.stalled_in_chain = false;
         self.refuse_next = false;
-        self.failures = 0;
-        self.life += 1;
+        self.patience = Patience::default();
+        self.life.0 += 1;
     }
 
     /// The state after power-on.
@@ -211,14 +178,15 @@ impl<H: Handler> Ring<H> {
     /// Serves what is available, up to the length of a batch.
     pub fn run<M: Dma>(&mut self, memory: &M, state: &State) -> Turn<H::Job> {
         let used = self.queue.next_used();
+        // Before an access of this batch takes a fault itself.
+        let blocked = self.patience.is_trying() && memory.is_blocked();
         let next = match self.batch(memory, state) {
             Ok(next) => next,
-            Err(_) if memory.is_stalled() => Next::Stalled,
-            Err(problem) if problem.may_pass() && self.failures < RETRIES => {
-                let pause = Duration::from_millis(1 << self.failures).min(LONGEST_PAUSE);
-                self.failures += 1;
-                Next::Retry(pause)
-            }
+            Err(_) if memory.is_stalled() => Next::Stalled(self.life),
+            Err(problem) if problem.may_pass() => self
+                .patience
+                .pause(blocked)
+                .map_or(Next::Broken(problem), Next::Retry),
             Err(problem) => Next::Broken(problem),
         };
         if let Next::Broken(_) = next {
@@ -230,14 +198,20 @@ impl<H: Handler> Ring<H> {
             return Turn { interrupt, next };
         }
         (self.chains, self.moved) = (0, 0);
-        if std::mem::take(&mut self.untold) {
-            // Once more too often does no harm.
-            if self.queue.needs_notification(memory).unwrap_or(true) {
-                state.used_buffers();
-                interrupt = true;
-            }
+        if std::mem::take(&mut self.untold) && self.is_to_be_told(memory, &next) {
+            state.used_buffers();
+            interrupt = true;
         }
         Turn { interrupt, next }
+    }
+
+    /// Whether the driver wants to know about the buffers that a batch used. Once more too often does no harm.
+    fn is_to_be_told<M: Dma>(&mut self, memory: &M, next: &Next<H::Job>) -> bool {
+        // If this access stalled too, its token would take the place of the one that is waited for. And a batch in which an
+        // access stalls is run again, so a job or the reason for a reset that it returned would be lost.
+        memory.is_stalled()
+            || matches!(next, Next::Work(..) | Next::Broken(_))
+            || self.queue.needs_notification(memory).unwrap_or(true)
     }
 
     fn batch<M: Dma>(&mut self, memory: &M, state: &State) -> Result<Next<H::Job>, Problem> {
@@ -261,7 +235,7 @@ impl<H: Handler> Ring<H> {
                 self.chains += 1;
                 let Some(chain) = self.pop(memory)? else {
                     if self.is_drained(memory)? {
-                        self.failures = 0;
+                        self.patience = Patience::default();
                         return Ok(Next::Wait);
                     }
                     continue;
@@ -273,13 +247,13 @@ impl<H: Handler> Ring<H> {
                 } else {
                     self.handler.serve(memory, chain)
                 };
-                (head, step)
+                (head, step.map_err(|problem| self.explain(memory, head, problem)))
             };
             if step.is_err() || memory.is_stalled() {
                 self.queue.set_next_avail(position);
             }
             if memory.is_stalled() {
-                return Ok(Next::Stalled);
+                return Ok(Next::Stalled(self.life));
             }
             let step = step?;
             self.unfinished = None;
@@ -305,6 +279,17 @@ impl<H: Handler> Ring<H> {
         Ok(Next::Batch)
     }
 
+    /// What is wrong with a chain, if it is more than that it does not go on.
+    fn explain<M: Dma>(&self, memory: &M, head: u16, problem: Problem) -> Problem {
+        match problem {
+            Problem::Chain(ChainError::Broken) if !memory.is_stalled() => {
+                let table = GuestAddress(self.queue.desc_table());
+                Problem::Chain(why_broken(memory, table, self.queue.size(), head))
+            }
+            other => other,
+        }
+    }
+
     /// More of the chain whose job was taken back.
     fn go_on<M: Dma>(&mut self, memory: &M) -> Result<Step<H::Job>, Problem> {
         if self.refuse_next {
@@ -317,23 +302,32 @@ impl<H: Handler> Ring<H> {
     /// The next chain, if there is one.
     fn pop<'m, M: Dma>(&mut self, memory: &'m M) -> Result<Option<DescriptorChain<&'m M>>, Problem> {
         let (number, size, position) = (self.number, self.queue.size(), self.queue.next_avail());
-        let mut available = self
-            .queue
-            .iter(memory)
-            .map_err(|error| Problem::Ring(number, error))?;
-        if let Some(chain) = available.next() {
-            let head = chain.head_index();
-            return if head < size {
-                Ok(Some(chain))
-            } else {
-                Err(Problem::Head(number, head))
-            };
+        // If nothing comes out of it, either nothing was there or the entry cannot be read. The driver may have added a
+        // chain since it looked: then it looks once more.
+        for _ in 0..2 {
+            let mut available = self
+                .queue
+                .iter(memory)
+                .map_err(|error| Problem::Ring(number, error))?;
+            if let Some(chain) = available.next() {
+                let head = chain.head_index();
+                return if head < size {
+                    Ok(Some(chain))
+                } else {
+                    Err(Problem::Head(number, head))
+                };
+            }
+            // Another access could stall too, and its token would take the place of the first.
+            if memory.is_stalled() {
+                break;
+            }
+            match self.queue.avail_idx(memory, Ordering::Relaxed) {
+                Ok(end) if end.0 == position => return Ok(None),
+                Ok(_) => {}
+                Err(_) => break,
+            }
         }
-        let end = self.queue.avail_idx(memory, Ordering::Relaxed);
-        match end {
-            Ok(end) if end.0 == position => Ok(None),
-            _ => Err(Problem::Available(number)),
-        }
+        Err(Problem::Available(number))
     }
 
     /// Asks for a notification; false if there is another chain already.
@@ -362,7 +356,7 @@ impl<H: Handler> Ring<H> {
             return Err(Problem::Ring(self.number, error));
         }
         self.pending = None;
-        self.failures = 0;
+        self.patience = Patience::default();
         Ok(completion.moved)
     }
 
@@ -381,9 +375,13 @@ impl<H: Handler> Ring<H> {
         }
     }
 
-    /// The access that stalled will not be made. The next batch answers the chain with a failure; if that is not possible,
-    /// the device needs a reset, and this says why.
-    pub fn terminated(&mut self, state: &State) -> Option<Problem> {
+    /// The access that stalled in a life will not be made. The next batch answers the chain with a failure; if that is not
+    /// possible, the device needs a reset, and this says why.
+    pub fn terminated(&mut self, life: Life, state: &State) -> Option<Problem> {
+        // A reset may have come while it was waited for: it was of none of the chains that there are now.
+        if life != self.life {
+            return None;
+        }
         let possible = self.stalled_in_chain && !self.refuse_next;
         self.refuse_next = possible;
         if possible || !self.queue.ready() {

@@ -8,7 +8,7 @@ use virtio_queue::DescriptorChain;
 use vm_memory::{Bytes, GuestMemoryError, Permissions};
 
 use super::Dma;
-use super::buffers::{Buffers, each_slice};
+use super::buffers::{Buffers, clip, each_slice, length};
 use super::mmio::Identity;
 use super::ring::{Completion, Handler, Problem, Step, Worked};
 
@@ -20,7 +20,7 @@ const ID: u32 = 4;
 /// Entries of its queue.
 pub const QUEUE_SIZE: u16 = 64;
 /// The most bytes for one chain.
-const MOST: u64 = 64 << 10;
+const MOST: u32 = 64 << 10;
 
 /// What a driver sees of it.
 #[must_use]
@@ -57,30 +57,27 @@ impl Handler for Rng {
 
     fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Self::Job>, Problem> {
         self.buffers.gather(chain)?;
+        clip(&mut self.buffers.writable, MOST);
         // Kept only when all is written, so that it is the same after a stall.
         let mut random = self.random.clone();
-        let mut left = MOST;
         let mut piece = [0; 256];
         each_slice(memory, &self.buffers.writable, Permissions::Write, |slice| {
             let mut done = 0;
-            while done < slice.len() && left > 0 {
-                let size = piece
-                    .len()
-                    .min(slice.len() - done)
-                    .min(usize::try_from(left).unwrap_or(usize::MAX));
+            while done < slice.len() {
+                let size = piece.len().min(slice.len() - done);
                 let part = piece.get_mut(..size).unwrap_or_default();
                 random.fill(part);
                 slice.write_slice(part, done).map_err(GuestMemoryError::from)?;
                 done += size;
-                left -= size as u64;
             }
             Ok::<_, GuestMemoryError>(())
         })?;
         self.random = random;
+        let moved = length(&self.buffers.writable);
         Ok(Step::Done(Completion {
-            written: u32::try_from(MOST - left).unwrap_or(0),
+            written: u32::try_from(moved).unwrap_or(MOST),
             status: None,
-            moved: MOST - left,
+            moved,
         }))
     }
 

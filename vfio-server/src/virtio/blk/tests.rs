@@ -407,7 +407,7 @@ fn a_stalled_request_is_done_again_or_fails() {
         if goes_on {
             disks.driver.memory.stalls.replace(0..0);
         } else {
-            assert!(disks.driver.ring.terminated(&disks.driver.state).is_none());
+            assert_eq!(disks.driver.terminate(), None);
         }
         assert_eq!(disks.driver.run(), End::Waits);
         assert_eq!(disks.answer(), answer);

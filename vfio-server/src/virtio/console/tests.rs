@@ -89,6 +89,20 @@ fn a_chain_that_is_not_mapped_or_endless() {
 }
 
 #[test]
+fn no_more_is_translated_than_is_moved() {
+    let files = Files::new(&"x".repeat(2 << 20));
+    let [mut input, mut output] = files.open();
+    input.chain(&[], &[(BUFFERS, 3 << 20); 8]);
+    assert_eq!((input.run(), input.used()), (End::Waits, Some((0, 1 << 20))));
+    output.chain(&[(BUFFERS, 3 << 20); 8], &[]);
+    assert_eq!((output.run(), output.used()), (End::Waits, Some((0, 0))));
+    for driver in [input, output] {
+        let slices = driver.memory.slices.get();
+        assert!(slices < 256 + 8 + 20, "{slices}");
+    }
+}
+
+#[test]
 fn files_that_cannot_be_used_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();

@@ -2,9 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::patience::RETRIES;
 use super::*;
 use crate::virtio::buffers::Buffers;
-use crate::virtio::testing::{AVAILABLE, BUFFERS, DESCRIPTORS, Driver, End, RAM, SIZE, USED, setup};
+use crate::virtio::testing::{
+    AVAILABLE, BUFFERS, DESCRIPTORS, Driver, End, INDIRECT, NEXT, RAM, SIZE, USED, setup,
+};
 
 /// Answers every chain by a job, whose completion says how often it was asked.
 #[derive(Debug, Default)]
@@ -105,6 +108,27 @@ fn rings_that_make_no_sense_need_a_reset() {
 }
 
 #[test]
+fn chains_that_make_no_sense_are_named_at_once() {
+    for (what, flags, length, next) in [
+        ("may be a loop", NEXT, 1, 0),
+        ("goes on at 16, beyond", NEXT, 1, SIZE),
+        ("an invalid indirect table", INDIRECT, 17, 0),
+        // It is its own indirect table.
+        ("an invalid indirect table", INDIRECT, 16, 0),
+        ("goes on at 0, beyond", INDIRECT, 0, 0),
+        ("longer than 2^32 bytes", NEXT, 1 << 31, 0),
+    ] {
+        let mut driver = driver(true);
+        driver.descriptor(DESCRIPTORS, 0, (DESCRIPTORS, length), flags, next);
+        driver.offer(0);
+        match driver.ring.run(&driver.memory, &driver.state).next {
+            Next::Broken(problem) => assert!(problem.to_string().contains(what), "{what}: {problem}"),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn rings_that_cannot_be_reached_need_a_reset() {
     for hole in [DESCRIPTORS, AVAILABLE + 2, AVAILABLE + 4, USED + 2, USED + 4] {
         let mut driver = driver(true);
@@ -161,6 +185,20 @@ fn rings_that_can_be_reached_again_are_enough() {
 }
 
 #[test]
+fn time_in_which_a_bank_holds_a_fault_does_not_count() {
+    let mut driver = driver(true);
+    driver.chain(&[(BUFFERS, 1)], &[]);
+    driver.memory.hole.replace(0..RAM);
+    driver.memory.blocked.set(true);
+    for _ in 0..1000 {
+        let next = driver.ring.run(&driver.memory, &driver.state).next;
+        assert!(matches!(next, Next::Retry(pause) if pause <= Duration::from_millis(256)));
+    }
+    driver.memory.blocked.set(false);
+    assert!(matches!(driver.run(), End::Broken(_)));
+}
+
+#[test]
 fn what_was_done_is_not_done_again_for_a_stalled_used_ring() {
     let mut driver = driver(true);
     driver.put(BUFFERS, &[2]);
@@ -188,6 +226,59 @@ fn what_was_done_is_not_done_again_for_a_stalled_used_ring() {
 }
 
 #[test]
+fn every_chain_is_done_once_wherever_an_access_stalls() {
+    for (after, goes_on) in (0..40).flat_map(|after| [(after, true), (after, false)]) {
+        let mut driver = driver(true);
+        // Done, a job, done.
+        driver.put(BUFFERS, &[2, 0]);
+        for address in [BUFFERS, BUFFERS + 1, BUFFERS] {
+            driver.chain(&[(address, 1)], &[]);
+        }
+        driver.memory.stalls_after.set(after);
+        let mut end = driver.run();
+        let stalled = end == End::Stalls;
+        if stalled {
+            // The token of another would take its place.
+            assert_eq!(driver.memory.stalled.get(), 1, "{after}");
+            driver.memory.stalls_after.set(u64::MAX);
+            let broken = if goes_on { None } else { driver.terminate() };
+            end = broken.unwrap_or_else(|| driver.run());
+        }
+        let heads: Vec<_> = std::iter::from_fn(|| driver.used())
+            .map(|(head, _)| head)
+            .collect();
+        if end == End::Waits {
+            assert_eq!(heads, [0, 1, 2], "{after} {goes_on}");
+            assert!(
+                driver.jobs == 1 || stalled && !goes_on,
+                "{after}: {}",
+                driver.jobs
+            );
+        } else {
+            assert!(driver.needs_reset() && !goes_on, "{after}: {end:?}");
+        }
+        assert!(stalled || after > 10);
+    }
+}
+
+#[test]
+fn a_terminated_read_of_the_used_event_fails_no_job() {
+    let mut driver = driver(true);
+    driver.put(BUFFERS, &[2, 0]);
+    driver.chain(&[(BUFFERS, 1)], &[]);
+    driver.chain(&[(BUFFERS + 1, 1)], &[]);
+    let used_event = AVAILABLE + 4 + 2 * u64::from(SIZE);
+    driver.memory.stalls.replace(used_event..used_event + 2);
+    // The job is done, and the driver told of both chains.
+    assert_eq!(
+        (driver.run(), driver.jobs, driver.interrupts),
+        (End::Stalls, 1, 2)
+    );
+    assert_eq!((driver.terminate(), driver.needs_reset()), (None, false));
+    assert_eq!((driver.used(), driver.used()), (Some((0, 1)), Some((1, 2))));
+}
+
+#[test]
 fn chains_before_a_stall_are_told() {
     let mut driver = driver(true);
     driver.put(BUFFERS, &[2]);
@@ -206,7 +297,7 @@ fn a_terminated_stall_fails_the_chain_or_needs_a_reset() {
     driver.chain(&[(BUFFERS, 1)], &[]);
     driver.memory.stalls.replace(BUFFERS..BUFFERS + 1);
     assert_eq!(driver.run(), End::Stalls);
-    assert!(driver.ring.terminated(&driver.state).is_none());
+    assert_eq!(driver.terminate(), None);
     assert_eq!((driver.run(), driver.used()), (End::Waits, Some((0, 1000))));
     // The next one is served as usual.
     driver.memory.stalls.replace(0..0);
@@ -214,8 +305,24 @@ fn a_terminated_stall_fails_the_chain_or_needs_a_reset() {
     assert_eq!((driver.run(), driver.used()), (End::Waits, Some((1, 1))));
     driver.memory.stalls.replace(AVAILABLE..AVAILABLE + 4);
     assert_eq!(driver.run(), End::Stalls);
-    assert!(driver.ring.terminated(&driver.state).is_some());
+    assert!(matches!(driver.terminate(), Some(End::Broken(_))));
     assert!(driver.needs_reset());
+}
+
+#[test]
+fn a_stall_terminated_after_a_reset_concerns_no_later_chain() {
+    for stall in [BUFFERS, AVAILABLE + 2] {
+        let mut driver = driver(true);
+        driver.put(BUFFERS, &[2]);
+        driver.chain(&[(BUFFERS, 1)], &[]);
+        driver.memory.stalls.replace(stall..stall + 1);
+        assert_eq!(driver.run(), End::Stalls);
+        driver.restart(true);
+        driver.chain(&[(BUFFERS, 1)], &[]);
+        driver.memory.stalls.replace(0..0);
+        assert_eq!((driver.terminate(), driver.needs_reset()), (None, false));
+        assert_eq!((driver.run(), driver.used()), (End::Waits, Some((0, 1))));
+    }
 }
 
 #[test]
@@ -259,6 +366,23 @@ fn nothing_begins_before_jobs_of_before_a_reset_end() {
 }
 
 #[test]
+fn a_chain_added_while_the_queue_is_looked_at_is_served_at_once() {
+    for after in 0..4 {
+        let mut driver = driver(true);
+        driver.put(BUFFERS, &[2]);
+        driver.chain(&[(BUFFERS, 1)], &[]);
+        driver.put(AVAILABLE + 2, &[0, 0]);
+        driver
+            .memory
+            .then
+            .replace(Some((after, AVAILABLE + 2, vec![1, 0])));
+        let next = driver.ring.run(&driver.memory, &driver.state).next;
+        assert!(matches!(next, Next::Wait), "{after}: {next:?}");
+        assert_eq!(driver.used(), Some((0, 1)), "{after}");
+    }
+}
+
+#[test]
 fn a_chain_that_cannot_be_served_yet_stays() {
     let mut driver = driver(true);
     driver.put(BUFFERS, &[1]);
@@ -291,6 +415,7 @@ fn queues_that_virtio_does_not_allow_are_refused() {
             },
         ),
         ("available", Setup { available: 1, ..good }),
+        ("available at 0", Setup { available: 0, ..good }),
         ("used", Setup { used: 2, ..good }),
     ] {
         assert!(driver.ring.set_up(&setup).is_err(), "{what}");

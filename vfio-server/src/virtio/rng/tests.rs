@@ -33,6 +33,15 @@ fn a_huge_buffer_is_filled_as_far_as_a_request_goes() {
 }
 
 #[test]
+fn no_more_is_translated_than_is_filled() {
+    let mut driver = Driver::new(Rng::new(5), true);
+    driver.chain(&[], &[(BUFFERS, 3 << 20); 8]);
+    assert_eq!((driver.run(), driver.used()), (End::Waits, Some((0, 64 << 10))));
+    let slices = driver.memory.slices.get();
+    assert!(slices < 16 + 8 + 20, "{slices}");
+}
+
+#[test]
 fn the_same_bytes_after_a_stall() {
     let mut driver = Driver::new(Rng::new(5), true);
     let first = bytes(&mut driver, 100);

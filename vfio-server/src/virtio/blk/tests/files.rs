@@ -84,7 +84,7 @@ fn a_stall_in_the_middle_repeats_or_fails_one_piece() {
             if goes_on {
                 disks.driver.memory.stalls.replace(0..0);
             } else {
-                assert!(disks.driver.ring.terminated(&disks.driver.state).is_none());
+                assert_eq!(disks.driver.terminate(), None);
             }
             assert_eq!(disks.driver.run(), End::Waits);
             let (length, status) = disks.answer();
