@@ -184,6 +184,9 @@ const EXSMR: &str = "000 EXSMRn 32 rw x1024";
 const EXS2CR: &str = "000 EXS2CRn 32 rw x1024";
 /// Page 6 of Qualcomm's GPUs.
 const PRR: &str = "008 GFX_PRR_CFG_LADDR 32 rw\n00c GFX_PRR_CFG_UADDR 32 rw";
+/// Pages 4 and 5; pages 8 to 23.
+const SSD: &str = "000 SSDRn 32 none x1024 secure";
+const COMPINDEX: &str = "000 COMPINDEXn 32 none x1024";
 
 fn in_words(row: &Row) -> String {
     let access = match row.access {
@@ -210,9 +213,10 @@ fn in_words(row: &Row) -> String {
 
 #[test]
 fn every_row_stands_where_the_specification_puts_it() {
+    assert_eq!(FRAMES.len(), 10);
     for ((frame, rows), second) in FRAMES
         .into_iter()
-        .zip([GR0, GR1, CB, GID, PM, EXSMR, EXS2CR, PRR])
+        .zip([GR0, GR1, CB, GID, PM, EXSMR, EXS2CR, PRR, SSD, COMPINDEX])
     {
         let first: Vec<String> = rows.iter().map(in_words).collect();
         let second: Vec<&str> = second.trim().lines().collect();
