@@ -151,6 +151,7 @@ impl Smmu {
             Place::Prr(register) => self.registers.prr.get(register, 0),
             Place::Pm(register, index) => self.peek_pm(env, register, index).into(),
             Place::BankPm(register, index, bank) => self.peek_bank_pm(env, register, index, bank).into(),
+            Place::Raz => 0,
         }
     }
 
@@ -191,7 +192,7 @@ impl Smmu {
             Place::Exsmr(_) => (Target::Gr0(Gr0::Smr, 0), None),
             Place::Exs2cr(_) => (Target::Gr0(Gr0::S2cr, 0), None),
             Place::Pm(reg, _) => return performance(reg, low(value)),
-            Place::Gid(_) | Place::Prr(_) | Place::BankPm(..) => return Vec::new(),
+            Place::Gid(_) | Place::Prr(_) | Place::BankPm(..) | Place::Raz => return Vec::new(),
         };
         fields(target, form, value)
     }

@@ -117,6 +117,7 @@ impl Smmu {
             Place::Prr(register) => self.registers.prr.get(register, 0),
             Place::Pm(register, index) => self.load_pm(env, register, index).into(),
             Place::BankPm(register, index, bank) => self.load_bank_pm(env, register, index, bank).into(),
+            Place::Raz => 0,
         }
     }
 
@@ -180,6 +181,7 @@ impl Smmu {
             Place::BankPm(register, index, bank) => {
                 self.store_bank_pm(env, register, index, bank, word(written));
             }
+            Place::Raz => {}
         }
     }
 

@@ -2,13 +2,15 @@
 
 //! From an offset to a register: page, frame, row, who may see it.
 
+use core::ops::RangeInclusive;
+
 use crate::Smmu;
 use crate::env::Frame;
 use crate::options::{self, Target};
 use crate::regs::{Row, Table};
 use crate::secure::{self, Security};
 use crate::spec::cb::Cb;
-use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
+use crate::spec::gid::{Compindex, Exs2cr, Exsmr, Gid, Prr, Ssd};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
 use crate::spec::pm::Pm;
@@ -21,6 +23,10 @@ pub(crate) const PM_PAGE: u16 = 3;
 pub(crate) const EXSMR_PAGE: u16 = 6;
 /// Global page of the stream-to-context registers of extended groups.
 pub(crate) const EXS2CR_PAGE: u16 = 7;
+/// Global pages of the security determination table.
+const SSD_PAGES: RangeInclusive<u16> = 4..=5;
+/// Global pages of compressed indexing.
+const COMPINDEX_PAGES: RangeInclusive<u16> = 8..=23;
 
 /// Where the value of a register is kept, and who acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,8 @@ pub(crate) enum Place {
     Pm(Pm, u16),
     /// Of a context bank's view of a counter group: register, number in an array, bank.
     BankPm(Cb, u16, u8),
+    /// Of a table that is not implemented.
+    Raz,
 }
 
 /// The part of a register that an access covers.
@@ -124,7 +132,7 @@ impl Smmu {
                 let present = options::present(geometry, target);
                 present.then_some((Place::Core(target), register.row(), number))
             }
-            Frame::Global(page) => self.find_page(page, offset),
+            Frame::Global(page) => self.find_page(page, offset, security),
             Frame::Outside => None,
         }
     }
@@ -155,9 +163,9 @@ impl Smmu {
         Some((place, row, index))
     }
 
-    /// Pages without a case are the security determination table and compressed indexing, neither of which is there.
-    fn find_page(&self, page: u16, offset: u32) -> Option<Found> {
+    fn find_page(&self, page: u16, offset: u32, security: Security) -> Option<Found> {
         let geometry = &self.geometry;
+        let secure = geometry.secure_state && security == Security::Secure;
         let extended = self.registers.scr2().exsmrgenable();
         match page {
             GID_PAGE if geometry.is_mmu_500() => {
@@ -183,6 +191,20 @@ impl Smmu {
                 let (register, group) = Exs2cr::decode(offset)?;
                 let present = group < geometry.extended_stream_match_groups;
                 present.then_some((Place::Exs2cr(group), register.row(), group))
+            }
+            page if SSD_PAGES.contains(&page) && secure => {
+                let (register, index) = Ssd::decode(offset)?;
+                let row = register.row();
+                Some((Place::Raz, row, (page - SSD_PAGES.start()) * row.count + index))
+            }
+            page if COMPINDEX_PAGES.contains(&page) => {
+                let (register, index) = Compindex::decode(offset)?;
+                let row = register.row();
+                Some((
+                    Place::Raz,
+                    row,
+                    (page - COMPINDEX_PAGES.start()) * row.count + index,
+                ))
             }
             _ => None,
         }

@@ -21,7 +21,7 @@ those of a full configuration; identification registers and the bits of absent f
 `extended_stream_match_groups` once sCR2.EXSMRGENABLE is set, Secure registers with `secure_state`.
 ";
 
-const FRAME_TITLES: [&str; 8] = [
+const FRAME_TITLES: [&str; 10] = [
     "GR0: global space 0",
     "GR1: global space 1",
     "CB: a context bank",
@@ -30,6 +30,8 @@ const FRAME_TITLES: [&str; 8] = [
     "EXSMR: extended stream matching, global page 6",
     "EXS2CR: extended stream to context, global page 7",
     "PRR: Qualcomm's GPUs, global page 6",
+    "SSD: security determination table, global pages 4 and 5",
+    "COMPINDEX: compressed indexing, global pages 8 to 23",
 ];
 
 fn line(row: &Row) -> String {

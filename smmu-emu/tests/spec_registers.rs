@@ -184,6 +184,9 @@ const EXSMR: &str = "000 EXSMRn 32 rw x1024";
 const EXS2CR: &str = "000 EXS2CRn 32 rw x1024";
 /// Page 6 of Qualcomm's GPUs.
 const PRR: &str = "008 GFX_PRR_CFG_LADDR 32 rw\n00c GFX_PRR_CFG_UADDR 32 rw";
+/// Pages 4 and 5; pages 8 to 23.
+const SSD: &str = "000 SSDRn 32 none x1024 secure";
+const COMPINDEX: &str = "000 COMPINDEXn 32 none x1024";
 
 fn in_words(row: &Row) -> String {
     let access = match row.access {
@@ -210,9 +213,10 @@ fn in_words(row: &Row) -> String {
 
 #[test]
 fn every_row_stands_where_the_specification_puts_it() {
+    assert_eq!(FRAMES.len(), 10);
     for ((frame, rows), second) in FRAMES
         .into_iter()
-        .zip([GR0, GR1, CB, GID, PM, EXSMR, EXS2CR, PRR])
+        .zip([GR0, GR1, CB, GID, PM, EXSMR, EXS2CR, PRR, SSD, COMPINDEX])
     {
         let first: Vec<String> = rows.iter().map(in_words).collect();
         let second: Vec<&str> = second.trim().lines().collect();
@@ -232,7 +236,8 @@ fn names_are_unique_and_described() {
     assert_eq!(register_names().count(), seen.len());
 }
 
-/// Writable bits of a full configuration and reset values, as hexadecimal numbers from the manuals.
+/// Writable bits of a full configuration and reset values, as hexadecimal numbers from the manuals. What is not here has
+/// neither.
 const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("sCR0", 0x8fff_fdff, 0x0000_0001),
     ("SCR1", 0x1fff_ffff, 0),
@@ -272,6 +277,84 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("PMCGSMRn", 0xffff_ffff, 0),
     ("PMCR", 0x0000_0003, 0),
     ("CBn_PMCR", 0x0000_0003, 0),
+    ("sGFSYNR2", 0, 0),
+    ("GPAR", 0xffff_ffff_ffff_ffff, 0),
+    // Secure aliases have the bits of what they alias; their resets are those of the registers behind them.
+    ("NSCR2", 0x8000_00ff, 0),
+    ("NSACR", 0x0f01_071c, 0),
+    ("NSGFAR", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGFSRRESTORE", 0x8000_017f, 0),
+    ("NSGFSYNR0", 0x0000_007f, 0),
+    ("NSGFSYNR1", 0x0000_ffff, 0),
+    ("NSGFSYNR2", 0, 0),
+    ("NSGPAR", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_CONTEXTIDR", 0xffff_ffff, 0),
+    ("CBn_MAIR0", 0xffff_ffff, 0),
+    ("CBn_MAIR1", 0xffff_ffff, 0),
+    ("CBn_PAR", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_FSYNR1", 0, 0),
+    ("CBn_IPAFAR", 0xffff_ffff_ffff_ffff, 0),
+    // Triggers: a VMID or ASID of 16 bits, an address with what else its register holds, or any value.
+    ("STLBIALL", 0xffff_ffff, 0),
+    ("TLBIVMID", 0x0000_ffff, 0),
+    ("TLBIALLNSNH", 0xffff_ffff, 0),
+    ("TLBIALLH", 0xffff_ffff, 0),
+    ("sTLBGSYNC", 0xffff_ffff, 0),
+    ("NSTLBGSYNC", 0xffff_ffff, 0),
+    ("TLBIVAH", 0xffff_ffff, 0),
+    ("STLBIVALM", 0xffff_ffff_ffff_ffff, 0),
+    ("STLBIVAM", 0xffff_ffff_ffff_ffff, 0),
+    ("TLBIVALH64", 0xffff_ffff_ffff_ffff, 0),
+    ("TLBIVMIDS1", 0x0000_ffff, 0),
+    ("STLBIALLM", 0xffff_ffff, 0),
+    ("TLBIVAH64", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS1UR", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS1UW", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS1PR", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS1PW", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS12UR", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS12UW", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS12PR", 0xffff_ffff_ffff_ffff, 0),
+    ("GATS12PW", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS1UR", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS1UW", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS1PR", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS1PW", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS12UR", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS12UW", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS12PR", 0xffff_ffff_ffff_ffff, 0),
+    ("NSGATS12PW", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_TLBIVA", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_TLBIVAA", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_TLBIALL", 0xffff_ffff, 0),
+    ("CBn_TLBIVAL", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_TLBIVAAL", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_TLBIIPAS2", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_TLBIIPAS2L", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_TLBSYNC", 0xffff_ffff, 0),
+    ("CBn_ATS1PR", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_ATS1PW", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_ATS1UR", 0xffff_ffff_ffff_ffff, 0),
+    ("CBn_ATS1UW", 0xffff_ffff_ffff_ffff, 0),
+    // Counters: at most 15 in the group that a bank views, 256 in all.
+    ("CBn_PMEVCNTRm", 0xffff_ffff, 0),
+    ("CBn_PMEVTYPERm", 0xf000_00ff, 0),
+    ("CBn_PMCNTENSET", 0x0000_7fff, 0),
+    ("CBn_PMCNTENCLR", 0x0000_7fff, 0),
+    ("CBn_PMINTENSET", 0x0000_7fff, 0),
+    ("CBn_PMINTENCLR", 0x0000_7fff, 0),
+    ("CBn_PMOVSCLR", 0x0000_7fff, 0),
+    ("CBn_PMOVSSET", 0x0000_7fff, 0),
+    ("PMCNTENSETn", 0xffff_ffff, 0),
+    ("PMCNTENCLRn", 0xffff_ffff, 0),
+    ("PMINTENSETn", 0xffff_ffff, 0),
+    ("PMINTENCLRn", 0xffff_ffff, 0),
+    ("PMOVSCLRn", 0xffff_ffff, 0),
+    ("PMOVSSETn", 0xffff_ffff, 0),
+    // Of parts.
+    ("TBUQOS0", 0xffff_ffff, 0),
+    ("GFX_PRR_CFG_LADDR", 0xffff_ffff, 0),
+    ("GFX_PRR_CFG_UADDR", 0xffff_ffff, 0),
 ];
 
 #[test]
@@ -289,6 +372,19 @@ fn writable_bits_and_reset_values() {
             "{name}: {:#x} {:#x}",
             row.write,
             row.reset
+        );
+    }
+    let listed: BTreeMap<&str, u64> = MASKS_AND_RESETS
+        .iter()
+        .map(|&(name, write, _)| (name, write))
+        .collect();
+    assert_eq!(listed.len(), MASKS_AND_RESETS.len(), "a register stands twice");
+    for (name, row) in rows {
+        let read_only = matches!(row.access, Access::Ro | Access::Raz);
+        assert!(read_only || listed.contains_key(name), "{name} is not listed");
+        assert!(
+            listed.contains_key(name) || (row.write, row.reset) == (0, 0),
+            "{name} is read-only"
         );
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! Register tables of the small global pages: the implementation-defined one of MMU-500 (page 2; DDI 0517) and those
-//! of extended stream-matching groups (pages 6 and 7; IHI 0062D §9); Qualcomm's GPUs have other registers in page 6.
+//! of extended stream-matching groups (pages 6 and 7; IHI 0062D §9); Qualcomm's GPUs have other registers in page 6. The tables of
+//! pages 4, 5 and 8 to 23 are not implemented.
 
 use super::global::S2cr;
 use crate::regs::frame;
@@ -55,5 +56,21 @@ frame! {
     pub enum Exs2cr {
         /// Stream to context of extended group n.
         Exs2cr "EXS2CRn" = 0x000, 4 x 1024, Rw, write S2cr::WRITE;
+    }
+}
+
+frame! {
+    /// The security determination table, in each of pages 4 and 5.
+    pub enum Ssd {
+        /// Security states of SSD indices 32n to 32n + 31, a bit each.
+        Ssdr "SSDRn" = 0x000, 4 x 1024, Raz in SECURE;
+    }
+}
+
+frame! {
+    /// Compressed indexing, in each of pages 8 to 23.
+    pub enum Compindex {
+        /// Indices of stream IDs 4n to 4n + 3, a byte each.
+        Compindex "COMPINDEXn" = 0x000, 4 x 1024, Raz;
     }
 }

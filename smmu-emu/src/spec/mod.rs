@@ -23,7 +23,7 @@ pub mod tcr;
 use crate::regs::{Row, Table};
 
 /// The tables: global spaces 0 and 1, a context bank, the other global pages.
-pub const FRAMES: [(&str, &[Row]); 8] = [
+pub const FRAMES: [(&str, &[Row]); 10] = [
     ("GR0", gr0::Gr0::ROWS),
     ("GR1", gr1::Gr1::ROWS),
     ("CB", cb::Cb::ROWS),
@@ -32,6 +32,8 @@ pub const FRAMES: [(&str, &[Row]); 8] = [
     ("EXSMR", gid::Exsmr::ROWS),
     ("EXS2CR", gid::Exs2cr::ROWS),
     ("PRR", gid::Prr::ROWS),
+    ("SSD", gid::Ssd::ROWS),
+    ("COMPINDEX", gid::Compindex::ROWS),
 ];
 
 /// Names of all registers, frame by frame, in address order.

@@ -139,6 +139,18 @@ fn pages_of_mmu_500_and_of_nothing() {
                 bench.w(at, u32::MAX);
                 bench.secure_w(at, u32::MAX);
                 assert_eq!((bench.r(at), bench.secure_r(at)), (0, 0), "{name}, page {page}");
+                let seen = bench
+                    .host
+                    .accesses
+                    .last()
+                    .map(|access| (access.name, access.index));
+                let word = u16::try_from(offset / 4).expect("small");
+                let number = u16::try_from(page).expect("small") * 1024 + word;
+                match page {
+                    4 | 5 => assert_eq!(seen, Some(("SSDRn", number - 4096))),
+                    6 | 7 => {}
+                    _ => assert_eq!(seen, Some(("COMPINDEXn", number - 8192))),
+                }
                 let at = bench.offset(at) + 1;
                 bench.smmu.write(&mut bench.host, at, &[0xff]);
                 let mut byte = [0xa5];

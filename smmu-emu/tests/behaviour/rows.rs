@@ -32,6 +32,8 @@ fn machine(frame: &str, row: &Row, last: bool) -> (Bench, At) {
         "PM" => Page(3, offset),
         "EXSMR" | "PRR" => Page(6, offset),
         "EXS2CR" => Page(7, offset),
+        "SSD" => Page(5, offset),
+        "COMPINDEX" => Page(23, offset),
         _ => panic!("{frame}: a new frame needs its page here"),
     };
     if frame.starts_with("EXS") {

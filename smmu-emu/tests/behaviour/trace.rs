@@ -91,7 +91,7 @@ fn writes_say_what_they_changed() {
     bench.w(Gr0(0x804), 0x8001_0002);
     bench.w(Gr0(0x804), 0x8001_0003);
     bench.r(Gr0(0x804));
-    bench.w(Gr0(0xfff0), 1);
+    bench.w(Gr0(0x3ff0), 1);
     let Some(Event::Access(second)) = bench.host.events.get(1).copied() else {
         panic!("{:?}", bench.host.events);
     };

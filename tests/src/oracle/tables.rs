@@ -114,13 +114,37 @@ fn repeat(memory: &mut Vec<u8>, slot: u64) {
 
 /// Appends a slot of long descriptors of stage 1.
 fn fill(memory: &mut Vec<u8>, rng: &mut Rng, shape: Shape, granule: Granule, level: u32) {
-    for _ in 0..SLOT / 8 {
-        let descriptor = stage1_descriptor(rng, shape, granule, level);
+    let set = contiguous(granule, level);
+    let mut left = 0;
+    let mut descriptor = 0;
+    for index in 0..SLOT / 8 {
+        if left > 0 {
+            left -= 1;
+            descriptor += 1 << granule.covers(level);
+        } else {
+            descriptor = stage1_descriptor(rng, shape, granule, level);
+            let leaf = descriptor & 3 == if level == 3 { 3 } else { 1 };
+            if set > 1 && index % set == 0 && leaf && once_in(rng, 4) {
+                descriptor = descriptor & !((set << granule.covers(level)) - 0x1000) | 1 << 52;
+                left = set - 1;
+            }
+        }
         memory.extend(if shape.big_endian {
             descriptor.to_be_bytes()
         } else {
             descriptor.to_le_bytes()
         });
+    }
+}
+
+/// Descriptors of a contiguous set (DDI 0487): alike, of consecutive addresses from an aligned one. 1 for those whose set is so
+/// large that [`output`] could not keep it from devices.
+fn contiguous(granule: Granule, level: u32) -> u64 {
+    match (granule, level) {
+        (Granule::Size4K, 2 | 3) => 16,
+        (Granule::Size16K, 3) => 128,
+        (Granule::Size64K, 3) => 32,
+        _ => 1,
     }
 }
 
