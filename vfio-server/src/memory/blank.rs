@@ -12,9 +12,15 @@ const CHUNK: usize = 64 << 10;
 /// Bytes looked at in all, without holes. QEMU puts what the CPU starts with into the lowest page.
 const MOST: u64 = 64 << 20;
 
+/// Memory of less is no machine's: a client that tests the server.
+const LEAST: u64 = 16 << 20;
+
 /// Whether there is nothing but zeros, as far as this looks. A private mapping of a file leaves pages of zeros in it: they
 /// are what the copies were made of.
 pub(super) fn is_blank(memory: &GuestMemoryMmap) -> bool {
+    if memory.iter().map(GuestMemoryRegion::len).sum::<u64>() < LEAST {
+        return false;
+    }
     let mut chunk = vec![0; CHUNK];
     let mut left = MOST;
     for region in memory.iter() {

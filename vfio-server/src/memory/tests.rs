@@ -247,25 +247,28 @@ fn a_file_without_write_permission_can_be_mapped_for_reading() {
 
 #[test]
 fn memory_of_zeros_is_not_the_guests() {
+    const SIZE: u64 = 1 << 30;
+    const WRITTEN: u64 = 0x1000_0000;
     let mut memory = GuestMemory::default();
     assert!(!memory.is_blank(), "there is none");
     let file = memfd(1);
-    rustix::fs::ftruncate(&file, 1 << 30).unwrap();
+    rustix::fs::ftruncate(&file, SIZE).unwrap();
     let ours = file.try_clone().unwrap();
-    memory.map(0, 1 << 30, 0, true, Some(file)).unwrap();
+    memory.map(0, SIZE, 0, true, Some(file)).unwrap();
     // Leaves a page in the file.
     memory.ranges().read(100 * PAGE, &mut [0; 8]).unwrap();
     assert!(memory.is_blank());
-    rustix::io::pwrite(&ours, &[1], 200 * PAGE + 5).unwrap();
+    rustix::io::pwrite(&ours, &[1], WRITTEN + 5).unwrap();
     assert!(!memory.is_blank());
     // What is not mapped does not count.
     memory.unmap_all();
     memory
-        .map(0, 200 * PAGE, 0, true, Some(ours.try_clone().unwrap()))
+        .map(0, WRITTEN, 0, true, Some(ours.try_clone().unwrap()))
         .unwrap();
     assert!(memory.is_blank());
-    memory
-        .map(200 * PAGE, PAGE, 200 * PAGE, false, Some(ours))
-        .unwrap();
+    memory.map(WRITTEN, PAGE, WRITTEN, false, Some(ours)).unwrap();
     assert!(!memory.is_blank());
+    memory.unmap_all();
+    memory.map(0, PAGE, 0, true, Some(memfd(1))).unwrap();
+    assert!(!memory.is_blank(), "no machine's");
 }
