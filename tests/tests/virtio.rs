@@ -347,10 +347,13 @@ fn an_address_that_is_not_mapped_faults_and_fails_the_request() {
     assert_eq!(guest.get(STATUS, 1), [1]);
     guest.map(DATA + 0x1000);
     assert_eq!(guest.done(IN, 0, DATA, 0x2000), 0);
-    // The rings: nothing can be told but by the status.
+    // The rings: nothing can be told but by the status, and that not while the fault is there.
     guest.unmap(DESCRIPTORS);
     guest.request(IN, 0, DATA, 0x200);
-    wait_for(|| guest.client.read32(region::BAR2, DISK + STATUS_REGISTER).unwrap() == 0x4f);
+    wait_for(|| {
+        guest.client.write32(region::BAR0, FSR, u32::MAX).unwrap();
+        guest.client.read32(region::BAR2, DISK + STATUS_REGISTER).unwrap() == 0x4f
+    });
     wait_raised(&guest.edges).unwrap();
     assert_eq!(guest.r(DISK, INTERRUPT_STATUS), 2);
     assert!(!guest.is_used());
