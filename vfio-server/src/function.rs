@@ -351,11 +351,7 @@ impl Function {
     ) -> Result<(), Errno> {
         const DISABLE_OR_TRIGGER: u32 = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
         const ASSIGN: u32 = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-        let shared = self.host.shared();
-        if (index, flags) == (irq::MSIX, ASSIGN) && !fds.is_empty() {
-            shared.make_room_for_vectors();
-        }
-        let mut vectors = shared.vectors();
+        let mut vectors = self.host.shared().vectors();
         match (index, flags, count) {
             (irq::MSIX, DISABLE_OR_TRIGGER, 0) => {
                 vectors.remove_all();

@@ -16,7 +16,6 @@ use crate::injected::{Held, Hits};
 use crate::master::traffic::Traffic;
 use crate::memory::{GuestMemory, OPTION};
 use crate::msix::Vectors;
-use crate::msix::notifier::{BETWEEN_LOOKS, LOOKS};
 use crate::trace::Probe;
 
 mod run;
@@ -67,17 +66,6 @@ impl Shared {
     /// Interrupts of the client; for a moment only.
     pub fn vectors(&self) -> MutexGuard<'_, Vectors> {
         self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Before a client is given eventfds: waits a second for threads of clients that left, if there are too many, but not
-    /// with the vectors locked, which register accesses and masters need meanwhile.
-    pub fn make_room_for_vectors(&self) {
-        for _ in 0..LOOKS {
-            if self.vectors().have_room() {
-                return;
-            }
-            std::thread::sleep(BETWEEN_LOOKS);
-        }
     }
 
     /// The accesses of masters.

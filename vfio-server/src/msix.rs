@@ -4,19 +4,17 @@
 //!
 //! Vector 0 is the global line and every group of event counters, vector 1+n context bank n; behind the lines of the
 //! SMMU each master has one. A vector is an edge; the
-//! model asks for another one when software has handled part of what holds a line up. A [`notifier`] writes the
-//! eventfds, so that raising a vector never waits for the client; as on a bus, an interrupt arrives some time after the
-//! access that caused it.
+//! model asks for another one when software has handled part of what holds a line up. To raise a vector never waits for
+//! the client ([`signals`]); as on a bus, an interrupt arrives some time after the access that caused it.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 use smmu_emu::Line;
 
-use notifier::Notifiers;
+use signals::Signals;
 
-pub mod notifier;
+pub mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +27,10 @@ pub struct Vectors {
     edges: Vec<bool>,
     /// The first vector of a master: those before have lines.
     masters: usize,
-    /// There from the client's first eventfd on.
-    notifiers: Notifiers,
+    /// Whom to tell.
+    eventfds: Vec<Option<OwnedFd>>,
+    /// There from the first eventfd on.
+    signals: Option<Signals>,
 }
 
 impl Vectors {
@@ -41,7 +41,8 @@ impl Vectors {
             lines: vec![false; count.into()],
             edges: vec![false; count.into()],
             masters: count.into(),
-            notifiers: Notifiers::default(),
+            eventfds: (0..count).map(|_| None).collect(),
+            signals: None,
         }
     }
 
@@ -80,21 +81,28 @@ impl Vectors {
             if !matches!(line, Line::Pmu(_)) {
                 *stored = level;
             }
-            if level && let Some(notifier) = self.notifiers.current() {
-                notifier.raise(vector);
+            if level {
+                self.signal(vector);
             }
         }
     }
 
     /// Raises a master's vector. Without an eventfd it is pending until there is one.
     pub fn raise(&mut self, vector: usize) {
-        let told = self
-            .notifiers
-            .current()
-            .is_some_and(|notifier| notifier.raise(vector));
-        if !told {
+        if !self.signal(vector) {
             self.keep_edge(vector);
         }
+    }
+
+    /// Signals a vector's eventfd, if it has one.
+    fn signal(&self, vector: usize) -> bool {
+        let (Some(Some(eventfd)), Some(signals)) = (self.eventfds.get(vector), &self.signals) else {
+            return false;
+        };
+        if let Err(error) = signals.signal(eventfd) {
+            tracing::warn!(vector, %error, "cannot raise an interrupt");
+        }
+        true
     }
 
     /// An edge comes back only with the next event of its master, a line by its level.
@@ -116,37 +124,40 @@ impl Vectors {
     /// # Errors
     /// `EINVAL` if the range is not within the vectors.
     pub fn trigger(&self, start: u32, count: u32) -> Result<(), Errno> {
-        let range = self.range(start, count)?;
-        if let Some(notifier) = self.notifiers.current() {
-            for vector in range {
-                notifier.raise(vector);
-            }
+        for vector in self.range(start, count)? {
+            self.signal(vector);
         }
         Ok(())
-    }
-
-    /// Whether a client can be given eventfds, as far as threads go; [`Notifiers::have_room`].
-    pub fn have_room(&mut self) -> bool {
-        self.notifiers.have_room()
     }
 
     /// Gives `fds.len()` vectors from `start` on an eventfd each; a vector whose line is high, or which is pending, is raised
     /// at once.
     ///
     /// # Errors
-    /// `EINVAL` if the range is not within the vectors, or a descriptor is not an eventfd; those of
-    /// [`Notifiers::start`]. No vector is changed then.
+    /// `EINVAL` if the range is not within the vectors, or a descriptor is not an eventfd; those of [`Signals::new`]. No
+    /// vector is changed then.
     pub fn assign(&mut self, start: u32, fds: Vec<OwnedFd>) -> Result<(), Errno> {
         let range = self.range(start, u32::try_from(fds.len()).map_err(|_| Errno::INVAL)?)?;
         for fd in &fds {
             check_eventfd(fd)?;
         }
-        let notifier = self.notifiers.start(self.lines.len())?;
+        if self.signals.is_none() {
+            self.signals = Some(Signals::new().map_err(|error| {
+                tracing::warn!(
+                    %error,
+                    "no interrupts: they need an asynchronous request each (io_setup): allow this process more, for example \
+                     with `sysctl fs.aio-max-nr=1048576`"
+                );
+                Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)
+            })?);
+        }
         for (vector, fd) in range.zip(fds) {
-            let unwritten = notifier.assign(vector, Some(fd)) && vector >= self.masters;
+            if let Some(eventfd) = self.eventfds.get_mut(vector) {
+                *eventfd = Some(fd);
+            }
             let kept = self.edges.get_mut(vector).is_some_and(std::mem::take);
-            if unwritten || kept || self.lines.get(vector).is_some_and(|&level| level) {
-                notifier.raise(vector);
+            if kept || self.lines.get(vector).is_some_and(|&level| level) {
+                self.signal(vector);
             }
         }
         Ok(())
@@ -157,29 +168,20 @@ impl Vectors {
     /// # Errors
     /// `EINVAL` if the range is not within the vectors.
     pub fn remove(&mut self, start: u32, count: u32) -> Result<(), Errno> {
-        self.range(start, count)?
-            .for_each(|vector| self.remove_one(vector));
+        for vector in self.range(start, count)? {
+            self.eventfds.get_mut(vector).map(Option::take);
+        }
         Ok(())
     }
 
     /// Takes all eventfds away.
     pub fn remove_all(&mut self) {
-        (0..self.lines.len()).for_each(|vector| self.remove_one(vector));
+        self.eventfds.fill_with(|| None);
     }
 
-    fn remove_one(&mut self, vector: usize) {
-        let unwritten = self
-            .notifiers
-            .current()
-            .is_some_and(|notifier| notifier.assign(vector, None));
-        if unwritten {
-            self.keep_edge(vector);
-        }
-    }
-
-    /// The client is gone, and its eventfds with it. Waits for nothing that the client could hold up.
+    /// The client is gone, and its eventfds with it.
     pub fn disconnect(&mut self) {
-        self.notifiers.retire();
+        self.remove_all();
         self.forget_edges();
     }
 
@@ -187,11 +189,7 @@ impl Vectors {
     pub fn pending(&self, offset: u64, data: &mut [u8]) {
         data.fill(0);
         let first = usize::try_from(offset).unwrap_or(usize::MAX).saturating_mul(8);
-        let served = |vector| {
-            self.notifiers
-                .current()
-                .is_some_and(|notifier| notifier.serves(vector))
-        };
+        let served = |vector| matches!(self.eventfds.get(vector), Some(Some(_)));
         let all = self.lines.iter().zip(&self.edges).enumerate().skip(first);
         for (bit, (vector, (level, edge))) in all.enumerate() {
             if let Some(byte) = data.get_mut(bit / 8) {
@@ -212,13 +210,12 @@ impl Vectors {
     }
 }
 
-/// Accepts nothing but eventfds. They are made non-blocking, which spares an honest client's notifier the wait for a
-/// full counter; a hostile one can undo it.
+/// Accepts nothing but eventfds.
 fn check_eventfd(fd: &OwnedFd) -> Result<(), Errno> {
     let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::INVAL)?;
-    if link.as_os_str() != "anon_inode:[eventfd]" {
-        return Err(Errno::INVAL);
+    if link.as_os_str() == "anon_inode:[eventfd]" {
+        Ok(())
+    } else {
+        Err(Errno::INVAL)
     }
-    let flags = rustix::fs::fcntl_getfl(fd.as_fd())?;
-    rustix::fs::fcntl_setfl(fd.as_fd(), flags | OFlags::NONBLOCK)
 }

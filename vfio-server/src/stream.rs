@@ -17,7 +17,9 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use thiserror::Error;
 
 use crate::wire::{self, Decoded, FramingError, Header};
+use attention::Attention;
 
+mod attention;
 #[cfg(test)]
 mod tests;
 
@@ -25,9 +27,6 @@ mod tests;
 const BUFFER_SIZE: usize = 64 << 10;
 /// The kernel passes at most this many descriptors at once (SCM_MAX_FD).
 const MAX_PASSED_FDS: usize = 253;
-/// How long to ask for the next bytes before going to sleep for them. Accesses come in bursts, and to wake a thread on a
-/// core that sleeps takes longer than the access: docs/performance.md.
-const PATIENCE: Duration = Duration::from_micros(100);
 /// A message has to be complete this long after its first byte.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -74,8 +73,7 @@ pub struct MessageStream {
     fds_end: usize,
     /// When the message at the start of `filled` began, if it is incomplete.
     since: Option<Instant>,
-    /// How long to ask before sleeping: not at all where the client would need the same core.
-    patience: Duration,
+    attention: Attention,
     /// Whether the last receive brought anything: the next bytes may be near.
     active: bool,
 }
@@ -88,10 +86,7 @@ impl Default for MessageStream {
             fds: Vec::new(),
             fds_end: 0,
             since: None,
-            patience: match std::thread::available_parallelism() {
-                Ok(cores) if cores.get() > 1 => PATIENCE,
-                _ => Duration::ZERO,
-            },
+            attention: Attention::on(std::thread::available_parallelism().map_or(1, usize::from)),
             active: false,
         }
     }
@@ -166,16 +161,22 @@ impl MessageStream {
 
     /// What there is, at once or after a wait.
     fn receive(&mut self, socket: &UnixStream) -> Result<usize, StreamError> {
-        if std::mem::take(&mut self.active) {
-            let begin = Instant::now();
-            while begin.elapsed() < self.patience {
-                match self.receive_with(socket, RecvFlags::DONTWAIT) {
-                    Err(StreamError::Receive(Errno::AGAIN)) => std::thread::yield_now(),
-                    other => return other,
-                }
-            }
+        let span = self.attention.span();
+        if !std::mem::take(&mut self.active) || span.is_zero() {
+            return self.receive_with(socket, RecvFlags::empty());
         }
-        self.receive_with(socket, RecvFlags::empty())
+        let begin = Instant::now();
+        let result = loop {
+            match self.receive_with(socket, RecvFlags::DONTWAIT) {
+                Err(StreamError::Receive(Errno::AGAIN)) if begin.elapsed() < span => std::thread::yield_now(),
+                Err(StreamError::Receive(Errno::AGAIN)) => {
+                    break self.receive_with(socket, RecvFlags::empty());
+                }
+                other => break other,
+            }
+        };
+        self.attention.learn(begin.elapsed());
+        result
     }
 
     fn receive_with(&mut self, socket: &UnixStream, flags: RecvFlags) -> Result<usize, StreamError> {

