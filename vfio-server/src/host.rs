@@ -197,7 +197,9 @@ impl Host {
     pub fn disconnect(&mut self) {
         self.change_memory(GuestMemory::unmap_all);
         self.judged = false;
-        self.shared.vectors().disconnect();
+        let signals = self.shared.vectors().disconnect();
+        // Not with the vectors locked.
+        drop(signals);
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Vectors {
     masters: usize,
     /// Whom to tell.
     eventfds: Vec<Option<OwnedFd>>,
-    /// There from the first eventfd on.
+    /// There from a client's first eventfd on.
     signals: Option<Signals>,
 }
 
@@ -179,10 +179,13 @@ impl Vectors {
         self.eventfds.fill_with(|| None);
     }
 
-    /// The client is gone, and its eventfds with it.
-    pub fn disconnect(&mut self) {
+    /// The client is gone, and its eventfds with it. What is returned takes some 40 ms to drop: the kernel waits for all that may
+    /// still use it.
+    #[must_use]
+    pub fn disconnect(&mut self) -> Option<Signals> {
         self.remove_all();
         self.forget_edges();
+        self.signals.take()
     }
 
     /// The pending bits, as many bytes as fit: a line that is high and has nobody to tell, or a master's edge.

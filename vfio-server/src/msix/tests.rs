@@ -67,7 +67,7 @@ fn the_next_client_starts_without_eventfds() {
     let mut vectors = Vectors::new(1);
     let (fd, ours) = event();
     vectors.assign(0, vec![fd]).unwrap();
-    vectors.disconnect();
+    drop(vectors.disconnect());
     vectors.trigger(0, 1).unwrap();
     vectors.set_line(Line::Global, true);
     let mut bits = [0];
@@ -164,7 +164,10 @@ fn an_edge_of_a_master_is_pending_until_someone_listens() {
     assert_eq!((bits(&vectors), listen(&mut vectors)), (4, 1));
     // It is told once.
     assert_eq!(listen(&mut vectors), 0);
-    for forget in [Vectors::disconnect, Vectors::forget_edges] {
+    for forget in [
+        |vectors: &mut Vectors| drop(vectors.disconnect()),
+        Vectors::forget_edges,
+    ] {
         vectors.remove_all();
         vectors.raise(2);
         assert_eq!(bits(&vectors), 4);
