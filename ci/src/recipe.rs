@@ -137,7 +137,7 @@ pub struct Recipe {
     pub smmus: Vec<SmmuModel>,
     /// Image files that are made for each boot.
     pub images: Vec<Image>,
-    /// The marks, in the order of the guest's marks page.
+    /// The marks, in the order of the words that the guest sees.
     pub marks: Vec<MarkRule>,
     /// What the guest does.
     pub steps: Vec<Step>,

@@ -8,6 +8,7 @@ mod tests;
 use std::env;
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -149,23 +150,25 @@ fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with(PREFIX) && is_leftover(&entry.path()) {
+        if name.to_string_lossy().starts_with(PREFIX)
+            // Held until all is gone: a run that is just being made must not get it meanwhile.
+            && let Some(_lock) = leftover(&entry.path())
+        {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// Whether it is a directory of this user's that no run holds. One without a lock may be one that is being made just now.
-fn is_leftover(dir: &Path) -> bool {
+/// The lock of a directory of this user's that no run holds. One without a lock may be one that is being made just now.
+fn leftover(dir: &Path) -> Option<OwnedFd> {
     let own = |metadata: &fs::Metadata| metadata.uid() == rustix::process::geteuid().as_raw();
     let private = |metadata: &fs::Metadata| metadata.is_dir() && metadata.mode() & 0o777 == 0o700;
     if !fs::symlink_metadata(dir).is_ok_and(|metadata| own(&metadata) && private(&metadata)) {
-        return false;
+        return None;
     }
     // A pipe of that name would block.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(lock) = rustix::fs::open(dir.join(LOCK), flags, Mode::empty()) else {
-        return false;
-    };
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+    let lock = rustix::fs::open(dir.join(LOCK), flags, Mode::empty()).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(lock)
 }

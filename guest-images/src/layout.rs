@@ -50,10 +50,13 @@ const BAR_STRIDE: u64 = 0x0100_0000;
 const BAR2_OFFSET: u64 = 0x0080_0000;
 const BAR4_OFFSET: u64 = 0x00c0_0000;
 
-/// Bytes of the page of marks at the start of BAR2, of each master's register block behind it, and of the clock controller's.
+/// Bytes of the marks at the start of BAR2: as large as a page of a guest can be, since what programs map must not share one
+/// with what drivers have.
+pub const MARKS: u64 = 0x1_0000;
+/// Bytes of each master's register block behind the marks, and of the clock controller's.
 pub const BLOCK: u64 = 0x1000;
 /// Most masters of an SMMU: what lies between BAR2 and BAR4, without the marks and a clock controller.
-pub const MAX_MASTERS: usize = ((BAR4_OFFSET - BAR2_OFFSET) / BLOCK) as usize - 2;
+pub const MAX_MASTERS: usize = ((BAR4_OFFSET - BAR2_OFFSET - MARKS) / BLOCK) as usize - 1;
 
 /// What the layout needs to know of an SMMU model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +188,7 @@ impl Layout {
             }
             let registers = FIRST_BAR + u64::from(k) * BAR_STRIDE;
             let of_masters = own.split_off(lines);
-            let mut blocks = (registers + BAR2_OFFSET + BLOCK..).step_by(0x1000);
+            let mut blocks = (registers + BAR2_OFFSET + MARKS..).step_by(0x1000);
             let masters = shape.masters.iter().zip(of_masters).zip(blocks.by_ref());
             let masters = masters
                 .map(|((name, intid), registers)| MasterLayout {

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, memfd_create};
+use vfio_server::function::MARKS_SIZE;
 use vfio_server::master::test_master::registers::{Register, Status, control, trigger};
 
 use crate::raw::{PATIENCE, RawClient, access, words};
@@ -380,7 +381,7 @@ impl Driver {
 
 /// The register block of a master in BAR2.
 fn block(master: u32) -> u64 {
-    PAGE * (1 + u64::from(master))
+    MARKS_SIZE + PAGE * u64::from(master)
 }
 
 /// The translation table of a level.

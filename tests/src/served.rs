@@ -16,6 +16,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use vfio_server::function::MARKS_SIZE;
 
 use crate::raw::PATIENCE;
 
@@ -350,7 +351,7 @@ pub fn good_client(socket: &Path) -> Result<()> {
         masters.with_context(|| format!("{} MSI-X vectors for {banks} context banks", msix.count))?;
     let blocks = size(&client, region::BAR2).context("size of BAR2")?;
     ensure!(
-        blocks.is_power_of_two() && blocks >= u64::from(1 + masters) * 4096,
+        blocks.is_power_of_two() && blocks >= MARKS_SIZE + u64::from(masters) * 4096,
         "size of BAR2 with {masters} masters: {blocks:#x}"
     );
 

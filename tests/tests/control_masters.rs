@@ -60,7 +60,7 @@ fn dma_writes_and_reads() {
         (of("master"), of("smmu"), of("kind")),
         (json!("t1"), json!("a"), json!("test-master"))
     );
-    assert_eq!((of("stream"), of("block")), (json!(2), json!(0x2000)));
+    assert_eq!((of("stream"), of("block")), (json!(2), json!(0x1_1000)));
     assert_eq!((of("aborted"), of("stalled")), (json!(1), json!(false)));
 }
 

@@ -10,6 +10,7 @@ use integration_tests::driver::{
 };
 use integration_tests::served::{Served, raised, wait_raised};
 use rustix::process::Signal;
+use vfio_server::function::MARKS_SIZE;
 use vfio_server::master::test_master::pattern;
 use vfio_server::master::test_master::registers::{NO_MISMATCH, Register, Status, control};
 
@@ -308,12 +309,13 @@ fn a_master_that_is_not_there_reads_as_zero() {
     let served = serve(2);
     let mut driver = Driver::new(&served, 2).unwrap();
     // BAR2 is a power of two: a page behind the second block is in it.
-    assert_eq!(driver.client.read32(2, 3 * PAGE).unwrap(), 0);
-    driver.client.write32(2, 3 * PAGE, 1).unwrap();
-    assert!(driver.client.read32(2, 4 * PAGE).is_err());
+    let behind = MARKS_SIZE + 2 * PAGE;
+    assert_eq!(driver.client.read32(2, behind).unwrap(), 0);
+    driver.client.write32(2, behind, 1).unwrap();
+    assert!(driver.client.read32(2, 2 * MARKS_SIZE).is_err());
     let across = driver
         .client
-        .call(9, &integration_tests::raw::access(2, 2 * PAGE - 4, 8))
+        .call(9, &integration_tests::raw::access(2, MARKS_SIZE + PAGE - 4, 8))
         .unwrap();
     assert!(across.is_ok());
     assert_eq!(across.payload[16..], [0; 8]);

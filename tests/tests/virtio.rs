@@ -12,6 +12,8 @@ use integration_tests::raw::{PATIENCE, RawClient, words};
 use integration_tests::served::{MSIX, Served, raised, region, registers, wait_raised};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, memfd_create};
+use vfio_server::function::MARKS_SIZE;
+use vfio_server::master::BLOCK_SIZE;
 
 /// Physical memory: tables, then the pages that are mapped.
 const RAM: u64 = 0x4000_0000;
@@ -45,9 +47,9 @@ const INTERRUPT_STATUS: u64 = 0x60;
 const INTERRUPT_ACK: u64 = 0x64;
 
 /// Blocks in BAR2.
-const DISK: u64 = 0x1000;
-const RNG: u64 = 0x2000;
-const CONSOLE: u64 = 0x3000;
+const DISK: u64 = MARKS_SIZE;
+const RNG: u64 = DISK + BLOCK_SIZE;
+const CONSOLE: u64 = RNG + BLOCK_SIZE;
 
 const IN: u32 = 0;
 const OUT: u32 = 1;
@@ -204,7 +206,7 @@ impl Guest {
     /// Resets a device and starts it with one of its queues, of [`SIZE`] entries at [`DESCRIPTORS`].
     fn start(&mut self, block: u64, queue: u32) {
         let banks = self.smmu(registers::IDR1) & 0xff;
-        let vector = banks + u32::try_from(block >> 12).unwrap();
+        let vector = banks + 1 + u32::try_from((block - MARKS_SIZE) / BLOCK_SIZE).unwrap();
         let assign = words(&[20 + 4, 0x24, MSIX, vector, 1]);
         let edges = self.edges.try_clone().unwrap();
         assert!(

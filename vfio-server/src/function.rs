@@ -2,7 +2,7 @@
 
 //! The PCI function of one SMMU: the only place where vfio-user's requests and the model meet.
 //!
-//! BAR0 is the register space. BAR2 begins with the marks page (word i is mark i; writing anything but 0 raises it), which the
+//! BAR0 is the register space. BAR2 begins with the marks (word i is mark i; writing anything but 0 raises it), which the
 //! register blocks of the masters follow, in the order of the configuration, and then that of the clock controller. BAR4 is the MSI-X table and pending bits.
 
 use std::os::fd::OwnedFd;
@@ -30,7 +30,7 @@ mod tests;
 pub mod region {
     /// The SMMU's registers.
     pub const REGISTERS: u32 = 0;
-    /// The marks page, then the register blocks of the masters.
+    /// The marks, then the register blocks of the masters.
     pub const BLOCKS: u32 = 2;
     /// MSI-X table and pending bits.
     pub const MSIX: u32 = pci_bar();
@@ -56,8 +56,9 @@ pub mod irq {
     pub const COUNT: u32 = 5;
 }
 
-/// Bytes of the marks page.
-pub const MARKS_SIZE: u64 = BLOCK_SIZE;
+/// Bytes of the marks. As large as a page of a guest can be, so that no master's registers share one with them: Linux does
+/// not let a program map a page that belongs to a driver (`CONFIG_IO_STRICT_DEVMEM`).
+pub const MARKS_SIZE: u64 = 64 << 10;
 
 /// One SMMU as a PCI function.
 #[derive(Debug)]

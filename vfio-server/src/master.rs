@@ -57,7 +57,7 @@ use thread::Thread;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of a register block, and of the page of marks before the first one.
+/// Bytes of a register block.
 pub const BLOCK_SIZE: u64 = 4096;
 
 /// The registers of a master. Called with the function locked: these return at once, and never wait for a thread of the

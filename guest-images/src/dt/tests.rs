@@ -37,10 +37,10 @@ fn the_nodes_of_masters() {
     let blob = device_tree(&board, &layout).unwrap();
     let fdt = Fdt::new(&blob).unwrap();
     let nodes = [
-        "/dma-controller@31802000",
-        "/virtio_mmio@31801000",
-        "/test-master@30801000",
-        "/clock-controller@31803000",
+        "/dma-controller@31811000",
+        "/virtio_mmio@31810000",
+        "/test-master@30810000",
+        "/clock-controller@31812000",
         "/iommu@31000000",
     ]
     .map(|path| fdt.find_node(path).unwrap().to_string());

@@ -48,7 +48,7 @@ fn the_largest_board_stays_in_the_pci_window() {
     for smmu in &layout.smmus {
         ranges.extend([
             (smmu.registers, smmu.register_space),
-            (smmu.marks, (1 + MAX_MASTERS as u64) * BLOCK),
+            (smmu.marks, MARKS + (1 + MAX_MASTERS as u64) * BLOCK),
             (smmu.msix, 0x2000),
         ]);
     }
@@ -147,9 +147,9 @@ fn masters_follow_the_marks_and_the_lines() {
         .map(|c| (c.sysfs_name.as_str(), c.registers, c.intid))
         .collect();
     let expected = [
-        ("31802000.dma-controller", Some(0x3180_2000), Some(88)),
-        ("31801000.virtio_mmio", Some(0x3180_1000), Some(87)),
-        ("30801000.test-master", Some(0x3080_1000), Some(83)),
+        ("31811000.dma-controller", Some(0x3181_1000), Some(88)),
+        ("31810000.virtio_mmio", Some(0x3181_0000), Some(87)),
+        ("30810000.test-master", Some(0x3081_0000), Some(83)),
     ];
     assert_eq!(at, expected);
     assert_eq!(
@@ -157,7 +157,7 @@ fn masters_follow_the_marks_and_the_lines() {
         [84, 85, 86, 87, 88]
     );
     let clocks = [layout.smmus[0].clock, layout.smmus[1].clock];
-    assert_eq!(clocks, [None, Some(0x3180_3000)], "behind the masters");
+    assert_eq!(clocks, [None, Some(0x3181_2000)], "behind the masters");
 
     let error = |shapes: &[SmmuShape]| Layout::new(&board, shapes).unwrap_err().to_string();
     let missing =

@@ -63,7 +63,7 @@ fn guest_with_ext4_on_a_disk() {
     assert_eq!(added.len(), 2, "{added:?}");
     assert_eq!(
         boot.result("groups"),
-        "0: 30801000.virtio_mmio; 1: 30802000.virtio_mmio;",
+        "0: 30810000.virtio_mmio; 1: 30811000.virtio_mmio;",
         "a group for each stream"
     );
     assert_eq!(boot.result("disk-group"), "0");

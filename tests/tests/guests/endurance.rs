@@ -2,38 +2,10 @@
 
 //! A driver that comes and goes, modules too, and a guest that reboots: the server keeps nothing of what is gone.
 
-use std::fs;
-
-use anyhow::{Context, Result};
 use boot_stress::recipe::Recipe;
 
-use crate::boot::{Meanwhile, boot_and};
-
-/// What the allocator may keep for itself.
-const MAY_GROW_KIB: u64 = 4 << 10;
-
-/// What a process has.
-#[derive(Debug, Clone, Copy)]
-struct Has {
-    descriptors: usize,
-    threads: usize,
-    resident_kib: u64,
-}
-
-fn measure(now: &Meanwhile) -> Result<Has> {
-    let server = now.server()?;
-    let status = fs::read_to_string(server.join("status"))?;
-    // Not what is shared: guest memory is mapped, and more of it is touched as time goes by.
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let resident = line
-        .and_then(|line| line.trim().split(' ').next())
-        .context("no RssAnon")?;
-    Ok(Has {
-        descriptors: fs::read_dir(server.join("fd"))?.count(),
-        threads: fs::read_dir(server.join("task"))?.count(),
-        resident_kib: resident.parse()?,
-    })
-}
+use crate::boot::boot_and;
+use crate::leak::{assert_no_leak, measure};
 
 #[test]
 fn guest_that_unbinds_unloads_suspends_and_reboots() {
@@ -66,14 +38,7 @@ fn guest_that_unbinds_unloads_suspends_and_reboots() {
     let written = of("written");
     assert_eq!(written.len(), 1, "the file system was made again");
     assert_eq!(of("read"), [written[0], written[0]]);
-    let [ready, others @ ..] = &has[..] else {
-        panic!("{has:?}")
-    };
-    for other in others {
-        assert_eq!(other.descriptors, ready.descriptors, "descriptors");
-        assert_eq!(other.threads, ready.threads, "threads");
-        assert!(other.resident_kib < ready.resident_kib + MAY_GROW_KIB, "{has:?}");
-    }
+    assert_no_leak(&has);
     assert_eq!(boot.lines("Booting Linux on physical CPU").len(), 2);
     assert_eq!(boot.lines("Unhandled context fault"), Vec::<&str>::new());
 }

@@ -8,4 +8,6 @@ mod boot;
 mod data;
 mod endurance;
 mod faults;
+mod kexec;
+mod leak;
 mod memory;

@@ -11,6 +11,7 @@ use integration_tests::raw::{PATIENCE, RawClient, words};
 use integration_tests::served::{MSIX, Served, region, registers, wait_raised};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, memfd_create};
+use vfio_server::function::MARKS_SIZE;
 
 pub const STREAM: u32 = 0x10;
 /// Guest memory.
@@ -140,11 +141,13 @@ impl Guest {
     }
 
     pub fn read(&mut self, offset: u64) -> u32 {
-        self.client.read32(region::BAR2, 0x1000 + offset).unwrap()
+        self.client.read32(region::BAR2, MARKS_SIZE + offset).unwrap()
     }
 
     pub fn write(&mut self, offset: u64, value: u32) {
-        self.client.write32(region::BAR2, 0x1000 + offset, value).unwrap();
+        self.client
+            .write32(region::BAR2, MARKS_SIZE + offset, value)
+            .unwrap();
     }
 
     pub fn write_ram(&self, address: u32, data: &[u8]) {

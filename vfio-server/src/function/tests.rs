@@ -33,7 +33,7 @@ fn regions_are_those_of_a_vfio_pci_device() {
         .collect();
     let space = Config::default().register_space();
     assert!(space.is_power_of_two());
-    assert_eq!(sizes, [space, 0, 4096, 0, 8192, 0, 0, 256, 0]);
+    assert_eq!(sizes, [space, 0, MARKS_SIZE, 0, 8192, 0, 0, 256, 0]);
     assert_eq!(function.region_size(9), Err(Errno::INVAL));
     assert_eq!(function.region_size(u32::MAX), Err(Errno::INVAL));
 }
@@ -80,7 +80,7 @@ fn without_its_clock_the_smmu_is_not_there() {
     let mut function = function();
     let idr1 = read32(&mut function, region::REGISTERS, IDR1);
     function.set_clock(Some(ClockConfig::default()));
-    assert_eq!(function.region_size(region::BLOCKS), Ok(8192));
+    assert_eq!(function.region_size(region::BLOCKS), Ok(2 * MARKS_SIZE));
     // CB0_SCTLR: a write that does not arrive.
     let sctlr = function.region_size(region::REGISTERS).unwrap() / 2;
     function

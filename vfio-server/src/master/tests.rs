@@ -9,7 +9,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use smmu_emu::{Config, Marks, Plan};
 
 use super::*;
-use crate::function::{Function, region};
+use crate::function::{Function, MARKS_SIZE, region};
 use crate::host::{Host, Run};
 
 const RAM: u64 = 0x4000_0000;
@@ -68,13 +68,13 @@ impl Bench {
 
     pub(crate) fn read(&mut self, master: u64, offset: u64, data: &mut [u8]) {
         self.function
-            .read(region::BLOCKS, BLOCK_SIZE * (1 + master) + offset, data)
+            .read(region::BLOCKS, MARKS_SIZE + BLOCK_SIZE * master + offset, data)
             .unwrap();
     }
 
     pub(crate) fn write(&mut self, master: u64, offset: u64, data: &[u8]) {
         self.function
-            .write(region::BLOCKS, BLOCK_SIZE * (1 + master) + offset, data)
+            .write(region::BLOCKS, MARKS_SIZE + BLOCK_SIZE * master + offset, data)
             .unwrap();
     }
 
