@@ -3,17 +3,17 @@
 //! virtio-console (virtio 1.2 §5.3) with one port: what the guest writes is appended to a file, what it reads comes from one.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use virtio_queue::DescriptorChain;
-use vm_memory::{GuestMemoryError, Permissions, ReadVolatile, VolatileMemoryError, WriteVolatile};
+use vm_memory::{GuestMemoryError, Permissions, WriteVolatile};
 
 use super::Dma;
-use super::buffers::{Buffers, clip, each_slice};
+use super::buffers::{Buffers, clip, each_slice, length, put};
 use super::complaint::Complaints;
 use super::mmio::Identity;
 use super::ring::{Completion, Handler, Problem, Step, Worked};
@@ -60,7 +60,11 @@ pub fn open(
         buffers: Buffers::default(),
     };
     Ok([
-        queue(End::Input { file: input, at: 0 }),
+        queue(End::Input {
+            file: input.map(Arc::new),
+            at: 0,
+            bytes: Vec::new(),
+        }),
         queue(End::Output {
             file: Arc::new(output),
             complaints: Arc::clone(complaints),
@@ -94,7 +98,12 @@ pub struct Console {
 #[derive(Debug)]
 enum End {
     /// To the guest: the file is read once, from its start.
-    Input { file: Option<File>, at: u64 },
+    Input {
+        file: Option<Arc<File>>,
+        at: u64,
+        /// What a job has read from there on.
+        bytes: Vec<u8>,
+    },
     /// From the guest.
     Output {
         file: Arc<File>,
@@ -102,36 +111,33 @@ enum End {
     },
 }
 
-/// Bytes to append to a file. Not under a view: a file may be slow, and bytes must not be appended twice.
+/// What is done with a file. Not under a view: a file may be slow, and bytes must not be appended twice.
 #[derive(Debug)]
-pub struct Append {
-    file: Arc<File>,
-    bytes: Vec<u8>,
-    complaints: Arc<Complaints>,
+pub enum Job {
+    /// Fills the bytes from an offset on, as far as there are any. A file that cannot be read has ended.
+    Read(Arc<File>, u64, Vec<u8>),
+    /// Appends bytes.
+    Append(Arc<File>, Vec<u8>, Arc<Complaints>),
 }
 
 impl Handler for Console {
-    type Job = Append;
+    type Job = Job;
 
-    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Append>, Problem> {
+    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Job>, Problem> {
         let Self { end, buffers } = self;
         match end {
             End::Input { file: None, .. } => Ok(Step::NotYet),
-            End::Input { file: Some(file), at } => {
+            End::Input {
+                file: Some(file),
+                at,
+                bytes,
+            } => {
                 buffers.gather(chain)?;
                 clip(&mut buffers.writable, MOST);
-                let read = fill(memory, buffers, file, *at)?;
-                if read == 0 {
-                    return Ok(Step::NotYet);
-                }
-                if !memory.is_stalled() {
-                    *at += read;
-                }
-                Ok(Step::Done(Completion {
-                    written: u32::try_from(read).unwrap_or(0),
-                    status: None,
-                    moved: read,
-                }))
+                let mut bytes = std::mem::take(bytes);
+                // Of at most `MOST`.
+                bytes.resize(usize::try_from(length(&buffers.writable)).unwrap_or(0), 0);
+                Ok(Step::Later(Job::Read(Arc::clone(file), *at, bytes)))
             }
             End::Output { file, complaints } => {
                 buffers.gather(chain)?;
@@ -141,11 +147,11 @@ impl Handler for Console {
                     bytes.write_all_volatile(&slice)?;
                     Ok::<_, GuestMemoryError>(())
                 })?;
-                Ok(Step::Later(Append {
-                    file: Arc::clone(file),
+                Ok(Step::Later(Job::Append(
+                    Arc::clone(file),
                     bytes,
-                    complaints: Arc::clone(complaints),
-                }))
+                    Arc::clone(complaints),
+                )))
             }
         }
     }
@@ -154,16 +160,56 @@ impl Handler for Console {
         Err(Problem::Terminated)
     }
 
-    fn work(job: Append) -> Worked<Append> {
-        if let Err(error) = (&*job.file).write_all(&job.bytes) {
-            job.complaints
-                .warn(&format_args!("what the guest wrote is lost: {error}"));
+    fn is_part_of_batch(job: &Job) -> bool {
+        matches!(job, Job::Read(..))
+    }
+
+    fn work(job: Job) -> Worked<Job> {
+        match job {
+            Job::Read(file, at, mut bytes) => {
+                let read = fill(&file, at, &mut bytes);
+                bytes.truncate(read);
+                Worked::Back(Job::Read(file, at, bytes))
+            }
+            Job::Append(file, bytes, complaints) => {
+                if let Err(error) = (&*file).write_all(&bytes) {
+                    complaints.warn(&format_args!("what the guest wrote is lost: {error}"));
+                }
+                Worked::Done(Completion {
+                    written: 0,
+                    status: None,
+                    moved: bytes.len() as u64,
+                })
+            }
         }
-        Worked::Done(Completion {
-            written: 0,
+    }
+
+    fn take_back(&mut self, job: Job) {
+        if let (End::Input { bytes, .. }, Job::Read(_, _, read)) = (&mut self.end, job) {
+            *bytes = read;
+        }
+    }
+
+    fn resume<M: Dma>(&mut self, memory: &M) -> Result<Step<Job>, Problem> {
+        let Self {
+            end: End::Input { at, bytes, .. },
+            buffers,
+        } = self
+        else {
+            return Err(Problem::Unanswerable("does not go on after a job"));
+        };
+        if bytes.is_empty() {
+            return Ok(Step::NotYet);
+        }
+        let written = put(memory, &buffers.writable, bytes)?;
+        if !memory.is_stalled() {
+            *at += u64::from(written);
+        }
+        Ok(Step::Done(Completion {
+            written,
             status: None,
-            moved: job.bytes.len() as u64,
-        })
+            moved: written.into(),
+        }))
     }
 
     fn reset(&mut self) {
@@ -173,26 +219,16 @@ impl Handler for Console {
     }
 }
 
-/// Reads a file from `at` on into the buffers of a chain. Returns how many bytes there were; a file that cannot be read has
-/// ended.
-fn fill<M: Dma>(memory: &M, buffers: &Buffers, file: &mut File, at: u64) -> Result<u64, GuestMemoryError> {
-    file.seek(SeekFrom::Start(at))
-        .map_err(GuestMemoryError::IOError)?;
+/// Reads a file from `at` on. Returns how many bytes there were.
+fn fill(file: &File, at: u64, bytes: &mut [u8]) -> usize {
     let mut read = 0;
-    let mut ended = false;
-    each_slice(memory, &buffers.writable, Permissions::Write, |mut slice| {
-        while !ended && !slice.is_empty() {
-            match file.read_volatile(&mut slice) {
-                Ok(0) => ended = true,
-                Ok(size) => {
-                    read += size as u64;
-                    slice = slice.offset(size)?;
-                }
-                Err(VolatileMemoryError::IOError(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => ended = true,
-            }
+    while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at.saturating_add(read as u64)) {
+            Ok(0) => break,
+            Ok(size) => read += size,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
         }
-        Ok::<_, GuestMemoryError>(())
-    })?;
-    Ok(read)
+    }
+    read
 }

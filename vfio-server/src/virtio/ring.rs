@@ -256,7 +256,7 @@ impl<H: Handler> Ring<H> {
                 return Ok(Next::Stalled(self.life));
             }
             let step = step?;
-            self.unfinished = None;
+            let had_job = self.unfinished.take().is_some();
             self.refuse_next = false;
             match step {
                 Step::Done(completion) => self.pending = Some((head, completion)),
@@ -269,7 +269,9 @@ impl<H: Handler> Ring<H> {
                     return Ok(Next::Work(ticket, job));
                 }
                 Step::NotYet => {
-                    self.queue.set_next_avail(position);
+                    // The chain stays available; one that has had a job was taken before it.
+                    self.queue
+                        .set_next_avail(position.wrapping_sub(u16::from(had_job)));
                     return Ok(Next::Wait);
                 }
             }

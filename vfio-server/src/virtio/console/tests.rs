@@ -76,6 +76,21 @@ fn the_guest_reads_the_input_once() {
 }
 
 #[test]
+fn nothing_of_the_input_is_lost_or_repeated_by_a_stall() {
+    let files = Files::new("01234567");
+    let [mut input, _] = files.open();
+    for stall in [BUFFERS + 2, crate::virtio::testing::USED + 2] {
+        input.chain(&[], &[(BUFFERS, 2), (BUFFERS + 2, 2)]);
+        input.memory.stalls.replace(stall..stall + 1);
+        assert_eq!((input.run(), input.run()), (End::Stalls, End::Stalls));
+        input.memory.stalls.replace(0..0);
+        assert_eq!(input.run(), End::Waits);
+        assert_eq!(input.used().map(|(_, length)| length), Some(4));
+    }
+    assert_eq!(input.get(BUFFERS, 4), b"4567");
+}
+
+#[test]
 fn a_chain_that_is_not_mapped_or_endless() {
     let files = Files::new("");
     let [_, mut output] = files.open();
