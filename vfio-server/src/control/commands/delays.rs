@@ -7,7 +7,7 @@ use smmu_emu::plan::{Family, Number};
 use smmu_emu::{DelayRule, Plan};
 
 use super::rules::{self, optional, required};
-use super::{Argument, Command, Context, typed};
+use super::{Argument, Command, Context, OneOrAll, typed};
 use crate::control::qmp::Error;
 
 /// `smmu`, and the fields of a [`DelayRule`], side by side: flat arguments are easiest for people.
@@ -70,11 +70,6 @@ pub(super) const ADD: &[Argument] = &[
     rules::VERBOSE,
     rules::NTH,
 ];
-
-super::arguments!(OneOrAll {
-    /// Name of the SMMU; all if left out.
-    smmu: Option<String>,
-});
 
 super::arguments!(Remove {
     /// Name of the SMMU; may be left out if there is only one.
