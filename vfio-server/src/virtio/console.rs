@@ -3,17 +3,17 @@
 //! virtio-console (virtio 1.2 §5.3) with one port: what the guest writes is appended to a file, what it reads comes from one.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use virtio_queue::DescriptorChain;
-use vm_memory::{GuestMemoryError, Permissions, ReadVolatile, VolatileMemoryError, WriteVolatile};
+use vm_memory::{GuestMemoryError, Permissions, WriteVolatile};
 
 use super::Dma;
-use super::buffers::{Buffers, clip, each_slice};
+use super::buffers::{Buffers, clip, each_slice, length, put};
 use super::complaint::Complaints;
 use super::mmio::Identity;
 use super::ring::{Completion, Handler, Problem, Step, Worked};
@@ -60,7 +60,11 @@ pub fn open(
         buffers: Buffers::default(),
     };
     Ok([
-        queue(End::Input { file: input, at: 0 }),
+        queue(End::Input {
+            file: input.map(Arc::new),
+            at: 0,
+            bytes: Vec::new(),
+        }),
         queue(End::Output {
             file: Arc::new(output),
             complaints: Arc::clone(complaints),
@@ -94,7 +98,12 @@ pub struct Console {
 #[derive(Debug)]
 enum End {
     /// To the guest: the file is read once, from its start.
-    Input { file: Option<File>, at: u64 },
+    Input {
+        file: Option<Arc<File>>,
+        at: u64,
+        /// What was read for the chain that goes on, or for the one before.
+        bytes: Vec<u8>,
+    },
     /// From the guest.
     Output {
         file: Arc<File>,
@@ -102,35 +111,49 @@ enum End {
     },
 }
 
-/// Bytes to append to a file. Not under a view: a file may be slow, and bytes must not be appended twice.
+/// What is done to a file, which may be slow, and so not under a view.
 #[derive(Debug)]
-pub struct Append {
-    file: Arc<File>,
-    bytes: Vec<u8>,
-    complaints: Arc<Complaints>,
+pub enum Job {
+    /// Bytes that a chain has room for are read from here on.
+    Read {
+        /// The input.
+        file: Arc<File>,
+        /// Where in it.
+        at: u64,
+        /// As long as there is room before, and as there was something after.
+        bytes: Vec<u8>,
+    },
+    /// Bytes are appended: not twice, whatever stalls.
+    Append {
+        /// The output.
+        file: Arc<File>,
+        /// What the guest wrote.
+        bytes: Vec<u8>,
+        /// Where it is said that they are lost.
+        complaints: Arc<Complaints>,
+    },
 }
 
 impl Handler for Console {
-    type Job = Append;
+    type Job = Job;
 
-    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Append>, Problem> {
+    fn serve<M: Dma>(&mut self, memory: &M, chain: DescriptorChain<&M>) -> Result<Step<Job>, Problem> {
         let Self { end, buffers } = self;
         match end {
             End::Input { file: None, .. } => Ok(Step::NotYet),
-            End::Input { file: Some(file), at } => {
+            End::Input {
+                file: Some(file),
+                at,
+                bytes,
+            } => {
                 buffers.gather(chain)?;
                 clip(&mut buffers.writable, MOST);
-                let read = fill(memory, buffers, file, *at)?;
-                if read == 0 {
-                    return Ok(Step::NotYet);
-                }
-                if !memory.is_stalled() {
-                    *at += read;
-                }
-                Ok(Step::Done(Completion {
-                    written: u32::try_from(read).unwrap_or(0),
-                    status: None,
-                    moved: read,
+                let mut bytes = std::mem::take(bytes);
+                bytes.resize(usize::try_from(length(&buffers.writable)).unwrap_or(0), 0);
+                Ok(Step::Later(Job::Read {
+                    file: Arc::clone(file),
+                    at: *at,
+                    bytes,
                 }))
             }
             End::Output { file, complaints } => {
@@ -141,7 +164,7 @@ impl Handler for Console {
                     bytes.write_all_volatile(&slice)?;
                     Ok::<_, GuestMemoryError>(())
                 })?;
-                Ok(Step::Later(Append {
+                Ok(Step::Later(Job::Append {
                     file: Arc::clone(file),
                     bytes,
                     complaints: Arc::clone(complaints),
@@ -154,16 +177,56 @@ impl Handler for Console {
         Err(Problem::Terminated)
     }
 
-    fn work(job: Append) -> Worked<Append> {
-        if let Err(error) = (&*job.file).write_all(&job.bytes) {
-            job.complaints
-                .warn(&format_args!("what the guest wrote is lost: {error}"));
+    fn work(mut job: Job) -> Worked<Job> {
+        match &mut job {
+            Job::Read { file, at, bytes } => {
+                let size = fill(file, *at, bytes);
+                bytes.truncate(size);
+                Worked::Back(job)
+            }
+            Job::Append {
+                file,
+                bytes,
+                complaints,
+            } => {
+                if let Err(error) = (&**file).write_all(bytes) {
+                    complaints.warn(&format_args!("what the guest wrote is lost: {error}"));
+                }
+                Worked::Done(Completion {
+                    written: 0,
+                    status: None,
+                    moved: bytes.len() as u64,
+                })
+            }
         }
-        Worked::Done(Completion {
-            written: 0,
+    }
+
+    fn is_part_of_batch(job: &Job) -> bool {
+        matches!(job, Job::Read { .. })
+    }
+
+    fn take_back(&mut self, job: Job) {
+        if let (End::Input { bytes, .. }, Job::Read { bytes: read, .. }) = (&mut self.end, job) {
+            *bytes = read;
+        }
+    }
+
+    fn resume<M: Dma>(&mut self, memory: &M) -> Result<Step<Job>, Problem> {
+        let End::Input { at, bytes, .. } = &mut self.end else {
+            return Err(Problem::Unanswerable("does not go on after a job"));
+        };
+        if bytes.is_empty() {
+            return Ok(Step::NotYet);
+        }
+        let written = put(memory, &self.buffers.writable, bytes)?;
+        if !memory.is_stalled() {
+            *at = at.saturating_add(written.into());
+        }
+        Ok(Step::Done(Completion {
+            written,
             status: None,
-            moved: job.bytes.len() as u64,
-        })
+            moved: written.into(),
+        }))
     }
 
     fn reset(&mut self) {
@@ -173,26 +236,16 @@ impl Handler for Console {
     }
 }
 
-/// Reads a file from `at` on into the buffers of a chain. Returns how many bytes there were; a file that cannot be read has
-/// ended.
-fn fill<M: Dma>(memory: &M, buffers: &Buffers, file: &mut File, at: u64) -> Result<u64, GuestMemoryError> {
-    file.seek(SeekFrom::Start(at))
-        .map_err(GuestMemoryError::IOError)?;
+/// Reads a file from `at` on. Returns how many bytes there were; a file that cannot be read has ended.
+fn fill(file: &File, at: u64, bytes: &mut [u8]) -> usize {
     let mut read = 0;
-    let mut ended = false;
-    each_slice(memory, &buffers.writable, Permissions::Write, |mut slice| {
-        while !ended && !slice.is_empty() {
-            match file.read_volatile(&mut slice) {
-                Ok(0) => ended = true,
-                Ok(size) => {
-                    read += size as u64;
-                    slice = slice.offset(size)?;
-                }
-                Err(VolatileMemoryError::IOError(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => ended = true,
-            }
+    while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at.saturating_add(read as u64)) {
+            Ok(0) => break,
+            Ok(size) => read += size,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
         }
-        Ok::<_, GuestMemoryError>(())
-    })?;
-    Ok(read)
+    }
+    read
 }

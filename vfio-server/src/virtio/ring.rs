@@ -269,7 +269,9 @@ impl<H: Handler> Ring<H> {
                     return Ok(Next::Work(ticket, job));
                 }
                 Step::NotYet => {
-                    self.queue.set_next_avail(position);
+                    // Of a chain that has had a job, too: it is the one that was taken last.
+                    let taken = self.queue.next_avail().wrapping_sub(1);
+                    self.queue.set_next_avail(taken);
                     return Ok(Next::Wait);
                 }
             }
