@@ -226,3 +226,8 @@ macro_rules! arguments {
 use arguments;
 
 arguments!(Nothing {});
+
+arguments!(OneOrAll {
+    /// Name of the SMMU; all if left out.
+    smmu: Option<String>,
+});

@@ -7,7 +7,7 @@ use smmu_emu::plan::{Family, Number};
 use smmu_emu::{DelayRule, Plan};
 
 use super::rules::{self, optional, required};
-use super::{Argument, Command, Context, typed};
+use super::{Argument, Command, Context, OneOrAll, typed};
 use crate::control::qmp::Error;
 
 /// `smmu`, and the fields of a [`DelayRule`], side by side: flat arguments are easiest for people.
@@ -71,11 +71,6 @@ pub(super) const ADD: &[Argument] = &[
     rules::NTH,
 ];
 
-super::arguments!(OneOrAll {
-    /// Name of the SMMU; all if left out.
-    smmu: Option<String>,
-});
-
 super::arguments!(Remove {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
@@ -124,16 +119,7 @@ fn add(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
 }
 
 fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    let OneOrAll { smmu } = typed(arguments)?;
-    let mut found = Vec::new();
-    for device in context.some_or_all(smmu.as_deref())? {
-        let delays: Vec<_> = device.lock().smmu().delays().collect();
-        let shown = delays
-            .iter()
-            .map(|delay| rules::show(&device.name, "delay", delay));
-        found.extend(shown);
-    }
-    Ok(found.into())
+    rules::list(context, arguments, "delay", |smmu| smmu.delays().collect())
 }
 
 fn remove(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {

@@ -7,7 +7,7 @@ use smmu_emu::plan::{Family, Number};
 use smmu_emu::{FaultRule, Plan};
 
 use super::rules::{self, optional, required};
-use super::{Argument, Command, Context, typed};
+use super::{Argument, Command, Context, OneOrAll, typed};
 use crate::control::qmp::Error;
 
 const NUMBER: &str = "number, or string such as \"0x1f\"";
@@ -81,11 +81,6 @@ pub(super) const ADD: &[Argument] = &[
     rules::NTH,
 ];
 
-super::arguments!(OneOrAll {
-    /// Name of the SMMU; all if left out.
-    smmu: Option<String>,
-});
-
 super::arguments!(Remove {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
@@ -136,14 +131,5 @@ fn add(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
 }
 
 fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    let OneOrAll { smmu } = typed(arguments)?;
-    let mut found = Vec::new();
-    for device in context.some_or_all(smmu.as_deref())? {
-        let faults: Vec<_> = device.lock().smmu().faults().collect();
-        let shown = faults
-            .iter()
-            .map(|fault| rules::show(&device.name, "fault", fault));
-        found.extend(shown);
-    }
-    Ok(found.into())
+    rules::list(context, arguments, "fault", |smmu| smmu.faults().collect())
 }

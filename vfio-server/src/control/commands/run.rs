@@ -7,16 +7,11 @@ use serde_json::{Map, Value, json};
 use smmu_emu::plan::Number;
 use smmu_emu::{AccessKind, MarkRule};
 
-use super::{Command, Context, Nothing, narrow, typed};
+use super::{Command, Context, Nothing, OneOrAll, narrow, typed};
 use crate::control::qmp::Error;
 
 super::arguments!(One {
     /// Name of the SMMU; may be left out if there is only one.
-    smmu: Option<String>,
-});
-
-super::arguments!(OneOrAll {
-    /// Name of the SMMU; all if left out.
     smmu: Option<String>,
 });
 
