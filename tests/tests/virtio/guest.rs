@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A server with devices, and a guest with a small driver for them: a raw client that maps pages, negotiates, and moves data.
+//! A guest with a small driver: it maps pages, negotiates with a device, and offers buffers.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,10 +27,9 @@ pub const USED: u64 = IOVA + 0x2000;
 pub const HEADER: u64 = IOVA + 0x3000;
 pub const STATUS: u64 = IOVA + 0x3800;
 pub const DATA: u64 = IOVA + 0x4000;
+/// A second queue of a device has all of these so much further on.
+pub const SECOND: u64 = 0x1_0000;
 pub const SIZE: u16 = 16;
-/// A queue, and what its requests need, lie so far behind those of the queue before.
-pub const APART: u64 = 0x2_0000;
-pub const QUEUES: usize = 2;
 
 /// Of context bank 0.
 pub const CB0: u64 = 16 << 12;
@@ -57,7 +56,7 @@ pub const CONSOLE: u64 = RNG + BLOCK_SIZE;
 pub const IN: u32 = 0;
 pub const OUT: u32 = 1;
 
-/// A server with a disk of 1 MiB, a source of random numbers and a console, and their files.
+/// A server with a disk of 1 MiB and two queues, a source of random numbers and a console, and their files.
 pub struct World {
     pub served: Served,
     pub directory: tempfile::TempDir,
@@ -70,13 +69,14 @@ impl World {
         File::create(&image).unwrap().set_len(1 << 20).unwrap();
         let more = format!(
             "[smmu.model]\npreset = \"smmuv2-generic\"\n\
-             [[smmu.master]]\nname = \"disk\"\nkind = \"virtio-blk\"\nstream_id = 5\nqueues = {QUEUES}\nimage = {image:?}\n\
+             [[smmu.master]]\nname = \"disk\"\nkind = \"virtio-blk\"\nstream_id = 5\nimage = {image:?}\n\
+             queues = 2\n\
              [[smmu.master]]\nname = \"rng\"\nkind = \"virtio-rng\"\nstream_id = 6\n\
              [[smmu.master]]\nname = \"log\"\nkind = \"virtio-console\"\nstream_id = 7\noutput = {log:?}\n",
         );
         let program = Path::new(env!("CARGO_BIN_EXE_server-under-test"));
         Self {
-            served: Served::start(program, &["a"], &more).unwrap(),
+            served: Served::controlled(program, &["a"], &more).unwrap(),
             directory,
         }
     }
@@ -99,8 +99,8 @@ pub struct Guest {
     memory: File,
     /// The interrupt of the device that was started last.
     pub edges: OwnedFd,
-    /// Chains of each queue, since its device was started.
-    offered: [u16; QUEUES],
+    /// Chains of each queue so far.
+    offered: [u16; 2],
 }
 
 /// Where a page lies: neighbours are swapped, so that nothing works without the SMMU.
@@ -135,7 +135,7 @@ impl Guest {
             client,
             memory: memory.into(),
             edges: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap(),
-            offered: [0; QUEUES],
+            offered: [0; 2],
         };
         for level in 0..3 {
             guest.poke(
@@ -144,19 +144,19 @@ impl Guest {
             );
         }
         (0..64).for_each(|page| guest.map(IOVA + 0x1000 * page));
-        guest.translate();
+        guest.enable(ABORTS);
         guest
     }
 
-    /// Sets the SMMU up: context bank 0 with the tables in memory for the streams.
-    pub fn translate(&mut self) {
+    /// Programs the SMMU, whose context bank gets this SCTLR.
+    pub fn enable(&mut self, sctlr: u32) {
         for (offset, value) in [
             (0x1800, 1),
             (0x1000, 1 << 16),
             (CB0 + 0x10, 5),
             (CB0 + 0x30, 1 << 23 | 16),
             (CB0 + 0x20, 0x4000_0000),
-            (SCTLR, ABORTS),
+            (SCTLR, sctlr),
             (registers::SMR0, 1 << 31 | 3 << 16 | 4),
             (0xc00, 0),
             (registers::SCR0, 0),
@@ -212,8 +212,22 @@ impl Guest {
         self.client.read32(region::BAR0, register).unwrap()
     }
 
-    /// Resets a device and starts it with some of its queues, of [`SIZE`] entries from [`DESCRIPTORS`] on.
-    pub fn start(&mut self, block: u64, queues: &[u32]) {
+    /// Resets a device and starts it with one of its queues, of [`SIZE`] entries at [`DESCRIPTORS`].
+    pub fn start(&mut self, block: u64, queue: u32) {
+        self.negotiate(block);
+        self.set_up(block, queue, 0);
+        self.w(block, STATUS_REGISTER, 0xf);
+    }
+
+    /// Resets the disk and starts it with both queues.
+    pub fn start_both(&mut self) {
+        self.negotiate(DISK);
+        self.set_up(DISK, 0, 0);
+        self.set_up(DISK, 1, SECOND);
+        self.w(DISK, STATUS_REGISTER, 0xf);
+    }
+
+    fn negotiate(&mut self, block: u64) {
         let banks = self.smmu(registers::IDR1) & 0xff;
         let vector = banks + 1 + u32::try_from((block - MARKS_SIZE) / BLOCK_SIZE).unwrap();
         let assign = words(&[20 + 4, 0x24, MSIX, vector, 1]);
@@ -226,7 +240,6 @@ impl Guest {
         );
         self.w(block, STATUS_REGISTER, 0);
         assert_eq!(self.r(block, STATUS_REGISTER), 0);
-        self.offered = [0; QUEUES];
         assert_eq!((self.r(block, 0), self.r(block, 4)), (0x7472_6976, 2));
         self.w(block, STATUS_REGISTER, 1);
         self.w(block, STATUS_REGISTER, 3);
@@ -239,23 +252,29 @@ impl Guest {
         }
         self.w(block, STATUS_REGISTER, 0xb);
         assert_eq!(self.r(block, STATUS_REGISTER), 0xb);
-        for queue in queues {
-            self.put(of(*queue, AVAILABLE), &[0; 0x100]);
-            self.put(of(*queue, USED), &[0; 0x100]);
-            self.w(block, 0x30, *queue);
-            assert!(self.r(block, 0x34) >= SIZE.into());
-            self.w(block, 0x38, SIZE.into());
-            for (register, address) in [(0x80, DESCRIPTORS), (0x90, AVAILABLE), (0xa0, USED)] {
-                self.w(block, register, u32::try_from(of(*queue, address)).unwrap());
-            }
-            self.w(block, 0x44, 1);
-            assert_eq!(self.r(block, 0x44), 1);
+    }
+
+    /// Makes a queue ready whose rings lie `lane` behind [`DESCRIPTORS`] and so on.
+    pub fn set_up(&mut self, block: u64, queue: u32, lane: u64) {
+        self.put(AVAILABLE + lane, &[0; 0x100]);
+        self.put(USED + lane, &[0; 0x100]);
+        self.offered[number(lane)] = 0;
+        self.w(block, 0x30, queue);
+        assert!(self.r(block, 0x34) >= SIZE.into());
+        self.w(block, 0x38, SIZE.into());
+        for (register, address) in [(0x80, DESCRIPTORS), (0x90, AVAILABLE), (0xa0, USED)] {
+            self.w(block, register, u32::try_from(address + lane).unwrap());
         }
-        self.w(block, STATUS_REGISTER, 0xf);
+        self.w(block, 0x44, 1);
+        assert_eq!(self.r(block, 0x44), 1);
     }
 
     /// Offers a chain of buffers: where, length, whether the device writes it.
     pub fn offer(&mut self, block: u64, queue: u32, buffers: &[(u64, u32, bool)]) {
+        self.offer_in(0, block, queue, buffers);
+    }
+
+    fn offer_in(&mut self, lane: u64, block: u64, queue: u32, buffers: &[(u64, u32, bool)]) {
         let last = buffers.len() - 1;
         for (number, (address, length, writes)) in buffers.iter().enumerate() {
             let mut bytes = address.to_le_bytes().to_vec();
@@ -263,13 +282,12 @@ impl Guest {
             let flags = u16::from(number != last) | u16::from(*writes) << 1;
             bytes.extend(flags.to_le_bytes());
             bytes.extend((u16::try_from(number).unwrap() + 1).to_le_bytes());
-            self.put(of(queue, DESCRIPTORS) + 16 * number as u64, &bytes);
+            self.put(DESCRIPTORS + lane + 16 * number as u64, &bytes);
         }
-        let offered = &mut self.offered[queue as usize];
-        let (last, next) = (u64::from(*offered % SIZE), *offered + 1);
-        *offered = next;
-        self.put(of(queue, AVAILABLE) + 4 + 2 * last, &[0, 0]);
-        self.put(of(queue, AVAILABLE) + 2, &next.to_le_bytes());
+        let offered = self.offered[number(lane)];
+        self.put(AVAILABLE + lane + 4 + 2 * u64::from(offered % SIZE), &[0, 0]);
+        self.offered[number(lane)] += 1;
+        self.put(AVAILABLE + lane + 2, &(offered + 1).to_le_bytes());
         self.w(block, 0x50, queue);
     }
 
@@ -278,54 +296,55 @@ impl Guest {
         wait_for(|| self.smmu(FSR) & 0xff != 0);
     }
 
-    /// Whether a queue has used everything that was offered.
-    pub fn is_used(&self, queue: u32) -> bool {
-        self.get(of(queue, USED) + 2, 2) == self.offered[queue as usize].to_le_bytes()
+    pub fn is_used(&self) -> bool {
+        self.is_used_in(0)
     }
 
-    /// Waits until a queue has used everything; returns the length of its last chain.
-    pub fn used(&mut self, block: u64, queue: u32) -> u32 {
-        wait_for(|| self.is_used(queue));
-        let last = u64::from((self.offered[queue as usize] - 1) % SIZE);
+    pub fn is_used_in(&self, lane: u64) -> bool {
+        self.get(USED + lane + 2, 2) == self.offered[number(lane)].to_le_bytes()
+    }
+
+    /// Waits until everything is used; returns the length of the last chain.
+    pub fn used(&mut self, block: u64) -> u32 {
+        wait_for(|| self.is_used());
+        let last = u64::from((self.offered[0] - 1) % SIZE);
         wait_raised(&self.edges).unwrap();
         assert_eq!(self.r(block, INTERRUPT_STATUS) & 1, 1);
         self.w(block, INTERRUPT_ACK, 1);
-        let length = self.get(of(queue, USED) + 8 + 8 * last, 4);
-        u32::from_le_bytes(length.try_into().unwrap())
+        u32::from_le_bytes(self.get(USED + 8 + 8 * last, 4).try_into().unwrap())
     }
 
-    /// Offers a request for a queue of the disk whose data is at an IOVA.
-    pub fn request(&mut self, queue: u32, kind: u32, sector: u64, data: u64, length: u32) {
-        let (header, status) = (of(queue, HEADER), of(queue, STATUS));
+    /// Offers a request for the disk whose data is at an IOVA.
+    pub fn request(&mut self, kind: u32, sector: u64, data: u64, length: u32) {
+        self.request_in(0, kind, sector, data, length);
+    }
+
+    /// The same to the queue of a lane, whose data is so much further on, too.
+    pub fn request_in(&mut self, lane: u64, kind: u32, sector: u64, data: u64, length: u32) {
+        let (header, status) = (HEADER + lane, STATUS + lane);
         self.put(
             header,
             &[words(&[kind, 0]), sector.to_le_bytes().to_vec()].concat(),
         );
         self.put(status, &[0xff]);
-        let writes = kind == IN;
-        self.offer(
-            DISK,
-            queue,
-            &[(header, 16, false), (data, length, writes), (status, 1, true)],
-        );
+        let chain = [
+            (header, 16, false),
+            (data + lane, length, kind == IN),
+            (status, 1, true),
+        ];
+        self.offer_in(lane, DISK, u32::from(lane == SECOND), &chain);
     }
 
-    /// The status of a queue's last request.
-    pub fn status(&self, queue: u32) -> u8 {
-        self.get(of(queue, STATUS), 1)[0]
-    }
-
-    /// Does one by queue 0, and returns its status.
+    /// Does one, and returns its status.
     pub fn done(&mut self, kind: u32, sector: u64, data: u64, length: u32) -> u8 {
-        self.request(0, kind, sector, data, length);
-        self.used(DISK, 0);
-        self.status(0)
+        self.request(kind, sector, data, length);
+        self.used(DISK);
+        self.get(STATUS, 1)[0]
     }
 }
 
-/// What of a queue corresponds to this of queue 0.
-pub fn of(queue: u32, address: u64) -> u64 {
-    address + APART * u64::from(queue)
+fn number(lane: u64) -> usize {
+    usize::from(lane == SECOND)
 }
 
 pub fn wait_for(mut condition: impl FnMut() -> bool) {

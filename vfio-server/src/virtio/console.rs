@@ -101,7 +101,7 @@ enum End {
     Input {
         file: Option<Arc<File>>,
         at: u64,
-        /// What a job has read from there on.
+        /// What was read for the chain that goes on, or for the one before.
         bytes: Vec<u8>,
     },
     /// From the guest.
@@ -111,13 +111,27 @@ enum End {
     },
 }
 
-/// What is done with a file. Not under a view: a file may be slow, and bytes must not be appended twice.
+/// What is done to a file, which may be slow, and so not under a view.
 #[derive(Debug)]
 pub enum Job {
-    /// Fills the bytes from an offset on, as far as there are any. A file that cannot be read has ended.
-    Read(Arc<File>, u64, Vec<u8>),
-    /// Appends bytes.
-    Append(Arc<File>, Vec<u8>, Arc<Complaints>),
+    /// Bytes that a chain has room for are read from here on.
+    Read {
+        /// The input.
+        file: Arc<File>,
+        /// Where in it.
+        at: u64,
+        /// As long as there is room before, and as there was something after.
+        bytes: Vec<u8>,
+    },
+    /// Bytes are appended: not twice, whatever stalls.
+    Append {
+        /// The output.
+        file: Arc<File>,
+        /// What the guest wrote.
+        bytes: Vec<u8>,
+        /// Where it is said that they are lost.
+        complaints: Arc<Complaints>,
+    },
 }
 
 impl Handler for Console {
@@ -135,9 +149,12 @@ impl Handler for Console {
                 buffers.gather(chain)?;
                 clip(&mut buffers.writable, MOST);
                 let mut bytes = std::mem::take(bytes);
-                // Of at most `MOST`.
                 bytes.resize(usize::try_from(length(&buffers.writable)).unwrap_or(0), 0);
-                Ok(Step::Later(Job::Read(Arc::clone(file), *at, bytes)))
+                Ok(Step::Later(Job::Read {
+                    file: Arc::clone(file),
+                    at: *at,
+                    bytes,
+                }))
             }
             End::Output { file, complaints } => {
                 buffers.gather(chain)?;
@@ -147,11 +164,11 @@ impl Handler for Console {
                     bytes.write_all_volatile(&slice)?;
                     Ok::<_, GuestMemoryError>(())
                 })?;
-                Ok(Step::Later(Job::Append(
-                    Arc::clone(file),
+                Ok(Step::Later(Job::Append {
+                    file: Arc::clone(file),
                     bytes,
-                    Arc::clone(complaints),
-                )))
+                    complaints: Arc::clone(complaints),
+                }))
             }
         }
     }
@@ -160,19 +177,19 @@ impl Handler for Console {
         Err(Problem::Terminated)
     }
 
-    fn is_part_of_batch(job: &Job) -> bool {
-        matches!(job, Job::Read(..))
-    }
-
-    fn work(job: Job) -> Worked<Job> {
-        match job {
-            Job::Read(file, at, mut bytes) => {
-                let read = fill(&file, at, &mut bytes);
-                bytes.truncate(read);
-                Worked::Back(Job::Read(file, at, bytes))
+    fn work(mut job: Job) -> Worked<Job> {
+        match &mut job {
+            Job::Read { file, at, bytes } => {
+                let size = fill(file, *at, bytes);
+                bytes.truncate(size);
+                Worked::Back(job)
             }
-            Job::Append(file, bytes, complaints) => {
-                if let Err(error) = (&*file).write_all(&bytes) {
+            Job::Append {
+                file,
+                bytes,
+                complaints,
+            } => {
+                if let Err(error) = (&**file).write_all(bytes) {
                     complaints.warn(&format_args!("what the guest wrote is lost: {error}"));
                 }
                 Worked::Done(Completion {
@@ -184,26 +201,26 @@ impl Handler for Console {
         }
     }
 
+    fn is_part_of_batch(job: &Job) -> bool {
+        matches!(job, Job::Read { .. })
+    }
+
     fn take_back(&mut self, job: Job) {
-        if let (End::Input { bytes, .. }, Job::Read(_, _, read)) = (&mut self.end, job) {
+        if let (End::Input { bytes, .. }, Job::Read { bytes: read, .. }) = (&mut self.end, job) {
             *bytes = read;
         }
     }
 
     fn resume<M: Dma>(&mut self, memory: &M) -> Result<Step<Job>, Problem> {
-        let Self {
-            end: End::Input { at, bytes, .. },
-            buffers,
-        } = self
-        else {
+        let End::Input { at, bytes, .. } = &mut self.end else {
             return Err(Problem::Unanswerable("does not go on after a job"));
         };
         if bytes.is_empty() {
             return Ok(Step::NotYet);
         }
-        let written = put(memory, &buffers.writable, bytes)?;
+        let written = put(memory, &self.buffers.writable, bytes)?;
         if !memory.is_stalled() {
-            *at += u64::from(written);
+            *at = at.saturating_add(written.into());
         }
         Ok(Step::Done(Completion {
             written,
@@ -219,7 +236,7 @@ impl Handler for Console {
     }
 }
 
-/// Reads a file from `at` on. Returns how many bytes there were.
+/// Reads a file from `at` on. Returns how many bytes there were; a file that cannot be read has ended.
 fn fill(file: &File, at: u64, bytes: &mut [u8]) -> usize {
     let mut read = 0;
     while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {

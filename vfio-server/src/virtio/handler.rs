@@ -26,7 +26,7 @@ pub enum Step<J> {
     Done(Completion),
     /// It goes on after a job that makes no access.
     Later(J),
-    /// It cannot be done now; somebody rings when it can.
+    /// It cannot be done now; somebody rings when it can, and it begins again.
     NotYet,
 }
 

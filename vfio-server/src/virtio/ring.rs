@@ -256,7 +256,7 @@ impl<H: Handler> Ring<H> {
                 return Ok(Next::Stalled(self.life));
             }
             let step = step?;
-            let had_job = self.unfinished.take().is_some();
+            self.unfinished = None;
             self.refuse_next = false;
             match step {
                 Step::Done(completion) => self.pending = Some((head, completion)),
@@ -269,9 +269,9 @@ impl<H: Handler> Ring<H> {
                     return Ok(Next::Work(ticket, job));
                 }
                 Step::NotYet => {
-                    // The chain stays available; one that has had a job was taken before it.
-                    self.queue
-                        .set_next_avail(position.wrapping_sub(u16::from(had_job)));
+                    // Of a chain that has had a job, too: it is the one that was taken last.
+                    let taken = self.queue.next_avail().wrapping_sub(1);
+                    self.queue.set_next_avail(taken);
                     return Ok(Next::Wait);
                 }
             }

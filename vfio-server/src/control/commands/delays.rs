@@ -119,16 +119,7 @@ fn add(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
 }
 
 fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    let OneOrAll { smmu } = typed(arguments)?;
-    let mut found = Vec::new();
-    for device in context.some_or_all(smmu.as_deref())? {
-        let delays: Vec<_> = device.lock().smmu().delays().collect();
-        let shown = delays
-            .iter()
-            .map(|delay| rules::show(&device.name, "delay", delay));
-        found.extend(shown);
-    }
-    Ok(found.into())
+    rules::list(context, arguments, "delay", |smmu| smmu.delays().collect())
 }
 
 fn remove(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {

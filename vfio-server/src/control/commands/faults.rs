@@ -131,14 +131,5 @@ fn add(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
 }
 
 fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    let OneOrAll { smmu } = typed(arguments)?;
-    let mut found = Vec::new();
-    for device in context.some_or_all(smmu.as_deref())? {
-        let faults: Vec<_> = device.lock().smmu().faults().collect();
-        let shown = faults
-            .iter()
-            .map(|fault| rules::show(&device.name, "fault", fault));
-        found.extend(shown);
-    }
-    Ok(found.into())
+    rules::list(context, arguments, "fault", |smmu| smmu.faults().collect())
 }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use smmu_emu::plan::{Family, Number};
-use smmu_emu::{Plan, Progress};
+use smmu_emu::{Plan, Progress, Smmu};
 
-use super::{Argument, Context, MAX_RULES, typed};
+use super::{Argument, Context, MAX_RULES, OneOrAll, typed};
 use crate::control::qmp::Error;
 use crate::server::Device;
 
@@ -108,7 +108,23 @@ pub(super) fn check_room(count: usize, what: &str) -> Result<(), Error> {
     )))
 }
 
-pub(super) fn show<R: Serialize>(smmu: &str, family: &'static str, progress: &Progress<R>) -> Value {
+/// Lists what `rules` finds at one SMMU or all.
+pub(super) fn list<R: Serialize>(
+    context: &Context,
+    arguments: Map<String, Value>,
+    family: &'static str,
+    rules: impl Fn(&Smmu) -> Vec<Progress<R>>,
+) -> Result<Value, Error> {
+    let OneOrAll { smmu } = typed(arguments)?;
+    let mut found = Vec::new();
+    for device in context.some_or_all(smmu.as_deref())? {
+        let rules = rules(&device.lock().smmu());
+        found.extend(rules.iter().map(|rule| show(&device.name, family, rule)));
+    }
+    Ok(found.into())
+}
+
+fn show<R: Serialize>(smmu: &str, family: &'static str, progress: &Progress<R>) -> Value {
     json!({
         "smmu": smmu,
         family: progress.number,

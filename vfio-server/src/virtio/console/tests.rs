@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::*;
+use crate::virtio::ring::Next;
 use crate::virtio::testing::{BUFFERS, Driver, End};
 
 struct Files {
@@ -75,19 +76,60 @@ fn the_guest_reads_the_input_once() {
     );
 }
 
+/// A slow file so keeps no TLB synchronisation waiting.
 #[test]
-fn nothing_of_the_input_is_lost_or_repeated_by_a_stall() {
-    let files = Files::new("01234567");
+fn the_input_is_read_after_the_view() {
+    let files = Files::new("early");
     let [mut input, _] = files.open();
-    for stall in [BUFFERS + 2, crate::virtio::testing::USED + 2] {
+    input.chain(&[], &[(BUFFERS, 8)]);
+    let Next::Work(ticket, job) = input.ring.run(&input.memory, &input.state).next else {
+        panic!("no job");
+    };
+    std::fs::write(files.directory.path().join("in"), "late").unwrap();
+    input.ring.finish(ticket, Console::work(job));
+    assert_eq!((input.run(), input.used()), (End::Waits, Some((0, 4))));
+    assert_eq!(input.get(BUFFERS, 4), b"late");
+}
+
+#[test]
+fn nothing_is_read_twice_or_lost_for_a_stall() {
+    let files = Files::new("0123456789");
+    let [mut input, _] = files.open();
+    for (stall, expected) in [
+        (BUFFERS + 2, b"0123"),
+        (crate::virtio::testing::USED + 2, b"4567"),
+    ] {
         input.chain(&[], &[(BUFFERS, 2), (BUFFERS + 2, 2)]);
         input.memory.stalls.replace(stall..stall + 1);
         assert_eq!((input.run(), input.run()), (End::Stalls, End::Stalls));
         input.memory.stalls.replace(0..0);
         assert_eq!(input.run(), End::Waits);
-        assert_eq!(input.used().map(|(_, length)| length), Some(4));
+        assert_eq!(input.get(BUFFERS, 4), expected);
     }
-    assert_eq!(input.get(BUFFERS, 4), b"4567");
+    // What is not written to the guest stays to be read.
+    input.chain(&[], &[(BUFFERS, 4)]);
+    input.memory.stalls.replace(BUFFERS..BUFFERS + 1);
+    assert_eq!(input.run(), End::Stalls);
+    input.memory.stalls.replace(0..0);
+    input.restart(true);
+    input.chain(&[], &[(BUFFERS, 4)]);
+    assert_eq!((input.run(), input.used()), (End::Waits, Some((0, 2))));
+    assert_eq!(input.get(BUFFERS, 2), b"89");
+}
+
+/// A chain that found the end of the file waits in its place.
+#[test]
+fn what_comes_to_the_input_later() {
+    let files = Files::new("");
+    let [mut input, _] = files.open();
+    input.chain(&[], &[(BUFFERS, 4)]);
+    input.chain(&[], &[(BUFFERS + 4, 4)]);
+    assert_eq!((input.run(), input.run()), (End::Waits, End::Waits));
+    assert_eq!((input.used(), input.interrupts), (None, 0));
+    std::fs::write(files.directory.path().join("in"), "abcdef").unwrap();
+    assert_eq!(input.run(), End::Waits);
+    assert_eq!((input.used(), input.used()), (Some((0, 4)), Some((1, 2))));
+    assert_eq!(input.get(BUFFERS, 6), b"abcdef");
 }
 
 #[test]
