@@ -226,6 +226,15 @@ impl Tree<'_> {
         strings(fdt, "clock-names", &["uartclk", "apb_pclk"])?;
         fdt.end_node(uart)?;
 
+        // Its alarm wakes a guest that suspends.
+        let rtc = fdt.begin_node("pl031@9010000")?;
+        strings(fdt, "compatible", &["arm,pl031", "arm,primecell"])?;
+        reg(fdt, &[(0x0901_0000, 0x1000)])?;
+        fdt.property_array_u32("interrupts", &[GIC_SPI, 2, LEVEL_HIGH])?;
+        fdt.property_u32("clocks", APB_CLOCK_PHANDLE)?;
+        fdt.property_string("clock-names", "apb_pclk")?;
+        fdt.end_node(rtc)?;
+
         let gpio = fdt.begin_node("pl061@9030000")?;
         strings(fdt, "compatible", &["arm,pl061", "arm,primecell"])?;
         reg(fdt, &[(0x0903_0000, 0x1000)])?;

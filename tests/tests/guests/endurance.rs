@@ -35,6 +35,7 @@ fn guest_that_unbinds_unloads_suspends_and_reboots() {
         "once before the reboot, once after it"
     );
     assert_eq!(of("suspended"), ["1", "1"]);
+    assert_eq!(boot.lines("PM: suspend exit").len(), 2);
     let written = of("written");
     assert_eq!(written.len(), 1, "the file system was made again");
     assert_eq!(of("read"), [written[0], written[0]]);
