@@ -38,7 +38,7 @@ pub const QUEUE_SIZE: u16 = 256;
 /// Segments of a request: what a queue has room for beside header and status.
 const SEG_MAX: u32 = QUEUE_SIZE as u32 - 2;
 /// Bytes of a segment.
-const SIZE_MAX: u32 = 64 << 10;
+const SIZE_MAX: u32 = 1 << 20;
 /// Bytes of a header.
 const HEADER: usize = 16;
 

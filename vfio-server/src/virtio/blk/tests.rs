@@ -420,7 +420,7 @@ fn the_configuration_space_is_that_of_virtio() {
     let config = config(0x1_0000_0002, 3);
     assert_eq!(config.len(), 60);
     assert_eq!(config[..8], 0x1_0000_0002_u64.to_le_bytes());
-    assert_eq!(config[8..12], (64_u32 << 10).to_le_bytes());
+    assert_eq!(config[8..12], (1_u32 << 20).to_le_bytes());
     assert_eq!(config[12..16], 254_u32.to_le_bytes());
     assert_eq!(config[20..24], 512_u32.to_le_bytes());
     assert_eq!(config[34..36], 3_u16.to_le_bytes());
