@@ -2,9 +2,6 @@
 
 //! Whatever a guest prints: the classifier does not panic, stays within its bounds, and says the same however the bytes
 //! are cut into chunks.
-//!
-//! `cargo +nightly fuzz run console ci/fuzz/corpus/console ci/src/classify/testdata`, from the root with
-//! `--fuzz-dir ci/fuzz`.
 #![no_main]
 
 use boot_stress::classify::Classifier;

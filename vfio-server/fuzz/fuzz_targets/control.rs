@@ -19,7 +19,11 @@ static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
     let devices = ["a", "b"].map(|name| {
         let host = Host::new(name.into(), Arc::clone(&run), 17);
         let function = Function::new(&Default::default(), Default::default(), host).expect("default model");
-        Device { name: name.into(), socket: name.into(), function: Arc::new(Mutex::new(function)) }
+        Device {
+            name: name.into(),
+            socket: name.into(),
+            function: Arc::new(Mutex::new(function)),
+        }
     });
     Context::new(&devices).expect("two models")
 });

@@ -15,7 +15,9 @@ fuzz_target!(|bytes: &[u8]| {
             match parse(&header, payload, fds) {
                 Ok(Request::Read(access)) => assert!(access.count.get() <= MAX_DATA_TRANSFER),
                 Ok(Request::Write(access, data)) => assert_eq!(access.count.get() as usize, data.len()),
-                Ok(Request::WriteMulti(writes)) => assert!(writes.iter().all(|one| one.access.count.get() <= 8)),
+                Ok(Request::WriteMulti(writes)) => {
+                    assert!(writes.iter().all(|one| one.access.count.get() <= 8))
+                }
                 Ok(Request::Version | Request::Forward(_)) | Err(_) => {}
             }
         }

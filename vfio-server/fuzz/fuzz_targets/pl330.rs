@@ -24,7 +24,10 @@ impl Ram {
         if address >> 12 == 2 {
             return Err(BusError);
         }
-        self.bytes.get_mut(address as usize..).and_then(|bytes| bytes.get_mut(..length)).ok_or(BusError)
+        self.bytes
+            .get_mut(address as usize..)
+            .and_then(|bytes| bytes.get_mut(..length))
+            .ok_or(BusError)
     }
 }
 
@@ -45,7 +48,9 @@ impl Bus for Ram {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((head, microcode)) = bytes.split_first_chunk::<8>() else { return };
+    let Some((head, microcode)) = bytes.split_first_chunk::<8>() else {
+        return;
+    };
     let config = Config {
         channels: 1 + head[0] % 8,
         events: 1 + head[1] % 32,
@@ -57,7 +62,10 @@ fuzz_target!(|bytes: &[u8]| {
         bus_width: 2 + head[6] % 3,
         mfifo_lines: 1 + u16::from(head[7]),
     };
-    let mut ram = Ram { bytes: vec![0; 4 * 4096], accesses: 0 };
+    let mut ram = Ram {
+        bytes: vec![0; 4 * 4096],
+        accesses: 0,
+    };
     for (to, from) in ram.bytes.iter_mut().zip(microcode) {
         *to = *from;
     }

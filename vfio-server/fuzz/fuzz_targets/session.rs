@@ -17,7 +17,9 @@ use vfio_server::host::{Host, Run};
 
 static FUNCTION: LazyLock<Arc<Mutex<Function>>> = LazyLock::new(|| {
     let host = Host::new("a".into(), Arc::new(Run::new(Default::default())), 17);
-    Arc::new(Mutex::new(Function::new(&Default::default(), Default::default(), host).expect("default model")))
+    Arc::new(Mutex::new(
+        Function::new(&Default::default(), Default::default(), host).expect("default model"),
+    ))
 });
 static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| tempfile::tempdir().expect("directory").keep());
 
