@@ -31,7 +31,7 @@ impl fmt::Display for Verdict {
         writeln!(f, "  kernel   {} ({})", self.kernel.version, self.kernel.source)?;
         writeln!(f, "  QEMU     {} ({})", self.qemu.version, self.qemu.source)?;
         writeln!(f, "  recipe   {}: {}", self.recipe.name, self.recipe.summary)?;
-        writeln!(f, "  guest    {} CPUs, seed {}", self.cpus, self.seed)?;
+        writeln!(f, "  guest    -smp {}, seed {}", self.cpus, self.seed)?;
         if boots > 0 {
             writeln!(
                 f,
@@ -41,12 +41,7 @@ impl fmt::Display for Verdict {
             )?;
         }
         let seconds = |ms: u64| format!("{}.{} s", ms / 1000, ms % 1000 / 100);
-        write!(
-            f,
-            "  time     {} for {} boots",
-            seconds(self.elapsed_ms),
-            self.boots()
-        )?;
+        write!(f, "  time     {} in all", seconds(self.elapsed_ms))?;
         match self.first_hit_ms {
             Some(ms) => writeln!(f, ", first hit after {}", seconds(ms))?,
             None => writeln!(f)?,
