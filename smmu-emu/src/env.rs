@@ -269,7 +269,7 @@ pub trait Env {
     }
 
     /// An interrupt is due at this time of [`Env::now`], or when a mark is raised: the host calls [`Smmu::elapse`] then,
-    /// though not from within this call. Does nothing unless overridden.
+    /// though not from within this call. Of several times the earliest counts. Does nothing unless overridden.
     ///
     /// [`Smmu::elapse`]: crate::Smmu::elapse
     fn wake_at(&mut self, time: u64) {

@@ -174,10 +174,10 @@ pub(crate) fn tell(env: &mut dyn Env, event: impl FnOnce() -> Event) {
     }
 }
 
-/// Gives a line a level, and tells of it.
+/// Gives a line a level. Tells of it before: who is interrupted may look at the trace.
 pub(crate) fn line(env: &mut dyn Env, line: Line, level: bool) {
-    env.set_line(line, level);
     tell(env, || Event::Line { line, level });
+    env.set_line(line, level);
 }
 
 impl Event {

@@ -48,9 +48,12 @@ impl Injector {
             Some((rule, hit)) => {
                 let deadline = rule.deadline(&hit, env);
                 let mark = rule.until.clone();
-                let over = mark.as_deref().is_some_and(|name| env.mark(name));
+                env.wake_at(deadline);
+                // After that: who raises the mark from now on wakes the host.
+                if mark.as_deref().is_some_and(|name| env.mark(name)) {
+                    env.wake_at(env.now());
+                }
                 self.late.push(Late { line, deadline, mark });
-                env.wake_at(if over { env.now() } else { deadline });
             }
         }
     }

@@ -29,6 +29,8 @@ pub struct Host {
     pub holds: Vec<(&'static str, u64, Option<String>)>,
     /// Every time that the model wants to be called at.
     pub wakes: Vec<u64>,
+    /// A mark that is raised before the model has said when it wants to be called.
+    pub raised_meanwhile: Option<String>,
     /// Every call of `resumed`.
     pub resumed: Vec<u8>,
     /// Whether it traces.
@@ -53,6 +55,8 @@ impl Env for Host {
     }
 
     fn set_line(&mut self, line: Line, level: bool) {
+        let told = self.events.last();
+        assert!(!self.traced || matches!(told, Some(Event::Line { line: of, .. }) if *of == line));
         self.line_calls.push((line, level));
     }
 
@@ -78,6 +82,8 @@ impl Env for Host {
     }
 
     fn wake_at(&mut self, time: u64) {
+        // Somebody raises it just before.
+        self.marks.extend(self.raised_meanwhile.take());
         self.wakes.push(time);
     }
 

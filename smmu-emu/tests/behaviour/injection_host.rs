@@ -154,9 +154,18 @@ fn an_interrupt_does_not_wait_for_a_mark_that_is_raised() {
     bench.host.marks.insert("go".into());
     bench.host.time.set(7_000);
     raise(&mut bench, 2);
-    assert_eq!(bench.host.wakes, [7_000], "now");
+    assert_eq!(bench.host.wakes, [1_007_000, 7_000], "now");
     bench.smmu.elapse(&mut bench.host);
     assert_eq!(bench.host.line_calls, [(LINE, true)]);
+}
+
+/// Nobody else would call the model then: the host did not know that there is something that waits for the mark.
+#[test]
+fn an_interrupt_does_not_wait_for_a_mark_that_is_raised_meanwhile() {
+    let mut bench = interrupting("[[delay]]\nsite = \"interrupt\"\nuntil = \"go\"\nat_most_us = 1000");
+    bench.host.raised_meanwhile = Some("go".into());
+    raise(&mut bench, 2);
+    assert_eq!(bench.host.wakes, [1_000_000, 0], "now");
 }
 
 #[test]
