@@ -50,13 +50,14 @@ fn is_test(path: &Path) -> bool {
 }
 
 /// Which of the workspace's own packages a package may use, by its folder.
-const PACKAGES: [(&str, &[&str]); 8] = [
+const PACKAGES: [(&str, &[&str]); 9] = [
     ("smmu-emu", &[]),
     ("smmu-emu/fuzz", &["smmu-emu"]),
-    ("vfio-server", &["smmu-emu"]),
+    ("host-guard", &[]),
+    ("vfio-server", &["smmu-emu", "host-guard"]),
     ("vfio-server/fuzz", &["smmu-emu", "vfio-server"]),
-    ("guest-images", &[]),
-    ("ci", &["smmu-emu", "vfio-server", "guest-images"]),
+    ("guest-images", &["host-guard"]),
+    ("ci", &["smmu-emu", "vfio-server", "guest-images", "host-guard"]),
     ("ci/fuzz", &["boot-stress"]),
     (
         "tests",

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! External programs that are run for their output, up to a time and a size.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use subprocess::unix::{ExitStatusExt as _, JobExt};
+use subprocess::{Exec, ExecExt, Job, Redirection};
+use thiserror::Error;
+
+use crate::signals::{self, Orderly};
+
+#[cfg(test)]
+mod tests;
+
+/// How often signals are looked at.
+const TICK: Duration = Duration::from_millis(50);
+const SIGKILL: i32 = 9;
+
+/// Limits of one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From its start to its end.
+    pub time: Duration,
+    /// Bytes of standard output and standard error together.
+    pub bytes: usize,
+}
+
+/// Limits for programs that only say something about themselves.
+pub const SHORT: Limits = Limits {
+    time: Duration::from_secs(10),
+    bytes: 1 << 20,
+};
+
+/// The end of a program within its limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// A program that did not run to its end.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// It cannot be started, or its output cannot be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It takes too long, and was killed.
+    #[error("it did not end within {} s", .0.as_secs_f32())]
+    Time(Duration),
+    /// It prints too much, and was killed.
+    #[error("it printed more than {0} bytes")]
+    Size(usize),
+    /// A signal asks this process to end; the program was killed.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Runs a program with empty standard input until it ends. If it does not end within `limits`, or a signal asks this
+/// process to end, the program and all that it has started in its process group are killed.
+///
+/// # Errors
+/// [`ProgramError`].
+pub fn run(
+    program: impl AsRef<OsStr>,
+    args: impl IntoIterator<Item = impl Into<OsString>>,
+    limits: Limits,
+) -> Result<Output, ProgramError> {
+    let _orderly = Orderly::begin();
+    let deadline = Instant::now() + limits.time;
+    let exec = Exec::cmd(program.as_ref())
+        .args(args)
+        .stdin(Redirection::Null)
+        .stdout(Redirection::Pipe)
+        .stderr(Redirection::Pipe)
+        // A group of its own, which is killed as a whole.
+        .setpgid();
+    let mut running = Running {
+        job: exec.start()?,
+        ended: false,
+    };
+    let mut pipes = running
+        .job
+        .communicate()?
+        .limit_size(limits.bytes.saturating_add(1));
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    loop {
+        pipes = pipes.limit_time(next_wait(deadline, limits)?);
+        let read = pipes.read_to(&mut stdout, &mut stderr);
+        if stdout.len().saturating_add(stderr.len()) > limits.bytes {
+            return Err(ProgramError::Size(limits.bytes));
+        }
+        match read {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let status = loop {
+        if let Some(status) = running.job.wait_timeout(next_wait(deadline, limits)?)? {
+            break status;
+        }
+    };
+    running.ended = true;
+    let status = status
+        .into_raw()
+        .ok_or_else(|| io::Error::other("its exit status is lost"))?;
+    Ok(Output {
+        status: ExitStatus::from_raw(status),
+        stdout,
+        stderr,
+    })
+}
+
+/// How long to wait before the next look at signals and the deadline.
+fn next_wait(deadline: Instant, limits: Limits) -> Result<Duration, ProgramError> {
+    if signals::asked().is_some() {
+        return Err(ProgramError::Interrupted);
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(ProgramError::Time(limits.time));
+    }
+    Ok(left.min(TICK))
+}
+
+/// A program under way. Dropping it kills its group, unless it has ended.
+struct Running {
+    job: Job,
+    ended: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Only fails for a group that is gone.
+            let _ = self.job.send_signal_group(SIGKILL);
+            let _ = self.job.kill();
+            // Reaps it; it cannot refuse the signal.
+            let _ = self.job.wait();
+        }
+    }
+}
