@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+mod json;
 #[cfg(test)]
 mod tests;
 
@@ -56,7 +57,7 @@ pub struct Request {
 
 /// Takes a message apart; the `id` is there even if the rest is wrong.
 pub fn parse(message: &[u8]) -> (Option<Value>, Result<Request, Error>) {
-    let mut object = match serde_json::from_slice(message) {
+    let mut object = match json::from_slice(message) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return (None, Err(Error::generic("expected a JSON object"))),
         Err(error) => return (None, Err(Error::generic(format_args!("JSON: {error}")))),
