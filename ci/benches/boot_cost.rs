@@ -11,12 +11,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use boot_stress::environment::Choice;
-use boot_stress::machine::{Backing, Files, program};
+use boot_stress::boot::run::Bench;
+use boot_stress::boot::rundir::RunDir;
 use boot_stress::recipe::{Recipe, shipped};
 use boot_stress::reproduce::limits;
-use boot_stress::run::Bench;
-use boot_stress::rundir::RunDir;
+use boot_stress::setup::environment::Choice;
+use boot_stress::setup::machine::{Backing, Files, program};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         kernel,
         ..Choice::default()
     };
-    let environment = choice.resolve(Arc::from(guest_images::progress::on_stderr()))?;
+    let environment = choice.resolve(Arc::from(guest_images::packages::progress::on_stderr()))?;
     let with = shipped("boot").ok_or("no recipe boot")?.recipe()?;
     let mut without = with.clone();
     without.board.smmus.clear();

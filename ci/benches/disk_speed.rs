@@ -11,12 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use boot_stress::environment::Choice;
-use boot_stress::machine::{Backing, Files, program};
+use boot_stress::boot::run::{Bench, BootReport, Outcome};
+use boot_stress::boot::rundir::RunDir;
 use boot_stress::recipe::{Action, Image, Recipe};
 use boot_stress::reproduce::limits;
-use boot_stress::run::{Bench, BootReport, Outcome};
-use boot_stress::rundir::RunDir;
+use boot_stress::setup::environment::Choice;
+use boot_stress::setup::machine::{Backing, Files, program};
 use vfio_server::master::Kind;
 
 /// In it both disks have their files.
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tools: recipe.tools.clone(),
         ..Choice::default()
     };
-    let environment = choice.resolve(Arc::from(guest_images::progress::on_stderr()))?;
+    let environment = choice.resolve(Arc::from(guest_images::packages::progress::on_stderr()))?;
     let tmpfs = tempfile::tempdir_in(TMPFS)?;
     for name in ["ours.img", "qemu.img"] {
         let image = Image {

@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::doctor::Check;
-use crate::environment::{Choice, Environment};
+use crate::boot::{run, supervise};
 use crate::recipe::{DEFAULT, Recipe, SHIPPED};
-use crate::results::Keep;
-use crate::{run, supervise};
+use crate::report::results::Keep;
+use crate::setup::doctor::Check;
+use crate::setup::environment::{Choice, Environment};
 
 /// Exit statuses, for the help text and for [`code`].
 pub const EXIT_STATUS: &str = "\
@@ -233,7 +233,7 @@ fn recipe_of(name: &str, smp: Option<u8>) -> Result<Recipe, ExitCode> {
 
 /// What a run of `recipe` stands on, fetched first if need be; a mistake has been told.
 fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode> {
-    let progress = Arc::from(guest_images::progress::on_stderr());
+    let progress = Arc::from(guest_images::packages::progress::on_stderr());
     let choice = Choice {
         tools: recipe.tools.clone(),
         ..parts.into()
@@ -249,7 +249,7 @@ fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode
 }
 
 fn doctor(choice: &Choice) -> ExitCode {
-    let checks = crate::doctor::checks(choice);
+    let checks = crate::setup::doctor::checks(choice);
     let text: String = checks.iter().map(|check| format!("{check}\n")).collect();
     let printed = print(&text);
     if checks.iter().any(Check::is_bad) {

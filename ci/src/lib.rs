@@ -2,29 +2,19 @@
 
 //! Runs guests against the model: one boot or many, judged and reported.
 //!
+//! Layers, each of which uses those above it only:
+//!
+//! - [`recipe`]: the machine to boot, and the script that its guest runs.
+//! - [`boot`]: one boot: its directory, its processes, its console.
+//! - [`report`]: the results of a run, on disk and for people.
+//! - [`setup`]: QEMU, kernel and the machine's files.
+//! - [`reproduce`]: a run of many boots.
 //! - [`cli`]: the command line.
-//! - [`recipe`], [`script`]: what to boot, and what the guest does.
-//! - [`environment`], [`qemu`], [`doctor`]: what a run stands on.
-//! - [`machine`]: the machine as files and as QEMU's command line.
-//! - [`reproduce`], [`run`], [`supervise`], [`rundir`]: many boots, one boot, its processes, its directory.
-//! - [`console`], [`classify`]: what a guest's console says.
-//! - [`results`], [`stats`], [`verdict`], [`progress`]: what stays, and what people are told.
 #![forbid(unsafe_code)]
 
-pub mod classify;
+pub mod boot;
 pub mod cli;
-pub mod console;
-pub mod doctor;
-pub mod environment;
-pub mod machine;
-pub mod progress;
-pub mod qemu;
 pub mod recipe;
+pub mod report;
 pub mod reproduce;
-pub mod results;
-pub mod run;
-pub mod rundir;
-pub mod script;
-pub mod stats;
-pub mod supervise;
-pub mod verdict;
+pub mod setup;

@@ -7,6 +7,7 @@
 mod check;
 mod image;
 mod master;
+pub mod script;
 mod shipped;
 mod step;
 #[cfg(test)]
@@ -17,8 +18,8 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use guest_images::board::Board;
-use guest_images::layout::{Layout, SmmuShape};
+use guest_images::machine::board::Board;
+use guest_images::machine::layout::{Layout, SmmuShape};
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, FaultRule, MarkRule};
 use toml::Spanned;
@@ -226,7 +227,7 @@ impl Recipe {
     ///
     /// # Errors
     /// The board does not fit; cannot happen for a recipe that was read.
-    pub fn layout(&self) -> Result<Layout, guest_images::board::BoardError> {
+    pub fn layout(&self) -> Result<Layout, guest_images::machine::board::BoardError> {
         Layout::new(&self.board, &shapes(&self.smmus))
     }
 }

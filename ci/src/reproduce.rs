@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::environment::Environment;
-use crate::machine::{self, Backing, Files, FilesError};
-use crate::progress::Progress;
+use crate::boot::run::{Bench, BootError, Limits, Outcome};
+use crate::boot::rundir::{RunDir, RunDirError};
 use crate::recipe::Recipe;
-use crate::results::{Keep, Results, ResultsError};
-use crate::run::{Bench, BootError, Limits, Outcome};
-use crate::rundir::{RunDir, RunDirError};
-use crate::script;
-use crate::verdict::{Part, Verdict};
+use crate::recipe::script;
+use crate::report::progress::Progress;
+use crate::report::results::{Keep, Results, ResultsError};
+use crate::report::verdict::{Part, Verdict};
+use crate::setup::environment::Environment;
+use crate::setup::machine::{self, Backing, Files, FilesError};
 
 /// Until the kernel's first console output: it comes within the first second of a boot on an idle host.
 const FIRST_OUTPUT: Duration = Duration::from_secs(20);

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::lock::{Lock, Set};
-use crate::progress;
-use crate::renew::{Wanted, renew};
-use crate::store::Store;
+use crate::packages::lock::{Lock, Set};
+use crate::packages::progress;
+use crate::packages::renew::{Wanted, renew};
+use crate::packages::store::Store;
 
 #[cfg(test)]
 mod tests;

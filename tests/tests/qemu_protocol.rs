@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Instant;
 
-use guest_images::lock::Lock;
-use guest_images::store::Store;
+use guest_images::packages::lock::Lock;
+use guest_images::packages::store::Store;
 use integration_tests::raw::PATIENCE;
 use integration_tests::served::{Served, registers};
 

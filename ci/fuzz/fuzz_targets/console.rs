@@ -4,7 +4,7 @@
 //! are cut into chunks.
 #![no_main]
 
-use boot_stress::classify::Classifier;
+use boot_stress::boot::classify::Classifier;
 use libfuzzer_sys::fuzz_target;
 
 fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Classifier, usize) {

@@ -9,10 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{QemuArgs, code, environment_of, fail, print, recipe_of};
-use crate::environment::Environment;
-use crate::machine::{self, Backing, Files, FilesError};
+use crate::boot::run::SERVER;
+use crate::boot::server;
 use crate::recipe::Recipe;
-use crate::run::SERVER;
+use crate::setup::environment::Environment;
+use crate::setup::machine::{self, Backing, Files, FilesError};
 
 pub(super) fn main(args: QemuArgs) -> ExitCode {
     let QemuArgs {
@@ -45,9 +46,9 @@ fn commands(recipe: &Recipe, environment: &Environment, dir: &Path, seed: u64) -
     let dir = std::path::absolute(dir).map_err(|source| write(dir, source))?;
     let layout = recipe.layout()?;
     let files = Files::generate(&dir, recipe, &layout, &environment.guest)?;
-    machine::make_images(recipe, &dir)?;
+    server::make_images(recipe, &dir)?;
     let config = dir.join("server.toml");
-    fs::write(&config, machine::server_config(recipe, &dir, seed)?)
+    fs::write(&config, server::server_config(recipe, &dir, seed)?)
         .map_err(|source| write(&config, source))?;
     let backing = Backing::Server { sockets: &dir };
     let qemu = machine::program(

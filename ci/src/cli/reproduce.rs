@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Reproduce, code, environment_of, fail, print, recipe_of};
-use crate::progress::Progress;
+use crate::report::progress::Progress;
+use crate::report::results::ResultsError;
+use crate::report::verdict::Word;
 use crate::reproduce::{Run, RunError, Wanted, run};
-use crate::results::ResultsError;
-use crate::verdict::Word;
 
 /// Boots of a run that was not told how many.
 const BOOTS: u32 = 3;

@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use guest_images::board::Board;
-use guest_images::layout::Layout;
-use guest_images::lock::Lock;
+use guest_images::machine::board::Board;
+use guest_images::machine::layout::Layout;
+use guest_images::packages::lock::Lock;
 use smmu_emu::{MarkRule, Marks, Plan, Smmu};
 use toml::Spanned;
 

@@ -4,7 +4,7 @@
 
 use std::path::{Component, Path};
 
-use guest_images::board::{Board, ClientKind};
+use guest_images::machine::board::{Board, ClientKind};
 use toml::Spanned;
 use vfio_server::master::{Kind, MasterConfig, config};
 

@@ -12,8 +12,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use guest_images::lock::Lock;
-use guest_images::store::Store;
+use guest_images::packages::lock::Lock;
+use guest_images::packages::store::Store;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::case::{ANSWER, Case, RECORD};

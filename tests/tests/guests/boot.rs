@@ -10,12 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use boot_stress::environment::Choice;
-use boot_stress::machine::{Backing, Files, program};
+use boot_stress::boot::run::{Bench, BootReport, Outcome};
+use boot_stress::boot::rundir::RunDir;
 use boot_stress::recipe::{Recipe, shipped};
 use boot_stress::reproduce::limits;
-use boot_stress::run::{Bench, BootReport, Outcome};
-use boot_stress::rundir::RunDir;
+use boot_stress::setup::environment::Choice;
+use boot_stress::setup::machine::{Backing, Files, program};
 use integration_tests::qmp::QmpClient;
 use rustix::process::Pid;
 use serde_json::{Value, json};
@@ -190,7 +190,7 @@ fn with_bench<R>(
         tools: recipe.tools.clone(),
         ..Choice::default()
     };
-    let environment = choice.resolve(Arc::from(guest_images::progress::on_stderr()))?;
+    let environment = choice.resolve(Arc::from(guest_images::packages::progress::on_stderr()))?;
     let dir = RunDir::create()?;
     let layout = recipe.layout()?;
     let guest = &environment.guest;

@@ -8,8 +8,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use boot_stress::environment::Choice;
 use boot_stress::recipe::Recipe;
+use boot_stress::setup::environment::Choice;
 use sha2::{Digest, Sha256};
 use vfio_server::master::Kind;
 
@@ -26,7 +26,7 @@ fn copy_of_the_kernel(release: Option<&str>, to: &Path) {
         ..Choice::default()
     };
     let environment = choice
-        .resolve(Arc::from(guest_images::progress::on_stderr()))
+        .resolve(Arc::from(guest_images::packages::progress::on_stderr()))
         .unwrap();
     let mut image = File::create(to).unwrap();
     let mut kernel = File::open(environment.guest.image).unwrap();

@@ -2,7 +2,7 @@
 
 //! Guest memory of other shapes than usual.
 
-use boot_stress::run::Outcome;
+use boot_stress::boot::run::Outcome;
 
 use crate::boot::{boot, boot_with_memory, recipe};
 

@@ -29,11 +29,18 @@ const CRATES: [Crate; 4] = [
     },
     Crate {
         folder: "guest-images",
-        layers: &[],
+        layers: &[&["machine", "packages"], &["system"], &["cli"]],
     },
     Crate {
         folder: "ci",
-        layers: &[],
+        layers: &[
+            &["recipe"],
+            &["boot"],
+            &["report"],
+            &["setup"],
+            &["reproduce"],
+            &["cli"],
+        ],
     },
 ];
 

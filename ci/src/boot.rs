@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! One boot: its directory, its processes, and its console.
+//!
+//! - [`run`]: starts the server and QEMU, and ends both.
+//! - [`server`]: the server's configuration, and the files of its disks.
+//! - [`supervise`]: child processes that cannot outlive the run.
+//! - [`rundir`]: the directory of a run.
+//! - [`console`], [`classify`]: the console's lines, and the events in them.
+
+pub mod classify;
+pub mod console;
+pub mod run;
+pub mod rundir;
+pub mod server;
+pub mod supervise;

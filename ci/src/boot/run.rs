@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! One boot: starts the server and QEMU, reads the console, ends both, and says what was seen.
+
+mod watch;
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::boot::classify::{LateProbe, Other};
+use crate::boot::rundir::RunDir;
+use crate::boot::server::{self, PrepareError};
+use crate::boot::supervise::{Program, Supervised, describe};
+use crate::recipe::Recipe;
+use watch::{End, Watch};
+
+/// Name of the hidden subcommand that is `vfio-server`.
+pub const SERVER: &str = "vfio-server";
+
+/// How long the server may take until QEMU can connect.
+const READY: Duration = Duration::from_secs(10);
+/// How often children, signals and time limits are looked at.
+const TICK: Duration = Duration::from_millis(20);
+/// Console chunks that may wait: more, and QEMU waits with the next character.
+const CHUNKS: usize = 64;
+
+/// Limits of one boot.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until the kernel's first console output.
+    pub first_output: Duration,
+    /// Until the guest's script runs.
+    pub boot: Duration,
+    /// For all of it.
+    pub total: Duration,
+}
+
+/// What one boot was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome", content = "reason")]
+pub enum Outcome {
+    /// The warning was seen.
+    Hit,
+    /// Every step was done and the warning was not seen.
+    NoHit,
+    /// The guest ran, but not to the end of its steps: not having seen the warning says nothing.
+    Inconclusive(String),
+    /// The guest did not get as far as its first step, and another boot will not either.
+    NotBooted(String),
+}
+
+/// Something that a step has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GuestResult {
+    /// What it is.
+    pub name: String,
+    /// What was found.
+    pub text: String,
+}
+
+/// What one boot showed.
+#[derive(Debug, Clone, Serialize)]
+pub struct BootReport {
+    /// What it was.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// How often the warning was seen.
+    pub warnings: u32,
+    /// The warnings, with their traces.
+    pub hits: Vec<LateProbe>,
+    /// Other kernel trouble.
+    pub others: Vec<Other>,
+    /// From the start of the server to the end of everything, in milliseconds.
+    pub total_ms: u64,
+    /// From the start of QEMU to the guest's first step, in milliseconds.
+    pub boot_ms: Option<u64>,
+    /// What the steps have found, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<GuestResult>,
+    /// The last lines of the console.
+    #[serde(skip)]
+    pub tail: Vec<String>,
+    /// What the server and QEMU said on standard error.
+    #[serde(skip)]
+    pub said: Vec<String>,
+}
+
+/// Why there is no report: not the guest failed, but what it stands on.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// Ctrl-C or a request to end.
+    #[error("interrupted")]
+    Interrupted,
+    /// A child could not be started.
+    #[error("cannot start {name}: {source}")]
+    Start {
+        /// Which one.
+        name: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A child ended or stopped answering when it had no reason to.
+    #[error("{what}{}", said(.stderr))]
+    Child {
+        /// Which one, and what it did.
+        what: String,
+        /// The end of its standard error.
+        stderr: Vec<String>,
+    },
+    /// The copy of the console cannot be written.
+    #[error("cannot write {}: {source}; choose a directory with space with --results DIR, or --keep-logs none", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server's configuration, or the files of its disks.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+}
+
+fn said(stderr: &[String]) -> String {
+    let from = stderr.len().saturating_sub(8);
+    let lines = stderr.get(from..).unwrap_or_default();
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("; it said:\n  {}", lines.join("\n  "))
+    }
+}
+
+/// What is the same for every boot of a run.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// This program, with its hidden subcommands.
+    pub helper: &'a Path,
+    /// The run's directory.
+    pub dir: &'a RunDir,
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// QEMU with the machine.
+    pub qemu: Program,
+    /// Without it, QEMU runs alone.
+    pub server: bool,
+    /// Arguments for the server beyond its configuration.
+    pub server_args: Vec<String>,
+    /// Limits of each boot.
+    pub limits: Limits,
+    /// Not zero once a signal has asked to end: its number.
+    pub stop: Arc<AtomicUsize>,
+}
+
+/// What the reading threads send.
+pub(crate) enum Message {
+    Console(Vec<u8>),
+    ConsoleEnd,
+    Ready,
+}
+
+impl Bench<'_> {
+    /// Boots once. `seed` decides everything that the server draws; the console is copied to `console`; `step` hears
+    /// what the guest does.
+    ///
+    /// Whatever happens, both children are gone and the sockets removed when it returns.
+    ///
+    /// # Errors
+    /// [`BootError`]: the environment failed, or the run was interrupted.
+    pub fn boot(
+        &self,
+        seed: u64,
+        console: Option<&Path>,
+        step: &mut dyn FnMut(&str),
+    ) -> Result<BootReport, BootError> {
+        let started = Instant::now();
+        let result = self.supervised(seed, console, step);
+        for smmu in &self.recipe.smmus {
+            if let Ok(socket) = self.dir.socket(&smmu.name) {
+                // A server that was killed has left it.
+                let _ = fs::remove_file(socket);
+            }
+        }
+        let (end, watch, said) = result?;
+        Ok(BootReport {
+            said,
+            ..watch.report(end, started.elapsed())
+        })
+    }
+
+    fn supervised(
+        &self,
+        seed: u64,
+        console: Option<&Path>,
+        step: &mut dyn FnMut(&str),
+    ) -> Result<(End, Watch, Vec<String>), BootError> {
+        let (sender, messages) = sync_channel(CHUNKS);
+        let mut server = if self.server {
+            Some(self.start_server(seed, &sender, &messages)?)
+        } else {
+            None
+        };
+        let lost = Arc::new(AtomicU32::new(0));
+        let mut qemu = self.start_qemu(&sender, &lost)?;
+        drop(sender);
+        let mut watch = Watch::new(self.limits, console)?;
+        let end = loop {
+            if self.stop.load(Ordering::Relaxed) != 0 {
+                return Err(BootError::Interrupted);
+            }
+            match messages.recv_timeout(TICK) {
+                Ok(Message::Console(bytes)) => watch.console(&bytes, step)?,
+                Ok(Message::ConsoleEnd | Message::Ready) | Err(RecvTimeoutError::Timeout) => {}
+                // QEMU has closed its console; its end follows.
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(TICK),
+            }
+            if let Some(status) = server.as_mut().and_then(Supervised::ended) {
+                // QEMU may hang until its answer is due, and is of no use any more.
+                qemu.kill();
+                let stderr = server.as_ref().map(Supervised::last_words).unwrap_or_default();
+                let what = format!("vfio-server ended during the boot: {}", describe(status));
+                return Err(BootError::Child { what, stderr });
+            }
+            if lost.load(Ordering::Relaxed) > 0 {
+                qemu.kill();
+                let what = format!("vfio-server did not answer QEMU; {}", watch.whereabouts());
+                return Err(BootError::Child {
+                    what,
+                    stderr: qemu.last_words(),
+                });
+            }
+            if let Some(end) = watch.end() {
+                break end;
+            }
+            if let Some(status) = qemu.ended() {
+                // What it had still to print.
+                while let Ok(message) = messages.recv_timeout(Duration::from_secs(1)) {
+                    match message {
+                        Message::Console(bytes) => watch.console(&bytes, step)?,
+                        Message::ConsoleEnd => break,
+                        Message::Ready => {}
+                    }
+                }
+                if !status.success() {
+                    let what = format!("QEMU ended: {}; {}", describe(status), watch.whereabouts());
+                    return Err(BootError::Child {
+                        what,
+                        stderr: qemu.last_words(),
+                    });
+                }
+                break End::Powered;
+            }
+        };
+        qemu.kill();
+        if let Some(server) = &mut server {
+            // The end of its standard input is its sign to end, with everything written.
+            drop(server.take_stdin());
+            server.finish();
+        }
+        watch.finish();
+        let said = |child: &Supervised| {
+            let name = child.name();
+            child
+                .last_words()
+                .into_iter()
+                .map(move |line| format!("{name}: {line}"))
+        };
+        let said = server.iter().flat_map(said).chain(said(&qemu)).collect();
+        Ok((end, watch, said))
+    }
+
+    fn start_server(
+        &self,
+        seed: u64,
+        sender: &SyncSender<Message>,
+        messages: &Receiver<Message>,
+    ) -> Result<Supervised, BootError> {
+        server::make_images(self.recipe, self.dir.path())?;
+        let config = self.dir.file("server.toml");
+        let text = server::server_config(self.recipe, self.dir.path(), seed)?;
+        fs::write(&config, text).map_err(|source| BootError::Write {
+            path: config.clone(),
+            source,
+        })?;
+        let mut args = vec![
+            SERVER.into(),
+            "--config".into(),
+            config.into_os_string(),
+            "--exit-with-stdin".into(),
+        ];
+        args.extend(self.server_args.iter().map(Into::into));
+        let program = Program {
+            path: self.helper.to_owned(),
+            args,
+            env: Vec::new(),
+            env_remove: Vec::new(),
+        };
+        let mut server =
+            Supervised::spawn("vfio-server", self.helper, &program, true, |_| {}).map_err(|source| {
+                BootError::Start {
+                    name: "vfio-server",
+                    source,
+                }
+            })?;
+        if let Some(stdout) = server.take_stdout() {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    if line == "ready" {
+                        // Nobody waits for it if the run was given up.
+                        let _ = sender.send(Message::Ready);
+                    }
+                }
+            });
+        }
+        let deadline = Instant::now() + READY;
+        loop {
+            if self.stop.load(Ordering::Relaxed) != 0 {
+                return Err(BootError::Interrupted);
+            }
+            if let Ok(Message::Ready) = messages.recv_timeout(TICK) {
+                return Ok(server);
+            }
+            if let Some(status) = server.ended() {
+                let what = format!("vfio-server did not start: {}", describe(status));
+                // Its last words may still be under way.
+                thread::sleep(TICK);
+                return Err(BootError::Child {
+                    what,
+                    stderr: server.last_words(),
+                });
+            }
+            if Instant::now() > deadline {
+                let what = format!("vfio-server was not ready after {} s", READY.as_secs());
+                return Err(BootError::Child {
+                    what,
+                    stderr: server.last_words(),
+                });
+            }
+        }
+    }
+
+    fn start_qemu(
+        &self,
+        sender: &SyncSender<Message>,
+        lost: &Arc<AtomicU32>,
+    ) -> Result<Supervised, BootError> {
+        let lost = Arc::clone(lost);
+        let on_stderr = move |line: &str| {
+            if watch::tells_of_lost_device(line) {
+                lost.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let mut qemu = Supervised::spawn("QEMU", self.helper, &self.qemu, false, on_stderr)
+            .map_err(|source| BootError::Start { name: "QEMU", source })?;
+        if let Some(mut stdout) = qemu.take_stdout() {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let mut buffer = vec![0; 16 * 1024];
+                while let Ok(read @ 1..) = stdout.read(&mut buffer) {
+                    let chunk = buffer.get(..read).unwrap_or_default().to_vec();
+                    if sender.send(Message::Console(chunk)).is_err() {
+                        return;
+                    }
+                }
+                let _ = sender.send(Message::ConsoleEnd);
+            });
+        }
+        Ok(qemu)
+    }
+}
+
+/// A console copy that is written as it comes, so that it is there whatever happens.
+pub(crate) struct Copy {
+    path: PathBuf,
+    file: File,
+}
+
+impl Copy {
+    pub(crate) fn create(path: &Path) -> Result<Self, BootError> {
+        match File::create(path) {
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                file,
+            }),
+            Err(source) => Err(BootError::Write {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BootError> {
+        self.file.write_all(bytes).map_err(|source| BootError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The server's configuration for one boot, and the files of its disks.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vfio_server::config::{Config as ServerConfig, SmmuConfig};
+use vfio_server::master::{Kind, MasterConfig};
+
+use crate::boot::rundir::{self, RunDirError};
+use crate::recipe::{Recipe, SmmuModel};
+
+/// How long QEMU waits for the server's answer, in milliseconds. Afterwards the device is lost to the guest, so the boot
+/// is over; a server that is alive answers within microseconds.
+pub const ANSWER_MS: u32 = 4000;
+
+/// Why the server's files cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A socket.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The server's configuration.
+    #[error("cannot write the server's configuration: {0}")]
+    Config(#[from] toml::ser::Error),
+    /// An image.
+    #[error("cannot make the image {} of {size_mib} MiB: {source}; set XDG_RUNTIME_DIR or TMPDIR to a directory with space", .path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Its size in MiB.
+        size_mib: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Makes the recipe's image files in `dir`, whatever was in those that are there.
+///
+/// # Errors
+/// No space, no permission.
+pub fn make_images(recipe: &Recipe, dir: &Path) -> Result<(), PrepareError> {
+    recipe.images.iter().try_for_each(|image| {
+        image.make(dir).map_err(|source| PrepareError::Image {
+            path: dir.join(&image.name),
+            size_mib: image.size_mib,
+            source,
+        })
+    })
+}
+
+/// A master with its files in `dir`, unless they have absolute paths.
+fn master(master: &MasterConfig, dir: &Path) -> MasterConfig {
+    let mut master = master.clone();
+    match &mut master.kind {
+        Kind::VirtioBlk(disk) => disk.image = dir.join(&disk.image),
+        Kind::VirtioConsole(console) => {
+            console.output = dir.join(&console.output);
+            console.input = console.input.as_ref().map(|input| dir.join(input));
+        }
+        Kind::VirtioRng {} | Kind::Pl330 {} | Kind::TestMaster {} => {}
+    }
+    master
+}
+
+/// The configuration of the server, as TOML, with the sockets in `dir`.
+///
+/// # Errors
+/// The directory's path is too long for a socket.
+pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, PrepareError> {
+    let smmu = |smmu: &SmmuModel| {
+        Ok(SmmuConfig {
+            name: smmu.name.clone(),
+            socket: rundir::socket(dir, &smmu.name)?,
+            trace: None,
+            model: smmu.model.clone(),
+            delay: smmu.delays.clone(),
+            master: smmu.masters.iter().map(|one| master(one, dir)).collect(),
+            fault: smmu.faults.clone(),
+            clock: smmu.clock,
+        })
+    };
+    let smmu: Result<_, RunDirError> = recipe.smmus.iter().map(smmu).collect();
+    let config = ServerConfig {
+        seed,
+        trace_ring: None,
+        smmu: smmu?,
+        mark: recipe.marks.clone(),
+        message_timeout_ms: Some(ANSWER_MS.into()),
+    };
+    Ok(toml::to_string(&config)?)
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What stays of a run: a directory with one line per boot, on disk before the boot counts, and consoles.
+
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::ValueEnum;
+use guest_images::packages::store::base_directory;
+use serde::Serialize;
+
+use crate::boot::run::{BootReport, Outcome};
+
+/// Which consoles to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// Those of boots that showed the warning or were inconclusive.
+    Hits,
+    /// All of them.
+    All,
+    /// None.
+    None,
+}
+
+/// The results of a run have no place.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// The directory cannot be written.
+    #[error("cannot write {}: {source}; choose a directory that can be written and has space with --results DIR", .path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It has those of another run, whose boots have the same numbers.
+    #[error("{} has the results of an earlier run; choose another directory with --results DIR, or remove this one", .path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// The results of a run.
+#[derive(Debug)]
+pub struct Results {
+    dir: PathBuf,
+    keep: Keep,
+    log: File,
+    kept: Vec<PathBuf>,
+    /// The directory is this run's own.
+    made: bool,
+}
+
+/// The file with a line per boot.
+const LOG: &str = "results.ndjson";
+
+/// One line of [`LOG`].
+#[derive(Serialize)]
+struct Line<'a> {
+    boot: u32,
+    seed: u64,
+    #[serde(flatten)]
+    report: &'a BootReport,
+}
+
+/// Where results go if the user does not say: `$XDG_STATE_HOME/smmu-emu/runs`, else below `~/.local/state`.
+pub fn default_base() -> Option<PathBuf> {
+    Some(base_directory("XDG_STATE_HOME", ".local/state")?.join("smmu-emu/runs"))
+}
+
+impl Results {
+    /// Makes a directory for a run of `recipe`: `dir` itself, or a new one below [`default_base`].
+    ///
+    /// # Errors
+    /// It cannot be made or written, or has results already.
+    pub fn create(dir: Option<&Path>, recipe: &str, keep: Keep) -> Result<Self, ResultsError> {
+        let made = dir.is_none_or(|dir| !dir.exists());
+        let dir = match dir {
+            Some(dir) => {
+                make(dir)?;
+                dir.to_owned()
+            }
+            None => {
+                let base = default_base().unwrap_or_else(|| env::temp_dir().join("smmu-emu-runs"));
+                make(&base)?;
+                new_below(&base, recipe)?
+            }
+        };
+        let path = dir.join(LOG);
+        let opened = File::options().create(true).append(true).open(&path);
+        let log = opened
+            // The name of the file has to be on disk as well as what is in it.
+            .and_then(|log| File::open(&dir)?.sync_all().map(|()| log))
+            .and_then(|log| Ok((log.metadata()?.len(), log)));
+        match log {
+            Ok((0, log)) => Ok(Self {
+                dir,
+                keep,
+                log,
+                kept: Vec::new(),
+                made,
+            }),
+            Ok(_) => Err(ResultsError::InUse { path: dir }),
+            Err(source) => Err(ResultsError::Write { path, source }),
+        }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The consoles kept so far.
+    pub fn kept(&self) -> &[PathBuf] {
+        &self.kept
+    }
+
+    /// Ends a run without a single boot: its directory goes, unless a boot has printed something or the directory was there
+    /// before. The console that stays.
+    pub fn abandon(self) -> Option<PathBuf> {
+        let console = self.console(1).filter(|console| console.exists());
+        if let Some(console) = &console
+            && fs::metadata(console).is_ok_and(|metadata| metadata.len() > 0)
+        {
+            return Some(console.clone());
+        }
+        if let Some(console) = console {
+            let _ = fs::remove_file(console);
+        }
+        let _ = fs::remove_file(self.dir.join(LOG));
+        if self.made {
+            // Only if nobody has put anything there.
+            let _ = fs::remove_dir(&self.dir);
+        }
+        None
+    }
+
+    /// Where the console of boot number `boot` goes while it runs.
+    pub fn console(&self, boot: u32) -> Option<PathBuf> {
+        (self.keep != Keep::None).then(|| self.dir.join(format!("boot-{boot:03}.log")))
+    }
+
+    /// Puts a boot on disk; when this returns it may be counted.
+    ///
+    /// # Errors
+    /// The line cannot be written.
+    pub fn record(&mut self, boot: u32, seed: u64, report: &BootReport) -> Result<(), ResultsError> {
+        let error = |source| ResultsError::Write {
+            path: self.dir.join(LOG),
+            source,
+        };
+        let mut line = serde_json::to_vec(&Line { boot, seed, report }).map_err(|e| error(e.into()))?;
+        line.push(b'\n');
+        let whole_lines = self.log.metadata().map_err(error)?.len();
+        let written = self.log.write_all(&line).and_then(|()| self.log.sync_data());
+        if let Err(source) = written {
+            // A full disk takes half a line.
+            let _ = self.log.set_len(whole_lines);
+            return Err(error(source));
+        }
+        if let Some(console) = self.console(boot) {
+            if self.keep == Keep::All || report.outcome != Outcome::NoHit {
+                self.kept.push(console);
+            } else {
+                let _ = fs::remove_file(console);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn make(dir: &Path) -> Result<(), ResultsError> {
+    fs::create_dir_all(dir).map_err(|source| ResultsError::Write {
+        path: dir.to_owned(),
+        source,
+    })
+}
+
+/// A directory that did not exist: runs that start in the same second get different ones.
+fn new_below(base: &Path, recipe: &str) -> Result<PathBuf, ResultsError> {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    let mut attempt = 0;
+    loop {
+        let tail = if attempt == 0 {
+            String::new()
+        } else {
+            format!("-{attempt}")
+        };
+        let dir = base.join(format!("{}-{recipe}{tail}", date(seconds)));
+        match fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            Err(source) => return Err(ResultsError::Write { path: dir, source }),
+        }
+    }
+}
+
+/// Seconds since 1970 as `20261122-190512`, UTC.
+fn date(seconds: u64) -> String {
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Howard Hinnant's civil_from_days, for days after 1970.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!(
+        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
+        time / 3600,
+        time / 60 % 60,
+        time % 60
+    )
+}

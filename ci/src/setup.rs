@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The parts of a run: QEMU, kernel, busybox, and the machine's files.
+//!
+//! - [`environment`], [`qemu`]: the parts, found or fetched.
+//! - [`machine`]: the machine as files and as QEMU's command line.
+//! - [`doctor`]: checks of all of these, for people.
+
+pub mod doctor;
+pub mod environment;
+pub mod machine;
+pub mod qemu;

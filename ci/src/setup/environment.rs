@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a run stands on: a QEMU, a kernel, a busybox; the user's own or those of the lock file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use guest_images::packages::lock::{Lock, Set};
+use guest_images::packages::progress::Progress;
+use guest_images::packages::store::{Error as StoreError, Store};
+use guest_images::system::kernel::{Kernel, KernelChoice, KernelError};
+use guest_images::system::qemu::{FOREIGN, QemuInstall};
+
+use crate::setup::machine::Guest;
+use crate::setup::qemu::{self, Qemu, Unfit};
+
+/// What the user chose.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// QEMU to use.
+    pub qemu: Option<PathBuf>,
+    /// Kernel: `debian:RELEASE`, or the path of an Image.
+    pub kernel: Option<String>,
+    /// Modules of an Image.
+    pub modules: Option<PathBuf>,
+    /// A static busybox for arm64.
+    pub busybox: Option<PathBuf>,
+    /// Packages of programs for the guest, by their names in the lock file.
+    pub tools: Vec<String>,
+    /// Directory of the cache.
+    pub cache: Option<PathBuf>,
+    /// Debian mirror.
+    pub mirror: Option<String>,
+}
+
+/// What a run stands on.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// QEMU.
+    pub qemu: Qemu,
+    /// Kernel and busybox.
+    pub guest: Guest,
+    /// Where the kernel comes from, for people.
+    pub kernel_source: String,
+}
+
+/// What is missing, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The QEMU that the user named.
+    #[error("--qemu: {0}")]
+    Qemu(#[from] Unfit),
+    /// The busybox that the user named.
+    #[error("--busybox: {} is no file", .0.display())]
+    Busybox(PathBuf),
+    /// The cache or the mirror.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The kernel.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+}
+
+impl EnvironmentError {
+    /// Whether the command line is at fault: a kernel that is not one, or not in the lock file; a busybox that is not there.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Busybox(_)
+                | Self::Store(StoreError::Lock(_))
+                | Self::Kernel(
+                    KernelError::Store(StoreError::Lock(_))
+                        | KernelError::Read { .. }
+                        | KernelError::Format { .. }
+                        | KernelError::Choice(_)
+                        | KernelError::Modules { .. }
+                )
+        )
+    }
+}
+
+impl Choice {
+    /// The cache that the user chose.
+    ///
+    /// # Errors
+    /// There is no place for one.
+    pub fn store(&self) -> Result<Store, EnvironmentError> {
+        Ok(Store::open(self.cache.clone(), self.mirror.clone())?)
+    }
+
+    /// The kernel that the user chose, and what a run with it takes from the lock file besides QEMU.
+    ///
+    /// # Errors
+    /// Mistakes of the user, for which [`EnvironmentError::is_usage`] holds.
+    pub fn guest<'a>(&self, lock: &'a Lock) -> Result<(KernelChoice, Vec<&'a Set>), EnvironmentError> {
+        let kernel = KernelChoice::parse(self.kernel.as_deref(), self.modules.clone())?;
+        let mut sets = Vec::new();
+        match &kernel {
+            KernelChoice::Newest => sets.push(lock.kernel(None).map_err(StoreError::from)?),
+            KernelChoice::Debian(release) => {
+                sets.push(lock.kernel(Some(release)).map_err(StoreError::from)?);
+            }
+            KernelChoice::Files { .. } => {}
+        }
+        match self.busybox.as_deref() {
+            None => sets.push(lock.busybox().map_err(StoreError::from)?),
+            Some(path) if path.is_file() => {}
+            Some(path) => return Err(EnvironmentError::Busybox(path.to_owned())),
+        }
+        for name in &self.tools {
+            sets.push(lock.tools(name).map_err(StoreError::from)?);
+        }
+        Ok((kernel, sets))
+    }
+
+    /// Finds or fetches everything, telling `progress`.
+    ///
+    /// # Errors
+    /// Something is missing and cannot be fetched.
+    pub fn resolve(&self, progress: Arc<dyn Progress>) -> Result<Environment, EnvironmentError> {
+        let store = self.store()?.with_progress(Arc::clone(&progress));
+        let lock = Lock::shipped().map_err(StoreError::from)?;
+        // Mistakes of the user are told before anything is fetched.
+        let (choice, _) = self.guest(&lock)?;
+        let qemu = self.qemu(&store, &lock, progress.as_ref())?;
+        let Kernel {
+            image,
+            modules,
+            release,
+            source,
+        } = store.kernel(&lock, &choice)?;
+        let busybox = match &self.busybox {
+            Some(busybox) => busybox.clone(),
+            None => store.busybox(&lock)?,
+        };
+        let tools = self.tools.iter().map(|name| {
+            let set = lock.tools(name).map_err(StoreError::from)?;
+            store.tree(set)
+        });
+        let tools = tools.collect::<Result<_, StoreError>>()?;
+        let guest = Guest {
+            image,
+            modules,
+            busybox,
+            tools,
+            release,
+        };
+        Ok(Environment {
+            qemu,
+            guest,
+            kernel_source: source,
+        })
+    }
+
+    /// The user's QEMU, or the one in PATH if it is fit, or that of the lock file.
+    fn qemu(&self, store: &Store, lock: &Lock, progress: &dyn Progress) -> Result<Qemu, EnvironmentError> {
+        if let Some(program) = &self.qemu {
+            return Ok(Qemu::examine(program, &program.display().to_string())?);
+        }
+        if let Some(program) = qemu::in_path() {
+            match Qemu::examine(&program, &program.display().to_string()) {
+                Ok(qemu) => return Ok(qemu),
+                Err(unfit) => progress.note(&format!("{unfit}; taking the QEMU of the lock file")),
+            }
+        }
+        let QemuInstall {
+            program,
+            prefix_args,
+            environment,
+            version,
+        } = store.qemu(lock)?;
+        Ok(Qemu {
+            program,
+            args: prefix_args,
+            env: environment,
+            env_remove: FOREIGN.map(Into::into).to_vec(),
+            version,
+            source: "lock file".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The machine of a recipe as files and as QEMU's command line.
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use guest_images::machine::board::BoardError;
+use guest_images::machine::layout::{self, Layout};
+use guest_images::machine::{dt, shim};
+use guest_images::system::initramfs::{self, InitramfsError, InitramfsSpec};
+use serde_json::json;
+
+use crate::boot::server::{ANSWER_MS, PrepareError};
+use crate::boot::supervise::Program;
+use crate::recipe::script;
+use crate::recipe::{Action, Recipe, Step};
+use crate::setup::qemu::Qemu;
+
+/// The kernel to boot and what goes with it.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// The kernel's Image.
+    pub image: PathBuf,
+    /// `lib/modules/<release>` of that kernel, if it has modules.
+    pub modules: Option<PathBuf>,
+    /// A static busybox for arm64.
+    pub busybox: PathBuf,
+    /// Trees of the programs that the recipe asks for.
+    pub tools: Vec<PathBuf>,
+    /// What to call the kernel.
+    pub release: String,
+}
+
+/// The generated files that QEMU loads.
+#[derive(Debug, Clone)]
+pub struct Files {
+    shim: PathBuf,
+    device_tree: PathBuf,
+    initramfs: PathBuf,
+}
+
+/// Why the files cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The initramfs.
+    #[error("cannot build the initramfs: {0}")]
+    Initramfs(#[from] InitramfsError),
+    /// Device tree or shim.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// The server's configuration, or the files of its disks.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// No room, or no permission.
+    #[error("cannot write {}: {source}; it needs 50 MiB in a directory that can be written: set XDG_RUNTIME_DIR or TMPDIR", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What stands behind the guest's SMMUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backing<'a> {
+    /// `vfio-server`, with its sockets in this directory.
+    Server {
+        /// Directory of the sockets; each is named `<smmu>.sock`.
+        sockets: &'a Path,
+    },
+    /// Nothing: the machine has no SMMU. To know what a boot costs without.
+    None,
+}
+
+impl Files {
+    /// Generates shim, device tree and initramfs in `dir`.
+    ///
+    /// # Errors
+    /// Modules that the kernel does not have, no space, no permission.
+    pub fn generate(dir: &Path, recipe: &Recipe, layout: &Layout, guest: &Guest) -> Result<Self, FilesError> {
+        let write = |name: &str, contents: Vec<u8>| {
+            let path = dir.join(name);
+            match fs::write(&path, contents) {
+                Ok(()) => Ok(path),
+                Err(source) => Err(FilesError::Write { path, source }),
+            }
+        };
+        let init = script::init(recipe, layout);
+        let initramfs = initramfs::build(&InitramfsSpec {
+            busybox: &guest.busybox,
+            init: &init,
+            kernel_modules: guest.modules.as_deref(),
+            modules: &recipe.modules,
+            tools: &guest.tools,
+            files: &script::files(recipe, layout),
+        })?;
+        Ok(Self {
+            shim: write("shim", shim::boot_shim(layout)?)?,
+            device_tree: write("device-tree", dt::device_tree(&recipe.board, layout)?)?,
+            initramfs: write("initramfs", initramfs)?,
+        })
+    }
+}
+
+/// The CPU for a kernel: one of the time of the SMMUv2, unless its pages are of 16 KiB, which that one does not have.
+fn cpu(image: &Path) -> &'static str {
+    match guest_images::system::kernel::page_kib(image) {
+        Some(16) => "cortex-a76",
+        _ => "cortex-a57",
+    }
+}
+
+/// QEMU with the machine of `recipe`; console on standard output.
+pub fn program(
+    qemu: &Qemu,
+    recipe: &Recipe,
+    layout: &Layout,
+    guest: &Guest,
+    files: &Files,
+    backing: Backing<'_>,
+) -> Program {
+    let board = &recipe.board;
+    let mut args = qemu.args.clone();
+    let mut push = |flag: &str, value: OsString| {
+        args.push(flag.into());
+        args.push(value);
+    };
+    push("-machine", "virt,gic-version=2,memory-backend=ram".into());
+    // Emulated, and every CPU a thread: the races need CPUs that really run side by side.
+    // With less room for translated code, a boot translates parts of the kernel twice.
+    push("-accel", "tcg,thread=multi,tb-size=512".into());
+    push("-cpu", cpu(&guest.image).into());
+    push("-smp", board.cpus.to_string().into());
+    push("-m", format!("{}M", board.memory_mib).into());
+    // The server reaches guest memory through the descriptor of a shared memfd.
+    push(
+        "-object",
+        format!("memory-backend-memfd,id=ram,size={}M,share=on", board.memory_mib).into(),
+    );
+    push("-display", "none".into());
+    push("-monitor", "none".into());
+    push("-serial", "stdio".into());
+    push("-kernel", files.shim.clone().into());
+    // As JSON: a path may hold commas.
+    let loader = json!({ "driver": "loader", "file": guest.image.to_string_lossy(), "addr": layout::KERNEL, "force-raw": true });
+    push("-device", loader.to_string().into());
+    push("-dtb", files.device_tree.clone().into());
+    push("-initrd", files.initramfs.clone().into());
+    push("-append", script::cmdline(recipe).into());
+    if let Backing::Server { sockets } = backing {
+        for smmu in &layout.smmus {
+            let device = json!({
+                "driver": "vfio-user-pci",
+                // QEMU reads it as hexadecimal.
+                "addr": format!("{:x}.0", smmu.slot),
+                "socket": { "type": "unix", "path": sockets.join(format!("{}.sock", smmu.name)).to_string_lossy() },
+                "x-msg-timeout": ANSWER_MS,
+            });
+            push("-device", device.to_string().into());
+        }
+    }
+    for client in &layout.clients {
+        // A transport without a device would refuse its driver; this one binds, and has no driver of its own loaded.
+        if let Some(slot) = client.virtio_slot {
+            push(
+                "-device",
+                format!("virtio-rng-device,bus=virtio-mmio-bus.{slot}").into(),
+            );
+        }
+    }
+    args.push("-nodefaults".into());
+    // A guest that panics resets, and that is the end of the boot; unless the recipe has it reboot.
+    let reboots = |step: &Step| matches!(step.action, Action::Reboot { .. });
+    if !recipe.steps.iter().any(reboots) {
+        args.push("-no-reboot".into());
+    }
+    Program {
+        path: qemu.program.clone(),
+        args,
+        env: qemu.env.clone(),
+        env_remove: qemu.env_remove.clone(),
+    }
+}

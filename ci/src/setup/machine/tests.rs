@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use std::path::Path;
+
+use super::{Backing, Files, Guest, program};
+use crate::recipe::Recipe;
+use crate::setup::qemu::Qemu;
+
+fn recipe() -> Recipe {
+    crate::recipe::shipped("boot").unwrap().recipe().unwrap()
+}
+
+fn command(backing: Backing<'_>) -> String {
+    let recipe = recipe();
+    let qemu = Qemu {
+        program: "/ld.so".into(),
+        args: vec!["--library-path".into(), "/lib".into(), "/qemu".into()],
+        env: Vec::new(),
+        env_remove: Vec::new(),
+        version: "11.1.3".into(),
+        source: "test".into(),
+    };
+    let guest = Guest {
+        image: "/cache/a,b/Image".into(),
+        modules: None,
+        tools: Vec::new(),
+        busybox: "/busybox".into(),
+        release: "7".into(),
+    };
+    let files = Files {
+        shim: "/run/shim".into(),
+        device_tree: "/run/dtb".into(),
+        initramfs: "/run/initramfs".into(),
+    };
+    let program = program(&qemu, &recipe, &recipe.layout().unwrap(), &guest, &files, backing);
+    let mut text = program.path.display().to_string();
+    for arg in program.args {
+        let arg = arg.to_string_lossy().into_owned();
+        text.push_str(if arg.starts_with('-') { "\n" } else { " " });
+        text.push_str(&arg);
+    }
+    text
+}
+
+#[test]
+fn the_command_line() {
+    insta::assert_snapshot!(command(Backing::Server {
+        sockets: Path::new("/run/it's")
+    }));
+}
+
+#[test]
+fn without_a_server_there_is_no_device_for_it() {
+    let with = command(Backing::Server {
+        sockets: Path::new("/run"),
+    });
+    let without = command(Backing::None);
+    assert!(with.contains("vfio-user-pci") && !without.contains("vfio-user-pci"));
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Which QEMU to run: one that can speak vfio-user.
+
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Name of the program.
+pub const PROGRAM: &str = "qemu-system-aarch64";
+/// The first release whose vfio-user client works: 10.1.0 has it with a wrong class code.
+pub const OLDEST: Version = Version(10, 1, 1);
+
+/// A version of QEMU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl Version {
+    /// From the first line of `--version`: `QEMU emulator version 11.1.3 (Debian …)`.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, after) = text.split_once("version ")?;
+        let number = after.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?;
+        let mut parts = number.split('.').map(str::parse);
+        let mut next = || parts.next()?.ok();
+        Some(Self(next()?, next()?, next().unwrap_or(0)))
+    }
+}
+
+/// A QEMU and how to start it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Qemu {
+    /// The program to start.
+    pub program: PathBuf,
+    /// Arguments that come first: those of a loader, and where QEMU's data is.
+    pub args: Vec<OsString>,
+    /// Variables it needs.
+    pub env: Vec<(OsString, OsString)>,
+    /// Variables it must not see.
+    pub env_remove: Vec<OsString>,
+    /// Its version, for people.
+    pub version: String,
+    /// Where it comes from, for people.
+    pub source: String,
+}
+
+/// Why a QEMU cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It does not run.
+    #[error("{program} does not run: {problem}")]
+    Broken {
+        /// Path of the program.
+        program: String,
+        /// What happened.
+        problem: String,
+    },
+    /// Too old.
+    #[error("{program} is version {version}; {OLDEST} is the first whose vfio-user client works")]
+    TooOld {
+        /// Path of the program.
+        program: String,
+        /// Its version.
+        version: Version,
+    },
+    /// Built without it.
+    #[error("{program} (version {version}) has no vfio-user-pci device; it was built without vfio-user")]
+    NoDevice {
+        /// Path of the program.
+        program: String,
+        /// Its version.
+        version: Version,
+    },
+}
+
+impl Qemu {
+    /// Looks at one QEMU.
+    ///
+    /// # Errors
+    /// It does not run, is too old, or has no vfio-user client.
+    pub fn examine(program: &Path, source: &str) -> Result<Self, Unfit> {
+        let name = program.display().to_string();
+        let broken = |problem: String| Unfit::Broken {
+            program: name.clone(),
+            problem,
+        };
+        let output = |argument: &[&str]| {
+            let output = Command::new(program)
+                .args(argument)
+                .output()
+                .map_err(|error| broken(error.to_string()))?;
+            if output.status.success() {
+                Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+            } else {
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                let first = stderr.lines().next().unwrap_or("no message");
+                Err(broken(format!(
+                    "{}: {first}",
+                    crate::boot::supervise::describe(output.status)
+                )))
+            }
+        };
+        let text = output(&["--version"])?;
+        let version = Version::parse(&text)
+            .ok_or_else(|| broken(format!("no version in {:?}", text.lines().next().unwrap_or(""))))?;
+        if version < OLDEST {
+            return Err(Unfit::TooOld {
+                program: name.clone(),
+                version,
+            });
+        }
+        if !output(&["-device", "help"])?.contains("\"vfio-user-pci\"") {
+            return Err(Unfit::NoDevice {
+                program: name.clone(),
+                version,
+            });
+        }
+        Ok(Self {
+            program: program.to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+            env_remove: Vec::new(),
+            version: version.to_string(),
+            source: source.to_owned(),
+        })
+    }
+}
+
+/// The QEMU in PATH, wherever that is.
+pub fn in_path() -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|dir| dir.join(PROGRAM))
+        .find(|program| program.is_file())
+}

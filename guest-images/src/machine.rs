@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The machine that a guest finds.
+//!
+//! - [`board`]: the machine that a recipe describes: SMMUs, clients, suppliers.
+//! - [`layout`]: where the SMMUs' registers, marks and interrupts lie in the guest's address space.
+//! - [`dt`]: the device tree of such a machine, on QEMU's `virt`.
+//! - [`shim`]: the few instructions that stand in for firmware.
+
+pub mod board;
+pub mod dt;
+pub mod layout;
+pub mod shim;

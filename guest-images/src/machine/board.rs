@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The machine that a recipe describes: what the device tree shows to the kernel beyond QEMU's own devices.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+pub(crate) mod tests;
+mod validate;
+
+/// Most CPUs that a GICv2 serves.
+pub const MAX_CPUS: u8 = 8;
+/// Most SMMUs of a board: one PCI slot with 16 MiB of the 32-bit window each.
+pub const MAX_SMMUS: usize = 14;
+/// QEMU's `virt` machine has this many virtio-mmio transports.
+pub const VIRTIO_MMIO_SLOTS: u8 = 32;
+/// Most stream IDs of one client, over all its SMMUs.
+pub const MAX_STREAM_IDS: usize = 4096;
+/// Least guest memory: the initramfs starts at half of it, above the kernel.
+pub const MIN_MEMORY_MIB: u32 = 256;
+/// Most regulators with a start-up delay: each is switched by a GPIO line of its own.
+pub const MAX_SWITCHED_REGULATORS: usize = 7;
+/// Most guest memory, from 1 GiB on: a guest's DMA may then lie above 4 GiB.
+pub const MAX_MEMORY_MIB: u32 = 16 << 10;
+
+/// What is wrong with a board.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("board: {place}: {problem}")]
+pub struct BoardError {
+    /// The key or the named item, as it is written in a recipe.
+    pub place: String,
+    /// What is wrong with it, and what is allowed.
+    pub problem: String,
+}
+
+impl BoardError {
+    pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// A machine: QEMU's `virt` with SMMUs, their clients, and what they get clocks and power from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Number of CPUs, 1 to [`MAX_CPUS`].
+    #[serde(default = "default_cpus")]
+    pub cpus: u8,
+    /// Guest memory in MiB.
+    #[serde(default = "default_memory_mib")]
+    pub memory_mib: u32,
+    /// The SMMUs, in PCI slot order.
+    #[serde(default, rename = "smmu")]
+    pub smmus: Vec<BoardSmmu>,
+    /// Regulators and clocks.
+    #[serde(default, rename = "supplier")]
+    pub suppliers: Vec<Supplier>,
+    /// Devices behind the SMMUs.
+    #[serde(default, rename = "client")]
+    pub clients: Vec<Client>,
+}
+
+fn default_cpus() -> u8 {
+    4
+}
+
+fn default_memory_mib() -> u32 {
+    512
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self {
+            cpus: default_cpus(),
+            memory_mib: default_memory_mib(),
+            smmus: Vec::new(),
+            suppliers: Vec::new(),
+            clients: Vec::new(),
+        }
+    }
+}
+
+/// One SMMU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoardSmmu {
+    /// Name by which clients refer to it.
+    pub name: String,
+    /// `compatible` of the device tree node; it selects the quirks of Linux's arm-smmu.
+    #[serde(default = "default_compatible")]
+    pub compatible: String,
+    /// Table walks are coherent with the CPUs' caches (`dma-coherent`); has to agree with the model's IDR0.CTTW.
+    #[serde(default = "yes")]
+    pub coherent: bool,
+    /// Clock supplier without which the SMMU does not probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
+}
+
+fn default_compatible() -> String {
+    "arm,mmu-500".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a supplier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SupplierKind {
+    /// `regulator-fixed`; a module in many kernels, and able to sleep while it starts up.
+    RegulatorFixed,
+    /// `gated-fixed-clock`, supplied by a regulator.
+    GatedFixedClock,
+}
+
+/// A regulator or a clock that something else needs before it can probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supplier {
+    /// Name by which SMMUs and other suppliers refer to it.
+    pub name: String,
+    /// What it is.
+    pub kind: SupplierKind,
+    /// Regulators only: how long Linux sleeps after switching it on, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_delay_us: Option<u32>,
+    /// Clocks only: the regulator it hangs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<String>,
+}
+
+/// What a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientKind {
+    /// One of QEMU's virtio-mmio transports; driver `virtio-mmio` on the platform bus.
+    VirtioMmio,
+    /// A watchdog on the AMBA bus; driver `sp805-wdt`.
+    Sp805,
+    /// A device whose driver (`dwc3-of-simple`) adds its children to the platform bus when it binds.
+    Bus,
+    /// A platform device that no driver claims: there from boot, or added by the `bus` that is its parent.
+    Plain,
+    /// A disk; the master of this name in the SMMU's function. Driver `virtio-mmio`, then `virtio_blk` on the virtio bus.
+    VirtioBlk,
+    /// A source of random numbers; the master of this name. Driver `virtio-mmio`, then `virtio_rng`.
+    VirtioRng,
+    /// A console; the master of this name. Driver `virtio-mmio`, then `virtio_console`.
+    VirtioConsole,
+    /// Arm's DMA controller; the master of this name. Driver `dma-pl330` on the AMBA bus.
+    Pl330,
+    /// Registers that make the DMA they are told to; the master of this name. No driver claims it, the guest's steps write to it.
+    TestMaster,
+}
+
+impl ClientKind {
+    /// As a recipe writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VirtioMmio => "virtio-mmio",
+            Self::Sp805 => "sp805",
+            Self::Bus => "bus",
+            Self::Plain => "plain",
+            Self::VirtioBlk => "virtio-blk",
+            Self::VirtioRng => "virtio-rng",
+            Self::VirtioConsole => "virtio-console",
+            Self::Pl330 => "pl330",
+            Self::TestMaster => "test-master",
+        }
+    }
+
+    /// Whether the device is a master of an SMMU's function, and not one of QEMU's or none at all.
+    pub fn is_master(self) -> bool {
+        match self {
+            Self::VirtioMmio | Self::Sp805 | Self::Bus | Self::Plain => false,
+            Self::VirtioBlk | Self::VirtioRng | Self::VirtioConsole | Self::Pl330 | Self::TestMaster => true,
+        }
+    }
+}
+
+/// A device behind SMMUs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// Name by which steps refer to it.
+    pub name: String,
+    /// What it is.
+    pub kind: ClientKind,
+    /// `virtio-mmio` only: which transport; by default the next one that no client names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u8>,
+    /// The `bus` that adds it (a `bus` itself has none); without one the device is there from boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The SMMUs it sits behind, in the order of the device tree's `iommus`.
+    #[serde(default)]
+    pub iommus: Vec<IommuRef>,
+    /// A range of I/O addresses that has to be mapped one to one before the device's domain is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_region: Option<ReservedRegion>,
+}
+
+/// Stream IDs of a client at one SMMU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IommuRef {
+    /// Name of the SMMU.
+    pub smmu: String,
+    /// The stream IDs one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stream_ids: Vec<u16>,
+    /// Or a run of them; comes after `stream_ids` if both are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_id_range: Option<StreamIdRange>,
+}
+
+impl IommuRef {
+    /// All stream IDs, in device tree order. Ones past 16 bits, which validation refuses, keep their number.
+    pub fn all_stream_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        let range = self.stream_id_range.map_or(0..0, |r| {
+            let first = u32::from(r.first);
+            first..first.saturating_add(u32::from(r.count))
+        });
+        self.stream_ids.iter().map(|id| u32::from(*id)).chain(range)
+    }
+}
+
+/// A run of stream IDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamIdRange {
+    /// The first one.
+    pub first: u16,
+    /// How many.
+    pub count: u16,
+}
+
+/// A `reserved-memory` region with `iommu-addresses`: Linux maps it one to one for the client. Clients that name the
+/// same region share one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReservedRegion {
+    /// First I/O address, and first physical address; a multiple of 4096.
+    pub iova: u64,
+    /// Size in bytes; a multiple of 4096.
+    pub size: u64,
+}
+
+impl Board {
+    /// Number of a regulator among those with a start-up delay; `None` for other regulators.
+    pub(crate) fn switched_regulator(&self, name: &str) -> Option<usize> {
+        let mut switched = self.suppliers.iter().filter(|s| s.startup_delay_us.is_some());
+        switched.position(|s| s.name == name)
+    }
+
+    /// The virtio-mmio transport of each client, in client order; `None` for other kinds.
+    ///
+    /// # Errors
+    ///
+    /// A slot past the last one, one used twice, or more clients than slots.
+    pub fn virtio_slots(&self) -> Result<Vec<Option<u8>>, BoardError> {
+        let mut used = BTreeSet::new();
+        for client in &self.clients {
+            let Some(slot) = client.slot else { continue };
+            let place = format!("client \"{}\"", client.name);
+            if slot >= VIRTIO_MMIO_SLOTS {
+                let problem = format!("slot {slot}; the last one is {}", VIRTIO_MMIO_SLOTS - 1);
+                return Err(BoardError::new(place, problem));
+            }
+            if !used.insert(slot) {
+                return Err(BoardError::new(place, format!("slot {slot} is used twice")));
+            }
+        }
+        let mut free = (0..VIRTIO_MMIO_SLOTS).filter(|slot| !used.contains(slot));
+        let slot_of = |client: &Client| match (client.kind, client.slot) {
+            (ClientKind::VirtioMmio, Some(slot)) => Ok(Some(slot)),
+            (ClientKind::VirtioMmio, None) => match free.next() {
+                Some(slot) => Ok(Some(slot)),
+                None => {
+                    let problem = format!("all {VIRTIO_MMIO_SLOTS} virtio-mmio slots are taken");
+                    Err(BoardError::new(format!("client \"{}\"", client.name), problem))
+                }
+            },
+            _ => Ok(None),
+        };
+        self.clients.iter().map(slot_of).collect()
+    }
+}

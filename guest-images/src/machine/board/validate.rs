@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a board has to fulfil beyond its types.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Board, BoardError, BoardSmmu, Client, ClientKind, MAX_CPUS, MAX_MEMORY_MIB, MAX_SMMUS, MAX_STREAM_IDS,
+    MAX_SWITCHED_REGULATORS, MIN_MEMORY_MIB, ReservedRegion, Supplier, SupplierKind,
+};
+
+impl Board {
+    /// Checks everything that the types do not say.
+    ///
+    /// # Errors
+    ///
+    /// The first problem found, with the item it concerns.
+    pub fn validate(&self) -> Result<(), BoardError> {
+        if !(1..=MAX_CPUS).contains(&self.cpus) {
+            let problem = format!("{} CPUs; a GICv2 serves 1 to {MAX_CPUS}", self.cpus);
+            return Err(BoardError::new("cpus", problem));
+        }
+        if !(MIN_MEMORY_MIB..=MAX_MEMORY_MIB).contains(&self.memory_mib) {
+            let problem = format!(
+                "{} MiB; allowed are {MIN_MEMORY_MIB} to {MAX_MEMORY_MIB}",
+                self.memory_mib
+            );
+            return Err(BoardError::new("memory_mib", problem));
+        }
+        if self.smmus.len() > MAX_SMMUS {
+            let problem = format!("{} SMMUs; there is room for {MAX_SMMUS}", self.smmus.len());
+            return Err(BoardError::new("smmu", problem));
+        }
+        self.validate_names()?;
+        for supplier in &self.suppliers {
+            self.validate_supplier(supplier)?;
+        }
+        for smmu in &self.smmus {
+            self.validate_smmu(smmu)?;
+        }
+        for client in &self.clients {
+            self.validate_client(client)?;
+        }
+        self.virtio_slots().map(drop)?;
+        self.validate_regions()
+    }
+
+    fn validate_names(&self) -> Result<(), BoardError> {
+        let mut seen = BTreeSet::new();
+        let smmus = self.smmus.iter().map(|s| ("smmu", &s.name));
+        let suppliers = self.suppliers.iter().map(|s| ("supplier", &s.name));
+        let clients = self.clients.iter().map(|c| ("client", &c.name));
+        for (table, name) in smmus.chain(suppliers).chain(clients) {
+            let place = format!("{table} \"{name}\"");
+            let letters = name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+            if !letters || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 20 {
+                let problem = "a name is 1 to 20 of a-z, 0-9, '_' and '-', and starts with a letter";
+                return Err(BoardError::new(place, problem));
+            }
+            if !seen.insert(name) {
+                return Err(BoardError::new(place, "the name is used twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_supplier(&self, supplier: &Supplier) -> Result<(), BoardError> {
+        let error = |problem: String| {
+            Err(BoardError::new(
+                format!("supplier \"{}\"", supplier.name),
+                problem,
+            ))
+        };
+        match supplier.kind {
+            SupplierKind::RegulatorFixed if supplier.supply.is_some() => {
+                error("`supply` is for clocks; a regulator-fixed has none here".to_owned())
+            }
+            SupplierKind::GatedFixedClock if supplier.startup_delay_us.is_some() => {
+                error("`startup_delay_us` belongs to the regulator that supplies the clock".to_owned())
+            }
+            SupplierKind::GatedFixedClock => match &supplier.supply {
+                None => error("a gated-fixed-clock needs `supply`, the name of a regulator-fixed".to_owned()),
+                Some(name) if self.supplier(name, SupplierKind::RegulatorFixed).is_none() => error(format!(
+                    "supply \"{name}\" is not a regulator-fixed of this board"
+                )),
+                Some(_) => Ok(()),
+            },
+            SupplierKind::RegulatorFixed
+                if self
+                    .switched_regulator(&supplier.name)
+                    .is_some_and(|number| number >= MAX_SWITCHED_REGULATORS) =>
+            {
+                error(format!(
+                    "no GPIO line is left to switch it: {MAX_SWITCHED_REGULATORS} regulators may have a \
+                     `startup_delay_us`"
+                ))
+            }
+            SupplierKind::RegulatorFixed => Ok(()),
+        }
+    }
+
+    fn validate_smmu(&self, smmu: &BoardSmmu) -> Result<(), BoardError> {
+        let error = |problem: String| Err(BoardError::new(format!("smmu \"{}\"", smmu.name), problem));
+        let known = |b: u8| b.is_ascii_alphanumeric() || b",.-_+".contains(&b);
+        if smmu.compatible.is_empty() || !smmu.compatible.bytes().all(known) {
+            return error(format!(
+                "compatible {:?} is not a device tree string",
+                smmu.compatible
+            ));
+        }
+        match &smmu.clock {
+            Some(name) if self.supplier(name, SupplierKind::GatedFixedClock).is_none() => error(format!(
+                "clock \"{name}\" is not a gated-fixed-clock of this board"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_client(&self, client: &Client) -> Result<(), BoardError> {
+        let error = |problem: String| Err(BoardError::new(format!("client \"{}\"", client.name), problem));
+        if client.slot.is_some() && client.kind != ClientKind::VirtioMmio {
+            return error("`slot` is for virtio-mmio only".to_owned());
+        }
+        if let Some(parent) = &client.parent {
+            if client.kind.is_master() {
+                return error(format!(
+                    "a {} is there from boot and has no `parent`",
+                    client.kind.name()
+                ));
+            }
+            if client.kind == ClientKind::Bus {
+                return error("a bus is there from boot and has no `parent`".to_owned());
+            }
+            if !self
+                .clients
+                .iter()
+                .any(|c| c.name == *parent && c.kind == ClientKind::Bus)
+            {
+                return error(format!("parent \"{parent}\" is not a client of kind \"bus\""));
+            }
+        }
+        let mut ids = 0;
+        for iommu in &client.iommus {
+            if !self.smmus.iter().any(|s| s.name == iommu.smmu) {
+                return error(format!(
+                    "iommus names \"{}\", which is not an SMMU of this board",
+                    iommu.smmu
+                ));
+            }
+            let (count, highest) = iommu
+                .all_stream_ids()
+                .fold((0_usize, 0), |(n, highest), id| (n + 1, id.max(highest)));
+            if count == 0 {
+                return error(format!("no stream ID at SMMU \"{}\"", iommu.smmu));
+            }
+            if highest > 0xffff {
+                return error(format!(
+                    "stream ID {highest:#x} at SMMU \"{}\" has over 16 bits",
+                    iommu.smmu
+                ));
+            }
+            ids += count;
+        }
+        if ids > MAX_STREAM_IDS {
+            return error(format!("{ids} stream IDs; the limit is {MAX_STREAM_IDS}"));
+        }
+        if client.reserved_region.is_some() && client.iommus.is_empty() {
+            return error("`reserved_region` without `iommus` has no effect".to_owned());
+        }
+        Ok(())
+    }
+
+    fn validate_regions(&self) -> Result<(), BoardError> {
+        let mut regions: Vec<(ReservedRegion, &str)> = self
+            .clients
+            .iter()
+            .filter_map(|c| c.reserved_region.map(|r| (r, c.name.as_str())))
+            .collect();
+        regions.sort_unstable();
+        let error = |name: &str, problem: String| Err(BoardError::new(format!("client \"{name}\""), problem));
+        for (region, name) in &regions {
+            let aligned = region.iova % 4096 == 0 && region.size % 4096 == 0 && region.size != 0;
+            if !aligned
+                || region
+                    .iova
+                    .checked_add(region.size)
+                    .is_none_or(|end| end > 1 << 48)
+            {
+                let problem = "reserved_region: iova and size are multiples of 4096, not empty, below 2^48";
+                return error(name, problem.to_owned());
+            }
+            // The one-to-one mapping makes these I/O addresses physical ones too, and nothing may live there.
+            let memory_end = 0x4000_0000 + u64::from(self.memory_mib) * (1 << 20);
+            if region.iova < memory_end {
+                let problem =
+                    format!("reserved_region starts below {memory_end:#x}, where devices and memory end");
+                return error(name, problem);
+            }
+        }
+        for pair in regions.windows(2) {
+            let [(a, _), (b, name)] = pair else { continue };
+            if a != b && a.iova + a.size > b.iova {
+                return error(
+                    name,
+                    "reserved_region overlaps another one; share it or keep apart".to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn supplier(&self, name: &str, kind: SupplierKind) -> Option<&Supplier> {
+        self.suppliers.iter().find(|s| s.name == name && s.kind == kind)
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use dtoolkit::fdt::Fdt;
+use dtoolkit::{Node, Property};
+use proptest::prelude::*;
+
+use super::*;
+use crate::machine::board::tests::FULL;
+use crate::machine::board::{IommuRef, StreamIdRange};
+
+use crate::machine::layout::SmmuShape;
+use crate::machine::layout::tests::{MASTERS, SHAPE};
+
+fn tree(board: &Board) -> Vec<u8> {
+    let shapes = vec![SHAPE; board.smmus.len()];
+    device_tree(board, &Layout::new(board, &shapes).unwrap()).unwrap()
+}
+
+#[test]
+fn the_tree_of_a_board_of_everything() {
+    let blob = tree(&toml::from_str(FULL).unwrap());
+    insta::assert_snapshot!(Fdt::new(&blob).unwrap().root());
+}
+
+#[test]
+fn the_nodes_of_masters() {
+    let board: Board = toml::from_str(MASTERS).unwrap();
+    let shape = |masters: &[&str]| SmmuShape {
+        masters: masters.iter().map(ToString::to_string).collect(),
+        ..SHAPE
+    };
+    let clocked = SmmuShape {
+        clock: true,
+        ..shape(&["disk", "dma"])
+    };
+    let layout = Layout::new(&board, &[shape(&["probe"]), clocked]).unwrap();
+    let blob = device_tree(&board, &layout).unwrap();
+    let fdt = Fdt::new(&blob).unwrap();
+    let nodes = [
+        "/dma-controller@31811000",
+        "/virtio_mmio@31810000",
+        "/test-master@30810000",
+        "/clock-controller@31812000",
+        "/iommu@31000000",
+    ]
+    .map(|path| fdt.find_node(path).unwrap().to_string());
+    insta::assert_snapshot!(nodes.join("\n"));
+}
+
+#[test]
+fn the_pci_host_is_left_out() {
+    let blob = tree(&Board::default());
+    let fdt = Fdt::new(&blob).unwrap();
+    assert!(fdt.root().children().all(|node| !node.name().starts_with("pci")));
+}
+
+proptest! {
+    /// Whatever valid board: the tree parses, and every client's specifiers come back.
+    #[test]
+    fn stream_ids_survive(ids in prop::collection::vec(any::<u16>(), 1..40), count in 1_u16..300) {
+        let mut board: Board = toml::from_str(FULL).unwrap();
+        let range = StreamIdRange { first: 0x1000, count };
+        let iommu = IommuRef { smmu: "b".into(), stream_ids: ids, stream_id_range: Some(range) };
+        board.clients[0].iommus = vec![iommu.clone()];
+        let blob = tree(&board);
+        let fdt = Fdt::new(&blob).unwrap();
+        let smmu = fdt.find_node("/iommu@31000000").unwrap();
+        let phandle = smmu.property("phandle").unwrap().value().to_vec();
+        let client = fdt.find_node("/virtio_mmio@a000200").unwrap();
+        let iommus = client.property("iommus").unwrap().value().to_vec();
+        let expected: Vec<u8> =
+            iommu.all_stream_ids().flat_map(|id| [&phandle[..], &id.to_be_bytes()].concat()).collect();
+        prop_assert_eq!(iommus, expected);
+    }
+}
+
+#[test]
+fn phandles_are_unique() {
+    let board: Board = toml::from_str(FULL).unwrap();
+    let named = phandles(&board);
+    // Two SMMUs with what may be their clock controllers, two suppliers, six clients, and one region that two of them share.
+    assert_eq!(named.len(), 13);
+    let mut all: Vec<u32> = named.into_values().collect();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 13);
+    assert!(all[0] >= FIRST_FREE_PHANDLE);
+}

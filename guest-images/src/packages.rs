@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Debian packages by lock file: fetched by hash, unpacked into a cache.
+//!
+//! - [`lock`]: the packages, by version and hash; [`renew`] writes the lock file.
+//! - [`store`]: the cache that they are fetched and unpacked to.
+//! - [`mirror`], [`download`]: the archive, and transfers from it.
+//! - [`deb`], [`compression`]: the formats of packages.
+//! - [`index`]: the archive's lists of packages.
+//! - [`progress`]: reports to the user while files are fetched and unpacked.
+
+pub(crate) mod compression;
+pub mod deb;
+pub mod download;
+mod index;
+pub mod lock;
+pub mod mirror;
+pub mod progress;
+pub mod renew;
+pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;

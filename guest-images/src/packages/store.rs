@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The cache: packages as they were fetched, and trees that they were unpacked to.
+//!
+//! ```text
+//! <cache>/packages/   *.deb, and *.part of what is under way
+//! <cache>/trees/      one directory per set of packages, named after its hashes; there whole or not at all
+//! <cache>/images/     kernel images that had to be decompressed
+//! <cache>/lock        held by the process that is writing
+//! ```
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::packages::deb::{self, DebError};
+use crate::packages::download::{Downloader, FetchError, advice};
+use crate::packages::lock::{LockError, Package, Set, SetKind};
+use crate::packages::mirror::{self, Mirror, MirrorError};
+use crate::packages::progress::{Progress, Silent};
+
+#[cfg(test)]
+mod tests;
+
+/// Why the store cannot give what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cache directory cannot be used.
+    #[error("cache {}: {source}{}", path.display(), advice(source))]
+    Cache {
+        /// The path concerned.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no place for a cache.
+    #[error("no place for the cache: neither XDG_CACHE_HOME nor HOME is set; name one with `--cache DIR`")]
+    NoCache,
+    /// No mirror, or a bad one.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// A package could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The lock file does not have it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A package is not what it should be.
+    #[error("{package}: {source}")]
+    Unpack {
+        /// Package and version.
+        package: String,
+        /// What is wrong.
+        source: DebError,
+    },
+    /// An unpacked set lacks a file that it should have.
+    #[error("{set}: the packages have no {missing}; the layout of Debian's packages may have changed")]
+    Incomplete {
+        /// Name of the set.
+        set: String,
+        /// What is missing.
+        missing: String,
+    },
+}
+
+/// The cache and where it is filled from.
+#[derive(Debug, Clone)]
+pub struct Store {
+    cache: PathBuf,
+    mirror: Option<String>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Store {
+    /// A store in `cache`, or in the user's cache directory. Nothing is written and no mirror is looked for until something
+    /// has to be fetched.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCache`].
+    pub fn open(cache: Option<PathBuf>, mirror: Option<String>) -> Result<Self, Error> {
+        let default = || Some(base_directory("XDG_CACHE_HOME", ".cache")?.join("smmu-emu"));
+        let cache = cache.or_else(default).ok_or(Error::NoCache)?;
+        // The loader and QEMU get paths into it, whatever directory they are started in.
+        let cache = std::path::absolute(&cache).map_err(|source| Error::Cache { path: cache, source })?;
+        Ok(Self {
+            cache,
+            mirror,
+            progress: Arc::new(Silent),
+        })
+    }
+
+    /// The same store, telling `progress` what it does.
+    #[must_use]
+    pub fn with_progress(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// The cache directory.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    pub(crate) fn progress(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    pub(crate) fn mirror(&self) -> Result<Mirror, Error> {
+        let variable = env::var(mirror::VARIABLE).ok();
+        Ok(mirror::find(
+            self.mirror.as_deref(),
+            variable.as_deref(),
+            Path::new("/etc/apt"),
+        )?)
+    }
+
+    /// Whether the set is unpacked, so that no network is needed for it.
+    pub fn has(&self, set: &Set) -> bool {
+        self.tree_path(set).is_dir()
+    }
+
+    fn tree_path(&self, set: &Set) -> PathBuf {
+        self.cache.join("trees").join(set.tree_name())
+    }
+
+    /// The directory that a set is unpacked in; fetched and unpacked first if it is not there. Of several processes
+    /// that want it at once, one does the work and the others wait.
+    ///
+    /// # Errors
+    ///
+    /// A cache that cannot be written, no mirror, packages that are gone or damaged.
+    pub fn tree(&self, set: &Set) -> Result<PathBuf, Error> {
+        let tree = self.tree_path(set);
+        if tree.is_dir() {
+            return Ok(tree);
+        }
+        let _lock = self.lock()?;
+        // Another process may have been faster.
+        if tree.is_dir() {
+            return Ok(tree);
+        }
+        self.fetch_packages(set)?;
+        self.unpack(set, &tree)?;
+        Ok(tree)
+    }
+
+    fn fetch_packages(&self, set: &Set) -> Result<(), Error> {
+        let packages = self.subdirectory("packages")?;
+        let all: Vec<&Package> = set.packages.iter().collect();
+        // With everything there already, no mirror is needed.
+        let missing = all.iter().any(|p| !packages.join(p.file_name()).exists());
+        let mirror = match self.mirror() {
+            Ok(mirror) => mirror,
+            Err(e) if missing => return Err(e),
+            Err(_) => Mirror {
+                url: String::new(),
+                from: "nobody".to_owned(),
+            },
+        };
+        let doing = if missing { "fetching" } else { "checking" };
+        self.progress.begin(&format!("{doing} {}", set.name), set.size());
+        let result = Downloader::new(&mirror, self.progress()).fetch_all(&all, &packages);
+        self.progress.end();
+        Ok(result?)
+    }
+
+    fn unpack(&self, set: &Set, tree: &Path) -> Result<(), Error> {
+        let packages = self.subdirectory("packages")?;
+        let trees = self.subdirectory("trees")?;
+        remove_leftovers(&trees);
+        let error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Cache { path, source }
+        };
+        let temporary = tempfile::Builder::new()
+            .prefix(LEFTOVER)
+            .tempdir_in(&trees)
+            .map_err(error(&trees))?;
+        self.progress
+            .begin(&format!("unpacking {}", set.name), set.size());
+        let result = set.packages.iter().try_for_each(|package| {
+            let path = packages.join(package.file_name());
+            let file = File::open(&path).map_err(error(&path))?;
+            let keep = |path: &str| wanted(set.kind, path);
+            let unpacked = deb::unpack(io::BufReader::new(file), temporary.path(), &keep);
+            self.progress.advance(package.size);
+            unpacked.map_err(|source| match source {
+                DebError::Write { path, source } => Error::Cache { path, source },
+                source => Error::Unpack {
+                    package: package.describe(),
+                    source,
+                },
+            })
+        });
+        self.progress.end();
+        result?;
+        // The tree's name says that it is whole, also after a power cut.
+        File::open(&trees)
+            .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+            .map_err(error(&trees))?;
+        fs::rename(temporary.path(), tree).map_err(error(tree))?;
+        // It has moved: there is nothing left to remove.
+        let _ = temporary.keep();
+        Ok(())
+    }
+
+    /// Makes sure that only this process writes to the cache until the returned file is dropped.
+    pub(crate) fn lock(&self) -> Result<File, Error> {
+        let error = |path: &Path, source| Error::Cache {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(&self.cache).map_err(|source| error(&self.cache, source))?;
+        let path = self.cache.join("lock");
+        let open = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let file = open.map_err(|source| error(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => {
+                let note = format!("waiting for another process that fills {}", self.cache.display());
+                self.progress.note(&note);
+            }
+            Err(fs::TryLockError::Error(source)) => return Err(error(&path, source)),
+        }
+        file.lock().map_err(|source| error(&path, source))?;
+        Ok(file)
+    }
+
+    pub(crate) fn subdirectory(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.cache.join(name);
+        fs::create_dir_all(&path).map_err(|source| Error::Cache {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+}
+
+/// A base directory of the XDG specification: what `variable` names, or else `below_home`. Relative paths do not count.
+pub fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |variable| {
+        env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
+}
+
+/// How the names begin of what is not whole yet.
+pub(crate) const LEFTOVER: &str = ".unpacking-";
+
+/// Removes what a killed process left in a directory; the caller holds the lock, so nobody is using it.
+pub(crate) fn remove_leftovers(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(LEFTOVER) {
+            // What cannot be removed now is tried again the next time.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                fs::remove_dir_all(entry.path()).ok();
+            } else {
+                fs::remove_file(entry.path()).ok();
+            }
+        }
+    }
+}
+
+/// What of a package is unpacked.
+fn wanted(kind: SetKind, path: &str) -> bool {
+    match kind {
+        SetKind::Busybox => path == "usr/bin/busybox",
+        SetKind::Tools => {
+            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let is_library = name.ends_with(".so") || name.contains(".so.");
+            match directory {
+                "usr/bin" | "usr/sbin" | "etc" => true,
+                "usr/lib" | "usr/lib/aarch64-linux-gnu" => is_library,
+                _ => false,
+            }
+        }
+        SetKind::Kernel => {
+            let in_modules = path
+                .strip_prefix("usr/lib/modules/")
+                .and_then(|rest| rest.split_once('/'));
+            path.starts_with("boot/vmlinuz-") || in_modules.is_some_and(|(_, rest)| !rest.starts_with("dtb/"))
+        }
+        SetKind::Qemu => {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let library = path.starts_with("usr/lib") && (name.ends_with(".so") || name.contains(".so."));
+            library || path == "usr/bin/qemu-system-aarch64" || path.starts_with("usr/share/qemu/")
+        }
+    }
+}

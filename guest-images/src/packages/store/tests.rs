@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use super::*;
+use crate::packages::testing::{Answer, TestMirror, deb, file, locked, set_of};
+
+fn busybox(contents: &str) -> Vec<u8> {
+    deb(&[
+        file("./usr/bin/busybox", contents),
+        file("./usr/share/doc/busybox/x", ""),
+    ])
+}
+
+/// A mirror with one package, and the set of it.
+fn mirror(contents: &[u8]) -> (TestMirror, Set) {
+    let server = TestMirror::start();
+    let package = locked("busybox", contents);
+    server.answer(&package.path, Answer::Whole(contents.to_vec()));
+    (server, set_of(SetKind::Busybox, "busybox", vec![package]))
+}
+
+fn store(cache: &Path, url: &str) -> Store {
+    Store::open(Some(cache.to_owned()), Some(url.to_owned())).unwrap()
+}
+
+#[test]
+fn a_warm_cache_needs_no_network() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    let cold = store(cache.path(), &server.url);
+    assert!(!cold.has(&set));
+    let tree = cold.tree(&set).unwrap();
+    assert_eq!(fs::read(tree.join("usr/bin/busybox")).unwrap(), b"box");
+    assert!(!tree.join("usr/share").exists(), "documentation is not unpacked");
+    assert_eq!(server.requests().len(), 1);
+    // Not even an address is needed.
+    let warm = store(cache.path(), "no address");
+    assert!(warm.has(&set));
+    assert_eq!(warm.tree(&set).unwrap(), tree);
+}
+
+#[test]
+fn an_unpacked_tree_can_be_made_again_from_the_packages() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    let tree = store(cache.path(), &server.url).tree(&set).unwrap();
+    fs::remove_dir_all(&tree).unwrap();
+    assert_eq!(store(cache.path(), &server.url).tree(&set).unwrap(), tree);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_tree_is_there_whole_or_not_at_all() {
+    let cache = tempfile::tempdir().unwrap();
+    let bad = deb(&[
+        file("./usr/bin/busybox", "box"),
+        file("/usr/bin/busybox", "escape"),
+    ]);
+    let (server, set) = mirror(&bad);
+    let error = store(cache.path(), &server.url)
+        .tree(&set)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "busybox 1:1.0+x~1-1 (amd64): refused entry \"/usr/bin/busybox\": an absolute path"
+    );
+    assert_eq!(fs::read_dir(cache.path().join("trees")).unwrap().count(), 0);
+}
+
+#[test]
+fn leftovers_of_a_killed_process_are_removed() {
+    let cache = tempfile::tempdir().unwrap();
+    let left = cache.path().join("trees").join(format!("{LEFTOVER}abc"));
+    fs::create_dir_all(left.join("usr")).unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    store(cache.path(), &server.url).tree(&set).unwrap();
+    assert!(!left.exists());
+}
+
+#[derive(Debug)]
+struct Notes(Mutex<mpsc::Sender<String>>);
+
+impl Progress for Notes {
+    fn begin(&self, _: &str, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn note(&self, line: &str) {
+        self.0.lock().unwrap().send(line.to_owned()).unwrap();
+    }
+}
+
+/// File locks are per open file, so two stores in one process exclude each other as two processes do.
+#[test]
+fn a_second_process_waits_and_then_finds_the_work_done() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    let held = store(cache.path(), &server.url).lock().unwrap();
+    let (sender, notes) = mpsc::channel();
+    let second = store(cache.path(), &server.url).with_progress(Arc::new(Notes(Mutex::new(sender))));
+    let tree = second.tree_path(&set);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| second.tree(&set).unwrap());
+        let note = notes.recv().unwrap();
+        assert!(note.starts_with("waiting for another process"), "{note}");
+        // The first process finishes meanwhile.
+        fs::create_dir_all(&tree).unwrap();
+        drop(held);
+        assert_eq!(waiting.join().unwrap(), tree);
+    });
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn many_at_once_fetch_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| store(cache.path(), &server.url).tree(&set).unwrap());
+        }
+    });
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let in_the_way = place.path().join("file");
+    fs::write(&in_the_way, "").unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    let error = store(&in_the_way, &server.url).tree(&set).unwrap_err();
+    assert!(
+        matches!(&error, Error::Cache { path, .. } if path.starts_with(&in_the_way)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_gone_package_is_named() {
+    let cache = tempfile::tempdir().unwrap();
+    let (_, set) = mirror(&busybox("box"));
+    let empty = TestMirror::start();
+    let error = store(cache.path(), &empty.url)
+        .tree(&set)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "busybox 1:1.0+x~1-1 (amd64)",
+        "pool/main/x/busybox_1.0",
+        "guest-images lock",
+        "--mirror",
+    ] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+}
+
+#[test]
+fn what_is_wanted_of_a_package() {
+    let kernel = |path| wanted(SetKind::Kernel, path);
+    assert!(kernel("boot/vmlinuz-6.16.3+deb13-arm64"));
+    assert!(kernel("usr/lib/modules/7.3.4+deb13-arm64/vmlinuz"));
+    assert!(kernel("usr/lib/modules/7.3.4+deb13-arm64/kernel/x.ko.xz"));
+    assert!(!kernel("usr/lib/modules/7.3.4+deb13-arm64/dtb/x.dtb"));
+    assert!(!kernel("boot/System.map-6.16.3+deb13-arm64"));
+    let qemu = |path| wanted(SetKind::Qemu, path);
+    assert!(qemu("usr/bin/qemu-system-aarch64") && !qemu("usr/bin/qemu-system-arm"));
+    assert!(qemu("usr/lib/x86_64-linux-gnu/libc.so.6") && qemu("usr/lib/x86_64-linux-gnu/libpmem.so.1.0.0"));
+    assert!(!qemu("usr/lib/x86_64-linux-gnu/gconv/gconv-modules"));
+    let tools = |path| wanted(SetKind::Tools, path);
+    assert!(tools("usr/sbin/mke2fs") && tools("etc/mke2fs.conf") && tools("usr/lib/ld-linux-aarch64.so.1"));
+    assert!(tools("usr/lib/aarch64-linux-gnu/libc.so.6"));
+    assert!(!tools("usr/lib/aarch64-linux-gnu/gconv/CP737.so") && !tools("usr/share/doc/libc6/copyright"));
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The guest's kernel: from the lock file, or the user's own.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::machine::layout;
+use crate::packages::compression::{Compression, read_within};
+use crate::packages::download::hexadecimal;
+use crate::packages::lock::Lock;
+use crate::packages::store::{Error, LEFTOVER, Store, remove_leftovers};
+
+#[cfg(test)]
+mod tests;
+
+/// Room for the kernel, up to where QEMU puts the initramfs (128 MiB into memory, or half of it).
+const MAX_MEMORY: u64 = layout::MEMORY + (128 << 20) - layout::KERNEL;
+/// Largest file that is taken for a kernel.
+const MAX_FILE: u64 = 512 << 20;
+
+/// What is wrong with a kernel.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// It cannot be read.
+    #[error("kernel {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not an arm64 Linux Image.
+    #[error(
+        "kernel {}: {problem}; what boots is an arm64 Image (arch/arm64/boot/Image), Image.gz, or vmlinuz.efi", path.display()
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// `--kernel` was not understood.
+    #[error("kernel {0:?}: neither debian:RELEASE (like debian:6.16.3+deb13-arm64) nor a file")]
+    Choice(String),
+    /// The store does not have it, and cannot get it.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// The modules are another kernel's.
+    #[error("modules {}: {problem}", path.display())]
+    Modules {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Which kernel the guest gets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum KernelChoice {
+    /// The newest one of the lock file.
+    #[default]
+    Newest,
+    /// One of the lock file, by release.
+    Debian(String),
+    /// The user's own.
+    Files {
+        /// Image, Image.gz or an EFI zboot image.
+        image: PathBuf,
+        /// `lib/modules/<release>`, if it has modules.
+        modules: Option<PathBuf>,
+    },
+}
+
+impl KernelChoice {
+    /// Reads `--kernel` and `--modules`.
+    ///
+    /// # Errors
+    ///
+    /// A file that does not exist, or modules for a kernel that brings its own.
+    pub fn parse(kernel: Option<&str>, modules: Option<PathBuf>) -> Result<Self, KernelError> {
+        let choice = match kernel {
+            None => Self::Newest,
+            Some(text) => match text.strip_prefix("debian:") {
+                Some(release) => Self::Debian(release.to_owned()),
+                None if Path::new(text).is_file() => {
+                    return Ok(Self::Files {
+                        image: text.into(),
+                        modules,
+                    });
+                }
+                None => return Err(KernelError::Choice(text.to_owned())),
+            },
+        };
+        match modules {
+            None => Ok(choice),
+            Some(path) => {
+                let problem = "kernels of the lock file bring their own modules".to_owned();
+                Err(KernelError::Modules { path, problem })
+            }
+        }
+    }
+}
+
+/// A kernel that boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// Uncompressed arm64 Image, for address [`layout::KERNEL`].
+    pub image: PathBuf,
+    /// `lib/modules/<release>`, if there are modules.
+    pub modules: Option<PathBuf>,
+    /// What `uname -r` will say; `unknown` if an image does not tell.
+    pub release: String,
+    /// Where it comes from, for reports: `debian:<release>` or the file's path.
+    pub source: String,
+}
+
+impl Store {
+    /// The kernel; fetched first if it is one of the lock file and not in the cache.
+    ///
+    /// # Errors
+    ///
+    /// See [`Store::tree`]; [`KernelError`] for a file that is not a kernel, or modules that do not belong to it.
+    pub fn kernel(&self, lock: &Lock, choice: &KernelChoice) -> Result<Kernel, KernelError> {
+        let release = match choice {
+            KernelChoice::Files { image, modules } => return self.own_kernel(image, modules.as_deref()),
+            KernelChoice::Newest => None,
+            KernelChoice::Debian(release) => Some(release.as_str()),
+        };
+        let set = lock.kernel(release).map_err(Error::from)?;
+        let tree = self.tree(set)?;
+        let release = &set.name;
+        let modules = tree.join("usr/lib/modules").join(release);
+        // One package until 6.18, with the image in /boot; several since.
+        let places = [
+            tree.join(format!("boot/vmlinuz-{release}")),
+            modules.join("vmlinuz"),
+        ];
+        let incomplete = |missing| Error::Incomplete {
+            set: set.name.clone(),
+            missing,
+        };
+        let image = places.iter().find(|path| path.is_file());
+        let image = image.ok_or_else(|| incomplete(format!("kernel image vmlinuz for {release}")))?;
+        if !modules.join("kernel").is_dir() {
+            return Err(incomplete(format!("modules in usr/lib/modules/{release}")).into());
+        }
+        let image = self.plain_image(image)?;
+        let source = format!("debian:{release}");
+        Ok(Kernel {
+            image,
+            modules: Some(modules),
+            release: release.clone(),
+            source,
+        })
+    }
+
+    fn own_kernel(&self, file: &Path, modules: Option<&Path>) -> Result<Kernel, KernelError> {
+        let image = self.plain_image(file)?;
+        let read = |source| KernelError::Read {
+            path: image.clone(),
+            source,
+        };
+        let release = release_in(&fs::read(&image).map_err(read)?);
+        if let Some(path) = modules {
+            let error = |problem| KernelError::Modules {
+                path: path.to_owned(),
+                problem,
+            };
+            if !path.is_dir() {
+                return Err(error("no such directory".to_owned()));
+            }
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let (Some(name), Some(release)) = (name, &release)
+                && name != release
+                && path.parent().is_some_and(|parent| parent.ends_with("modules"))
+            {
+                let problem = format!("these are modules of another kernel; the image is {release}");
+                return Err(error(problem));
+            }
+        }
+        let release = release.unwrap_or_else(|| "unknown".to_owned());
+        let source = file.display().to_string();
+        Ok(Kernel {
+            image,
+            modules: modules.map(Path::to_owned),
+            release,
+            source,
+        })
+    }
+
+    /// The file itself if it is an Image, else a decompressed copy in the cache.
+    fn plain_image(&self, file: &Path) -> Result<PathBuf, KernelError> {
+        let read = |source| KernelError::Read {
+            path: file.to_owned(),
+            source,
+        };
+        let mut start = Vec::new();
+        File::open(file)
+            .and_then(|f| f.take(64).read_to_end(&mut start))
+            .map_err(read)?;
+        if is_image(&start) {
+            check_size(&start).map_err(|problem| format_error(file, problem))?;
+            return Ok(file.to_owned());
+        }
+        let packed = File::open(file)
+            .and_then(|f| read_within(f, MAX_FILE))
+            .map_err(read)?;
+        let plain = decompress(&packed).map_err(|problem| format_error(file, problem))?;
+        if !is_image(&plain) {
+            let problem = format!("what is compressed in it is {}", magic(&plain));
+            return Err(format_error(file, problem));
+        }
+        check_size(&plain).map_err(|problem| format_error(file, problem))?;
+        let images = self.subdirectory("images")?;
+        let digest = hexadecimal(&Sha256::digest(&packed));
+        let target = images.join(digest.get(..24).unwrap_or_default());
+        if target.exists() {
+            return Ok(target);
+        }
+        let _lock = self.lock()?;
+        remove_leftovers(&images);
+        let error = |source| Error::Cache {
+            path: target.clone(),
+            source,
+        };
+        let mut temporary = tempfile::Builder::new()
+            .prefix(LEFTOVER)
+            .tempfile_in(&images)
+            .map_err(error)?;
+        temporary.write_all(&plain).map_err(error)?;
+        // Its name says that it is whole, also after a power cut.
+        temporary.as_file().sync_all().map_err(error)?;
+        temporary.persist(&target).map_err(|e| error(e.error))?;
+        Ok(target)
+    }
+}
+
+fn format_error(path: &Path, problem: String) -> KernelError {
+    KernelError::Format {
+        path: path.to_owned(),
+        problem,
+    }
+}
+
+fn is_image(start: &[u8]) -> bool {
+    start.get(56..60) == Some(b"ARM\x64")
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(u32::from_le_bytes(four).into())
+}
+
+/// The page size of an Image in KiB; `None` if it cannot be read or does not tell.
+pub fn page_kib(image: &Path) -> Option<u32> {
+    let mut start = Vec::new();
+    File::open(image).ok()?.take(64).read_to_end(&mut start).ok()?;
+    // Bits 1 and 2 of the header's flags.
+    match word(&start, 24)? >> 1 & 3 {
+        _ if !is_image(&start) => None,
+        1 => Some(4),
+        2 => Some(16),
+        3 => Some(64),
+        _ => None,
+    }
+}
+
+/// Whether the memory that the kernel uses while it starts (`image_size` of the header) ends below the initramfs.
+fn check_size(start: &[u8]) -> Result<(), String> {
+    let size = word(start, 16).unwrap_or(0) | word(start, 20).unwrap_or(0) << 32;
+    if size > MAX_MEMORY {
+        return Err(format!(
+            "it needs {} MiB, and {} fit",
+            size >> 20,
+            MAX_MEMORY >> 20
+        ));
+    }
+    Ok(())
+}
+
+fn decompress(packed: &[u8]) -> Result<Vec<u8>, String> {
+    // drivers/firmware/efi/libstub/zboot-header.S
+    if packed.starts_with(b"MZ") && packed.get(4..8) == Some(b"zimg") {
+        let field = |at| word(packed, at).and_then(|value| usize::try_from(value).ok());
+        let (offset, size) = field(8)
+            .zip(field(12))
+            .ok_or("it is an EFI zboot image without a header")?;
+        let payload = offset.checked_add(size).and_then(|end| packed.get(offset..end));
+        let payload = payload.ok_or("it is an EFI zboot image that is cut short")?;
+        return decompress_stream(payload);
+    }
+    decompress_stream(packed)
+}
+
+fn decompress_stream(packed: &[u8]) -> Result<Vec<u8>, String> {
+    let compression = Compression::of_magic(packed).ok_or_else(|| format!("it is {}", magic(packed)))?;
+    compression
+        .reader(packed)
+        .and_then(|reader| read_within(reader, MAX_FILE))
+        .map_err(|e| format!("it does not decompress: {e}"))
+}
+
+/// Says what a file is that is not a kernel.
+fn magic(start: &[u8]) -> String {
+    let known = match start {
+        [] => "an empty file",
+        [0x7f, b'E', b'L', b'F', ..] => "an ELF file (vmlinux?)",
+        [b'!', b'<', b'a', b'r', ..] => "an ar archive (a package?)",
+        [b'B', b'Z', b'h', ..] => "compressed with bzip2",
+        [b'0', b'7', b'0', b'7', ..] => "a cpio archive (an initramfs?)",
+        [b'M', b'Z', ..] => "an EFI program for another architecture",
+        _ if start.get(0x202..0x206) == Some(b"HdrS") => "a kernel for x86",
+        _ => "",
+    };
+    if known.is_empty() {
+        let bytes: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        return format!("no kernel: it starts with {}", bytes.join(" "));
+    }
+    known.to_owned()
+}
+
+/// The release in the banner `Linux version <release> (…`.
+fn release_in(image: &[u8]) -> Option<String> {
+    let banner = b"Linux version ";
+    memchr::memmem::find_iter(image, banner).find_map(|at| {
+        let text = image.get(at + banner.len()..)?;
+        let release = text
+            .split(|b| *b == b' ')
+            .next()
+            .filter(|word| word.len() <= 64)?;
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b".+-_~".contains(b);
+        let starts_well = release.first().is_some_and(u8::is_ascii_digit);
+        (starts_well && release.iter().all(plain)).then(|| String::from_utf8_lossy(release).into_owned())
+    })
+}
+
+impl Store {
+    /// Static busybox for the guest; fetched first if it is not in the cache.
+    ///
+    /// # Errors
+    ///
+    /// See [`Store::tree`].
+    pub fn busybox(&self, lock: &Lock) -> Result<PathBuf, Error> {
+        let set = lock.busybox()?;
+        let program = self.tree(set)?.join("usr/bin/busybox");
+        if program.is_file() {
+            return Ok(program);
+        }
+        Err(Error::Incomplete {
+            set: set.name.clone(),
+            missing: "usr/bin/busybox".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Kernel modules: finding them by name, and what has to be loaded before them.
+//!
+//! Dependencies are read from the modules themselves (`depends=` in `.modinfo`), because `modules.dep` is made when a kernel
+//! package is installed and is not in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use object::{Object, ObjectSection};
+
+use crate::packages::compression::{Compression, read_within};
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// No kernel module comes near this size; a larger one is refused.
+const MAX_MODULE: u64 = 256 << 20;
+/// No tree of modules is deeper.
+const MAX_DEPTH: usize = 16;
+
+/// Why modules cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ModulesError {
+    /// The directory or a file in it cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// What was read.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The kernel has no such module, neither as a file nor built in.
+    #[error("no kernel module \"{name}\" under {}{}", tree.display(), needed_by(by))]
+    Unknown {
+        /// The module's name.
+        name: String,
+        /// Where it was looked for.
+        tree: PathBuf,
+        /// The module that depends on it, if one does.
+        by: Option<String>,
+    },
+    /// The file is not a kernel module.
+    #[error("{}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Modules that need each other.
+    #[error("kernel module \"{0}\" depends on itself")]
+    Cycle(String),
+}
+
+fn needed_by(by: &Option<String>) -> String {
+    by.as_ref()
+        .map(|by| format!(", which \"{by}\" depends on"))
+        .unwrap_or_default()
+}
+
+/// A module, decompressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// Name as `/sys/module` shows it: underscores, no suffix.
+    pub name: String,
+    /// The ELF file.
+    pub contents: Vec<u8>,
+    /// Kernel release it was built for, the first word of `vermagic`.
+    pub release: Option<String>,
+    /// Modules that it names in `depends=`.
+    pub depends: Vec<String>,
+}
+
+/// The modules of one kernel.
+#[derive(Debug)]
+pub struct ModuleTree {
+    root: PathBuf,
+    files: BTreeMap<String, PathBuf>,
+    builtin: BTreeSet<String>,
+}
+
+/// The name as the kernel writes it: `dwc3-of-simple` is `dwc3_of_simple`.
+pub fn normal_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// Module name of a file name like `virtio-mmio.ko.xz`.
+fn name_of_file(file: &str) -> Option<String> {
+    let (stem, rest) = file.split_once(".ko")?;
+    matches!(rest, "" | ".xz" | ".gz" | ".zst").then(|| normal_name(stem))
+}
+
+impl ModuleTree {
+    /// Lists the modules under a directory, usually `lib/modules/<release>`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModulesError::Io`] if the directory cannot be read. A missing `modules.builtin` is no error.
+    pub fn open(root: &Path) -> Result<Self, ModulesError> {
+        let mut files = BTreeMap::new();
+        walk(root, MAX_DEPTH, &mut files)?;
+        let builtin = fs::read_to_string(root.join("modules.builtin")).unwrap_or_default();
+        let builtin = builtin
+            .lines()
+            .filter_map(|line| name_of_file(line.rsplit('/').next()?))
+            .collect();
+        Ok(Self {
+            root: root.to_owned(),
+            files,
+            builtin,
+        })
+    }
+
+    /// Whether the kernel itself contains the module.
+    pub fn is_builtin(&self, name: &str) -> bool {
+        self.builtin.contains(&normal_name(name))
+    }
+
+    /// The modules to load for `names`, with everything they depend on, each once and after what it needs. Modules
+    /// that are built in are left out.
+    ///
+    /// # Errors
+    ///
+    /// A module that does not exist or is not one, and modules that depend on each other.
+    pub fn closure<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<Module>, ModulesError> {
+        let mut closure = Closure {
+            tree: self,
+            order: Vec::new(),
+            done: BTreeSet::new(),
+        };
+        for name in names {
+            closure.add(&normal_name(name.as_ref()), None, &mut Vec::new())?;
+        }
+        Ok(closure.order)
+    }
+
+    fn read(&self, name: &str, by: Option<&str>) -> Result<Module, ModulesError> {
+        let Some(path) = self.files.get(name) else {
+            let (name, by) = (name.to_owned(), by.map(str::to_owned));
+            return Err(ModulesError::Unknown {
+                name,
+                tree: self.root.clone(),
+                by,
+            });
+        };
+        let contents = decompress(path)?;
+        let malformed = |problem: String| ModulesError::Malformed {
+            path: path.clone(),
+            problem,
+        };
+        let file = object::File::parse(contents.as_slice())
+            .map_err(|e| malformed(format!("not a kernel module: {e}")))?;
+        let section = file
+            .section_by_name(".modinfo")
+            .ok_or_else(|| malformed("not a kernel module: no .modinfo section".to_owned()))?;
+        let modinfo = section.data().map_err(|e| malformed(e.to_string()))?;
+        let (mut depends, mut release) = (Vec::new(), None);
+        for entry in modinfo
+            .split(|b| *b == 0)
+            .filter_map(|entry| std::str::from_utf8(entry).ok())
+        {
+            if let Some(names) = entry.strip_prefix("depends=") {
+                depends.extend(names.split(',').filter(|n| !n.is_empty()).map(normal_name));
+            } else if let Some(magic) = entry.strip_prefix("vermagic=") {
+                release = magic.split_whitespace().next().map(str::to_owned);
+            }
+        }
+        Ok(Module {
+            name: name.to_owned(),
+            contents,
+            release,
+            depends,
+        })
+    }
+}
+
+struct Closure<'a> {
+    tree: &'a ModuleTree,
+    order: Vec<Module>,
+    done: BTreeSet<String>,
+}
+
+impl Closure<'_> {
+    fn add(&mut self, name: &str, by: Option<&str>, path: &mut Vec<String>) -> Result<(), ModulesError> {
+        if path.iter().any(|n| n == name) {
+            return Err(ModulesError::Cycle(name.to_owned()));
+        }
+        if self.done.contains(name) || self.tree.is_builtin(name) {
+            return Ok(());
+        }
+        let module = self.tree.read(name, by)?;
+        path.push(name.to_owned());
+        for needed in &module.depends {
+            self.add(needed, Some(name), path)?;
+        }
+        path.pop();
+        self.done.insert(name.to_owned());
+        self.order.push(module);
+        Ok(())
+    }
+}
+
+fn walk(dir: &Path, depth: usize, files: &mut BTreeMap<String, PathBuf>) -> Result<(), ModulesError> {
+    let error = |source| ModulesError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    let mut entries = fs::read_dir(dir)
+        .map_err(error)?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(error)?;
+    // A fixed order, so that of two modules with one name the same one is always taken.
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type().map_err(error)?;
+        if kind.is_dir() && depth > 0 {
+            walk(&entry.path(), depth - 1, files)?;
+        } else if kind.is_file()
+            && let Some(name) = entry.file_name().to_str().and_then(name_of_file)
+        {
+            files.entry(name).or_insert_with(|| entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn decompress(path: &Path) -> Result<Vec<u8>, ModulesError> {
+    let error = |source| ModulesError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = io::BufReader::new(fs::File::open(path).map_err(error)?);
+    let compression = path.extension().and_then(|e| Compression::of_suffix(e.to_str()?));
+    let reader: Box<dyn Read> = match compression {
+        Some(compression) => compression.reader(file).map_err(error)?,
+        None => Box::new(file),
+    };
+    read_within(reader, MAX_MODULE).map_err(error)
+}
