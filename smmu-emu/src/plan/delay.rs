@@ -8,7 +8,7 @@ use super::Problem;
 use super::number;
 use super::when::rule;
 use crate::config::Geometry;
-use crate::env::{AccessKind, LineKind};
+use crate::host::env::{AccessKind, LineKind};
 use crate::spec;
 
 /// The longest delay that a rule may ask for: one minute.

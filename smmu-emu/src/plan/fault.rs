@@ -9,8 +9,8 @@ use super::delay::{check_bank, check_register};
 use super::number::{self, Number};
 use super::when::rule;
 use crate::config::{Geometry, TlbMode};
-use crate::env::{Frame, LineKind};
-use crate::walk;
+use crate::host::env::{Frame, LineKind};
+use crate::translate::walk;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr};
 use super::pm::{Pmcr, Pmevtyper};
 use super::tcr::Tcr2;
-use crate::regs::frame;
+use crate::spec::regs::frame;
 
 /// All bits of a 32-bit register.
 const WORD: u32 = u32::MAX;

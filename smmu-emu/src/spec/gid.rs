@@ -5,7 +5,7 @@
 //! pages 4, 5 and 8 to 23 are not implemented.
 
 use super::global::S2cr;
-use crate::regs::frame;
+use crate::spec::regs::frame;
 
 frame! {
     /// The registers of MMU-500's integration and TBUs.

@@ -7,7 +7,7 @@
 
 use super::global::{Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2};
 use super::secure::Scr1;
-use crate::regs::frame;
+use crate::spec::regs::frame;
 
 /// All bits of a 32-bit register.
 const WORD: u32 = u32::MAX;

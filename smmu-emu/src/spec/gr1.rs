@@ -5,7 +5,7 @@
 use arbitrary_int::{u2, u4};
 use bitbybit::{bitenum, bitfield};
 
-use crate::regs::frame;
+use crate::spec::regs::frame;
 
 frame! {
     /// The registers of global space 1; n is a context bank.

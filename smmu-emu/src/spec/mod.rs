@@ -16,11 +16,12 @@ pub mod gr1;
 pub mod ident;
 pub mod par;
 pub mod pm;
+pub mod regs;
 pub mod secure;
 pub mod short;
 pub mod tcr;
 
-use crate::regs::{Row, Table};
+use crate::spec::regs::{Row, Table};
 
 /// The tables: global spaces 0 and 1, a context bank, the other global pages.
 pub const FRAMES: [(&str, &[Row]); 10] = [

@@ -5,7 +5,7 @@
 use arbitrary_int::{u2, u4, u6, u7, u15};
 use bitbybit::bitfield;
 
-use crate::regs::frame;
+use crate::spec::regs::frame;
 
 /// All bits of a 32-bit register.
 const WORD: u32 = u32::MAX;

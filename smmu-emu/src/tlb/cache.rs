@@ -7,7 +7,7 @@
 
 use super::floors::{Floor, Floors};
 use super::maintenance::Asids;
-use super::tag::{Space, Tag};
+use crate::translate::tag::{Space, Tag};
 
 /// No entry.
 const END: u32 = u32::MAX;

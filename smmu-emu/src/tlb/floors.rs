@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tag::{Space, Tag};
+use crate::translate::tag::{Space, Tag};
 
 /// VMIDs, and ASIDs, of which the last invalidation is remembered one by one. One more, and all entries go.
 const REMEMBERED: usize = 1024;

@@ -5,8 +5,8 @@
 use core::cell::RefCell;
 
 use super::{Learnt, Tag, Tlb};
-use crate::decoded::Decoded;
-use crate::walk::{Kept, Leaf, Stage, TableRef, Tables};
+use crate::translate::decoded::Decoded;
+use crate::translate::walk::{Kept, Leaf, Stage, TableRef, Tables};
 
 /// The TLB for one translation in a bank.
 #[derive(Debug)]

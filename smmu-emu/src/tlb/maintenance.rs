@@ -5,12 +5,12 @@
 //! An operation acts for the regime, VMID and ASID width that the bank is configured with, also while the bank is off:
 //! Linux clears SCTLR first and invalidates afterwards.
 
-use super::tag::{Space, Tag, truncated};
-use crate::options::Target;
+use crate::registers::file::Registers;
+use crate::registers::options::Target;
 use crate::spec::bank::Format;
 use crate::spec::cb::Cb;
 use crate::spec::gr0::Gr0;
-use crate::state::Registers;
+use crate::translate::tag::{Space, Tag, truncated};
 
 /// Which ASIDs an operation by address is for. Global entries match any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

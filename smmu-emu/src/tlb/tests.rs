@@ -3,12 +3,12 @@
 use super::maintenance::Asids;
 use super::*;
 use crate::Config;
-use crate::options::Target;
+use crate::registers::file::Registers;
+use crate::registers::options::Target;
 use crate::spec::cb::Cb;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
-use crate::state::Registers;
-use crate::walk::Permissions;
+use crate::translate::walk::Permissions;
 
 fn registers() -> Registers {
     Registers::new(&Config::default().validate().expect("the default is valid"))

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What a user chooses: a preset and overrides; and [`Geometry`], the same after validation.
+//!
+//! ```
+//! let config: smmu_emu::Config = toml::from_str(
+//!     r#"
+//!     preset = "mmu-500-ats"
+//!     context_banks = 8
+//!     stream_match_groups = 16
+//!     page_size = "64k"
+//!     "#,
+//! )?;
+//! assert_eq!(config.register_space(), 2 << 20);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::host::env::Line;
+use crate::plan::PlanError;
+
+mod geometry;
+mod preset;
+
+pub use geometry::{Geometry, Implementation};
+pub use preset::Preset;
+
+/// Size of a register page (`IDR1.PAGESIZE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PageSize {
+    /// 4 KiB.
+    #[serde(rename = "4k")]
+    Size4K,
+    /// 64 KiB.
+    #[serde(rename = "64k")]
+    Size64K,
+}
+
+/// How the model keeps translations (`tlb`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TlbMode {
+    /// Translations are kept, and may be given up at any time.
+    #[default]
+    #[serde(rename = "normal")]
+    Normal,
+    /// Translations are kept until software invalidates them, so that a driver that forgets to is found out. What comes
+    /// when all `tlb_entries` are in use is not kept.
+    #[serde(rename = "strict-stale")]
+    StrictStale,
+    /// Every transaction walks the tables.
+    #[serde(rename = "off")]
+    Off,
+}
+
+impl PageSize {
+    /// log2 of the size in bytes.
+    #[must_use]
+    pub const fn shift(self) -> u32 {
+        match self {
+            Self::Size4K => 12,
+            Self::Size64K => 16,
+        }
+    }
+}
+
+/// A stream-matching group that firmware has left valid (`live_groups`). Its streams bypass until software says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveGroup {
+    /// Stream ID to match (`SMRn.ID`).
+    pub stream_id: u16,
+    /// Bits of the stream ID to ignore (`SMRn.MASK`); none if absent.
+    #[serde(default)]
+    pub mask: u16,
+}
+
+/// An SMMU as a user describes it: a preset, and fields that override it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the values of all absent fields come from.
+    pub preset: Preset,
+    /// Number of context banks, 1 to 128 (`IDR1.NUMCB`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_banks: Option<u16>,
+    /// How many of them, the lowest, translate stage 2 only (`IDR1.NUMS2CB`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage2_only_banks: Option<u16>,
+    /// Number of stream-matching groups, 1 to 128 (`IDR0.NUMSMRG`); 0 is stream indexing (`IDR0.SMS` = 0).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_match_groups: Option<u16>,
+    /// Number of extended stream-matching groups, up to 1024 (`IDR0.EXSMRGS`, `IDR2.EXNUMSMRG`); 0 is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended_stream_match_groups: Option<u16>,
+    /// Bits of a stream ID, 1 to 15 (`IDR0.NUMSIDB`); at most 7 with stream indexing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_id_bits: Option<u8>,
+    /// 16-bit stream IDs can be enabled (`IDR0.EXIDS`); needs `stream_id_bits` = 15.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended_stream_ids: Option<bool>,
+    /// Size of a register page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<PageSize>,
+    /// Stage 1 translation (`IDR0.S1TS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage1: Option<bool>,
+    /// Stage 2 translation (`IDR0.S2TS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage2: Option<bool>,
+    /// Both stages in one translation (`IDR0.NTS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nested: Option<bool>,
+    /// AArch32 tables of short descriptors (`IDR0.PTFS`); needs `aarch32_long`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aarch32_short: Option<bool>,
+    /// AArch32 tables of long descriptors (`IDR0.PTFS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aarch32_long: Option<bool>,
+    /// Address translation operations are there (`IDR0.ATOSNS` = 0).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ats: Option<bool>,
+    /// Table walks snoop the CPUs' caches (`IDR0.CTTW`). Has to agree with `dma-coherent` in the device tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coherent_walk: Option<bool>,
+    /// 16-bit VMIDs can be enabled (`IDR2.VMID16S`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vmid16: Option<bool>,
+    /// The 4 KiB granule of AArch64 tables (`IDR2.PTFSv8_4kB`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granule_4k: Option<bool>,
+    /// The 16 KiB granule of AArch64 tables (`IDR2.PTFSv8_16kB`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granule_16k: Option<bool>,
+    /// The 64 KiB granule of AArch64 tables (`IDR2.PTFSv8_64kB`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granule_64k: Option<bool>,
+    /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_bits: Option<u8>,
+    /// Hardware can update access flags and dirty states of AArch64 tables (`IDR1.HAFDBS` = 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware_update: Option<bool>,
+    /// The attributes of table descriptors can be disabled (`IDR2.HADS`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hierarchy_disable: Option<bool>,
+    /// Intermediate address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.IAS`); as `address_bits` if that is given alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_bits: Option<u8>,
+    /// Secure software has registers of its own (`IDR0.SES`, which Non-secure software cannot see).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secure_state: Option<bool>,
+    /// Groups of event counters, 0 to 128; each has an interrupt line. No preset has any: Linux has no driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pmu_groups: Option<u8>,
+    /// Event counters in each group, 1 to 15.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pmu_counters: Option<u8>,
+    /// The first groups out of reset, as a boot loader that has used a display leaves them: valid, of type bypass, with no bank
+    /// (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub live_groups: Vec<LiveGroup>,
+    /// How translations are kept: "normal" (the default), "strict-stale" or "off".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb: Option<TlbMode>,
+    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It holds
+    /// a quarter as many tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tlb_entries: Option<u32>,
+}
+
+/// A configuration that no SMMUv2 can have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// A field is out of its range.
+    #[error("`{field}` = {value}: {allowed}")]
+    Field {
+        /// The field of [`Config`].
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed, and why if another field decides.
+        allowed: String,
+    },
+    /// A rule of the timing plan is wrong.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+impl Config {
+    /// Fills in the preset and checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError::Field`] names the field and what is allowed.
+    pub fn validate(&self) -> Result<Geometry, ConfigError> {
+        let preset = self.preset.geometry();
+        let groups = self.stream_match_groups.unwrap_or(preset.stream_match_groups);
+        let stream_id_bits =
+            self.stream_id_bits
+                .unwrap_or(if groups == 0 { 7 } else { preset.stream_id_bits });
+        let banks = self.context_banks.unwrap_or(preset.context_banks);
+        let stage1 = self.stage1.unwrap_or(preset.stage1);
+        let stage2 = self.stage2.unwrap_or(preset.stage2);
+        let tlb = self.tlb.unwrap_or(preset.tlb);
+        let geometry = Geometry {
+            implementation: preset.implementation,
+            context_banks: banks,
+            stage2_only_banks: self.stage2_only_banks.unwrap_or(if stage1 {
+                preset.stage2_only_banks.min(banks)
+            } else {
+                banks
+            }),
+            stream_match_groups: groups,
+            extended_stream_match_groups: self.extended_stream_match_groups.unwrap_or(if groups == 0 {
+                0
+            } else {
+                preset.extended_stream_match_groups
+            }),
+            stream_id_bits,
+            extended_stream_ids: self
+                .extended_stream_ids
+                .unwrap_or(preset.extended_stream_ids && groups != 0 && stream_id_bits == 15),
+            page_size: self.page_size.unwrap_or(preset.page_size),
+            stage1,
+            stage2,
+            nested: self.nested.unwrap_or(preset.nested && stage1 && stage2),
+            aarch32_short: self.aarch32_short.unwrap_or(preset.aarch32_short),
+            aarch32_long: self.aarch32_long.unwrap_or(preset.aarch32_long),
+            ats: self.ats.unwrap_or(preset.ats && stage1),
+            coherent_walk: self.coherent_walk.unwrap_or(preset.coherent_walk),
+            vmid16: self.vmid16.unwrap_or(preset.vmid16),
+            granule_4k: self.granule_4k.unwrap_or(preset.granule_4k),
+            granule_16k: self.granule_16k.unwrap_or(preset.granule_16k),
+            granule_64k: self.granule_64k.unwrap_or(preset.granule_64k),
+            address_bits: self.address_bits.unwrap_or(preset.address_bits),
+            input_bits: self
+                .input_bits
+                .unwrap_or(self.address_bits.unwrap_or(preset.input_bits)),
+            hardware_update: self.hardware_update.unwrap_or(preset.hardware_update),
+            hierarchy_disable: self.hierarchy_disable.unwrap_or(preset.hierarchy_disable),
+            tlb,
+            tlb_entries: self.tlb_entries.unwrap_or(if tlb == TlbMode::StrictStale {
+                1 << 16
+            } else {
+                preset.tlb_entries
+            }),
+            secure_state: self.secure_state.unwrap_or(preset.secure_state),
+            pmu_groups: self.pmu_groups.unwrap_or(preset.pmu_groups),
+            pmu_counters: self.pmu_counters.unwrap_or(preset.pmu_counters),
+            page_count_shift: preset.page_count_shift,
+        };
+        geometry.check()?;
+        self.check_live_groups(&geometry)?;
+        Ok(geometry.with_pages())
+    }
+
+    fn check_live_groups(&self, geometry: &Geometry) -> Result<(), ConfigError> {
+        let error = |value: String, allowed: String| ConfigError::Field {
+            field: "live_groups",
+            value,
+            allowed,
+        };
+        let (count, groups) = (self.live_groups.len(), geometry.stream_match_groups);
+        if count > groups.into() {
+            let allowed = format!("must be {groups} (`stream_match_groups`) groups at most");
+            return Err(error(format!("{count} groups"), allowed));
+        }
+        let bits = geometry.stream_id_bits;
+        let wide = self
+            .live_groups
+            .iter()
+            .find(|group| (group.stream_id | group.mask) >> bits != 0);
+        wide.map_or(Ok(()), |group| {
+            let value = format!("stream_id {:#x}, mask {:#x}", group.stream_id, group.mask);
+            Err(error(value, format!("must have {bits} bits (`stream_id_bits`)")))
+        })
+    }
+
+    /// Bytes of the register space (`SMMU_TOP`), a power of two; the smallest one for a configuration that is not
+    /// valid.
+    #[must_use]
+    pub fn register_space(&self) -> u64 {
+        self.validate()
+            .map_or(1 << 14, |geometry| geometry.register_space())
+    }
+
+    /// The interrupt lines, the global one first; none for a configuration that is not valid.
+    #[must_use]
+    pub fn interrupt_lines(&self) -> Vec<Line> {
+        self.validate()
+            .map_or(Vec::new(), |geometry| geometry.lines().collect())
+    }
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Address translation operations: software asks the SMMU where an address leads (IHI 0062D §4).
+//!
+//! An operation walks and completes within the write, unless the stage 2 bank of a nested translation stalls it: then it
+//! completes within the write of that bank's RESUME. The plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
+//! clears, `CBn_PAR` shows what it held before.
+
+use core::cell::RefCell;
+
+use crate::Smmu;
+use crate::device::par;
+use crate::device::record::{Disposition, GlobalCause, GlobalFault};
+use crate::device::stall::Gate;
+use crate::device::transact::{Intent, Transaction, Visit};
+use crate::host::env::{Env, Line};
+use crate::host::events::{self, Cause, Event, Origin};
+use crate::plan::Site;
+use crate::registers::options::{self, Target};
+use crate::registers::secure;
+use crate::spec::bank::Format;
+use crate::spec::cb::Cb;
+use crate::spec::global::Gats;
+use crate::spec::gr0::Gr0;
+use crate::spec::gr1::BankType;
+use crate::translate::stream;
+use crate::translate::walk::{Stages, WalkFault};
+
+/// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
+const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
+/// F and ICF of GPAR: the bank is nested in one that cannot be used (§4.3).
+const GPAR_INVALID_CONTEXT: u64 = 1 << 29 | 1;
+/// F and ATOT of PAR: stage 2 has ended the operation (§4.2.4).
+const PAR_TERMINATED: u64 = 1 << 31 | 1;
+
+/// An operation of a context bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    /// What was written: the address.
+    value: u64,
+    intent: Intent,
+}
+
+/// An operation that waits for software to decide about the stage 2 bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// The stage 2 bank.
+    second: u8,
+    /// It is the one that the stage 2 bank has recorded.
+    recorded: bool,
+    operation: Operation,
+}
+
+impl Smmu {
+    /// `CBn_ATS1*`, `GATS1*` or `GATS12*` is written.
+    pub(crate) fn ats(&mut self, env: &mut dyn Env, target: Target, value: u64, intent: Intent) {
+        match target {
+            Target::Gr0(register, _) => {
+                let stages = if stage1_only(register) {
+                    Stages::First
+                } else {
+                    Stages::All
+                };
+                self.global_ats(env, Gats::new_with_raw_value(value), intent, stages);
+            }
+            // No operation stands there.
+            Target::Gr1(..) => {}
+            Target::Cb(_, bank) => self.context_ats(env, bank, value, intent),
+        }
+    }
+
+    /// A stage 2 bank has no such operation.
+    fn context_ats(&mut self, env: &mut dyn Env, bank: u8, value: u64, intent: Intent) {
+        if self.registers.cbar(bank).kind() == BankType::Stage2 {
+            return;
+        }
+        let busy = self.injector.busy(env, Site::Ats, Some(bank));
+        if let Some(operations) = self.operations_of(bank) {
+            operations.ats = busy;
+            operations.par = None;
+            operations.waiting = None;
+        }
+        let operation = self.operation(bank, value, intent);
+        self.run_operation(env, bank, operation);
+    }
+
+    /// What software has written says. The lower 12 bits are no part of the address, and the upper half of a 64-bit write
+    /// to an AArch32 bank is ignored.
+    fn operation(&self, bank: u8, written: u64, intent: Intent) -> Operation {
+        let address = match self.registers.format(bank) {
+            Format::AArch64 => u64::MAX,
+            Format::Long | Format::Short => u64::from(u32::MAX),
+        };
+        Operation {
+            value: written & address & !0xfff,
+            intent,
+        }
+    }
+
+    /// Runs an operation, for the first time or again after a stall of the stage 2 bank. What the bank itself has recorded
+    /// does not hold it up (§4.2.4).
+    fn run_operation(&mut self, env: &mut dyn Env, bank: u8, operation: Operation) {
+        if let Some(second) = self.second_bank(bank) {
+            if let Err((cause, nested)) = stream::check_bank(&self.registers, &self.geometry, bank) {
+                let transaction = operation.visit(bank).transaction;
+                let fault = GlobalFault {
+                    cause,
+                    nested,
+                    transaction,
+                };
+                self.record_global(env, &fault, Origin::Operation);
+                operation.refused(env, bank, Cause::Global(cause));
+                return self.complete(env, bank, PAR_TERMINATED);
+            }
+            match self.gate(second) {
+                Gate::Open => {}
+                Gate::Wait => {
+                    operation.refused(env, bank, Cause::Waiting);
+                    return self.wait(bank, second, operation, false);
+                }
+                Gate::Terminate => {
+                    operation.refused(env, bank, Cause::Blocked);
+                    return self.complete(env, bank, PAR_TERMINATED);
+                }
+            }
+        }
+        let result = self.par(env, bank, operation, Stages::First);
+        self.conclude(env, bank, operation, result);
+    }
+
+    /// A fault of stage 1 shows in PAR alone. One of stage 2 of a nested translation is recorded in the stage 2 bank,
+    /// and terminates the operation or stalls it as that bank says (§4.2.4).
+    fn conclude(
+        &mut self,
+        env: &mut dyn Env,
+        bank: u8,
+        operation: Operation,
+        result: Result<u64, WalkFault>,
+    ) {
+        let par = match result {
+            Ok(par) => par,
+            Err(fault) => {
+                let recorded = self.context_fault(&operation.visit(bank), fault);
+                if recorded.nested.is_none() {
+                    par::fault(fault, self.registers.format(bank), false)
+                } else {
+                    match self.record_context(env, &recorded, Origin::Operation) {
+                        Disposition::Terminate => par::fault(fault, self.registers.format(bank), true),
+                        Disposition::Stall => return self.wait(bank, recorded.bank, operation, true),
+                        Disposition::Wait => return self.wait(bank, recorded.bank, operation, false),
+                    }
+                }
+            }
+        };
+        self.complete(env, bank, par);
+    }
+
+    fn wait(&mut self, bank: u8, second: u8, operation: Operation, recorded: bool) {
+        if let Some(operations) = self.operations_of(bank) {
+            operations.waiting = Some(Waiting {
+                second,
+                recorded,
+                operation,
+            });
+        }
+    }
+
+    fn complete(&mut self, env: &dyn Env, bank: u8, par: u64) {
+        if let Some(operations) = self.operations_of(bank) {
+            operations.par = Some(par);
+        }
+        self.take_result(env, bank);
+    }
+
+    /// The stall of a stage 2 bank ends: operations that wait for it are run again, except that the recorded one or
+    /// all of them may end.
+    pub(crate) fn release_operations(&mut self, env: &mut dyn Env, second: u8, end: bool, end_all: bool) {
+        self.for_waiting(second, |smmu, bank, waiting| {
+            if end_all || (end && waiting.recorded) {
+                smmu.complete(env, bank, PAR_TERMINATED);
+            } else {
+                smmu.run_operation(env, bank, waiting.operation);
+            }
+        });
+    }
+
+    /// Operations that wait for the end of another stall are run again.
+    pub(crate) fn retry_waiting_operations(&mut self, env: &mut dyn Env, second: u8) {
+        self.for_waiting(second, |smmu, bank, waiting| {
+            if waiting.recorded {
+                smmu.wait(bank, second, waiting.operation, true);
+            } else {
+                smmu.run_operation(env, bank, waiting.operation);
+            }
+        });
+    }
+
+    /// Takes out every operation that waits for a bank and hands it over, once.
+    fn for_waiting(&mut self, second: u8, mut act: impl FnMut(&mut Self, u8, Waiting)) {
+        for line in self.geometry.lines() {
+            let Line::Context(bank) = line else { continue };
+            let taken = self
+                .operations_of(bank)
+                .and_then(|operations| operations.waiting.take_if(|waiting| waiting.second == second));
+            if let Some(waiting) = taken {
+                act(self, bank, waiting);
+            }
+        }
+    }
+
+    /// `GATS1*` give an intermediate address, `GATS12*` a physical one; with stage 2 bypassed they are alike. They record
+    /// nothing, wait for nothing, and take no notice of what a bank has recorded (§4.3).
+    fn global_ats(&mut self, env: &mut dyn Env, operation: Gats, intent: Intent, stages: Stages) {
+        let bank = operation.ndx();
+        let usable = u16::from(bank) < secure::banks(&self.registers, &self.geometry)
+            && options::has_stage1(&self.geometry, bank)
+            && self.registers.cbar(bank).kind() != BankType::Stage2;
+        let nested = usable && self.second_bank(bank).is_some();
+        let checked = if nested {
+            stream::check_bank(&self.registers, &self.geometry, bank)
+        } else {
+            Ok(())
+        };
+        let operation = self.operation(bank, operation.address().value() << 12, intent);
+        let checked = match checked {
+            Ok(()) if usable => Ok(()),
+            Ok(()) => Err(GlobalCause::UnimplementedBank),
+            Err((cause, _)) => Err(cause),
+        };
+        let par = match checked {
+            Ok(()) => self
+                .par(env, bank, operation, stages)
+                .unwrap_or_else(|fault| par::fault(fault, self.registers.format(bank), false)),
+            Err(cause) => {
+                operation.refused(env, bank, Cause::Global(cause));
+                if cause == GlobalCause::UnimplementedBank {
+                    GPAR_UNIMPLEMENTED_BANK
+                } else {
+                    GPAR_INVALID_CONTEXT
+                }
+            }
+        };
+        self.registers.gr0.set(Gr0::Gpar, 0, par);
+    }
+
+    /// `CBn_ATSR.ACTIVE`, where this read counts for a delay in polls; `GATSR.ACTIVE` is never set.
+    pub(crate) fn ats_status(&mut self, env: &dyn Env, target: Target) -> bool {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => false,
+            Target::Cb(_, bank) => self
+                .operations_of(bank)
+                .is_some_and(|operations| operations.waiting.is_some() || operations.ats.poll(env)),
+        }
+    }
+
+    /// `CBn_PAR` takes up the result of an operation that has completed; `GPAR` has it at once.
+    pub(crate) fn ats_result(&mut self, env: &dyn Env, target: Target, stored: u64) -> u64 {
+        match target {
+            Target::Gr0(..) | Target::Gr1(..) => stored,
+            Target::Cb(_, bank) => {
+                self.take_result(env, bank);
+                self.registers.bank(bank, Cb::Par)
+            }
+        }
+    }
+
+    /// Software's own write of `CBn_PAR` replaces the result of an operation under way.
+    pub(crate) fn drop_ats_result(&mut self, target: Target) {
+        if let Target::Cb(_, bank) = target
+            && let Some(operations) = self.operations_of(bank)
+        {
+            operations.par = None;
+        }
+    }
+
+    fn take_result(&mut self, env: &dyn Env, bank: u8) {
+        if let Some(operations) = self.operations_of(bank)
+            && operations.waiting.is_none()
+            && !operations.ats.is_busy(env)
+            && let Some(par) = operations.par.take()
+        {
+            self.registers.set_bank(bank, Cb::Par, par);
+        }
+    }
+
+    /// The result of translating an address: software supplies it whole, there is no sign extension.
+    fn par(
+        &mut self,
+        env: &mut dyn Env,
+        bank: u8,
+        operation: Operation,
+        stages: Stages,
+    ) -> Result<u64, WalkFault> {
+        let Operation { value, intent } = operation;
+        let format = self.registers.format(bank);
+        // Operations use the TLB and add nothing to it.
+        let learnt = RefCell::default();
+        let visit = operation.visit(bank);
+        let leaf = match self.injector.access(env, &visit, Origin::Operation) {
+            Some(fault) => Err(fault),
+            None => self.walking(env, &visit, Origin::Operation, |smmu, memory| {
+                smmu.translate_in(memory, bank, value, intent, stages, &learnt)
+            }),
+        };
+        events::tell(env, || {
+            let result = match &leaf {
+                Ok(leaf) => Ok(leaf.address),
+                Err(WalkFault { cause, level, .. }) => Err(Cause::Context {
+                    cause: *cause,
+                    level: *level,
+                }),
+            };
+            let walked = learnt.borrow().walked;
+            Event::operated(operation.transaction(), bank, walked, result)
+        });
+        leaf.map(|leaf| par::success(&leaf, format))
+    }
+}
+
+/// `GATS1*` rather than `GATS12*`.
+fn stage1_only(register: Gr0) -> bool {
+    matches!(
+        register,
+        Gr0::Gats1ur | Gr0::Gats1uw | Gr0::Gats1pr | Gr0::Gats1pw
+    )
+}
+
+impl Operation {
+    /// As a transaction of no stream.
+    const fn transaction(self) -> Transaction {
+        Transaction {
+            stream_id: 0,
+            address: self.value,
+            intent: self.intent,
+        }
+    }
+
+    fn visit(self, bank: u8) -> Visit {
+        Visit {
+            bank,
+            intent: self.intent,
+            transaction: self.transaction(),
+        }
+    }
+
+    /// It does not come to its bank's tables.
+    fn refused(self, env: &mut dyn Env, bank: u8, cause: Cause) {
+        events::tell(env, || {
+            Event::operated(self.transaction(), bank, false, Err(cause))
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

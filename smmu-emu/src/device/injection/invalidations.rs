@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! TLB maintenance that does less than it should.
+
+use super::{Injector, Sites};
+use crate::Smmu;
+use crate::host::env::{Env, Point};
+use crate::plan::{FaultRule, Kind, Stage};
+use crate::registers::options::Target;
+use crate::tlb::{self, Entry};
+use crate::translate::tag::Space;
+
+impl Smmu {
+    /// A TLB maintenance register is written.
+    pub(crate) fn invalidate(&mut self, env: &mut dyn Env, target: Target, value: u64) {
+        let Some(operation) = tlb::decode(&self.registers, target, value) else {
+            return;
+        };
+        if !self.injector.watches(Sites::INVALIDATIONS) {
+            self.tlb.invalidate(operation);
+            return;
+        }
+        if self.injector.loses(env, target) {
+            return;
+        }
+        let wanted = |entry: &Entry| self.injector.keeps(entry);
+        let before: Vec<Entry> = self.tlb.leaves().filter(wanted).collect();
+        self.tlb.invalidate(operation);
+        let dropped: Vec<Entry> = before
+            .into_iter()
+            .filter(|entry| !self.tlb.holds(entry))
+            .collect();
+        for entry in self.injector.kept(env, target, &dropped) {
+            self.tlb.restore(&entry);
+        }
+    }
+}
+
+impl Injector {
+    /// Whether an invalidation does nothing.
+    fn loses(&mut self, env: &mut dyn Env, target: Target) -> bool {
+        let at = point(target);
+        let is_for = |rule: &FaultRule| {
+            rule.kind == Kind::LostInvalidation
+                && rule
+                    .register
+                    .as_deref()
+                    .is_none_or(|name| at.register == Some(name))
+                && rule.index.is_none_or(|index| at.index == Some(index))
+        };
+        self.fault(env, at, is_for).is_some()
+    }
+
+    /// Whether there is a rule that may keep an entry.
+    fn keeps(&self, entry: &Entry) -> bool {
+        self.faults.rules().any(|rule| rule.keeps(entry))
+    }
+
+    /// The entries that an invalidation would have dropped and does not.
+    fn kept(&mut self, env: &mut dyn Env, target: Target, dropped: &[Entry]) -> Vec<Entry> {
+        let at = Point {
+            address: dropped.first().map(|entry| entry.address),
+            ..point(target)
+        };
+        let is_for = |rule: &FaultRule| dropped.iter().any(|entry| rule.keeps(entry));
+        match self.fault(env, at, is_for) {
+            Some((rule, _)) => dropped
+                .iter()
+                .filter(|entry| rule.keeps(entry))
+                .copied()
+                .collect(),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl FaultRule {
+    fn keeps(&self, entry: &Entry) -> bool {
+        let stage = if entry.tag.space == Space::Stage2 {
+            Stage::Second
+        } else {
+            Stage::First
+        };
+        // Either range begins in the other.
+        let overlaps = self.address.is_none_or(|first| {
+            self.covers(entry.address) || first.0.wrapping_sub(entry.address) < entry.leaf.size
+        });
+        self.kind == Kind::StaleTlb
+            && overlaps
+            && self.stage.is_none_or(|wanted| wanted == stage)
+            && self.vmid.is_none_or(|vmid| vmid == entry.tag.vmid)
+            && self
+                .asid
+                .is_none_or(|asid| !entry.leaf.global && asid == entry.tag.asid)
+    }
+}
+
+fn point(target: Target) -> Point {
+    let (name, index) = target.name();
+    Point {
+        register: Some(name),
+        index: Some(index),
+        bank: match target {
+            Target::Cb(_, bank) => Some(bank),
+            Target::Gr0(..) | Target::Gr1(..) => None,
+        },
+        ..Point::default()
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Interrupts that are late, lost, or do not go away.
+
+use super::{Injector, Sites};
+use crate::Smmu;
+use crate::host::env::{Env, Line, LineKind, Point};
+use crate::host::events;
+use crate::plan::{DelayRule, FaultRule, Kind, Site};
+
+/// An interrupt that is on its way. There is one at most for each line: what a line asks for meanwhile arrives with it.
+#[derive(Clone, Debug)]
+pub(super) struct Late {
+    line: Line,
+    deadline: u64,
+    mark: Option<String>,
+}
+
+impl Injector {
+    /// A line has a new level, or asks again.
+    pub(crate) fn line(&mut self, env: &mut dyn Env, line: Line, level: bool) {
+        if !self.watches(Sites::LINES) && self.late.is_empty() {
+            events::line(env, line, level);
+        } else if level {
+            self.rises(env, line);
+        } else {
+            self.falls(env, line);
+        }
+    }
+
+    fn rises(&mut self, env: &mut dyn Env, line: Line) {
+        if self.is_late(line) {
+            return;
+        }
+        let at = Point {
+            line: Some(line),
+            ..Point::default()
+        };
+        let lost =
+            |rule: &FaultRule| rule.kind == Kind::InterruptLost && is_for_line(line, rule.line, rule.index);
+        if self.fault(env, at, lost).is_some() {
+            return;
+        }
+        let late =
+            |rule: &DelayRule| rule.site == Site::Interrupt && is_for_line(line, rule.line, rule.index);
+        match self.delay(env, at, late) {
+            None => self.tell(env, line, true),
+            Some((rule, hit)) => {
+                let deadline = rule.deadline(&hit, env);
+                let mark = rule.until.clone();
+                env.wake_at(deadline);
+                // After that: who raises the mark from now on wakes the host.
+                if mark.as_deref().is_some_and(|name| env.mark(name)) {
+                    env.wake_at(env.now());
+                }
+                self.late.push(Late { line, deadline, mark });
+            }
+        }
+    }
+
+    fn falls(&mut self, env: &mut dyn Env, line: Line) {
+        if self.is_late(line) {
+            return;
+        }
+        let at = Point {
+            line: Some(line),
+            ..Point::default()
+        };
+        let stuck =
+            |rule: &FaultRule| rule.kind == Kind::InterruptStuck && is_for_line(line, rule.line, rule.index);
+        let stays = self.fault(env, at, stuck).is_some();
+        self.tell(env, line, stays);
+    }
+
+    /// Gives a line a level that may not be what its cause asks for.
+    fn tell(&mut self, env: &mut dyn Env, line: Line, level: bool) {
+        self.high.retain(|other| *other != line);
+        if level {
+            self.high.push(line);
+        }
+        events::line(env, line, level);
+    }
+
+    /// Whether a line may be high whatever its cause asks for.
+    pub(crate) fn may_be_high(&self, line: Line) -> bool {
+        self.high.contains(&line)
+    }
+
+    fn is_late(&self, line: Line) -> bool {
+        self.late.iter().any(|late| late.line == line)
+    }
+
+    /// Takes out what has arrived.
+    fn arrived(&mut self, env: &dyn Env) -> Vec<Line> {
+        let now = env.now();
+        let due =
+            |late: &Late| late.deadline <= now || late.mark.as_deref().is_some_and(|name| env.mark(name));
+        let arrived = self
+            .late
+            .iter()
+            .filter(|late| due(late))
+            .map(|late| late.line)
+            .collect();
+        self.late.retain(|late| !due(late));
+        arrived
+    }
+}
+
+fn is_for_line(line: Line, kind: Option<LineKind>, index: Option<u16>) -> bool {
+    let (of, number) = line.kind();
+    kind.is_none_or(|kind| kind == of) && index.is_none_or(|index| index == u16::from(number))
+}
+
+impl Smmu {
+    /// Time has passed, or a mark was raised: interrupts that a rule holds back may arrive. One whose cause has gone
+    /// meanwhile arrives all the same, as a message would, and its line is low then.
+    pub fn elapse(&mut self, env: &mut dyn Env) {
+        for line in self.injector.arrived(env) {
+            self.injector.tell(env, line, true);
+            if !self.level(line) {
+                self.injector.tell(env, line, false);
+            }
+        }
+    }
+
+    /// When the next interrupt that a rule holds back is due at the latest, as of [`Env::now`].
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
+        self.injector.late.iter().map(|late| late.deadline).min()
+    }
+}

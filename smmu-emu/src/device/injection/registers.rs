@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Register accesses that meet no power, or another value, or a late reply.
+
+use super::{Injector, Sites};
+use crate::host::env::{AccessKind, Env, Frame, Hold, Point};
+use crate::plan::{Asked, DelayRule, FaultRule, Kind, Site};
+
+/// A register access, as rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) kind: AccessKind,
+    pub(crate) frame: Frame,
+    /// Name and number of the register; none is [`crate::Access::RESERVED`].
+    pub(crate) name: &'static str,
+    pub(crate) index: u16,
+}
+
+/// What becomes of a register access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// What the register says.
+    Normal,
+    /// All-ones, or a write that is lost.
+    Nobody,
+    /// A read returns this value in these bits.
+    Replaced {
+        /// The value.
+        value: u64,
+        /// Its bits that count.
+        mask: u64,
+    },
+}
+
+impl Answer {
+    /// What a read returns of a register that has this value.
+    pub(crate) const fn replaced(self, stored: u64) -> u64 {
+        match self {
+            Self::Normal | Self::Nobody => stored,
+            Self::Replaced { value, mask } => stored & !mask | value & mask,
+        }
+    }
+}
+
+impl Injector {
+    /// A register is about to be accessed.
+    pub(crate) fn register(&mut self, env: &mut dyn Env, seen: &Seen) -> Answer {
+        match self.fault(env, seen.point(), |rule| rule.is_for_register(seen)) {
+            None => Answer::Normal,
+            Some((rule, _)) if rule.kind == Kind::RegisterOnes => Answer::Nobody,
+            Some((rule, _)) => Answer::Replaced {
+                value: rule.value.map_or(0, |value| value.0),
+                mask: rule.mask.map_or(u64::MAX, |mask| mask.0),
+            },
+        }
+    }
+
+    /// A register access has taken effect: its reply may have to wait.
+    pub(crate) fn hold(&mut self, env: &mut dyn Env, seen: &Seen) {
+        let is_for = |rule: &DelayRule| {
+            rule.site == Site::Register
+                && rule.register.as_deref() == Some(seen.name)
+                && rule.index.is_none_or(|index| index == seen.index)
+                && rule.access.is_none_or(|kind| kind == seen.kind)
+        };
+        let hold = self.delay(env, seen.point(), is_for);
+        let Some((rule, hit)) = hold else { return };
+        let deadline = rule.deadline(&hit, env);
+        env.hold(&Hold {
+            deadline,
+            mark: rule.until.as_deref(),
+            register: seen.name,
+        });
+    }
+
+    /// Whether register accesses have to be shown to the rules.
+    #[inline]
+    pub(crate) const fn sees_registers(&self) -> bool {
+        self.watches(Sites::REGISTERS)
+    }
+}
+
+impl Seen {
+    fn point(&self) -> Point {
+        Point {
+            register: Some(self.name),
+            index: Some(self.index),
+            ..Point::default()
+        }
+    }
+}
+
+impl FaultRule {
+    fn is_for_register(&self, seen: &Seen) -> bool {
+        let of_kind = match self.kind {
+            Kind::RegisterOnes => match self.access {
+                None => true,
+                Some(Asked::Read) => seen.kind == AccessKind::Read,
+                Some(Asked::Write) => seen.kind == AccessKind::Write,
+                Some(Asked::Fetch) => false,
+            },
+            Kind::RegisterValue => seen.kind == AccessKind::Read,
+            _ => false,
+        };
+        of_kind
+            && self.register.as_deref().is_none_or(|name| name == seen.name)
+            && self.index.is_none_or(|index| index == seen.index)
+            && self.frame.is_none_or(|frame| frame == seen.frame)
+    }
+}

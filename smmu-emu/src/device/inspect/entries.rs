@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What the TLB holds.
+
+use crate::Smmu;
+use crate::plan::Stage;
+use crate::translate::tag::{Space, Tag};
+use crate::translate::walk::Permissions;
+
+/// Whose translation an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Regime {
+    /// Stage 1 of the Non-secure EL1&0 regime, tagged with VMID and ASID.
+    El1And0,
+    /// Stage 1 of a hypervisor context, tagged with neither.
+    Hypervisor,
+    /// Stage 2, tagged with a VMID.
+    Stage2,
+}
+
+/// An entry of the TLB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlbEntry {
+    /// The regime.
+    pub regime: Regime,
+    /// The VMID; 0 where there is none.
+    pub vmid: u16,
+    /// The ASID; `None` for all of them.
+    pub asid: Option<u16>,
+    /// The first input address.
+    pub address: u64,
+    /// Bytes of input addresses.
+    pub size: u64,
+    /// What is held for them.
+    pub held: Held,
+}
+
+/// What an entry of the TLB holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A block or page.
+    Leaf {
+        /// Output address of the first byte.
+        output: u64,
+        /// Level of its descriptor.
+        level: u32,
+        /// Memory attributes, a byte of MAIR.
+        attributes: u8,
+        /// The kinds of access that it allows.
+        permissions: Allowed,
+    },
+    /// A table, as a place to start a walk.
+    Table {
+        /// Where it is.
+        table: u64,
+        /// Level of its descriptors.
+        level: u32,
+    },
+}
+
+impl Regime {
+    /// The stage that it translates.
+    #[must_use]
+    pub const fn stage(self) -> Stage {
+        match self {
+            Self::El1And0 | Self::Hypervisor => Stage::First,
+            Self::Stage2 => Stage::Second,
+        }
+    }
+
+    const fn of(tag: Tag) -> Self {
+        match tag.space {
+            Space::El10 => Self::El1And0,
+            Space::Hyp => Self::Hypervisor,
+            Space::Stage2 => Self::Stage2,
+        }
+    }
+}
+
+/// The kinds of access that a mapping allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Allowed(pub(super) Permissions);
+
+impl Allowed {
+    /// Their names, such as `USER_READ`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.0.iter_names().map(|(name, _)| name)
+    }
+}
+
+impl Smmu {
+    /// What the TLB holds: blocks and pages, then tables, in no particular order. What invalidations have made void is not
+    /// among it. The units of DMA threads ([`crate::Tbu`]) hold copies of some of it.
+    pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> + use<'_> {
+        let leaves = self.tlb.leaves().map(|entry| {
+            let leaf = entry.leaf;
+            TlbEntry {
+                regime: Regime::of(entry.tag),
+                vmid: entry.tag.vmid,
+                asid: (!leaf.global).then_some(entry.tag.asid),
+                address: entry.address,
+                size: leaf.size,
+                held: Held::Leaf {
+                    output: leaf.address,
+                    level: leaf.level,
+                    attributes: leaf.attributes,
+                    permissions: Allowed(leaf.permissions),
+                },
+            }
+        });
+        let tables = self.tlb.tables().map(|(tag, address, table)| TlbEntry {
+            regime: Regime::of(tag),
+            vmid: tag.vmid,
+            asid: (tag.space == Space::El10).then_some(tag.asid),
+            address,
+            size: 1 << table.shift,
+            held: Held::Table {
+                table: table.address,
+                level: table.level,
+            },
+        });
+        leaves.chain(tables)
+    }
+}

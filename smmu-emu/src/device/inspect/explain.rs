@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The way of an address, step by step.
+
+use core::cell::RefCell;
+
+use super::Allowed;
+use crate::Smmu;
+use crate::device::mmio::little_endian;
+use crate::device::record::Fault;
+use crate::device::transact::{Transaction, Translation};
+use crate::host::env::{BusError, Env};
+use crate::plan;
+use crate::tlb::Lookup;
+use crate::translate::walk::{DescriptorRead, Kept, Leaf, Probe, Stage, TableRef, Tables};
+
+/// Where an access would go, and how that came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// As of [`Smmu::translate`].
+    pub result: Result<Translation, Fault>,
+    /// What the translation looked at, in that order.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that a translation looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The TLB had a block or page, or a walk ended at one.
+    Leaf {
+        /// The stage.
+        stage: plan::Stage,
+        /// It was in the TLB, so that nothing was read.
+        kept: bool,
+        /// Input address.
+        input: u64,
+        /// Where it leads in this stage.
+        output: u64,
+        /// Bytes of the block or page.
+        size: u64,
+        /// Level of its descriptor.
+        level: u32,
+        /// Memory attributes of this stage, a byte of MAIR.
+        attributes: u8,
+        /// The kinds of access that this stage allows.
+        permissions: Allowed,
+    },
+    /// The TLB had a table, at which the walk starts.
+    Table {
+        /// The stage.
+        stage: plan::Stage,
+        /// Where the table is: for stage 1 of a nested translation an intermediate address.
+        table: u64,
+        /// Level of its descriptors.
+        level: u32,
+    },
+    /// A descriptor was read.
+    Read {
+        /// The stage.
+        stage: plan::Stage,
+        /// Level of the table.
+        level: u32,
+        /// Physical address of the descriptor.
+        address: u64,
+        /// Its value, as a little-endian number.
+        value: u64,
+        /// What it is, if the tables are little-endian.
+        kind: Descriptor,
+    },
+}
+
+/// What a descriptor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Descriptor {
+    /// Nothing.
+    Invalid,
+    /// It leads to another table.
+    Table,
+    /// A block, or a section.
+    Block,
+    /// A page.
+    Page,
+}
+
+impl Descriptor {
+    /// Descriptors of four bytes are short ones.
+    const fn of(value: u64, level: u32, bytes: usize) -> Self {
+        match (bytes, level, value & 3) {
+            (4, 1, 0) | (4, 2, 0) => Self::Invalid,
+            (4, 1, 1) => Self::Table,
+            (4, 1, _) => Self::Block,
+            (4, ..) => Self::Page,
+            (_, 3, 3) => Self::Page,
+            (_, 3, _) | (_, _, 0 | 2) => Self::Invalid,
+            (_, _, 3) => Self::Table,
+            _ => Self::Block,
+        }
+    }
+}
+
+/// Writes down what a translation looks at.
+struct Recorder<'a> {
+    lookup: Lookup<'a>,
+    steps: &'a RefCell<Vec<Step>>,
+}
+
+/// The same for what it reads.
+struct Reads<'a>(&'a RefCell<Vec<Step>>);
+
+impl Probe for Reads<'_> {
+    fn read(&self, _: &dyn Env, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError> {
+        let value = little_endian(descriptor);
+        self.0.borrow_mut().push(Step::Read {
+            stage: read.stage.into(),
+            level: read.level,
+            address: read.address,
+            value,
+            kind: Descriptor::of(value, read.level, descriptor.len()),
+        });
+        Ok(())
+    }
+}
+
+impl Kept for Recorder<'_> {
+    fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf> {
+        let leaf = self.lookup.leaf(stage, address);
+        if let Some(leaf) = &leaf {
+            self.steps
+                .borrow_mut()
+                .push(Step::of_leaf(stage, true, address, leaf));
+        }
+        leaf
+    }
+
+    fn table(&self, stage: Stage, address: u64) -> Option<TableRef> {
+        let table = self.lookup.table(stage, address);
+        if let Some(table) = &table {
+            self.steps.borrow_mut().push(Step::Table {
+                stage: stage.into(),
+                table: table.address,
+                level: table.level,
+            });
+        }
+        table
+    }
+
+    fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, _: &Tables) {
+        self.steps
+            .borrow_mut()
+            .push(Step::of_leaf(stage, false, address, leaf));
+    }
+
+    /// Asked about everything, whatever the TLB keeps: the steps are the point.
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+impl Step {
+    fn of_leaf(stage: Stage, kept: bool, input: u64, leaf: &Leaf) -> Self {
+        Self::Leaf {
+            stage: stage.into(),
+            kept,
+            input,
+            output: leaf.address,
+            size: leaf.size,
+            level: leaf.level,
+            attributes: leaf.attributes,
+            permissions: Allowed(leaf.permissions),
+        }
+    }
+}
+
+impl Smmu {
+    /// Where an access would go, with every step of the way there: what [`Smmu::translate`] says, in full.
+    #[must_use]
+    pub fn explain(&self, env: &dyn Env, transaction: &Transaction) -> Explained {
+        let steps = RefCell::default();
+        let reads = Reads(&steps);
+        let learnt = RefCell::default();
+        let result = self.seek(env, transaction, Some(&reads), |decoded| Recorder {
+            lookup: Lookup::new(&self.tlb, decoded, &learnt),
+            steps: &steps,
+        });
+        Explained {
+            result,
+            steps: steps.into_inner(),
+        }
+    }
+}

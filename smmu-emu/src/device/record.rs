@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Faults: what can go wrong with a transaction, and how it shows in the registers.
+//!
+//! | fault | condition | bits | IHI 0062D | test |
+//! | --- | --- | --- | --- | --- |
+//! | [`GlobalCause::UnidentifiedStream`] | no group matches the stream ID, `sCR0.USFCFG` = 1 | sGFSR.USF | §2.4.2 | `vector_2_unidentified_stream` |
+//! | [`GlobalCause::StreamMatchConflict`] | several do, `sCR0.SMCFCFG` = 1 | sGFSR.SMCF | §2.4.2 | `vector_1_conflict_then_another_fault` |
+//! | [`GlobalCause::UnimplementedBank`] | S2CR or CBAR names a bank that does not exist | sGFSR.UCBF | §3.8.4 | `bank_validity_is_checked_in_order` |
+//! | [`GlobalCause::InvalidContext`] | S2CR.TYPE is fault or reserved; CBAR.TYPE cannot be used | sGFSR.ICF | §3.8.4 | `unusable_banks_show_as_nested` |
+//! | [`ContextCause::Translation`] | nothing mapped, address out of range, walks disabled | FSR.TF | §3.5 | `vector_3_translation_fault_in_a_bank` |
+//! | [`ContextCause::AddressSize`] | TTBR, table or output beyond the output size | FSR.ASF | Tables 3-3, 3-4 | `output_size` |
+//! | [`ContextCause::AccessFlag`] | AF clear, `SCTLR.AFFD` = 0 | FSR.AFF | §3.5 | `access_flag` |
+//! | [`ContextCause::Permission`] | the mapping or a table above it forbids the access | FSR.PF | §3.5 | `permissions` |
+//! | [`ContextCause::ExternalOnWalk`] | memory does not answer a walk | FSR.EF, FSYNR0.PTWF | §3.5 | `walks_that_memory_does_not_answer` |
+//! | [`Fault::Blocked`] | a fault is recorded, `SCTLR.HUPCF` = 0 | none | §3.7.3 | `a_recorded_fault_blocks_the_bank` |
+//! | [`Fault::Waiting`] | a transaction is stalled, `SCTLR.HUPCF` = 0 | none | §3.7.3 | `clear_then_retry` |
+
+use arbitrary_int::traits::Integer;
+use arbitrary_int::u2;
+
+use crate::Smmu;
+use crate::device::transact::{Intent, Response, Transaction, Visit};
+use crate::host::env::{Env, Line};
+use crate::host::events::{self, Event, Origin, Recorded};
+use crate::spec::bank::{ContextFaults, Fsynr0};
+use crate::spec::cb::Cb;
+use crate::spec::global::{Gfsynr0, Gfsynr1, GlobalFaults};
+use crate::spec::gr0::Gr0;
+use crate::spec::gr1::{Cbfrsynra, Gr1};
+use crate::translate::walk::WalkFault;
+
+/// Why a transaction is not translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Before any context bank.
+    Global(GlobalFault),
+    /// In a context bank.
+    Context(ContextFault),
+    /// A context bank still holds an earlier fault and ends the transaction; nothing is recorded.
+    Blocked {
+        /// The bank.
+        bank: u8,
+    },
+    /// A transaction is stalled in a context bank, and others wait; nothing is recorded.
+    Waiting {
+        /// The bank.
+        bank: u8,
+    },
+}
+
+/// A fault that sGFSR records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GlobalFault {
+    /// The fault.
+    pub cause: GlobalCause,
+    /// `sGFSYNR0.Nested`.
+    pub nested: bool,
+    /// The transaction as it arrived; its attributes are recorded without S2CR's overrides.
+    pub transaction: Transaction,
+}
+
+/// Kinds of global faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GlobalCause {
+    /// USF: the stream ID matches no group.
+    UnidentifiedStream,
+    /// SMCF: it matches several.
+    StreamMatchConflict,
+    /// UCBF: the context bank does not exist.
+    UnimplementedBank,
+    /// ICF: the stream is to fault, or the bank's type cannot be used.
+    InvalidContext,
+}
+
+/// A fault that the FSR of a context bank records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextFault {
+    /// The bank that records it.
+    pub bank: u8,
+    /// The fault.
+    pub cause: ContextCause,
+    /// Level of the walk, 0 to 3 (PLVL).
+    pub level: u32,
+    /// It is a fault of stage 2 of a nested translation, recorded in the stage 2 bank.
+    pub nested: Option<NestedFault>,
+    /// The access after S2CR's overrides.
+    pub intent: Intent,
+    /// The transaction as it arrived.
+    pub transaction: Transaction,
+}
+
+/// What a fault of stage 2 has if the translation is nested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NestedFault {
+    /// The stage 1 bank (`FSYNR0.S1CBNDX`).
+    pub first: u8,
+    /// The intermediate address; IPAFAR has it without the lower 12 bits, which are UNKNOWN there.
+    pub ipa: u64,
+    /// It was that of a stage 1 descriptor (`FSYNR0.S1PTWF`).
+    pub stage1_walk: bool,
+}
+
+/// Kinds of context faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ContextCause {
+    /// TF: nothing is mapped there.
+    Translation,
+    /// ASF: an address does not fit into the output size.
+    AddressSize,
+    /// AFF: the access flag is clear.
+    AccessFlag,
+    /// PF: the mapping does not permit the access.
+    Permission,
+    /// EF: memory did not answer a table walk.
+    ExternalOnWalk,
+}
+
+impl GlobalCause {
+    /// The bit of sGFSR.
+    const fn bit(self) -> GlobalFaults {
+        match self {
+            Self::UnidentifiedStream => GlobalFaults::USF,
+            Self::StreamMatchConflict => GlobalFaults::SMCF,
+            Self::UnimplementedBank => GlobalFaults::UCBF,
+            Self::InvalidContext => GlobalFaults::ICF,
+        }
+    }
+}
+
+impl ContextCause {
+    /// The bit of FSR; PAR has the same ones.
+    pub(crate) const fn bit(self) -> ContextFaults {
+        match self {
+            Self::Translation => ContextFaults::TF,
+            Self::AddressSize => ContextFaults::ASF,
+            Self::AccessFlag => ContextFaults::AFF,
+            Self::Permission => ContextFaults::PF,
+            Self::ExternalOnWalk => ContextFaults::EF,
+        }
+    }
+}
+
+impl From<GlobalFault> for Fault {
+    fn from(fault: GlobalFault) -> Self {
+        Self::Global(fault)
+    }
+}
+
+/// What becomes of a transaction that faults in a bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// It ends.
+    Terminate,
+    /// It stalls, and the bank records that.
+    Stall,
+    /// It waits for the end of another stall, unrecorded.
+    Wait,
+}
+
+impl Smmu {
+    /// What a walk's fault is for a transaction: stage 2 of a nested translation faults in its own bank.
+    pub(crate) fn context_fault(&self, visit: &Visit, fault: WalkFault) -> ContextFault {
+        let second = self.second_bank(visit.bank).zip(fault.stage2);
+        let nested = second.map(|(_, stage2)| NestedFault {
+            first: visit.bank,
+            ipa: stage2.ipa,
+            stage1_walk: stage2.stage1_walk,
+        });
+        ContextFault {
+            bank: second.map_or(visit.bank, |(second, _)| second),
+            cause: fault.cause,
+            level: fault.level,
+            nested,
+            intent: visit.intent,
+            transaction: visit.transaction,
+        }
+    }
+
+    /// Records a client's fault and says what the client sees.
+    pub(crate) fn record(&mut self, env: &mut dyn Env, visit: &Visit, fault: &Fault) -> Response {
+        let (bank, disposition) = match fault {
+            Fault::Global(fault) => {
+                self.record_global(env, fault, Origin::Client);
+                return Response::for_fault(self.registers.scr0().gfre());
+            }
+            Fault::Context(fault) => (fault.bank, self.record_context(env, fault, Origin::Client)),
+            Fault::Blocked { bank } => (*bank, Disposition::Terminate),
+            Fault::Waiting { bank } => (*bank, Disposition::Wait),
+        };
+        match disposition {
+            Disposition::Terminate => Response::for_fault(self.registers.sctlr(bank).cfre()),
+            Disposition::Stall => Response::Stall(self.stalls.begin(bank, *visit, true)),
+            Disposition::Wait => Response::Stall(self.stalls.begin(bank, *visit, false)),
+        }
+    }
+
+    /// Records a global fault; one that finds another recorded only sets MULTI.
+    pub(crate) fn record_global(&mut self, env: &mut dyn Env, fault: &GlobalFault, origin: Origin) {
+        let recorded = self.registers.global_faults();
+        let gr0 = &mut self.registers.gr0;
+        if recorded.is_empty() {
+            let Transaction {
+                stream_id,
+                address,
+                intent,
+            } = fault.transaction;
+            let syndrome = Gfsynr0::ZERO
+                .with_ats(origin == Origin::Operation)
+                .with_ind(intent.instruction)
+                .with_pnu(intent.privileged)
+                .with_wnr(intent.write)
+                .with_nested(fault.nested);
+            let stream = Gfsynr1::ZERO.with_streamid(stream_id);
+            gr0.set(Gr0::Sgfsr, 0, fault.cause.bit().bits().into());
+            gr0.set(Gr0::Sgfar, 0, address);
+            gr0.set(Gr0::Sgfsynr0, 0, syndrome.raw_value().into());
+            gr0.set(Gr0::Sgfsynr1, 0, stream.raw_value().into());
+        } else {
+            gr0.set(Gr0::Sgfsr, 0, (recorded | GlobalFaults::MULTI).bits().into());
+        }
+        events::tell(env, || {
+            Event::Fault(Recorded {
+                fault: Fault::Global(*fault),
+                origin,
+                multiple: !recorded.is_empty(),
+                stalled: false,
+            })
+        });
+        self.update_line(env, Line::Global, false);
+    }
+
+    /// Whether a fault in the bank stalls. CFCFG counts at the time of the fault, and only for a bank that holds nothing;
+    /// `sCR0.STALLD` overrides it (§3.7.3).
+    fn disposition(&self, bank: u8) -> Disposition {
+        let faults = self.registers.context_faults(bank);
+        let stalls = self.registers.sctlr(bank).cfcfg() && !self.registers.scr0().stalld();
+        if !stalls {
+            Disposition::Terminate
+        } else if faults.is_empty() {
+            Disposition::Stall
+        } else if faults.contains(ContextFaults::SS) {
+            Disposition::Wait
+        } else {
+            Disposition::Terminate
+        }
+    }
+
+    /// Records a context fault, and says what becomes of the transaction.
+    ///
+    /// Only HUPCF lets a transaction come this far while the bank holds a fault, so MULTI is set under HUPCF alone
+    /// (§3.7.3; the prose of §3.5 has no such condition).
+    pub(crate) fn record_context(
+        &mut self,
+        env: &mut dyn Env,
+        fault: &ContextFault,
+        origin: Origin,
+    ) -> Disposition {
+        let bank = fault.bank;
+        let disposition = self.disposition(bank);
+        let recorded = self.registers.context_faults(bank);
+        let faults = match disposition {
+            Disposition::Wait => return disposition,
+            _ if !recorded.is_empty() => recorded | ContextFaults::MULTI,
+            Disposition::Stall => fault.cause.bit() | ContextFaults::SS,
+            Disposition::Terminate => fault.cause.bit(),
+        };
+        // The bank may now hold up transactions that would translate.
+        self.epoch.advance();
+        self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
+        if recorded.is_empty() {
+            self.record_syndrome(fault, origin);
+        }
+        events::tell(env, || {
+            Event::Fault(Recorded {
+                fault: Fault::Context(*fault),
+                origin,
+                multiple: !recorded.is_empty(),
+                stalled: disposition == Disposition::Stall,
+            })
+        });
+        self.update_line(env, Line::Context(bank), false);
+        disposition
+    }
+
+    fn record_syndrome(&mut self, fault: &ContextFault, origin: Origin) {
+        let ContextFault {
+            bank,
+            cause,
+            level,
+            nested,
+            intent,
+            transaction,
+        } = *fault;
+        let syndrome = Fsynr0::ZERO
+            .with_s1cbndx(nested.map_or(0, |nested| nested.first))
+            .with_ptwf(cause == ContextCause::ExternalOnWalk)
+            .with_atof(origin == Origin::Operation)
+            .with_ind(intent.instruction)
+            .with_pnu(intent.privileged)
+            .with_wnr(intent.write)
+            .with_s1ptwf(nested.is_some_and(|nested| nested.stage1_walk))
+            .with_nested(nested.is_some())
+            .with_plvl(u2::masked_new(level));
+        self.registers.set_bank(bank, Cb::Far, transaction.address);
+        self.registers
+            .set_bank(bank, Cb::Fsynr0, syndrome.raw_value().into());
+        if let Some(nested) = nested {
+            self.registers.set_bank(bank, Cb::Ipafar, nested.ipa & !0xfff);
+        }
+        // An operation has no stream.
+        if origin == Origin::Client {
+            let stream = Cbfrsynra::ZERO.with_streamid(transaction.stream_id);
+            let gr1 = &mut self.registers.gr1;
+            gr1.set(Gr1::Cbfrsynra, bank.into(), stream.raw_value().into());
+        }
+    }
+
+    /// The level that a line should have: a fault is recorded and may interrupt. MULTI counts, SS does not.
+    pub(crate) fn level(&self, line: Line) -> bool {
+        match line {
+            Line::Global => {
+                let (scr0, faults) = (self.registers.scr0(), self.registers.global_faults());
+                let configuration = faults.contains(GlobalFaults::CAF);
+                let other = !faults.difference(GlobalFaults::CAF).is_empty();
+                (scr0.gfie() && other) || (scr0.gcfgfie() && configuration)
+            }
+            Line::Context(bank) => {
+                let faults = self.registers.context_faults(bank).difference(ContextFaults::SS);
+                self.registers.sctlr(bank).cfie() && !faults.is_empty()
+            }
+            Line::Pmu(group) => self.pmu.interrupts(&self.geometry, group),
+        }
+    }
+
+    /// Tells the environment about a line whose level changed, or that is high and `again` is set.
+    pub(crate) fn update_line(&mut self, env: &mut dyn Env, line: Line, again: bool) {
+        let level = self.level(line);
+        let Some(last) = self.lines.get_mut(line) else {
+            return;
+        };
+        if *last != level || (again && level) {
+            *last = level;
+            self.injector.line(env, line, level);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

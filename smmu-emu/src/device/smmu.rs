@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! All state of one SMMU.
+
+use core::cell::RefCell;
+
+use crate::config::{Config, ConfigError, Geometry, LiveGroup};
+use crate::device::ats::Waiting;
+use crate::device::injection::Injector;
+use crate::device::injection::timing::Busy;
+use crate::device::pmu::Pmu;
+use crate::device::stall::Stalls;
+use crate::dma::tbu::Counters;
+use crate::epoch::sync::Arc;
+use crate::epoch::{Barrier, Epoch};
+use crate::host::env::{Env, Line};
+use crate::host::events::{self, Event};
+use crate::plan::Plan;
+use crate::registers::file::Registers;
+use crate::tlb::{Learnt, Tlb};
+use crate::translate::decoded::Decodings;
+
+/// One SMMU: all of its state.
+#[derive(Debug)]
+pub struct Smmu {
+    pub(crate) geometry: Geometry,
+    live_groups: Vec<LiveGroup>,
+    pub(crate) registers: Registers,
+    pub(crate) lines: Lines,
+    pub(crate) injector: Injector,
+    pub(crate) stalls: Stalls,
+    pub(crate) pmu: Pmu,
+    pub(crate) tlb: Tlb,
+    /// What the transaction under way has learnt for the TLB; kept for its memory.
+    pub(crate) learnt: RefCell<Learnt>,
+    pub(crate) decodings: Decodings,
+    pub(crate) epoch: Arc<Epoch>,
+    /// What the TBUs have reported.
+    pub(crate) counters: Counters,
+    /// The operation that `sTLBGSTATUS` reports.
+    pub(crate) global_sync: Sync,
+    operations: Vec<Operations>,
+}
+
+/// The operations of a context bank that software polls.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Operations {
+    /// What `CBn_TLBSTATUS` reports.
+    pub(crate) sync: Sync,
+    /// What `CBn_ATSR` reports.
+    pub(crate) ats: Busy,
+    /// The result that `CBn_PAR` will show when `ats` ends.
+    pub(crate) par: Option<u64>,
+    /// The operation waits for its stage 2 bank.
+    pub(crate) waiting: Option<Waiting>,
+}
+
+/// A TLB synchronisation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sync {
+    /// How long the plan lets it take.
+    pub(crate) busy: Busy,
+    /// The accesses that it waits for.
+    pub(crate) barrier: Barrier,
+}
+
+impl Sync {
+    /// Whether it is still under way, without a status read.
+    pub(crate) fn is_busy(&self, env: &dyn Env, epoch: &Epoch) -> bool {
+        self.busy.is_busy(env) || !epoch.has_passed(self.barrier)
+    }
+
+    /// A status read: whether it is still under way. Idle once is idle for good.
+    pub(crate) fn poll(&mut self, env: &dyn Env, epoch: &Epoch) -> bool {
+        if epoch.has_passed(self.barrier) {
+            self.barrier = Barrier::default();
+        }
+        self.busy.poll(env) || self.barrier != Barrier::default()
+    }
+}
+
+/// The level that each line had when the environment was last told.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines {
+    global: bool,
+    context: Vec<bool>,
+    pmu: Vec<bool>,
+}
+
+impl Lines {
+    pub(crate) fn get_mut(&mut self, line: Line) -> Option<&mut bool> {
+        match line {
+            Line::Global => Some(&mut self.global),
+            Line::Context(bank) => self.context.get_mut(usize::from(bank)),
+            Line::Pmu(group) => self.pmu.get_mut(usize::from(group)),
+        }
+    }
+}
+
+impl Smmu {
+    /// An SMMU out of reset, its lines low.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field of the configuration or of the plan and what is allowed.
+    pub fn new(config: &Config, plan: Plan) -> Result<Self, ConfigError> {
+        let geometry = config.validate()?;
+        plan.validate(&geometry)?;
+        let banks = usize::from(geometry.context_banks);
+        Ok(Self {
+            registers: Registers::new(&geometry).with_live_groups(&config.live_groups),
+            live_groups: config.live_groups.clone(),
+            lines: Lines {
+                global: false,
+                context: vec![false; banks],
+                pmu: vec![false; geometry.pmu_groups.into()],
+            },
+            injector: Injector::new(plan),
+            stalls: Stalls::new(geometry.context_banks),
+            pmu: Pmu::new(),
+            tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
+            learnt: RefCell::default(),
+            decodings: Decodings::new(geometry.context_banks),
+            epoch: Arc::new(Epoch::new()),
+            counters: Counters::default(),
+            global_sync: Sync::default(),
+            operations: vec![Operations::default(); banks],
+            geometry,
+        })
+    }
+
+    /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the plan again, and
+    /// lowers every line.
+    pub fn reset(&mut self, env: &mut dyn Env) {
+        let Self {
+            geometry,
+            live_groups,
+            registers,
+            lines: _,
+            // Below, when all lines are low.
+            injector: _,
+            stalls,
+            pmu,
+            tlb,
+            learnt: _,
+            // Of another generation from here on.
+            decodings: _,
+            epoch,
+            counters: _,
+            global_sync,
+            operations,
+        } = self;
+        *registers = Registers::new(geometry).with_live_groups(live_groups);
+        *pmu = Pmu::new();
+        *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
+        epoch.advance();
+        *global_sync = Sync::default();
+        operations.fill(Operations::default());
+        stalls.reset();
+        events::tell(env, || Event::Reset);
+        // The reset registers ask for no interrupt. No rule has a say in that.
+        for line in self.geometry.lines() {
+            let high = self.lines.get_mut(line).is_some_and(core::mem::take);
+            if high || self.injector.may_be_high(line) {
+                events::line(env, line, false);
+            }
+            if let Line::Context(bank) = line {
+                env.resumed(bank);
+            }
+        }
+        self.injector.reset();
+    }
+
+    /// What the configuration came to.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// Number of context banks.
+    #[must_use]
+    pub fn context_banks(&self) -> u16 {
+        self.geometry.context_banks
+    }
+
+    /// The interrupt lines, the global one first.
+    pub fn lines(&self) -> impl Iterator<Item = Line> + use<> {
+        self.geometry.lines()
+    }
+
+    /// What the TBUs have done so far. A TBU reports when it asks the SMMU for a translation.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn epoch(&self) -> Arc<Epoch> {
+        Arc::clone(&self.epoch)
+    }
+
+    /// The operations of a bank, to look at.
+    pub(crate) fn operations(&self, bank: u8) -> Option<&Operations> {
+        self.operations.get(usize::from(bank))
+    }
+
+    pub(crate) fn operations_of(&mut self, bank: u8) -> Option<&mut Operations> {
+        self.operations.get_mut(usize::from(bank))
+    }
+}

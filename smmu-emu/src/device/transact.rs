@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The life of a transaction: stream, context bank, what the bank still holds, the stages, physical address or fault.
+
+use core::cell::RefCell;
+
+use crate::Smmu;
+use crate::device::injection::{self, Sites, WalkFaults};
+use crate::device::pmu::Kind;
+use crate::device::record::{ContextCause, Fault, GlobalFault};
+use crate::device::stall::{Gate, Stall};
+use crate::host::env::Env;
+use crate::host::events::{self, Cause, Event, Origin};
+use crate::tlb::{Learnt, Lookup};
+use crate::translate::decoded::{self, Decoded};
+use crate::translate::regime;
+use crate::translate::stream::{self, Found, Route};
+use crate::translate::walk::{self, Kept, Leaf, Physical, Probe, Stages, WalkFault};
+
+/// What a client wants to do at an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Intent {
+    /// Privileged rather than unprivileged (PNU).
+    pub privileged: bool,
+    /// Write rather than read (WNR).
+    pub write: bool,
+    /// Instruction fetch rather than data (IND); reads only.
+    pub instruction: bool,
+}
+
+/// One access of a client, as it arrives at the SMMU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Transaction {
+    /// Stream ID. Bits that the implementation does not have are ignored.
+    pub stream_id: u16,
+    /// Bus address, of which the lower 49 bits count.
+    pub address: u64,
+    /// What the client wants.
+    pub intent: Intent,
+}
+
+/// Where a transaction goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// Physical address.
+    pub address: u64,
+    /// Bytes from the address on for which the same translation holds.
+    pub length: u64,
+    /// Memory attributes, a byte of MAIR; 0 where neither tables nor registers choose any.
+    pub attributes: u8,
+    /// The context bank that translated it; `None` for bypass.
+    pub bank: Option<u8>,
+}
+
+/// What the client sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// The access goes to memory.
+    Proceed(Translation),
+    /// The access ends with a bus error.
+    Abort,
+    /// The access seems to succeed: a read returns zero, a write is dropped (RAZ/WI).
+    Ignore,
+    /// The access waits for software; ask [`Smmu::resume`].
+    Stall(Stall),
+}
+
+/// A transaction in its context bank: what the state machine of the bank starts with, and starts again with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Visit {
+    /// The bank that S2CR names.
+    pub(crate) bank: u8,
+    /// The access after S2CR's overrides.
+    pub(crate) intent: Intent,
+    /// The transaction as it arrived.
+    pub(crate) transaction: Transaction,
+}
+
+/// Bits of a bus address (IDR2.UBS = 5).
+pub(crate) const BUS_BITS: u32 = 49;
+
+impl Smmu {
+    /// Translates an access without recording a fault. Uses what the TLB holds and adds nothing to it.
+    ///
+    /// # Errors
+    /// The [`Fault`] that the access takes.
+    pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
+        let learnt = RefCell::default();
+        self.seek(env, transaction, None, |decoded| {
+            Lookup::new(&self.tlb, decoded, &learnt)
+        })
+    }
+
+    /// The same, with somebody who looks on at what is read and at what is kept.
+    pub(crate) fn seek<K: Kept>(
+        &self,
+        env: &dyn Env,
+        transaction: &Transaction,
+        probe: Option<&dyn Probe>,
+        kept: impl FnOnce(&Decoded) -> K,
+    ) -> Result<Translation, Fault> {
+        let transaction = self.arriving(transaction);
+        let found = stream::find(&self.registers, &self.geometry, &transaction)?;
+        match found.route(transaction.intent) {
+            Route::Bypass(attributes) => Ok(self.bypass(transaction.address, attributes)),
+            Route::Bank(bank, intent) => {
+                let visit = Visit {
+                    bank,
+                    intent,
+                    transaction,
+                };
+                let decoded = self.decode(bank);
+                let memory = Physical::read_only(env);
+                let memory = probe.map_or(memory, |probe| memory.probed(probe));
+                self.translate_visit(&visit, &decoded, memory, &kept(&decoded))
+            }
+        }
+    }
+
+    /// Carries out an access: translates it, and records the fault if there is one.
+    ///
+    /// [`Response::Stall`] is not the end of it: [`Smmu::resume`] tells what became of the access.
+    pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
+        // Built in its place: to copy what was just written costs as much as a level of a walk.
+        let mut visit = Visit {
+            bank: 0,
+            intent: transaction.intent,
+            transaction: self.arriving(transaction),
+        };
+        let route = self
+            .found(env, &visit.transaction)
+            .map(|found| found.route(visit.intent));
+        let bank = match route {
+            Ok(Route::Bank(bank, _)) => Some(bank),
+            _ => None,
+        };
+        self.count(env, Kind::Access, &visit.transaction, bank);
+        match route {
+            Err(fault) => self.refuse(env, &fault),
+            Ok(Route::Bypass(attributes)) => {
+                let translation = self.bypass(visit.transaction.address, attributes);
+                let response = Response::Proceed(translation);
+                events::tell(env, || {
+                    Event::answered(&visit.transaction, None, false, Ok(&translation), &response)
+                });
+                response
+            }
+            Ok(Route::Bank(bank, intent)) => {
+                (visit.bank, visit.intent) = (bank, intent);
+                self.enter(env, &visit)
+            }
+        }
+    }
+
+    /// A client's transaction ends with a global fault.
+    pub(crate) fn refuse(&mut self, env: &mut dyn Env, fault: &GlobalFault) -> Response {
+        self.record_global(env, fault, Origin::Client);
+        let response = Response::for_fault(self.registers.scr0().gfre());
+        events::tell(env, || {
+            let cause = Cause::Global(fault.cause);
+            Event::answered(&fault.transaction, None, false, Err(cause), &response)
+        });
+        response
+    }
+
+    /// A transaction enters its bank, for the first time or again after a stall.
+    pub(crate) fn enter(&mut self, env: &mut dyn Env, visit: &Visit) -> Response {
+        let generation = self.epoch.generation();
+        let decoded = self
+            .decodings
+            .take(&self.registers, &self.geometry, visit.bank, generation);
+        let result = match self.injected_access(env, visit, &decoded) {
+            Some(fault) => Err(fault),
+            None => self.walking(env, visit, Origin::Client, |smmu, memory| {
+                smmu.translate_visit(
+                    visit,
+                    &decoded,
+                    memory,
+                    &Lookup::new(&smmu.tlb, &decoded, &smmu.learnt),
+                )
+            }),
+        };
+        self.decodings.put(visit.bank, decoded);
+        let learnt = self.learnt.get_mut();
+        let walked = learnt.walked;
+        for _ in 0..self.tlb.keep(learnt) {
+            self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
+        }
+        let tell = |env: &mut dyn Env, result, response: &Response| {
+            events::tell(env, || {
+                Event::answered(&visit.transaction, Some(visit.bank), walked, result, response)
+            });
+        };
+        match result {
+            Ok(translation) => {
+                let response = Response::Proceed(translation);
+                tell(env, Ok(&translation), &response);
+                response
+            }
+            Err(fault) => {
+                let response = self.record(env, visit, &fault);
+                tell(env, Err(Cause::from(&fault)), &response);
+                response
+            }
+        }
+    }
+
+    /// The fault of the plan that an access takes in its bank.
+    fn injected_access(&mut self, env: &mut dyn Env, visit: &Visit, decoded: &Decoded) -> Option<Fault> {
+        if !self.injector.watches(Sites::ACCESSES) || self.admit(visit.bank, decoded).is_err() {
+            return None;
+        }
+        let fault = self.injector.access(env, visit, Origin::Client)?;
+        Some(Fault::Context(self.context_fault(visit, fault)))
+    }
+
+    /// Runs a translation for software or a client: with the plan's faults in the descriptors that it reads, if there are
+    /// any.
+    pub(crate) fn walking<R>(
+        &mut self,
+        env: &mut dyn Env,
+        visit: &Visit,
+        origin: Origin,
+        run: impl FnOnce(&Self, Physical<'_>) -> R,
+    ) -> R {
+        let memory = match origin {
+            Origin::Client => Physical::updated,
+            Origin::Operation => Physical::read_only,
+        };
+        if !self.injector.watches(Sites::WALKS) {
+            return run(self, memory(env));
+        }
+        let mut injector = core::mem::take(&mut self.injector);
+        let faults = WalkFaults::new(&mut injector, visit, origin);
+        let result = run(self, memory(env).probed(&faults));
+        let injected = faults.into_injected();
+        self.injector = injector;
+        for injected in injected {
+            injection::report(env, &injected);
+        }
+        result
+    }
+
+    /// What a bank, or the stage 2 bank behind it, still holds.
+    fn admit(&self, bank: u8, decoded: &Decoded) -> Result<(), Fault> {
+        let admit = |bank| match self.gate(bank) {
+            Gate::Open => Ok(()),
+            Gate::Terminate => Err(Fault::Blocked { bank }),
+            Gate::Wait => Err(Fault::Waiting { bank }),
+        };
+        admit(bank)?;
+        decoded.second.map_or(Ok(()), admit)
+    }
+
+    /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
+    /// translation holds, then the stages.
+    fn translate_visit<K: Kept>(
+        &self,
+        visit: &Visit,
+        decoded: &Decoded,
+        memory: Physical<'_>,
+        kept: &K,
+    ) -> Result<Translation, Fault> {
+        let Visit {
+            bank,
+            intent,
+            transaction,
+        } = *visit;
+        self.admit(bank, decoded)?;
+        let fault = |fault| Fault::Context(self.context_fault(visit, fault));
+        // Stage 2 takes the intermediate address as it is, and so does a bank that is off or of AArch32.
+        let address = match decoded.sign {
+            Some(sep) => regime::extended(transaction.address, sep),
+            None => Some(transaction.address),
+        };
+        let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
+        let address = address.ok_or_else(unreachable)?;
+        let leaf =
+            walk::translate(&decoded.regime, memory, kept, address, intent, Stages::All).map_err(fault)?;
+        // Blocks and pages are powers of two.
+        let length = leaf.size - (leaf.address & (leaf.size - 1));
+        Ok(Translation {
+            address: leaf.address,
+            length,
+            attributes: leaf.attributes,
+            bank: Some(bank),
+        })
+    }
+
+    /// The bank that translates stage 2 of a nested translation.
+    pub(crate) fn second_bank(&self, bank: u8) -> Option<u8> {
+        decoded::second_bank(&self.registers, bank)
+    }
+
+    /// The transaction without the bits that the bus does not carry.
+    fn arriving(&self, transaction: &Transaction) -> Transaction {
+        Transaction {
+            stream_id: transaction.stream_id & self.stream_id_mask(),
+            address: transaction.address & ((1 << BUS_BITS) - 1),
+            ..*transaction
+        }
+    }
+
+    /// Translates a complete address in a context bank, with what the TLB knows; `learnt` takes up what it does not know.
+    pub(crate) fn translate_in(
+        &self,
+        memory: Physical<'_>,
+        bank: u8,
+        address: u64,
+        intent: Intent,
+        stages: Stages,
+        learnt: &RefCell<Learnt>,
+    ) -> Result<Leaf, WalkFault> {
+        let decoded = self.decode(bank);
+        let kept = Lookup::new(&self.tlb, &decoded, learnt);
+        walk::translate(&decoded.regime, memory, &kept, address, intent, stages)
+    }
+
+    fn decode(&self, bank: u8) -> Decoded {
+        Decoded::of(&self.registers, &self.geometry, bank, self.epoch.generation())
+    }
+
+    /// Where the stream of a transaction goes.
+    fn found(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Result<Found, GlobalFault> {
+        if !self.registers.scr0().clientpd()
+            && let Some(cause) = self.injector.stream(env, transaction)
+        {
+            return stream::find_among(&self.registers, &self.geometry, transaction, Some(cause));
+        }
+        let (id, generation) = (transaction.stream_id, self.epoch.generation());
+        if let Some(found) = self.decodings.stream(id, generation) {
+            return Ok(found);
+        }
+        let found = stream::find(&self.registers, &self.geometry, transaction)?;
+        self.decodings.set_stream(id, generation, found);
+        Ok(found)
+    }
+
+    /// Bypass drops the address bits above the output size (§1.6.2).
+    fn bypass(&self, address: u64, attributes: u8) -> Translation {
+        let size = 1 << self.output_bits();
+        let address = address & (size - 1);
+        Translation {
+            address,
+            length: size - address,
+            attributes,
+            bank: None,
+        }
+    }
+
+    fn output_bits(&self) -> u32 {
+        self.geometry.address_bits.into()
+    }
+
+    fn stream_id_mask(&self) -> u16 {
+        if self.registers.scr0().exidenable() {
+            u16::MAX
+        } else {
+            (1 << self.geometry.stream_id_bits) - 1
+        }
+    }
+}
+
+impl Response {
+    /// What the client sees of a fault: an abort if the fault's enable bit says so.
+    pub(crate) const fn for_fault(abort: bool) -> Self {
+        if abort { Self::Abort } else { Self::Ignore }
+    }
+}

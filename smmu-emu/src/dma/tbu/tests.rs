@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use super::*;
+use crate::device::transact::Intent;
+use crate::host::env::{BusError, Line};
+use crate::plan::Plan;
+use crate::testing::Bare;
+use crate::{Config, Preset};
+
+/// Stream 0 goes to bank 0, which is off: addresses pass.
+fn smmu() -> Arc<Mutex<Smmu>> {
+    smmu_with(&Config {
+        preset: Preset::Generic,
+        ..Config::default()
+    })
+}
+
+fn smmu_with(config: &Config) -> Arc<Mutex<Smmu>> {
+    let smmu = Arc::new(Mutex::new(Smmu::new(config, Plan::default()).expect("a preset")));
+    for (offset, value) in [
+        (0x1800, 1),
+        (0x1000, 1 << 16),
+        (0x800, 1 << 31),
+        (0xc00, 0),
+        (0, 0),
+    ] {
+        write(&smmu, offset, value);
+    }
+    smmu
+}
+
+fn write(smmu: &Mutex<Smmu>, offset: u64, value: u32) {
+    locked(smmu).write(&mut Bare, offset, &value.to_le_bytes());
+}
+
+fn read(smmu: &Mutex<Smmu>, offset: u64) -> u32 {
+    let mut data = [0; 4];
+    locked(smmu).read(&mut Bare, offset, &mut data);
+    u32::from_le_bytes(data)
+}
+
+fn at(address: u64) -> Transaction {
+    Transaction {
+        stream_id: 0,
+        address,
+        intent: Intent::default(),
+    }
+}
+
+#[test]
+fn a_hit_says_what_a_miss_says() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    for address in [0, 0x1234, 0x1fff, 0x1000, 0xffff_ffff_f123] {
+        let first = tbu.access(&mut Bare, &at(address), |translation| *translation);
+        let again = tbu.access(&mut Bare, &at(address), |translation| *translation);
+        let oracle = locked(&smmu).translate(&Bare, &at(address)).expect("it passes");
+        assert_eq!((first, again), (Ok(oracle), Ok(oracle)));
+    }
+    let hits = tbu.counters;
+    assert_eq!(hits.read_hits, 1, "since the last miss");
+    write(&smmu, 0x70, 0);
+    tbu.access(&mut Bare, &at(0), |_| ()).expect("it passes");
+    let all = locked(&smmu).counters();
+    assert_eq!((all.read_hits, all.write_hits), (7, 0));
+}
+
+#[test]
+fn streams_and_kinds_of_access_are_apart() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    tbu.access(&mut Bare, &at(0), |_| ()).expect("it passes");
+    write(&smmu, 0x00, 1 << 10);
+    let unknown = Transaction {
+        stream_id: 1,
+        ..at(0)
+    };
+    tbu.access(&mut Bare, &at(0), |_| ()).expect("it passes");
+    assert_eq!(tbu.access(&mut Bare, &unknown, |_| ()), Err(Response::Ignore));
+    let write = Transaction {
+        intent: Intent {
+            write: true,
+            ..Intent::default()
+        },
+        ..at(0)
+    };
+    let misses = tbu.counters;
+    tbu.access(&mut Bare, &write, |_| ()).expect("it passes");
+    assert_eq!(tbu.counters, misses, "no hit");
+}
+
+/// A host that traces.
+#[derive(Default)]
+struct Traced(Vec<Event>);
+
+impl Env for Traced {
+    fn now(&self) -> u64 {
+        0
+    }
+    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+    fn set_line(&mut self, _: Line, _: bool) {}
+    fn traces(&self) -> bool {
+        true
+    }
+    fn trace(&mut self, event: &Event) {
+        self.0.push(*event);
+    }
+}
+
+#[test]
+fn hits_of_a_unit_are_told_by_their_number_when_it_asks_again() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    let mut host = Traced::default();
+    for address in [0, 8, 16, 0x1000, 0x1008] {
+        tbu.access(&mut host, &at(address), |_| ()).expect("it passes");
+    }
+    let told = host.0.as_slice();
+    assert!(
+        matches!(
+            told,
+            [
+                Event::Translation(_),
+                Event::UnitHits {
+                    stream_id: 0,
+                    reads: 2,
+                    writes: 0
+                },
+                Event::Translation(_)
+            ]
+        ),
+        "{told:?}"
+    );
+}
+
+/// Behaviour 46: a change of the configuration counts at once.
+#[test]
+fn a_register_write_counts_at_once() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    tbu.access(&mut Bare, &at(0x5000), |_| ()).expect("it passes");
+    write(&smmu, 0xc00, 2 << 16);
+    assert_eq!(tbu.access(&mut Bare, &at(0x5000), |_| ()), Err(Response::Ignore));
+}
+
+/// Behaviour 25: so does a fault that blocks the bank.
+#[test]
+fn a_recorded_fault_counts_at_once() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    tbu.access(&mut Bare, &at(0x5000), |_| ()).expect("it passes");
+    // Beyond the output size.
+    assert_eq!(tbu.access(&mut Bare, &at(1 << 48), |_| ()), Err(Response::Ignore));
+    assert_eq!(tbu.access(&mut Bare, &at(0x5000), |_| ()), Err(Response::Ignore));
+}
+
+/// Behaviour 43: a synchronisation waits for what began before it, global or of a bank, hit or miss, alone or in a batch.
+#[test]
+fn a_sync_waits_for_accesses_under_way() {
+    let smmu = smmu();
+    let cb0 = locked(&smmu).geometry().page_count() << 12;
+    for (start, status) in [(0x70, 0x74), (cb0 + 0x7f0, cb0 + 0x7f4)] {
+        let mut tbu = Tbu::new(&smmu);
+        for _ in 0..3 {
+            let during = tbu.access(&mut Bare, &at(0), |_| {
+                write(&smmu, start, 0);
+                (read(&smmu, status), read(&smmu, status))
+            });
+            assert_eq!(during, Ok((1, 1)));
+            assert_eq!(read(&smmu, status), 0);
+        }
+        tbu.batch(|batch| {
+            assert_eq!(batch.access(&mut Bare, &at(0), |_| ()), Ok(()));
+            write(&smmu, start, 0);
+            assert_eq!(batch.access(&mut Bare, &at(0), |_| ()), Ok(()));
+            assert_eq!(read(&smmu, status), 1);
+        });
+        assert_eq!(read(&smmu, status), 0);
+        // One that begins after the synchronisation does not count.
+        write(&smmu, start, 0);
+        assert_eq!(tbu.access(&mut Bare, &at(0), |_| read(&smmu, status)), Ok(0));
+    }
+}
+
+/// Behaviour 25, in a batch.
+#[test]
+fn a_recorded_fault_counts_at_once_in_a_batch() {
+    let smmu = smmu();
+    Tbu::new(&smmu).batch(|batch| {
+        assert_eq!(batch.access(&mut Bare, &at(0x5000), |_| ()), Ok(()));
+        assert_eq!(
+            batch.access(&mut Bare, &at(1 << 48), |_| ()),
+            Err(Response::Ignore)
+        );
+        assert_eq!(
+            batch.access(&mut Bare, &at(0x5000), |_| ()),
+            Err(Response::Ignore)
+        );
+    });
+}
+
+#[test]
+fn event_counters_see_every_access() {
+    let smmu = smmu_with(&Config {
+        preset: Preset::Generic,
+        pmu_groups: Some(1),
+        ..Config::default()
+    });
+    // Counter 0 counts accesses; group and monitor are enabled.
+    for (offset, value) in [(0x400, 0x10), (0xc00, 1), (0x800, 1 << 11), (0xe04, 1)] {
+        write(&smmu, 0x3000 + offset, value);
+    }
+    let mut tbu = Tbu::new(&smmu);
+    for _ in 0..3 {
+        assert_eq!(tbu.access(&mut Bare, &at(0x1000), |_| ()), Ok(()));
+    }
+    tbu.batch(|batch| assert_eq!(batch.access(&mut Bare, &at(0x1000), |_| ()), Ok(())));
+    assert_eq!(read(&smmu, 0x3000), 4);
+}
+
+/// Memory that is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at address 0.
+struct Uniform(u64);
+
+impl Env for Uniform {
+    fn now(&self) -> u64 {
+        0
+    }
+    fn read_memory(&self, _: u64, data: &mut [u8]) -> Result<(), BusError> {
+        data.copy_from_slice(&self.0.to_le_bytes()[..data.len()]);
+        Ok(())
+    }
+    fn set_line(&mut self, _: Line, _: bool) {}
+}
+
+/// Behaviour 43: an access that goes on after a stall is waited for as any other; the stall itself is no access.
+#[test]
+fn a_sync_waits_for_an_access_that_was_resumed() {
+    let smmu = smmu();
+    let cb0 = locked(&smmu).geometry().page_count() << 12;
+    // 48 bits of input and output; M, CFRE, CFIE, CFCFG.
+    for (offset, value) in [(0x30, 0x10), (0x10, 5), (0, 0xe1)] {
+        write(&smmu, cb0 + offset, value);
+    }
+    let mut tbu = Tbu::new(&smmu);
+    for (retry, expected) in [(true, Ok((0x234, 1))), (false, Err(Response::Abort))] {
+        let Err(Response::Stall(stall)) = tbu.access(&mut Uniform(0), &at(0x1234), |_| ()) else {
+            panic!("CFCFG stalls");
+        };
+        let undecided = tbu.resume(&mut Uniform(0x743), &stall, |_| ());
+        assert_eq!(undecided, Err(Response::Stall(stall)));
+        write(&smmu, 0x70, 0);
+        assert_eq!(read(&smmu, 0x74), 0);
+        write(&smmu, cb0 + 0x58, u32::MAX);
+        write(&smmu, cb0 + 8, u32::from(!retry));
+        let during = tbu.resume(&mut Uniform(0x743), &stall, |to| {
+            write(&smmu, 0x70, 0);
+            (to.address, read(&smmu, 0x74))
+        });
+        assert_eq!(during, expected);
+        assert_eq!(read(&smmu, 0x74), 0);
+        // Every entry of the shared TLB goes, so that the next round faults again.
+        write(&smmu, 0x68, 0);
+    }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What happens in an SMMU, told to a host that traces ([`Env::traces`]).
+//!
+//! An event is told when it has taken effect, in the order in which that happens: what a register write causes comes
+//! before the write. Nothing is put together for a host that does not trace.
+//!
+//! What a [`Tbu`] translates on its own takes no lock and is told to nobody, or tracing would change the time that
+//! it is to show. A unit counts such accesses, and [`Event::UnitHits`] tells how many there were when it next asks the SMMU.
+//!
+//! [`Tbu`]: crate::Tbu
+
+use crate::device::record::{ContextCause, Fault, GlobalCause};
+use crate::device::smmu::Smmu;
+use crate::device::transact::{Response, Transaction, Translation};
+use crate::host::env::{Access, Env, Injected, Line};
+use crate::spec::bank::Format;
+use crate::spec::gr1::BankType;
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Software accessed a register.
+    Access(Accessed),
+    /// A client's access, or an address translation operation, was answered.
+    Translation(Translated),
+    /// A unit has translated accesses of this stream on its own since it last asked.
+    UnitHits {
+        /// The stream whose access made the unit ask; the counts are of all its streams.
+        stream_id: u16,
+        /// Reads.
+        reads: u64,
+        /// Writes.
+        writes: u64,
+    },
+    /// A fault was recorded.
+    Fault(Recorded),
+    /// An interrupt line changed, or is high and asks for another edge.
+    Line {
+        /// The line.
+        line: Line,
+        /// Its level.
+        level: bool,
+    },
+    /// A rule of the plan hit an operation.
+    Injected(Injected),
+    /// The SMMU was reset.
+    Reset,
+}
+
+/// A register access and what it did to the register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accessed {
+    /// The access.
+    pub access: Access,
+    /// It covered the whole register.
+    pub whole: bool,
+    /// Of a write: the register before and after. `None` for reads, where no register is, and for event counters.
+    pub change: Option<Change>,
+    /// Of a register of a context bank: what its fields depend on.
+    pub form: Option<Form>,
+}
+
+/// The whole register as a read without side effects finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Before the write.
+    pub before: u64,
+    /// After it.
+    pub after: u64,
+}
+
+/// What the fields of `CBn_TCR` and `CBn_PAR` depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The stages of the bank.
+    pub kind: BankType,
+    /// The format of its tables.
+    pub format: Format,
+}
+
+/// Who asked for a translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client's transaction.
+    Client,
+    /// An address translation operation: it has no stream (`sGFSYNR0.ATS`, `FSYNR0.ATOF`).
+    Operation,
+}
+
+/// An access that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translated {
+    /// What asked for it.
+    pub origin: Origin,
+    /// The access. Of an operation the address as software wrote it, and no stream.
+    pub transaction: Transaction,
+    /// The context bank of the access; `None` if it came to none.
+    pub bank: Option<u8>,
+    /// Tables were walked: the TLB did not have all of it.
+    pub walked: bool,
+    /// The answer.
+    pub outcome: Outcome,
+}
+
+/// The answer to an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The address that it leads to; of an operation, the result.
+    Translated {
+        /// Physical address; an intermediate one for an operation of stage 1 alone.
+        address: u64,
+    },
+    /// It was not translated.
+    Refused {
+        /// Why.
+        cause: Cause,
+        /// What whoever asked sees.
+        end: End,
+    },
+}
+
+/// Why an access was not translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A fault before any context bank.
+    Global(GlobalCause),
+    /// A fault in a context bank.
+    Context {
+        /// The fault.
+        cause: ContextCause,
+        /// Level of the walk.
+        level: u32,
+    },
+    /// The bank holds an earlier fault.
+    Blocked,
+    /// A transaction is stalled in the bank.
+    Waiting,
+    /// It was stalled, and software or a reset ended it.
+    Ended,
+}
+
+/// What whoever asked for a translation sees instead of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A bus error.
+    Abort,
+    /// A read of zero, a write that is dropped.
+    Ignore,
+    /// Nothing yet: it waits for software.
+    Stall,
+    /// Of an operation: a fault in `CBn_PAR` or `GPAR`.
+    Reported,
+}
+
+/// A fault that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The fault: a global one or one of a context bank.
+    pub fault: Fault,
+    /// Who took it.
+    pub origin: Origin,
+    /// One was recorded before: of this one only MULTI shows.
+    pub multiple: bool,
+    /// The transaction is stalled (SS).
+    pub stalled: bool,
+}
+
+/// Tells of an event, if the host traces.
+#[inline]
+pub(crate) fn tell(env: &mut dyn Env, event: impl FnOnce() -> Event) {
+    if env.traces() {
+        env.trace(&event());
+    }
+}
+
+/// Gives a line a level. Tells of it before: who is interrupted may look at the trace.
+pub(crate) fn line(env: &mut dyn Env, line: Line, level: bool) {
+    tell(env, || Event::Line { line, level });
+    env.set_line(line, level);
+}
+
+impl Event {
+    /// A client's access was answered.
+    pub(crate) fn answered(
+        transaction: &Transaction,
+        bank: Option<u8>,
+        walked: bool,
+        result: Result<&Translation, Cause>,
+        response: &Response,
+    ) -> Self {
+        let end = match response {
+            Response::Abort => End::Abort,
+            Response::Stall(_) => End::Stall,
+            Response::Proceed(_) | Response::Ignore => End::Ignore,
+        };
+        let outcome = match result {
+            Ok(translation) => Outcome::Translated {
+                address: translation.address,
+            },
+            Err(cause) => Outcome::Refused { cause, end },
+        };
+        Self::Translation(Translated {
+            origin: Origin::Client,
+            transaction: *transaction,
+            bank,
+            walked,
+            outcome,
+        })
+    }
+
+    /// An address translation operation was answered.
+    pub(crate) const fn operated(
+        transaction: Transaction,
+        bank: u8,
+        walked: bool,
+        result: Result<u64, Cause>,
+    ) -> Self {
+        let outcome = match result {
+            Ok(address) => Outcome::Translated { address },
+            Err(cause) => Outcome::Refused {
+                cause,
+                end: match cause {
+                    Cause::Waiting => End::Stall,
+                    Cause::Global(_) | Cause::Context { .. } | Cause::Blocked | Cause::Ended => End::Reported,
+                },
+            },
+        };
+        Self::Translation(Translated {
+            origin: Origin::Operation,
+            transaction,
+            bank: Some(bank),
+            walked,
+            outcome,
+        })
+    }
+}
+
+impl From<&Fault> for Cause {
+    fn from(fault: &Fault) -> Self {
+        match fault {
+            Fault::Global(fault) => Self::Global(fault.cause),
+            Fault::Context(fault) => Self::Context {
+                cause: fault.cause,
+                level: fault.level,
+            },
+            Fault::Blocked { .. } => Self::Blocked,
+            Fault::Waiting { .. } => Self::Waiting,
+        }
+    }
+}
+
+impl Smmu {
+    /// What the fields of the registers of a bank depend on.
+    pub(crate) fn form(&self, bank: u8) -> Form {
+        Form {
+            kind: self.registers.cbar(bank).kind(),
+            format: self.registers.format(bank),
+        }
+    }
+}

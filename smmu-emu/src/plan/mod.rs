@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The plan: which operations of the model take time, and which of them go wrong.
+//!
+//! A plan is data. A [`DelayRule`] names a *site*, what it makes late, and for how long; a [`FaultRule`] names a *kind*,
+//! what it makes go wrong, and where. Which of the operations that a rule is for it hits follows the kernel's
+//! fault-injection attributes ([`When`]). The first rule that hits an operation decides. `docs/plan.md` has examples of
+//! all of them.
+//!
+//! ```
+//! let plan: smmu_emu::Plan = toml::from_str(
+//!     r#"
+//!     seed = 7                   # where all chance comes from
+//!
+//!     [[delay]]                  # every address translation of bank 1 takes 20 µs
+//!     site = "ats"
+//!     bank = 1
+//!     time_us = 20
+//!
+//!     [[delay]]                  # one of ten global TLB synchronisations hangs until the mark, or for half a second
+//!     site = "global-sync"
+//!     interval = 10
+//!     until = "client-bound"
+//!     at_most_us = 500_000
+//!
+//!     [[fault]]                  # the third invalidation by address is lost
+//!     kind = "lost-invalidation"
+//!     register = "CBn_TLBIVA"
+//!     nth = 3
+//!     "#,
+//! )?;
+//! assert_eq!((plan.delays.len(), plan.faults.len()), (2, 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::config::Geometry;
+
+mod delay;
+mod fault;
+pub mod mark;
+mod number;
+mod when;
+
+pub use delay::{Bounds, DelayRule, Exponential, MAX_DELAY_US, MAX_POLLS, Site, Time};
+pub use fault::{Asked, FaultRule, KINDS, Kind, KindRow, Stage};
+pub use number::Number;
+pub(crate) use when::Rule;
+pub use when::When;
+
+/// All rules of one SMMU.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Where all chance comes from: the same seed and the same operations have the same hits and times.
+    #[serde(default)]
+    pub seed: u64,
+    /// What is late, in order of precedence.
+    #[serde(default, rename = "delay")]
+    pub delays: Vec<DelayRule>,
+    /// What goes wrong, in order of precedence.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<FaultRule>,
+}
+
+/// The two families of rules, which are numbered apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// A [`DelayRule`].
+    Delay,
+    /// A [`FaultRule`].
+    Fault,
+}
+
+/// A rule of the plan makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{family} rule {rule}: `{field}` {problem}")]
+pub struct PlanError {
+    /// Of which family the rule is.
+    pub family: Family,
+    /// Which rule of the family, counted from 1.
+    pub rule: usize,
+    /// The field to change.
+    pub field: &'static str,
+    /// What is wrong with it and what is allowed.
+    pub problem: String,
+}
+
+/// A [`PlanError`] that does not know yet of which rule it is.
+pub(super) struct Problem {
+    field: &'static str,
+    problem: String,
+}
+
+impl Problem {
+    fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            field,
+            problem: problem.into(),
+        }
+    }
+}
+
+impl core::fmt::Display for Family {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Delay => "delay",
+            Self::Fault => "fault",
+        })
+    }
+}
+
+impl Family {
+    fn problem(self, rule: usize, problem: Problem) -> PlanError {
+        let Problem { field, problem } = problem;
+        PlanError {
+            family: self,
+            rule: rule + 1,
+            field,
+            problem,
+        }
+    }
+}
+
+impl Plan {
+    /// A plan of one delay.
+    #[must_use]
+    pub fn of_delay(rule: DelayRule) -> Self {
+        Self {
+            delays: vec![rule],
+            ..Self::default()
+        }
+    }
+
+    /// A plan of one fault.
+    #[must_use]
+    pub fn of_fault(rule: FaultRule) -> Self {
+        Self {
+            faults: vec![rule],
+            ..Self::default()
+        }
+    }
+
+    /// Checks every rule against the SMMU that it is for.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule and the field.
+    pub fn validate(&self, geometry: &Geometry) -> Result<(), PlanError> {
+        for (i, rule) in self.delays.iter().enumerate() {
+            rule.validate(geometry)
+                .and_then(|()| rule.when().validate())
+                .map_err(|problem| Family::Delay.problem(i, problem))?;
+        }
+        for (i, rule) in self.faults.iter().enumerate() {
+            rule.validate(geometry)
+                .and_then(|()| rule.when().validate())
+                .map_err(|problem| Family::Fault.problem(i, problem))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that every mark that a rule names is one of `marks`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule and the field.
+    pub fn validate_marks<'a>(&self, marks: impl Iterator<Item = &'a str> + Clone) -> Result<(), PlanError> {
+        let check = |field, mark: Option<&str>| match mark {
+            Some(mark) if !marks.clone().any(|name| name == mark) => Err(Problem::new(
+                field,
+                format!("names `{mark}`, which is no mark of this run"),
+            )),
+            _ => Ok(()),
+        };
+        let both = |(after, before)| check("after", after).and_then(|()| check("before", before));
+        for (i, rule) in self.delays.iter().enumerate() {
+            check("until", rule.until.as_deref())
+                .and_then(|()| both(rule.marks()))
+                .map_err(|problem| Family::Delay.problem(i, problem))?;
+        }
+        for (i, rule) in self.faults.iter().enumerate() {
+            both(rule.marks()).map_err(|problem| Family::Fault.problem(i, problem))?;
+        }
+        Ok(())
+    }
+}

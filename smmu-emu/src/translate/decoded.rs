@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What the registers come to for a stream and for a context bank, decoded once for all transactions until the next
+//! register write.
+//!
+//! Every write starts a generation ([`Epoch`](crate::epoch::Epoch)); what was decoded in another one does not count. A fault
+//! record starts one too, and changes nothing that is decoded here.
+
+use crate::config::Geometry;
+use crate::registers::file::Registers;
+use crate::spec::bank::Format;
+use crate::spec::gr1::BankType;
+use crate::translate::regime::{self, Regime};
+use crate::translate::stream::Found;
+use crate::translate::tag::Tag;
+
+/// Streams whose routes are remembered, by their lower bits.
+const STREAMS: usize = 16;
+
+/// A context bank.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoded {
+    generation: u64,
+    /// How it translates.
+    pub(crate) regime: Regime,
+    /// Whose its TLB entries of stage 1 are.
+    pub(crate) stage1: Tag,
+    /// Whose those of stage 2 are: a nested translation's have the tag of the bank behind.
+    pub(crate) stage2: Tag,
+    /// The bank that translates stage 2 of a nested translation.
+    pub(crate) second: Option<u8>,
+    /// `TCR2.SEP`, if a bus address has its upper bits from it.
+    pub(crate) sign: Option<u8>,
+}
+
+/// All that is remembered.
+#[derive(Debug)]
+pub(crate) struct Decodings {
+    banks: Vec<Option<Box<Decoded>>>,
+    streams: [Option<(u64, u16, Found)>; STREAMS],
+}
+
+impl Decoded {
+    /// Reads the registers of a bank.
+    pub(crate) fn of(registers: &Registers, geometry: &Geometry, bank: u8, generation: u64) -> Self {
+        let second = second_bank(registers, bank);
+        let extends = registers.cbar(bank).kind() != BankType::Stage2
+            && registers.format(bank) == Format::AArch64
+            && registers.sctlr(bank).m();
+        Self {
+            generation,
+            regime: regime::decode(registers, geometry, bank),
+            stage1: Tag::of(registers, bank),
+            stage2: Tag::of(registers, second.unwrap_or(bank)),
+            second,
+            sign: extends.then(|| registers.tcr2(bank).sep().value()),
+        }
+    }
+}
+
+/// The bank that translates stage 2 of a nested translation.
+pub(crate) fn second_bank(registers: &Registers, bank: u8) -> Option<u8> {
+    let cbar = registers.cbar(bank);
+    (cbar.kind() == BankType::Nested).then(|| cbar.cbndx())
+}
+
+impl Decodings {
+    /// For so many banks.
+    pub(crate) fn new(banks: u16) -> Self {
+        Self {
+            banks: vec![None; banks.into()],
+            streams: [None; STREAMS],
+        }
+    }
+
+    /// Takes a bank's out, as of this generation, for [`Decodings::put`] to put back.
+    pub(crate) fn take(
+        &mut self,
+        registers: &Registers,
+        geometry: &Geometry,
+        bank: u8,
+        generation: u64,
+    ) -> Box<Decoded> {
+        let fresh = || Decoded::of(registers, geometry, bank, generation);
+        match self.banks.get_mut(usize::from(bank)).and_then(Option::take) {
+            Some(decoded) if decoded.generation == generation => decoded,
+            Some(mut decoded) => {
+                *decoded = fresh();
+                decoded
+            }
+            None => Box::new(fresh()),
+        }
+    }
+
+    pub(crate) fn put(&mut self, bank: u8, decoded: Box<Decoded>) {
+        if let Some(place) = self.banks.get_mut(usize::from(bank)) {
+            *place = Some(decoded);
+        }
+    }
+
+    /// Where a stream goes, if that is known in this generation.
+    pub(crate) fn stream(&self, id: u16, generation: u64) -> Option<Found> {
+        let known = self.streams.get(usize::from(id) % STREAMS).copied().flatten();
+        known.and_then(|(of, stream, found)| (of == generation && stream == id).then_some(found))
+    }
+
+    pub(crate) fn set_stream(&mut self, id: u16, generation: u64, found: Found) {
+        if let Some(place) = self.streams.get_mut(usize::from(id) % STREAMS) {
+            *place = Some((generation, id, found));
+        }
+    }
+}
