@@ -32,11 +32,8 @@ impl Memory {
     }
 }
 
-impl Env for Memory {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl smmu_emu::Memory for Memory {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         let at = address.checked_sub(TABLES).ok_or(BusError)? / 8;
         let word = usize::try_from(at)
             .ok()
@@ -44,6 +41,16 @@ impl Env for Memory {
             .ok_or(BusError)?;
         data.copy_from_slice(&word.to_le_bytes());
         Ok(())
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
+impl Env for Memory {
+    fn now(&self) -> u64 {
+        0
     }
     fn set_line(&mut self, _: Line, _: bool) {}
 }

@@ -9,6 +9,7 @@
 //!
 //! | layer | holds |
 //! | --- | --- |
+//! | [`arch`] | the words of the architecture: transactions, responses, faults, lines, frames, memory |
 //! | [`spec`] | the register tables and field types of SMMUv2, no algorithms |
 //! | [`config`] | the configuration, and [`Geometry`], the validated form of it |
 //! | [`plan`] | the plan: which operations take time, and which go wrong; marks |
@@ -21,13 +22,16 @@
 //! | `dma` | [`Tbu`] and [`View`]: translation for threads that do DMA |
 //!
 //! ```
-//! use smmu_emu::{BusError, Config, Env, Line, Plan, Smmu};
+//! use smmu_emu::{BusError, Config, Env, Line, Memory, Plan, Smmu};
 //!
 //! /// A machine with an SMMU and nothing else.
 //! struct Bare;
+//! impl Memory for Bare {
+//!     fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> { Err(BusError) }
+//!     fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> { Err(BusError) }
+//! }
 //! impl Env for Bare {
 //!     fn now(&self) -> u64 { 0 }
-//!     fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> { Err(BusError) }
 //!     fn set_line(&mut self, _: Line, _: bool) {}
 //! }
 //!
@@ -35,10 +39,11 @@
 //! let mut idr1 = [0; 4];
 //! smmu.read(&mut Bare, 0x24, &mut idr1);
 //! assert_eq!(u32::from_le_bytes(idr1) & 0xff, 16, "context banks");
-//! # Ok::<(), smmu_emu::ConfigError>(())
+//! # Ok::<(), smmu_emu::NewError>(())
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod config;
 mod device;
 mod dma;
@@ -52,17 +57,23 @@ mod testing;
 mod tlb;
 mod translate;
 
+pub use arch::fault::{self, Fault};
+pub use arch::frame::{Access, AccessKind, Frame};
+pub use arch::line::{Line, LineKind};
+pub use arch::memory::{BusError, Memory};
+pub use arch::response::{Response, Stall};
+pub use arch::stage::Stage;
+pub use arch::transaction::{Intent, Origin, Transaction, Translation};
 pub use config::{Config, ConfigError, Geometry, Implementation, LiveGroup, PageSize, Preset, TlbMode};
-pub use device::inspect::{self, Progress, Register};
-pub use device::record::{self as fault, Fault};
-pub use device::smmu::Smmu;
-pub use device::stall::Stall;
-pub use device::transact::{Intent, Response, Transaction, Translation};
-pub use dma::tbu::{Batch, Counters, Tbu};
-pub use dma::view::{self, Refused, View};
+pub use device::counters::Counters;
+pub use device::inspect::{self, Register};
+pub use device::smmu::{NewError, Smmu};
+pub use dma::tbu::{Batch, Tbu};
+pub use dma::view::{Refused, View};
 pub use epoch::sync;
-pub use host::env::{self, Access, AccessKind, BusError, Env, Frame, Hold, Injected, Line};
-pub use host::events as trace;
-pub use plan::mark::{self, MarkError, MarkRule, Marks};
-pub use plan::{DelayRule, FaultRule, Plan, PlanError, Site};
+pub use host::env::Env;
+pub use host::events;
+pub use host::injected::{self, Hold, Injected};
+pub use plan::mark::{MarkError, MarkRule, Marks};
+pub use plan::{DelayRule, FaultRule, Plan, PlanError, Progress, Site};
 pub use spec::{register_names, regs};

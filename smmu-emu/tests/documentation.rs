@@ -16,7 +16,7 @@ Written from the tables in `smmu-emu/src/spec/` by a test (`smmu-emu/tests/docum
 Names are those of IHI 0062 issue D without `SMMU_`; an `n` is the number of a stream-matching group or context bank.
 Offsets are from the start of the frame: GR0 is page 0, GR1 page 1, context bank n page NUMPAGE + n. \"Writable\" and \"reset\" are
 those of a full configuration; identification registers and the bits of absent features follow the configuration
-([presets](presets.md), `smmu-emu/src/identity.rs`, `smmu-emu/src/options.rs`). What no row covers reads as zero and ignores writes, and
+([presets](presets.md), `smmu-emu/src/registers/identity.rs`, `smmu-emu/src/registers/options.rs`). What no row covers reads as zero and ignores writes, and
 \"Secure\" registers do for Non-secure software. The performance monitor is there with `pmu_groups`, extended groups with
 `extended_stream_match_groups` once sCR2.EXSMRGENABLE is set, Secure registers with `secure_state`.
 ";

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! `docs/faults.md` is written from the table in `src/device/record.rs`.
+//! `docs/faults.md` is written from the table in `src/arch/fault.rs`.
 //! `UPDATE_DOCS=1 cargo test -p smmu-emu --test fault_documentation` renews it.
 
 use std::path::Path;
 
-const SOURCE: &str = include_str!("../src/device/record.rs");
+const SOURCE: &str = include_str!("../src/arch/fault.rs");
 const TESTS: [&str; 4] = [
     include_str!("behaviour/ats.rs"),
     include_str!("behaviour/faults.rs"),
@@ -14,11 +14,11 @@ const TESTS: [&str; 4] = [
 ];
 const HEAD: &str = "# Faults
 
-Written from the table in `smmu-emu/src/device/record.rs` by a test (`smmu-emu/tests/fault_documentation.rs`); do not edit.
+Written from the table in `smmu-emu/src/arch/fault.rs` by a test (`smmu-emu/tests/fault_documentation.rs`); do not edit.
 
 Global faults are recorded in sGFSR, sGFAR, sGFSYNR0 and sGFSYNR1, with the access as it arrived; context faults in the bank's
 FSR, FAR, FSYNR0 and CBFRSYNRA, after S2CR's overrides. A fault of stage 2 of a nested translation is recorded in the stage 2
-bank, with FSYNR0.NESTED, S1CBNDX, S1PTWF and IPAFAR. What ends a stall stands in `smmu-emu/src/stall.rs`.
+bank, with FSYNR0.NESTED, S1CBNDX, S1PTWF and IPAFAR. What ends a stall stands in `smmu-emu/src/device/stall.rs`.
 
 ";
 

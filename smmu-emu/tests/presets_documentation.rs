@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use smmu_emu::{BusError, Config, Env, Line, Plan, Preset, Smmu};
+use smmu_emu::{BusError, Config, Env, Line, Memory, Plan, Preset, Smmu};
 
 const HEAD: &str = "# Presets
 
@@ -72,12 +72,19 @@ IDR7 3c MINOR 3 0: revision
 
 struct Nothing;
 
+impl Memory for Nothing {
+    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
 impl Env for Nothing {
     fn now(&self) -> u64 {
         0
-    }
-    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
     }
     fn set_line(&mut self, _: Line, _: bool) {}
 }

@@ -25,11 +25,8 @@ struct Memory {
     leaf: Plain<AtomicU64>,
 }
 
-impl Env for Memory {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl smmu_emu::Memory for Memory {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         let value = match address {
             TABLE => LEAF | 3,
             LEAF => self.leaf.load(Ordering::SeqCst),
@@ -37,6 +34,16 @@ impl Env for Memory {
         };
         data.copy_from_slice(&value.to_le_bytes());
         Ok(())
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
+impl Env for Memory {
+    fn now(&self) -> u64 {
+        0
     }
     fn set_line(&mut self, _: Line, _: bool) {}
 }

@@ -101,7 +101,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// `vfio_server::function::tests` for `../vfio-server/src/function/tests.rs`, `walk::tests::long` for `src/walk/tests/long.rs`, `stalls` for `tests/behaviour/stalls.rs`.
+/// `vfio_server::function::tests` for `../vfio-server/src/function/tests.rs`, `translate::walk::tests::long` for `src/translate/walk/tests/long.rs`, `stalls` for `tests/behaviour/stalls.rs`.
 fn module(path: &Path) -> String {
     let path = path.strip_prefix(package()).expect("a file of the package");
     let text = path.with_extension("").to_string_lossy().replace('/', "::");

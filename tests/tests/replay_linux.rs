@@ -7,7 +7,7 @@
 //! second client, shutdown. Every read of the driver has to return what it returned then.
 
 use boot_stress::recipe::shipped;
-use smmu_emu::{AccessKind, BusError, Config, Env, Fault, Intent, Line, Plan, Smmu, Transaction};
+use smmu_emu::{AccessKind, BusError, Config, Env, Fault, Intent, Line, Memory, Plan, Smmu, Transaction};
 use vfio_server::trace;
 use vfio_server::trace::line::Register;
 
@@ -19,13 +19,19 @@ const TRACES: [(&str, &str); 2] = [
 /// A host without memory, whose interrupt lines have to stay low.
 struct Host;
 
+impl Memory for Host {
+    fn read(&self, _address: u64, _data: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
 impl Env for Host {
     fn now(&self) -> u64 {
         0
-    }
-
-    fn read_memory(&self, _address: u64, _data: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
     }
 
     fn set_line(&mut self, line: Line, level: bool) {

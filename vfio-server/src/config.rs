@@ -148,7 +148,7 @@ pub enum ConfigError {
         /// Name of the SMMU.
         name: String,
         /// Field and allowed range.
-        error: smmu_emu::ConfigError,
+        error: smmu_emu::NewError,
     },
     /// No reply may wait for so long.
     #[error("smmu {name:?}: {problem}")]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 use serde_json::json;
-use smmu_emu::{Config, ConfigError, Plan, Smmu};
+use smmu_emu::{Config, NewError, Plan, Smmu};
 use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
@@ -76,8 +76,8 @@ impl Function {
     /// The function after power-on.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field of the model or of the plan.
-    pub fn new(model: &Config, plan: Plan, host: Host) -> Result<Self, ConfigError> {
+    /// [`NewError`] names the field of the model or of the plan.
+    pub fn new(model: &Config, plan: Plan, host: Host) -> Result<Self, NewError> {
         let smmu = Smmu::new(model, plan)?;
         let register_space = model.register_space();
         let masters = Masters::none(host.shared());

@@ -8,8 +8,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use smmu_emu::trace::Event as Traced;
-use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line};
+use smmu_emu::events::Event as Traced;
+use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Memory};
 use tracing::error;
 
 use crate::injected::{Held, Hits};
@@ -203,17 +203,19 @@ impl Host {
     }
 }
 
-impl Env for Host {
-    fn now(&self) -> u64 {
-        self.run().now()
-    }
-
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl Memory for Host {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         self.memory.ranges().read(address, data)
     }
 
     fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
         self.memory.ranges().compare_exchange(address, old, new)
+    }
+}
+
+impl Env for Host {
+    fn now(&self) -> u64 {
+        self.run().now()
     }
 
     fn set_line(&mut self, line: Line, level: bool) {

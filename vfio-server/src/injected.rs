@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use smmu_emu::env::{Point, What};
+use smmu_emu::injected::{Point, What};
 use smmu_emu::{Hold, Injected, Plan};
 
 use crate::control::event::{Event, FiredLimit};
@@ -195,9 +195,9 @@ const fn name(what: What) -> &'static str {
 pub fn line(line: smmu_emu::Line) -> String {
     let (kind, number) = line.kind();
     match kind {
-        smmu_emu::env::LineKind::Global => "global".into(),
-        smmu_emu::env::LineKind::Context => format!("context {number}"),
-        smmu_emu::env::LineKind::Pmu => format!("pmu {number}"),
+        smmu_emu::LineKind::Global => "global".into(),
+        smmu_emu::LineKind::Context => format!("context {number}"),
+        smmu_emu::LineKind::Pmu => format!("pmu {number}"),
     }
 }
 

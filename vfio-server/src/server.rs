@@ -213,7 +213,7 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
             name: smmu.name.clone(),
             error,
         };
-        let geometry = smmu.model.validate().map_err(error)?;
+        let geometry = smmu.model.validate().map_err(|wrong| error(wrong.into()))?;
         master::config::check(&smmu.master, &geometry).map_err(|error| ConfigError::Master {
             smmu: smmu.name.clone(),
             error,

@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use smmu_emu::trace::Event;
-use smmu_emu::{BusError, Env, Injected, Line, Smmu};
+use smmu_emu::events::Event;
+use smmu_emu::{BusError, Env, Injected, Line, Memory, Smmu};
 
 use crate::host::{Run, Shared};
 
@@ -151,16 +151,22 @@ impl Drop for Running {
 /// The surroundings of an SMMU whose time has come.
 struct TimerEnv<'a>(&'a Shared);
 
+impl Memory for TimerEnv<'_> {
+    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
 impl Env for TimerEnv<'_> {
     fn now(&self) -> u64 {
         self.0.run().now()
     }
 
     /// Nothing is translated here.
-    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-
     fn set_line(&mut self, line: Line, level: bool) {
         self.0.vectors().set_line(line, level);
     }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use smmu_emu::trace::Event;
+use smmu_emu::events::Event;
 
 pub mod chrome;
 pub mod describe;

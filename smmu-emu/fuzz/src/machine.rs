@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use smmu_emu::sync::{Arc, Mutex, MutexGuard};
-use smmu_emu::{BusError, Config, Env, Intent, Line, Plan, Response, Smmu, Tbu, Transaction};
+use smmu_emu::{BusError, Config, Env, Intent, Line, Memory, Plan, Response, Smmu, Tbu, Transaction};
 
 use super::input::Input;
 
@@ -65,12 +65,8 @@ impl Outside {
     }
 }
 
-impl Env for Outside {
-    fn now(&self) -> u64 {
-        self.time
-    }
-
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl Memory for Outside {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         self.reads.set(self.reads.get() + 1);
         assert!(
             address.is_multiple_of(data.len() as u64),
@@ -89,6 +85,12 @@ impl Env for Outside {
             self.words.borrow_mut()[at] = new;
         }
         Ok(found)
+    }
+}
+
+impl Env for Outside {
+    fn now(&self) -> u64 {
+        self.time
     }
 
     fn set_line(&mut self, line: Line, level: bool) {

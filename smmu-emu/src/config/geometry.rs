@@ -3,7 +3,7 @@
 //! A configuration after validation: every number that the registers advertise.
 
 use super::{ConfigError, PageSize, TlbMode};
-use crate::host::env::Line;
+use crate::arch::line::Line;
 
 /// What an implementation adds to the architecture, or lacks of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -18,8 +18,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::host::env::Line;
-use crate::plan::PlanError;
+use crate::arch::line::Line;
 
 mod geometry;
 mod preset;
@@ -183,9 +182,6 @@ pub enum ConfigError {
         /// What is allowed, and why if another field decides.
         allowed: String,
     },
-    /// A rule of the timing plan is wrong.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
 }
 
 impl Config {

@@ -8,13 +8,16 @@
 
 use core::cell::RefCell;
 
-use crate::Smmu;
+use crate::arch::fault::{Cause, GlobalCause, GlobalFault};
+use crate::arch::line::Line;
+use crate::arch::transaction::{Intent, Origin, Transaction, Visit};
 use crate::device::par;
-use crate::device::record::{Disposition, GlobalCause, GlobalFault};
+use crate::device::record::Disposition;
+use crate::device::smmu::Smmu;
 use crate::device::stall::Gate;
-use crate::device::transact::{Intent, Transaction, Visit};
-use crate::host::env::{Env, Line};
-use crate::host::events::{self, Cause, Event, Origin};
+use crate::host::emit::emit;
+use crate::host::env::Env;
+use crate::host::events::Event;
 use crate::plan::Site;
 use crate::registers::options::{self, Target};
 use crate::registers::secure;
@@ -302,7 +305,7 @@ impl Smmu {
                 smmu.translate_in(memory, bank, value, intent, stages, &learnt)
             }),
         };
-        events::tell(env, || {
+        emit(env, || {
             let result = match &leaf {
                 Ok(leaf) => Ok(leaf.address),
                 Err(WalkFault { cause, level, .. }) => Err(Cause::Context {
@@ -345,7 +348,7 @@ impl Operation {
 
     /// It does not come to its bank's tables.
     fn refused(self, env: &mut dyn Env, bank: u8, cause: Cause) {
-        events::tell(env, || {
+        emit(env, || {
             Event::operated(self.transaction(), bank, false, Err(cause))
         });
     }

@@ -5,11 +5,12 @@
 //! [`effect`] names the effect of every register, without a wildcard: a new row does not compile until someone
 //! decides. The two functions below it carry the effects out.
 
-use crate::Smmu;
+use crate::arch::line::Line;
+use crate::arch::transaction::Intent;
+use crate::device::smmu::Smmu;
 use crate::device::smmu::Sync;
 use crate::device::stall::Release;
-use crate::device::transact::Intent;
-use crate::host::env::{Env, Line};
+use crate::host::env::Env;
 use crate::plan::Site;
 use crate::registers::options::Target;
 use crate::spec::bank::{ContextFaults, Format};

@@ -2,9 +2,11 @@
 
 //! Register accesses: the place of a register, width and halves, access rule; then [`crate::device::effects`].
 
-use crate::Smmu;
+use crate::arch::frame::{Access, AccessKind, Frame};
+use crate::arch::memory::little_endian;
 use crate::device::injection::{Answer, Seen};
-use crate::host::env::{Access, AccessKind, Env, Frame};
+use crate::device::smmu::Smmu;
+use crate::host::env::Env;
 use crate::host::events::{Accessed, Change, Event};
 use crate::registers::lookup::{Hit, Place};
 use crate::registers::options::{self, Target};
@@ -34,7 +36,7 @@ impl Smmu {
     }
 
     fn read_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &mut [u8]) {
-        let (frame, hit) = self.locate(offset, data.len(), security);
+        let (frame, hit) = self.map().locate(offset, data.len(), security);
         let answer = self.answer(env, AccessKind::Read, frame, hit.as_ref());
         if answer == Answer::Nobody {
             data.fill(u8::MAX);
@@ -53,7 +55,7 @@ impl Smmu {
     }
 
     fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
-        let (frame, hit) = self.locate(offset, data.len(), security);
+        let (frame, hit) = self.map().locate(offset, data.len(), security);
         let before = hit.as_ref().filter(|_| env.traces());
         let before = before.and_then(|hit| self.whole(env, hit.place));
         let answer = self.answer(env, AccessKind::Write, frame, hit.as_ref());
@@ -245,12 +247,4 @@ fn access(kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: 
 #[expect(clippy::cast_possible_truncation, reason = "the upper word is zero")]
 const fn word(value: u64) -> u32 {
     value as u32
-}
-
-/// At most eight bytes as a number.
-pub(crate) fn little_endian(data: &[u8]) -> u64 {
-    data.iter()
-        .take(8)
-        .rev()
-        .fold(0, |value, &byte| value << 8 | u64::from(byte))
 }

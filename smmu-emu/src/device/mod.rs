@@ -3,13 +3,14 @@
 //! The device: all state of one SMMU, and what register accesses and transactions do to it.
 
 mod ats;
+pub mod counters;
 mod effects;
 pub(crate) mod injection;
 pub mod inspect;
 mod mmio;
 mod par;
 mod pmu;
-pub mod record;
+mod record;
 pub mod smmu;
-pub mod stall;
-pub mod transact;
+pub(crate) mod stall;
+mod transact;

@@ -1,120 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Faults: what can go wrong with a transaction, and how it shows in the registers.
-//!
-//! | fault | condition | bits | IHI 0062D | test |
-//! | --- | --- | --- | --- | --- |
-//! | [`GlobalCause::UnidentifiedStream`] | no group matches the stream ID, `sCR0.USFCFG` = 1 | sGFSR.USF | §2.4.2 | `vector_2_unidentified_stream` |
-//! | [`GlobalCause::StreamMatchConflict`] | several do, `sCR0.SMCFCFG` = 1 | sGFSR.SMCF | §2.4.2 | `vector_1_conflict_then_another_fault` |
-//! | [`GlobalCause::UnimplementedBank`] | S2CR or CBAR names a bank that does not exist | sGFSR.UCBF | §3.8.4 | `bank_validity_is_checked_in_order` |
-//! | [`GlobalCause::InvalidContext`] | S2CR.TYPE is fault or reserved; CBAR.TYPE cannot be used | sGFSR.ICF | §3.8.4 | `unusable_banks_show_as_nested` |
-//! | [`ContextCause::Translation`] | nothing mapped, address out of range, walks disabled | FSR.TF | §3.5 | `vector_3_translation_fault_in_a_bank` |
-//! | [`ContextCause::AddressSize`] | TTBR, table or output beyond the output size | FSR.ASF | Tables 3-3, 3-4 | `output_size` |
-//! | [`ContextCause::AccessFlag`] | AF clear, `SCTLR.AFFD` = 0 | FSR.AFF | §3.5 | `access_flag` |
-//! | [`ContextCause::Permission`] | the mapping or a table above it forbids the access | FSR.PF | §3.5 | `permissions` |
-//! | [`ContextCause::ExternalOnWalk`] | memory does not answer a walk | FSR.EF, FSYNR0.PTWF | §3.5 | `walks_that_memory_does_not_answer` |
-//! | [`Fault::Blocked`] | a fault is recorded, `SCTLR.HUPCF` = 0 | none | §3.7.3 | `a_recorded_fault_blocks_the_bank` |
-//! | [`Fault::Waiting`] | a transaction is stalled, `SCTLR.HUPCF` = 0 | none | §3.7.3 | `clear_then_retry` |
+//! Fault records: how a fault shows in the registers and on the lines (IHI 0062D §3.5, §3.7).
 
+use crate::arch::fault::ContextCause;
+use crate::arch::fault::ContextFault;
+use crate::arch::fault::Fault;
+use crate::arch::fault::GlobalCause;
+use crate::arch::fault::GlobalFault;
+use crate::arch::fault::NestedFault;
 use arbitrary_int::traits::Integer;
 use arbitrary_int::u2;
 
-use crate::Smmu;
-use crate::device::transact::{Intent, Response, Transaction, Visit};
-use crate::host::env::{Env, Line};
-use crate::host::events::{self, Event, Origin, Recorded};
+use crate::arch::line::Line;
+use crate::arch::response::Response;
+use crate::arch::transaction::{Origin, Transaction, Visit};
+use crate::device::smmu::Smmu;
+use crate::host::emit::emit;
+use crate::host::env::Env;
+use crate::host::events::{Event, Recorded};
 use crate::spec::bank::{ContextFaults, Fsynr0};
 use crate::spec::cb::Cb;
 use crate::spec::global::{Gfsynr0, Gfsynr1, GlobalFaults};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cbfrsynra, Gr1};
 use crate::translate::walk::WalkFault;
-
-/// Why a transaction is not translated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Before any context bank.
-    Global(GlobalFault),
-    /// In a context bank.
-    Context(ContextFault),
-    /// A context bank still holds an earlier fault and ends the transaction; nothing is recorded.
-    Blocked {
-        /// The bank.
-        bank: u8,
-    },
-    /// A transaction is stalled in a context bank, and others wait; nothing is recorded.
-    Waiting {
-        /// The bank.
-        bank: u8,
-    },
-}
-
-/// A fault that sGFSR records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GlobalFault {
-    /// The fault.
-    pub cause: GlobalCause,
-    /// `sGFSYNR0.Nested`.
-    pub nested: bool,
-    /// The transaction as it arrived; its attributes are recorded without S2CR's overrides.
-    pub transaction: Transaction,
-}
-
-/// Kinds of global faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GlobalCause {
-    /// USF: the stream ID matches no group.
-    UnidentifiedStream,
-    /// SMCF: it matches several.
-    StreamMatchConflict,
-    /// UCBF: the context bank does not exist.
-    UnimplementedBank,
-    /// ICF: the stream is to fault, or the bank's type cannot be used.
-    InvalidContext,
-}
-
-/// A fault that the FSR of a context bank records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContextFault {
-    /// The bank that records it.
-    pub bank: u8,
-    /// The fault.
-    pub cause: ContextCause,
-    /// Level of the walk, 0 to 3 (PLVL).
-    pub level: u32,
-    /// It is a fault of stage 2 of a nested translation, recorded in the stage 2 bank.
-    pub nested: Option<NestedFault>,
-    /// The access after S2CR's overrides.
-    pub intent: Intent,
-    /// The transaction as it arrived.
-    pub transaction: Transaction,
-}
-
-/// What a fault of stage 2 has if the translation is nested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NestedFault {
-    /// The stage 1 bank (`FSYNR0.S1CBNDX`).
-    pub first: u8,
-    /// The intermediate address; IPAFAR has it without the lower 12 bits, which are UNKNOWN there.
-    pub ipa: u64,
-    /// It was that of a stage 1 descriptor (`FSYNR0.S1PTWF`).
-    pub stage1_walk: bool,
-}
-
-/// Kinds of context faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ContextCause {
-    /// TF: nothing is mapped there.
-    Translation,
-    /// ASF: an address does not fit into the output size.
-    AddressSize,
-    /// AFF: the access flag is clear.
-    AccessFlag,
-    /// PF: the mapping does not permit the access.
-    Permission,
-    /// EF: memory did not answer a table walk.
-    ExternalOnWalk,
-}
 
 impl GlobalCause {
     /// The bit of sGFSR.
@@ -138,12 +47,6 @@ impl ContextCause {
             Self::Permission => ContextFaults::PF,
             Self::ExternalOnWalk => ContextFaults::EF,
         }
-    }
-}
-
-impl From<GlobalFault> for Fault {
-    fn from(fault: GlobalFault) -> Self {
-        Self::Global(fault)
     }
 }
 
@@ -219,7 +122,7 @@ impl Smmu {
         } else {
             gr0.set(Gr0::Sgfsr, 0, (recorded | GlobalFaults::MULTI).bits().into());
         }
-        events::tell(env, || {
+        emit(env, || {
             Event::Fault(Recorded {
                 fault: Fault::Global(*fault),
                 origin,
@@ -271,7 +174,7 @@ impl Smmu {
         if recorded.is_empty() {
             self.record_syndrome(fault, origin);
         }
-        events::tell(env, || {
+        emit(env, || {
             Event::Fault(Recorded {
                 fault: Fault::Context(*fault),
                 origin,

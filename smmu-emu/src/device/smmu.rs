@@ -4,21 +4,37 @@
 
 use core::cell::RefCell;
 
+use thiserror::Error;
+
+use crate::arch::line::Line;
 use crate::config::{Config, ConfigError, Geometry, LiveGroup};
 use crate::device::ats::Waiting;
+use crate::device::counters::Counters;
 use crate::device::injection::Injector;
 use crate::device::injection::timing::Busy;
 use crate::device::pmu::Pmu;
 use crate::device::stall::Stalls;
-use crate::dma::tbu::Counters;
 use crate::epoch::sync::Arc;
 use crate::epoch::{Barrier, Epoch};
-use crate::host::env::{Env, Line};
-use crate::host::events::{self, Event};
-use crate::plan::Plan;
+use crate::host::emit::{drive_line, emit};
+use crate::host::env::Env;
+use crate::host::events::Event;
+use crate::plan::{Plan, PlanError};
 use crate::registers::file::Registers;
+use crate::registers::lookup::RegisterMap;
 use crate::tlb::{Learnt, Tlb};
 use crate::translate::decoded::Decodings;
+
+/// A configuration or a plan of which no SMMU can be made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NewError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A rule of the plan is wrong.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
 
 /// One SMMU: all of its state.
 #[derive(Debug)]
@@ -101,8 +117,8 @@ impl Smmu {
     /// An SMMU out of reset, its lines low.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field of the configuration or of the plan and what is allowed.
-    pub fn new(config: &Config, plan: Plan) -> Result<Self, ConfigError> {
+    /// [`NewError`] names the field of the configuration or of the plan and what is allowed.
+    pub fn new(config: &Config, plan: Plan) -> Result<Self, NewError> {
         let geometry = config.validate()?;
         plan.validate(&geometry)?;
         let banks = usize::from(geometry.context_banks);
@@ -156,12 +172,12 @@ impl Smmu {
         *global_sync = Sync::default();
         operations.fill(Operations::default());
         stalls.reset();
-        events::tell(env, || Event::Reset);
+        emit(env, || Event::Reset);
         // The reset registers ask for no interrupt. No rule has a say in that.
         for line in self.geometry.lines() {
             let high = self.lines.get_mut(line).is_some_and(core::mem::take);
             if high || self.injector.may_be_high(line) {
-                events::line(env, line, false);
+                drive_line(env, line, false);
             }
             if let Line::Context(bank) = line {
                 env.resumed(bank);
@@ -191,6 +207,13 @@ impl Smmu {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    pub(crate) const fn map(&self) -> RegisterMap<'_> {
+        RegisterMap {
+            registers: &self.registers,
+            geometry: &self.geometry,
+        }
     }
 
     pub(crate) fn epoch(&self) -> Arc<Epoch> {

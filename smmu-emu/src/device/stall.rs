@@ -23,37 +23,18 @@
 //!
 //! The last row is a choice: to start such a transaction again would let it through with the address that it was not to use.
 
-use crate::Smmu;
-use crate::device::record::GlobalFault;
-use crate::device::transact::{Response, Transaction, Visit};
-use crate::host::env::{Env, Line};
-use crate::host::events::{self, Cause, Event};
+use crate::arch::fault::{Cause, GlobalFault};
+use crate::arch::line::Line;
+use crate::arch::response::Response;
+use crate::arch::response::Stall;
+use crate::arch::transaction::Visit;
+use crate::device::smmu::Smmu;
+use crate::host::emit::emit;
+use crate::host::env::Env;
+use crate::host::events::Event;
 use crate::spec::bank::ContextFaults;
 use crate::spec::cb::Cb;
 use crate::translate::stream;
-
-/// A transaction that waits for software. The caller keeps it and hands it to [`Smmu::resume`] until the answer is
-/// something else; each answer replaces it. Dropping it forgets the transaction, not what the registers say of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stall {
-    bank: u8,
-    id: u64,
-    visit: Visit,
-}
-
-impl Stall {
-    /// The context bank whose RESUME decides.
-    #[must_use]
-    pub const fn bank(&self) -> u8 {
-        self.bank
-    }
-
-    /// The transaction, as it arrived.
-    #[must_use]
-    pub const fn transaction(&self) -> &Transaction {
-        &self.visit.transaction
-    }
-}
 
 /// What a bank does with a transaction that arrives, before it translates (§3.7.3 CheckForFaultsInBank).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +179,7 @@ impl Smmu {
                 let Visit {
                     bank, transaction, ..
                 } = stall.visit;
-                events::tell(env, || {
+                emit(env, || {
                     Event::answered(&transaction, Some(bank), false, Err(Cause::Ended), &response)
                 });
                 response

@@ -2,82 +2,29 @@
 
 //! The life of a transaction: stream, context bank, what the bank still holds, the stages, physical address or fault.
 
+use crate::arch::response::Response;
+use crate::arch::transaction::BUS_BITS;
+use crate::arch::transaction::Intent;
+use crate::arch::transaction::Transaction;
+use crate::arch::transaction::Translation;
+use crate::arch::transaction::Visit;
+use crate::plan::Sites;
 use core::cell::RefCell;
 
-use crate::Smmu;
-use crate::device::injection::{self, Sites, WalkFaults};
+use crate::arch::fault::{Cause, ContextCause, Fault, GlobalFault};
+use crate::arch::transaction::Origin;
+use crate::device::injection::{self, WalkFaults};
 use crate::device::pmu::Kind;
-use crate::device::record::{ContextCause, Fault, GlobalFault};
-use crate::device::stall::{Gate, Stall};
+use crate::device::smmu::Smmu;
+use crate::device::stall::Gate;
+use crate::host::emit::emit;
 use crate::host::env::Env;
-use crate::host::events::{self, Cause, Event, Origin};
+use crate::host::events::Event;
 use crate::tlb::{Learnt, Lookup};
 use crate::translate::decoded::{self, Decoded};
 use crate::translate::regime;
 use crate::translate::stream::{self, Found, Route};
 use crate::translate::walk::{self, Kept, Leaf, Physical, Probe, Stages, WalkFault};
-
-/// What a client wants to do at an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Intent {
-    /// Privileged rather than unprivileged (PNU).
-    pub privileged: bool,
-    /// Write rather than read (WNR).
-    pub write: bool,
-    /// Instruction fetch rather than data (IND); reads only.
-    pub instruction: bool,
-}
-
-/// One access of a client, as it arrives at the SMMU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Transaction {
-    /// Stream ID. Bits that the implementation does not have are ignored.
-    pub stream_id: u16,
-    /// Bus address, of which the lower 49 bits count.
-    pub address: u64,
-    /// What the client wants.
-    pub intent: Intent,
-}
-
-/// Where a transaction goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Translation {
-    /// Physical address.
-    pub address: u64,
-    /// Bytes from the address on for which the same translation holds.
-    pub length: u64,
-    /// Memory attributes, a byte of MAIR; 0 where neither tables nor registers choose any.
-    pub attributes: u8,
-    /// The context bank that translated it; `None` for bypass.
-    pub bank: Option<u8>,
-}
-
-/// What the client sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Response {
-    /// The access goes to memory.
-    Proceed(Translation),
-    /// The access ends with a bus error.
-    Abort,
-    /// The access seems to succeed: a read returns zero, a write is dropped (RAZ/WI).
-    Ignore,
-    /// The access waits for software; ask [`Smmu::resume`].
-    Stall(Stall),
-}
-
-/// A transaction in its context bank: what the state machine of the bank starts with, and starts again with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Visit {
-    /// The bank that S2CR names.
-    pub(crate) bank: u8,
-    /// The access after S2CR's overrides.
-    pub(crate) intent: Intent,
-    /// The transaction as it arrived.
-    pub(crate) transaction: Transaction,
-}
-
-/// Bits of a bus address (IDR2.UBS = 5).
-pub(crate) const BUS_BITS: u32 = 49;
 
 impl Smmu {
     /// Translates an access without recording a fault. Uses what the TLB holds and adds nothing to it.
@@ -140,7 +87,7 @@ impl Smmu {
             Ok(Route::Bypass(attributes)) => {
                 let translation = self.bypass(visit.transaction.address, attributes);
                 let response = Response::Proceed(translation);
-                events::tell(env, || {
+                emit(env, || {
                     Event::answered(&visit.transaction, None, false, Ok(&translation), &response)
                 });
                 response
@@ -156,7 +103,7 @@ impl Smmu {
     pub(crate) fn refuse(&mut self, env: &mut dyn Env, fault: &GlobalFault) -> Response {
         self.record_global(env, fault, Origin::Client);
         let response = Response::for_fault(self.registers.scr0().gfre());
-        events::tell(env, || {
+        emit(env, || {
             let cause = Cause::Global(fault.cause);
             Event::answered(&fault.transaction, None, false, Err(cause), &response)
         });
@@ -187,7 +134,7 @@ impl Smmu {
             self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
         }
         let tell = |env: &mut dyn Env, result, response: &Response| {
-            events::tell(env, || {
+            emit(env, || {
                 Event::answered(&visit.transaction, Some(visit.bank), walked, result, response)
             });
         };
@@ -231,7 +178,7 @@ impl Smmu {
             return run(self, memory(env));
         }
         let mut injector = core::mem::take(&mut self.injector);
-        let faults = WalkFaults::new(&mut injector, visit, origin);
+        let faults = WalkFaults::new(&mut injector, env, visit, origin);
         let result = run(self, memory(env).probed(&faults));
         let injected = faults.into_injected();
         self.injector = injector;
@@ -358,12 +305,5 @@ impl Smmu {
         } else {
             (1 << self.geometry.stream_id_bits) - 1
         }
-    }
-}
-
-impl Response {
-    /// What the client sees of a fault: an abort if the fault's enable bit says so.
-    pub(crate) const fn for_fault(abort: bool) -> Self {
-        if abort { Self::Abort } else { Self::Ignore }
     }
 }

@@ -6,16 +6,17 @@
 //! thread reads, but for its own announcement (its epoch). Everything else goes through the lock of the
 //! SMMU.
 
+use crate::arch::fault::Fault;
+use crate::arch::response::{Response, Stall};
+use crate::arch::transaction::BUS_BITS;
+use crate::arch::transaction::{Transaction, Translation};
 use crate::config::TlbMode;
-use crate::device::injection::Sites;
-use crate::device::record::Fault;
+use crate::device::counters::Counters;
 use crate::device::smmu::Smmu;
-use crate::device::stall::Stall;
-use crate::device::transact::{Response, Transaction, Translation};
 use crate::epoch::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::epoch::{Inside, Reader};
 use crate::host::env::Env;
-use crate::host::events::{self, Event};
+use crate::plan::Sites;
 
 /// Translations that a unit keeps, a power of two: MMU-500 has up to 128.
 const ENTRIES: usize = 128;
@@ -34,15 +35,6 @@ pub struct Tbu {
     generation: u64,
     entries: Box<[Entry; ENTRIES]>,
     counters: Counters,
-}
-
-/// What a unit, or all units of an SMMU together, have done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Read accesses that a unit translated on its own.
-    pub read_hits: u64,
-    /// Write accesses that a unit translated on its own.
-    pub write_hits: u64,
 }
 
 /// The translation of a page for one stream and kind of access.
@@ -248,34 +240,6 @@ impl Smmu {
     }
 }
 
-impl Counters {
-    #[inline]
-    fn count(&mut self, transaction: &Transaction) {
-        if transaction.intent.write {
-            self.write_hits += 1;
-        } else {
-            self.read_hits += 1;
-        }
-    }
-
-    /// Takes over what a unit has counted, at the transaction that makes it ask.
-    fn drain(&mut self, env: &mut dyn Env, transaction: &Transaction, unit: &mut Self) {
-        let Self {
-            read_hits,
-            write_hits,
-        } = core::mem::take(unit);
-        if read_hits | write_hits != 0 {
-            events::tell(env, || Event::UnitHits {
-                stream_id: transaction.stream_id,
-                reads: read_hits,
-                writes: write_hits,
-            });
-        }
-        self.read_hits += read_hits;
-        self.write_hits += write_hits;
-    }
-}
-
 /// Stream ID, page number of the address as the bus carries it, and intent.
 #[inline]
 fn tag(transaction: &Transaction) -> u64 {
@@ -284,7 +248,7 @@ fn tag(transaction: &Transaction) -> u64 {
         address,
         intent,
     } = *transaction;
-    let page = (address & ((1 << crate::device::transact::BUS_BITS) - 1)) >> PAGE;
+    let page = (address & ((1 << BUS_BITS) - 1)) >> PAGE;
     let intent =
         u64::from(intent.privileged) | u64::from(intent.write) << 1 | u64::from(intent.instruction) << 2;
     page << 19 | u64::from(stream_id) << 3 | intent

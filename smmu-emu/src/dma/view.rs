@@ -31,13 +31,13 @@ use vm_memory::{
     Permissions, VolatileSlice,
 };
 
-use crate::device::stall::Stall;
-use crate::device::transact::{BUS_BITS, Intent, Response, Transaction};
+use crate::arch::response::{Response, Stall};
+use crate::arch::transaction::{BUS_BITS, Intent, Transaction};
 use crate::dma::tbu::{Batch, Tbu};
 use crate::host::env::Env;
 
 #[cfg(doc)]
-use crate::Smmu;
+use crate::device::smmu::Smmu;
 
 /// Why an access through a view reaches no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -10,10 +10,14 @@
 //!
 //! [`Tbu`]: crate::Tbu
 
-use crate::device::record::{ContextCause, Fault, GlobalCause};
-use crate::device::smmu::Smmu;
-use crate::device::transact::{Response, Transaction, Translation};
-use crate::host::env::{Access, Env, Injected, Line};
+use crate::arch::fault::Cause;
+use crate::arch::fault::Fault;
+use crate::arch::frame::Access;
+use crate::arch::line::Line;
+use crate::arch::response::Response;
+use crate::arch::transaction::Origin;
+use crate::arch::transaction::{Transaction, Translation};
+use crate::host::injected::Injected;
 use crate::spec::bank::Format;
 use crate::spec::gr1::BankType;
 
@@ -79,15 +83,6 @@ pub struct Form {
     pub format: Format,
 }
 
-/// Who asked for a translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A client's transaction.
-    Client,
-    /// An address translation operation: it has no stream (`sGFSYNR0.ATS`, `FSYNR0.ATOF`).
-    Operation,
-}
-
 /// An access that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translated {
@@ -120,26 +115,6 @@ pub enum Outcome {
     },
 }
 
-/// Why an access was not translated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// A fault before any context bank.
-    Global(GlobalCause),
-    /// A fault in a context bank.
-    Context {
-        /// The fault.
-        cause: ContextCause,
-        /// Level of the walk.
-        level: u32,
-    },
-    /// The bank holds an earlier fault.
-    Blocked,
-    /// A transaction is stalled in the bank.
-    Waiting,
-    /// It was stalled, and software or a reset ended it.
-    Ended,
-}
-
 /// What whoever asked for a translation sees instead of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -164,20 +139,6 @@ pub struct Recorded {
     pub multiple: bool,
     /// The transaction is stalled (SS).
     pub stalled: bool,
-}
-
-/// Tells of an event, if the host traces.
-#[inline]
-pub(crate) fn tell(env: &mut dyn Env, event: impl FnOnce() -> Event) {
-    if env.traces() {
-        env.trace(&event());
-    }
-}
-
-/// Gives a line a level. Tells of it before: who is interrupted may look at the trace.
-pub(crate) fn line(env: &mut dyn Env, line: Line, level: bool) {
-    tell(env, || Event::Line { line, level });
-    env.set_line(line, level);
 }
 
 impl Event {
@@ -233,29 +194,5 @@ impl Event {
             walked,
             outcome,
         })
-    }
-}
-
-impl From<&Fault> for Cause {
-    fn from(fault: &Fault) -> Self {
-        match fault {
-            Fault::Global(fault) => Self::Global(fault.cause),
-            Fault::Context(fault) => Self::Context {
-                cause: fault.cause,
-                level: fault.level,
-            },
-            Fault::Blocked { .. } => Self::Blocked,
-            Fault::Waiting { .. } => Self::Waiting,
-        }
-    }
-}
-
-impl Smmu {
-    /// What the fields of the registers of a bank depend on.
-    pub(crate) fn form(&self, bank: u8) -> Form {
-        Form {
-            kind: self.registers.cbar(bank).kind(),
-            format: self.registers.format(bank),
-        }
     }
 }

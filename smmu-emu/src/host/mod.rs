@@ -2,5 +2,7 @@
 
 //! The host of the model: interrupt lines, time, marks and events.
 
+pub(crate) mod emit;
 pub mod env;
 pub mod events;
+pub mod injected;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use super::number;
 use super::when::rule;
+use crate::arch::frame::AccessKind;
+use crate::arch::line::LineKind;
 use crate::config::Geometry;
-use crate::host::env::{AccessKind, LineKind};
 use crate::spec;
 
 /// The longest delay that a rule may ask for: one minute.

@@ -2,15 +2,16 @@
 
 //! Faults: what goes wrong, and where. Every kind is a row of [`KINDS`].
 
+use crate::arch::stage::Stage;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::delay::{check_bank, check_register};
 use super::number::{self, Number};
 use super::when::rule;
+use crate::arch::frame::Frame;
+use crate::arch::line::LineKind;
 use crate::config::{Geometry, TlbMode};
-use crate::host::env::{Frame, LineKind};
-use crate::translate::walk;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,46 +53,6 @@ pub enum Asked {
     Write,
     /// Instruction fetches.
     Fetch,
-}
-
-/// A translation stage, written as its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-pub enum Stage {
-    /// Stage 1.
-    First,
-    /// Stage 2.
-    Second,
-}
-
-impl TryFrom<u8> for Stage {
-    type Error = &'static str;
-
-    fn try_from(number: u8) -> Result<Self, Self::Error> {
-        match number {
-            1 => Ok(Self::First),
-            2 => Ok(Self::Second),
-            _ => Err("a stage is 1 or 2"),
-        }
-    }
-}
-
-impl From<walk::Stage> for Stage {
-    fn from(stage: walk::Stage) -> Self {
-        match stage {
-            walk::Stage::First => Self::First,
-            walk::Stage::Second => Self::Second,
-        }
-    }
-}
-
-impl From<Stage> for u8 {
-    fn from(stage: Stage) -> Self {
-        match stage {
-            Stage::First => 1,
-            Stage::Second => 2,
-        }
-    }
 }
 
 rule! {

@@ -24,10 +24,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use crate::arch::frame::{Access, AccessKind};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-
-use crate::host::env::{Access, AccessKind};
 
 /// When a mark is raised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +130,7 @@ impl Marks {
             }
             match &rule.register {
                 Some(register)
-                    if register != ANY && !crate::register_names().any(|name| name == register) =>
+                    if register != ANY && !crate::spec::register_names().any(|name| name == register) =>
                 {
                     let problem = format!(
                         "`{register}` is no register of the model (such as `sCR0`, `SMRn`, `CBn_FSR`)"

@@ -42,11 +42,13 @@ mod delay;
 mod fault;
 pub mod mark;
 mod number;
+mod sites;
 mod when;
 
 pub use delay::{Bounds, DelayRule, Exponential, MAX_DELAY_US, MAX_POLLS, Site, Time};
-pub use fault::{Asked, FaultRule, KINDS, Kind, KindRow, Stage};
+pub use fault::{Asked, FaultRule, KINDS, Kind, KindRow};
 pub use number::Number;
+pub(crate) use sites::Sites;
 pub(crate) use when::Rule;
 pub use when::When;
 
@@ -63,6 +65,23 @@ pub struct Plan {
     /// What goes wrong, in order of precedence.
     #[serde(default, rename = "fault")]
     pub faults: Vec<FaultRule>,
+}
+
+/// A rule of the plan and how far it has got.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress<R> {
+    /// Number of the rule in its family and SMMU, from 1, never used again.
+    pub number: u64,
+    /// The rule.
+    pub rule: R,
+    /// How often it may still hit; -1 is no limit.
+    pub times_left: i64,
+    /// Operations that it was for since it began: with the plan, or the last reset.
+    pub operation: u64,
+    /// Operations that it was for since it was added.
+    pub operations: u64,
+    /// Those that it hit.
+    pub hits: u64,
 }
 
 /// The two families of rules, which are numbered apart.

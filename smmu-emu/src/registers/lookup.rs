@@ -4,8 +4,10 @@
 
 use core::ops::RangeInclusive;
 
-use crate::Smmu;
-use crate::host::env::Frame;
+use crate::arch::frame::Frame;
+use crate::arch::frame::{EXS2CR_PAGE, EXSMR_PAGE, GID_PAGE, PM_PAGE};
+use crate::config::Geometry;
+use crate::registers::file::Registers;
 use crate::registers::options::{self, Target};
 use crate::registers::secure::{self, Security};
 use crate::spec::cb::Cb;
@@ -15,14 +17,6 @@ use crate::spec::gr1::Gr1;
 use crate::spec::pm::Pm;
 use crate::spec::regs::{Row, Table};
 
-/// Global page of MMU-500's implementation-defined registers.
-pub(crate) const GID_PAGE: u16 = 2;
-/// Global page of the performance monitor.
-pub(crate) const PM_PAGE: u16 = 3;
-/// Global page of the stream match registers of extended groups.
-pub(crate) const EXSMR_PAGE: u16 = 6;
-/// Global page of the stream-to-context registers of extended groups.
-pub(crate) const EXS2CR_PAGE: u16 = 7;
 /// Global pages of the security determination table.
 const SSD_PAGES: RangeInclusive<u16> = 4..=5;
 /// Global pages of compressed indexing.
@@ -65,12 +59,19 @@ pub(crate) struct Hit {
 
 pub(crate) type Found = (Place, &'static Row, u16);
 
-impl Smmu {
+/// The register map of an SMMU as it is configured, in its present state.
+#[derive(Clone, Copy)]
+pub(crate) struct RegisterMap<'a> {
+    pub(crate) registers: &'a Registers,
+    pub(crate) geometry: &'a Geometry,
+}
+
+impl RegisterMap<'_> {
     /// The frame of an offset and, if a register answers this width there, the part of it that the access covers.
     ///
     /// 32-bit accesses reach every register and both halves of 64-bit ones, 64-bit accesses only 64-bit registers.
     /// Bytes and halfwords reach none (IHI 0062D §8.1 leaves them open): merging them would clear or trigger.
-    pub(crate) fn locate(&self, offset: u64, width: usize, security: Security) -> (Frame, Option<Hit>) {
+    pub(crate) fn locate(self, offset: u64, width: usize, security: Security) -> (Frame, Option<Hit>) {
         let shift = self.geometry.page_size.shift();
         let (page, pages) = (offset >> shift, self.geometry.page_count());
         let number = u16::try_from(page % pages).unwrap_or(u16::MAX);
@@ -102,14 +103,14 @@ impl Smmu {
         (frame, hit)
     }
 
-    pub(crate) fn find(&self, frame: Frame, offset: u32, security: Security) -> Option<Found> {
-        let geometry = &self.geometry;
+    pub(crate) fn find(self, frame: Frame, offset: u32, security: Security) -> Option<Found> {
+        let geometry = self.geometry;
         let non_secure = geometry.secure_state && security == Security::NonSecure;
         if non_secure && self.registers.scr1().gasrae() && !matches!(frame, Frame::Context(_)) {
             return None;
         }
         let banks = if non_secure {
-            secure::banks(&self.registers, geometry)
+            secure::banks(self.registers, geometry)
         } else {
             geometry.context_banks
         };
@@ -137,8 +138,8 @@ impl Smmu {
         }
     }
 
-    fn find_gr0(&self, offset: u32, security: Security) -> Option<Found> {
-        let geometry = &self.geometry;
+    fn find_gr0(self, offset: u32, security: Security) -> Option<Found> {
+        let geometry = self.geometry;
         let (register, index) = Gr0::decode(offset)?;
         let row = register.row();
         let secure = geometry.secure_state && security == Security::Secure;
@@ -163,8 +164,8 @@ impl Smmu {
         Some((place, row, index))
     }
 
-    fn find_page(&self, page: u16, offset: u32, security: Security) -> Option<Found> {
-        let geometry = &self.geometry;
+    fn find_page(self, page: u16, offset: u32, security: Security) -> Option<Found> {
+        let geometry = self.geometry;
         let secure = geometry.secure_state && security == Security::Secure;
         let extended = self.registers.scr2().exsmrgenable();
         match page {

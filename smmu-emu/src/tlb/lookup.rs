@@ -5,8 +5,9 @@
 use core::cell::RefCell;
 
 use super::{Learnt, Tag, Tlb};
+use crate::arch::stage::Stage;
 use crate::translate::decoded::Decoded;
-use crate::translate::walk::{Kept, Leaf, Stage, TableRef, Tables};
+use crate::translate::walk::{Kept, Leaf, TableRef, Tables};
 
 /// The TLB for one translation in a bank.
 #[derive(Debug)]

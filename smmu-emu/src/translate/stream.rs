@@ -4,9 +4,9 @@
 
 use arbitrary_int::u4;
 
+use crate::arch::fault::{GlobalCause, GlobalFault};
+use crate::arch::transaction::{Intent, Transaction};
 use crate::config::Geometry;
-use crate::device::record::{GlobalCause, GlobalFault};
-use crate::device::transact::{Intent, Transaction};
 use crate::registers::file::Registers;
 use crate::registers::options;
 use crate::registers::secure;

@@ -5,9 +5,9 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use smmu_emu::trace::Event;
+use smmu_emu::events::Event;
 use smmu_emu::{
-    Access, BusError, Config, Env, Hold, Injected, Line, Plan, Response, Smmu, TlbMode, Transaction,
+    Access, BusError, Config, Env, Hold, Injected, Line, Memory, Plan, Response, Smmu, TlbMode, Transaction,
 };
 
 /// Everything outside the SMMU.
@@ -41,17 +41,23 @@ pub struct Host {
     pub reads: Cell<u32>,
 }
 
-impl Env for Host {
-    fn now(&self) -> u64 {
-        self.time.get()
-    }
-
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl Memory for Host {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         self.reads.set(self.reads.get() + 1);
         let page = self.pages.get(&(address >> 12)).ok_or(BusError)?;
         let at = usize::try_from(address & 0xfff).map_err(|_| BusError)?;
         data.copy_from_slice(page.get(at..at + data.len()).ok_or(BusError)?);
         Ok(())
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
+impl Env for Host {
+    fn now(&self) -> u64 {
+        self.time.get()
     }
 
     fn set_line(&mut self, line: Line, level: bool) {
@@ -118,7 +124,7 @@ impl Host {
     /// A word of eight bytes, little-endian.
     pub fn word(&self, address: u64) -> u64 {
         let mut bytes = [0; 8];
-        self.read_memory(address, &mut bytes).expect("there is memory");
+        self.read(address, &mut bytes).expect("there is memory");
         u64::from_le_bytes(bytes)
     }
 

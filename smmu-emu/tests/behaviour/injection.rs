@@ -2,7 +2,7 @@
 
 //! Faults of the plan in translation: what software and clients see of each kind.
 
-use smmu_emu::env::What;
+use smmu_emu::injected::What;
 use smmu_emu::plan::Kind;
 use smmu_emu::{Intent, Plan, Response, Transaction};
 

@@ -2,8 +2,8 @@
 
 //! Looking from outside: the registers of every frame, the TLB, the way of an address.
 
+use smmu_emu::Stage;
 use smmu_emu::inspect::{Descriptor, Held, Step};
-use smmu_emu::plan::Stage;
 use smmu_emu::{Frame, Intent, Transaction};
 
 use crate::bench::{Bench, Cb, Gr0, Gr1};

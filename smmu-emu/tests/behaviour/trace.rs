@@ -2,8 +2,10 @@
 
 //! What a host that traces is told.
 
+use smmu_emu::Origin;
+use smmu_emu::events::{End, Event, Outcome};
+use smmu_emu::fault::Cause;
 use smmu_emu::inspect::fields_of;
-use smmu_emu::trace::{Cause, End, Event, Origin, Outcome};
 use smmu_emu::{Fault, Intent, Line, Response, Transaction};
 
 use crate::bench::{Bench, Cb, Gr0, Gr1};

@@ -47,16 +47,22 @@ impl<'a> Memory<'a> {
     }
 }
 
-impl Env for Memory<'_> {
-    fn now(&self) -> u64 {
-        0
-    }
-
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl smmu_emu::Memory for Memory<'_> {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         let bytes = self.tables.read(address, data.len());
         self.reads.borrow_mut().push((address, bytes.clone()));
         data.copy_from_slice(&bytes.ok_or(BusError)?);
         Ok(())
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
+impl Env for Memory<'_> {
+    fn now(&self) -> u64 {
+        0
     }
 
     fn set_line(&mut self, _: Line, _: bool) {}

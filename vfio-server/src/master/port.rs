@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use smmu_emu::trace::Event;
+use smmu_emu::events::Event;
 use smmu_emu::{
-    BusError, Env, Injected, Intent, Line, Response, Smmu, Stall, Tbu, Transaction, Translation, View,
+    BusError, Env, Injected, Intent, Line, Memory, Response, Smmu, Stall, Tbu, Transaction, Translation, View,
 };
 use thiserror::Error;
 use vm_memory::GuestMemoryMmap;
@@ -323,17 +323,19 @@ struct DmaEnv<'a> {
     memory: &'a Ranges,
 }
 
-impl Env for DmaEnv<'_> {
-    fn now(&self) -> u64 {
-        self.shared.run().now()
-    }
-
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl Memory for DmaEnv<'_> {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         self.memory.read(address, data)
     }
 
     fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
         self.memory.compare_exchange(address, old, new)
+    }
+}
+
+impl Env for DmaEnv<'_> {
+    fn now(&self) -> u64 {
+        self.shared.run().now()
     }
 
     fn set_line(&mut self, line: Line, level: bool) {

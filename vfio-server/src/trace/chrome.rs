@@ -10,8 +10,9 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
-use smmu_emu::env::What as Did;
-use smmu_emu::trace::{Accessed, Event, Origin};
+use smmu_emu::Origin;
+use smmu_emu::events::{Accessed, Event};
+use smmu_emu::injected::What as Did;
 use smmu_emu::{AccessKind, Frame, Injected, Site};
 
 use super::line::{Line, What};

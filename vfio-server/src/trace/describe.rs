@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
-use smmu_emu::env::What as Did;
+use smmu_emu::Origin;
+use smmu_emu::events::{Accessed, End, Event, Outcome, Recorded, Translated};
+use smmu_emu::fault::Cause;
+use smmu_emu::injected::What as Did;
 use smmu_emu::inspect::fields_of;
-use smmu_emu::trace::{Accessed, Cause, End, Event, Origin, Outcome, Recorded, Translated};
 use smmu_emu::{Access, AccessKind, Fault as ModelFault, Frame, Injected, Transaction};
 
 use super::line::{Fault, Injection, Line, Register, Request, Translation, What};

@@ -2,7 +2,7 @@
 
 //! The ring: the last events of all SMMUs, in the order in which they were recorded.
 
-use smmu_emu::trace::Event;
+use smmu_emu::events::Event;
 
 /// Events that are kept unless a user asks for another number.
 pub const DEFAULT_RECORDS: usize = 1 << 16;

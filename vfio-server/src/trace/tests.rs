@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use proptest::prelude::*;
-use smmu_emu::{BusError, Config, Env, Intent, Plan, Smmu, Transaction};
+use smmu_emu::{BusError, Config, Env, Intent, Memory, Plan, Smmu, Transaction};
 use tempfile::TempDir;
 
 use super::chrome::tests::strictly;
@@ -15,12 +15,19 @@ struct Scripted {
     smmu: usize,
 }
 
+impl Memory for Scripted {
+    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
 impl Env for Scripted {
     fn now(&self) -> u64 {
         250 * self.records.len() as u64
-    }
-    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
     }
     fn set_line(&mut self, _: smmu_emu::Line, _: bool) {}
     fn traces(&self) -> bool {

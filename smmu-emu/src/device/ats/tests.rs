@@ -3,12 +3,12 @@
 //! Operations of a nested bank, with the faults of stage 2 fed in as the walk would report them.
 
 use super::{Operation, PAR_TERMINATED};
-use crate::Smmu;
-use crate::device::record::ContextCause;
+use crate::arch::fault::ContextCause;
+use crate::arch::transaction::Intent;
 use crate::device::record::tests::{
     CFCFG, CFRE, FIRST, HUPCF, Host, SECOND, STAGE2, cb, nested, read, write,
 };
-use crate::device::transact::Intent;
+use crate::device::smmu::Smmu;
 use crate::translate::walk::WalkFault;
 
 const OPERATION: Operation = Operation {

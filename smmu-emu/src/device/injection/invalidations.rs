@@ -2,10 +2,13 @@
 
 //! TLB maintenance that does less than it should.
 
-use super::{Injector, Sites};
-use crate::Smmu;
-use crate::host::env::{Env, Point};
-use crate::plan::{FaultRule, Kind, Stage};
+use super::Injector;
+use crate::arch::stage::Stage;
+use crate::device::smmu::Smmu;
+use crate::host::env::Env;
+use crate::host::injected::Point;
+use crate::plan::Sites;
+use crate::plan::{FaultRule, Kind};
 use crate::registers::options::Target;
 use crate::tlb::{self, Entry};
 use crate::translate::tag::Space;

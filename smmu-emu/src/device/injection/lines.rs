@@ -2,10 +2,13 @@
 
 //! Interrupts that are late, lost, or do not go away.
 
-use super::{Injector, Sites};
-use crate::Smmu;
-use crate::host::env::{Env, Line, LineKind, Point};
-use crate::host::events;
+use super::Injector;
+use crate::arch::line::{Line, LineKind};
+use crate::device::smmu::Smmu;
+use crate::host::emit::drive_line;
+use crate::host::env::Env;
+use crate::host::injected::Point;
+use crate::plan::Sites;
 use crate::plan::{DelayRule, FaultRule, Kind, Site};
 
 /// An interrupt that is on its way. There is one at most for each line: what a line asks for meanwhile arrives with it.
@@ -20,7 +23,7 @@ impl Injector {
     /// A line has a new level, or asks again.
     pub(crate) fn line(&mut self, env: &mut dyn Env, line: Line, level: bool) {
         if !self.watches(Sites::LINES) && self.late.is_empty() {
-            events::line(env, line, level);
+            drive_line(env, line, level);
         } else if level {
             self.rises(env, line);
         } else {
@@ -78,7 +81,7 @@ impl Injector {
         if level {
             self.high.push(line);
         }
-        events::line(env, line, level);
+        drive_line(env, line, level);
     }
 
     /// Whether a line may be high whatever its cause asks for.

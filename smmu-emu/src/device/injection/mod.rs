@@ -27,38 +27,20 @@ mod translations;
 #[cfg(test)]
 mod tests;
 
-use bitflags::bitflags;
+use crate::plan::Sites;
 
-use crate::Smmu;
-use crate::device::inspect::Progress;
-use crate::host::env::{Env, Injected, Line, Point, What};
-use crate::host::events::{self, Event};
-use crate::plan::{DelayRule, Family, FaultRule, Kind, Plan, PlanError, Site};
+use crate::arch::line::Line;
+use crate::device::smmu::Smmu;
+use crate::host::emit::emit;
+use crate::host::env::Env;
+use crate::host::events::Event;
+use crate::host::injected::{Injected, Point, What};
+use crate::plan::Progress;
+use crate::plan::{DelayRule, Family, FaultRule, Plan, PlanError};
 use lines::Late;
 pub(crate) use registers::{Answer, Seen};
 use rules::{Hit, Rules};
 pub(crate) use translations::WalkFaults;
-
-bitflags! {
-    /// What there are rules for.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub(crate) struct Sites: u8 {
-        /// Status bits that stay busy.
-        const BUSY = 1 << 0;
-        /// Stream matching.
-        const STREAMS = 1 << 1;
-        /// Accesses in their banks.
-        const ACCESSES = 1 << 2;
-        /// Reads of descriptors.
-        const WALKS = 1 << 3;
-        /// TLB maintenance.
-        const INVALIDATIONS = 1 << 4;
-        /// Register accesses.
-        const REGISTERS = 1 << 5;
-        /// Interrupt lines.
-        const LINES = 1 << 6;
-    }
-}
 
 /// The rules of an SMMU, and how far each has got.
 #[derive(Debug, Default)]
@@ -71,27 +53,6 @@ pub(crate) struct Injector {
     late: Vec<Late>,
     /// Lines that were last made high while rules had a say in lines.
     high: Vec<Line>,
-}
-
-impl Sites {
-    const fn of_delay(site: Site) -> Self {
-        match site {
-            Site::Ats | Site::ContextSync | Site::GlobalSync => Self::BUSY,
-            Site::Interrupt => Self::LINES,
-            Site::Register => Self::REGISTERS,
-        }
-    }
-
-    const fn of_fault(kind: Kind) -> Self {
-        match kind {
-            Kind::Unmapped | Kind::Permission => Self::ACCESSES,
-            Kind::WalkAbort | Kind::WalkCorrupt => Self::WALKS,
-            Kind::UnknownStream | Kind::StreamConflict => Self::STREAMS,
-            Kind::StaleTlb | Kind::LostInvalidation => Self::INVALIDATIONS,
-            Kind::RegisterOnes | Kind::RegisterValue => Self::REGISTERS,
-            Kind::InterruptLost | Kind::InterruptStuck => Self::LINES,
-        }
-    }
 }
 
 impl Injector {
@@ -159,7 +120,7 @@ impl Injector {
 /// Tells the host of a hit, and its trace.
 pub(crate) fn report(env: &mut dyn Env, injected: &Injected) {
     env.injected(injected);
-    events::tell(env, || Event::Injected(*injected));
+    emit(env, || Event::Injected(*injected));
 }
 
 impl Hit {

@@ -2,8 +2,11 @@
 
 //! Register accesses that meet no power, or another value, or a late reply.
 
-use super::{Injector, Sites};
-use crate::host::env::{AccessKind, Env, Frame, Hold, Point};
+use super::Injector;
+use crate::arch::frame::{AccessKind, Frame};
+use crate::host::env::Env;
+use crate::host::injected::{Hold, Point};
+use crate::plan::Sites;
 use crate::plan::{Asked, DelayRule, FaultRule, Kind, Site};
 
 /// A register access, as rules see it.

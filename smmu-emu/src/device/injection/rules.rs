@@ -3,9 +3,8 @@
 //! Which rule hits an operation: the kernel's `should_fail()`, for every rule on its own.
 
 use super::chance::{Chance, Draw};
-use crate::device::inspect;
 use crate::host::env::Env;
-use crate::plan::{Rule, When};
+use crate::plan::{self, Rule, When};
 
 /// The rules of one family, in order of precedence.
 #[derive(Debug)]
@@ -94,8 +93,8 @@ impl<R: Rule + Clone> Rules<R> {
         self.rules.iter().map(|progress| &progress.rule)
     }
 
-    pub(super) fn progress(&self) -> impl ExactSizeIterator<Item = inspect::Progress<R>> {
-        self.rules.iter().map(|progress| inspect::Progress {
+    pub(super) fn progress(&self) -> impl ExactSizeIterator<Item = plan::Progress<R>> {
+        self.rules.iter().map(|progress| plan::Progress {
             number: progress.number,
             rule: progress.rule.clone(),
             times_left: progress.times,

@@ -2,10 +2,12 @@
 
 //! Streams that match no group, or several.
 
-use super::{Injector, Sites};
-use crate::device::record::GlobalCause;
-use crate::device::transact::{Intent, Transaction};
-use crate::host::env::{Env, Point};
+use super::Injector;
+use crate::arch::fault::GlobalCause;
+use crate::arch::transaction::{Intent, Transaction};
+use crate::host::env::Env;
+use crate::host::injected::Point;
+use crate::plan::Sites;
 use crate::plan::{Asked, FaultRule, Kind};
 
 impl Injector {

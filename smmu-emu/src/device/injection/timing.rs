@@ -2,9 +2,11 @@
 
 //! Status bits that stay busy.
 
+use super::Injector;
 use super::rules::Hit;
-use super::{Injector, Sites};
-use crate::host::env::{Env, Point};
+use crate::host::env::Env;
+use crate::host::injected::Point;
+use crate::plan::Sites;
 use crate::plan::{DelayRule, Site};
 
 /// The state of an operation that software polls.

@@ -4,13 +4,14 @@
 
 use core::cell::RefCell;
 
-use super::{Injector, Sites};
-use crate::device::mmio::little_endian;
-use crate::device::record::ContextCause;
-use crate::device::transact::Visit;
-use crate::host::env::{BusError, Env, Injected, Point, What};
-use crate::host::events::Origin;
-use crate::plan::{FaultRule, Kind, Stage};
+use super::Injector;
+use crate::arch::fault::ContextCause;
+use crate::arch::memory::{BusError, little_endian};
+use crate::arch::transaction::{Origin, Visit};
+use crate::host::env::Env;
+use crate::host::injected::{Injected, Point, What};
+use crate::plan::Sites;
+use crate::plan::{FaultRule, Kind};
 use crate::translate::walk::{DescriptorRead, Probe, WalkFault};
 
 impl Injector {
@@ -43,7 +44,7 @@ impl FaultRule {
     }
 
     fn is_for_read(&self, read: &DescriptorRead) -> bool {
-        let stage = Stage::from(read.stage);
+        let stage = read.stage;
         matches!(self.kind, Kind::WalkAbort | Kind::WalkCorrupt)
             && self.level.is_none_or(|level| u32::from(level) == read.level)
             && self.stage.is_none_or(|wanted| wanted == stage)
@@ -72,15 +73,22 @@ fn point(visit: &Visit, origin: Origin) -> Point {
 /// The rules of descriptors during one translation. What they do is reported when it is over: a walk only reads.
 pub(crate) struct WalkFaults<'a> {
     injector: RefCell<&'a mut Injector>,
+    env: &'a dyn Env,
     injected: RefCell<Vec<Injected>>,
     visit: &'a Visit,
     origin: Origin,
 }
 
 impl<'a> WalkFaults<'a> {
-    pub(crate) fn new(injector: &'a mut Injector, visit: &'a Visit, origin: Origin) -> Self {
+    pub(crate) fn new(
+        injector: &'a mut Injector,
+        env: &'a dyn Env,
+        visit: &'a Visit,
+        origin: Origin,
+    ) -> Self {
         Self {
             injector: RefCell::new(injector),
+            env,
             injected: RefCell::default(),
             visit,
             origin,
@@ -94,11 +102,11 @@ impl<'a> WalkFaults<'a> {
 }
 
 impl Probe for WalkFaults<'_> {
-    fn read(&self, env: &dyn Env, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError> {
+    fn read(&self, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError> {
         let mut injector = self.injector.borrow_mut();
         let seed = injector.seed;
         let is_for = |rule: &FaultRule| rule.is_for_read(read) && rule.is_for_visit(self.visit, self.origin);
-        let Some((rule, hit)) = injector.faults.hit(seed, env, is_for) else {
+        let Some((rule, hit)) = injector.faults.hit(seed, self.env, is_for) else {
             return Ok(());
         };
         let at = Point {

@@ -2,8 +2,8 @@
 
 //! What the TLB holds.
 
-use crate::Smmu;
-use crate::plan::Stage;
+use crate::arch::stage::Stage;
+use crate::device::smmu::Smmu;
 use crate::translate::tag::{Space, Tag};
 use crate::translate::walk::Permissions;
 

@@ -5,14 +5,14 @@
 use core::cell::RefCell;
 
 use super::Allowed;
-use crate::Smmu;
-use crate::device::mmio::little_endian;
-use crate::device::record::Fault;
-use crate::device::transact::{Transaction, Translation};
-use crate::host::env::{BusError, Env};
-use crate::plan;
+use crate::arch::fault::Fault;
+use crate::arch::memory::{BusError, little_endian};
+use crate::arch::stage::Stage;
+use crate::arch::transaction::{Transaction, Translation};
+use crate::device::smmu::Smmu;
+use crate::host::env::Env;
 use crate::tlb::Lookup;
-use crate::translate::walk::{DescriptorRead, Kept, Leaf, Probe, Stage, TableRef, Tables};
+use crate::translate::walk::{DescriptorRead, Kept, Leaf, Probe, TableRef, Tables};
 
 /// Where an access would go, and how that came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Step {
     /// The TLB had a block or page, or a walk ended at one.
     Leaf {
         /// The stage.
-        stage: plan::Stage,
+        stage: Stage,
         /// It was in the TLB, so that nothing was read.
         kept: bool,
         /// Input address.
@@ -48,7 +48,7 @@ pub enum Step {
     /// The TLB had a table, at which the walk starts.
     Table {
         /// The stage.
-        stage: plan::Stage,
+        stage: Stage,
         /// Where the table is: for stage 1 of a nested translation an intermediate address.
         table: u64,
         /// Level of its descriptors.
@@ -57,7 +57,7 @@ pub enum Step {
     /// A descriptor was read.
     Read {
         /// The stage.
-        stage: plan::Stage,
+        stage: Stage,
         /// Level of the table.
         level: u32,
         /// Physical address of the descriptor.
@@ -108,10 +108,10 @@ struct Recorder<'a> {
 struct Reads<'a>(&'a RefCell<Vec<Step>>);
 
 impl Probe for Reads<'_> {
-    fn read(&self, _: &dyn Env, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError> {
+    fn read(&self, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError> {
         let value = little_endian(descriptor);
         self.0.borrow_mut().push(Step::Read {
-            stage: read.stage.into(),
+            stage: read.stage,
             level: read.level,
             address: read.address,
             value,
@@ -136,7 +136,7 @@ impl Kept for Recorder<'_> {
         let table = self.lookup.table(stage, address);
         if let Some(table) = &table {
             self.steps.borrow_mut().push(Step::Table {
-                stage: stage.into(),
+                stage,
                 table: table.address,
                 level: table.level,
             });
@@ -159,7 +159,7 @@ impl Kept for Recorder<'_> {
 impl Step {
     fn of_leaf(stage: Stage, kept: bool, input: u64, leaf: &Leaf) -> Self {
         Self::Leaf {
-            stage: stage.into(),
+            stage,
             kept,
             input,
             output: leaf.address,

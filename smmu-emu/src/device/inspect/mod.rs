@@ -9,10 +9,11 @@ use core::fmt::Debug;
 
 use bitflags::Flags;
 
-use crate::Smmu;
-use crate::host::env::{Env, Frame};
+use crate::arch::frame::{EXS2CR_PAGE, EXSMR_PAGE, Frame, GID_PAGE, PM_PAGE};
+use crate::device::smmu::Smmu;
+use crate::host::env::Env;
 use crate::host::events::{Accessed, Form};
-use crate::registers::lookup::{EXS2CR_PAGE, EXSMR_PAGE, GID_PAGE, PM_PAGE, Place};
+use crate::registers::lookup::Place;
 use crate::registers::options::Target;
 use crate::registers::secure::{self, Security};
 use crate::spec::bank::{Actlr, ContextFaults, Format, Fsynr0, Sctlr};
@@ -50,23 +51,6 @@ pub struct Register {
     pub offset: u64,
     /// Only Secure software reaches it.
     pub secure: bool,
-}
-
-/// A rule of the plan and how far it has got.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress<R> {
-    /// Number of the rule in its family and SMMU, from 1, never used again.
-    pub number: u64,
-    /// The rule.
-    pub rule: R,
-    /// How often it may still hit; -1 is no limit.
-    pub times_left: i64,
-    /// Operations that it was for since it began: with the plan, or the last reset.
-    pub operation: u64,
-    /// Operations that it was for since it was added.
-    pub operations: u64,
-    /// Those that it hit.
-    pub hits: u64,
 }
 
 impl Smmu {
@@ -108,7 +92,7 @@ impl Smmu {
             .iter()
             .flat_map(|row| (0..row.count).map(|index| row.offset + row.width * u32::from(index)));
         offsets.filter_map(move |offset| {
-            let (place, row, index) = self.find(frame, offset, security)?;
+            let (place, row, index) = self.map().find(frame, offset, security)?;
             // A bank's view of counters is empty without counters.
             let shown = views || !matches!(place, Place::BankPm(..));
             shown.then(|| Register {
@@ -179,6 +163,14 @@ impl Smmu {
                     _ => stored,
                 }
             }
+        }
+    }
+
+    /// What the fields of the registers of a bank depend on.
+    pub(crate) fn form(&self, bank: u8) -> Form {
+        Form {
+            kind: self.registers.cbar(bank).kind(),
+            format: self.registers.format(bank),
         }
     }
 

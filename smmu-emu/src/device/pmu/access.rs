@@ -6,7 +6,7 @@ use arbitrary_int::traits::Integer;
 use arbitrary_int::{u4, u6};
 
 use super::{Pmu, counters};
-use crate::Smmu;
+use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::spec::cb::Cb;
 use crate::spec::pm::{Pm, Pmcfgr, Pmcgcr, Pmcr, event};

@@ -8,10 +8,11 @@
 
 use core::ops::Range;
 
-use crate::Smmu;
+use crate::arch::line::Line;
+use crate::arch::transaction::{Intent, Transaction};
 use crate::config::Geometry;
-use crate::device::transact::{Intent, Transaction};
-use crate::host::env::{Env, Line};
+use crate::device::smmu::Smmu;
+use crate::host::env::Env;
 use crate::registers::file::File;
 use crate::spec::global::Smr;
 use crate::spec::pm::{Pm, Pmcgcr, Pmcr, Pmevtyper, event};

@@ -3,9 +3,10 @@
 //! Faults of nested translation, fed in as the walk would report them.
 
 use super::{ContextCause, Disposition, Origin};
-use crate::device::transact::{Intent, Response, Transaction, Visit};
+use crate::arch::response::Response;
+use crate::arch::transaction::{Intent, Transaction, Visit};
 use crate::translate::walk::{Stage2Fault, WalkFault};
-use crate::{BusError, Config, Env, Line, Plan, Smmu};
+use crate::{BusError, Config, Env, Line, Memory, Plan, Smmu};
 
 /// A machine without memory that remembers what it was told.
 #[derive(Default)]
@@ -14,12 +15,19 @@ pub(crate) struct Host {
     pub(crate) resumed: Vec<u8>,
 }
 
+impl Memory for Host {
+    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
 impl Env for Host {
     fn now(&self) -> u64 {
         0
-    }
-    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
     }
     fn set_line(&mut self, line: Line, level: bool) {
         self.lines.push((line, level));

@@ -3,8 +3,8 @@
 //! Callers that ask late, and tokens that are not of this SMMU.
 
 use super::KEPT;
+use crate::arch::response::Response;
 use crate::device::record::tests::{CFCFG, CFRE, SECOND, STAGE2, cb, fault, nested, write};
-use crate::device::transact::Response;
 
 /// A decision is kept while at most [`KEPT`] others come after it; then the transaction ends, and is not started again.
 #[test]

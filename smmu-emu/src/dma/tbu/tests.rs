@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use crate::Memory;
+use crate::events::Event;
 use super::*;
-use crate::device::transact::Intent;
-use crate::host::env::{BusError, Line};
+use crate::arch::line::Line;
+use crate::arch::memory::BusError;
+use crate::arch::transaction::Intent;
 use crate::plan::Plan;
 use crate::testing::Bare;
 use crate::{Config, Preset};
@@ -93,12 +96,19 @@ fn streams_and_kinds_of_access_are_apart() {
 #[derive(Default)]
 struct Traced(Vec<Event>);
 
+impl Memory for Traced {
+    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
 impl Env for Traced {
     fn now(&self) -> u64 {
         0
-    }
-    fn read_memory(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
     }
     fn set_line(&mut self, _: Line, _: bool) {}
     fn traces(&self) -> bool {
@@ -223,13 +233,20 @@ fn event_counters_see_every_access() {
 /// Memory that is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at address 0.
 struct Uniform(u64);
 
+impl Memory for Uniform {
+    fn read(&self, _: u64, data: &mut [u8]) -> Result<(), BusError> {
+        data.copy_from_slice(&self.0.to_le_bytes()[..data.len()]);
+        Ok(())
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
 impl Env for Uniform {
     fn now(&self) -> u64 {
         0
-    }
-    fn read_memory(&self, _: u64, data: &mut [u8]) -> Result<(), BusError> {
-        data.copy_from_slice(&self.0.to_le_bytes()[..data.len()]);
-        Ok(())
     }
     fn set_line(&mut self, _: Line, _: bool) {}
 }

@@ -2,19 +2,11 @@
 
 //! What a walk may take from earlier ones.
 
-use crate::device::record::ContextCause;
-use crate::device::transact::Intent;
+use crate::arch::fault::ContextCause;
+use crate::arch::stage::Stage;
+use crate::arch::transaction::Intent;
 use crate::translate::regime::{ShortStage1, Stage1, Stage2};
-use crate::translate::walk::{Leaf, Memory, TableRef, Tables, WalkFault, stage1, stage2};
-
-/// One of two stages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Stage 1.
-    First,
-    /// Stage 2.
-    Second,
-}
+use crate::translate::walk::{DescriptorMemory, Leaf, TableRef, Tables, WalkFault, stage1, stage2};
 
 /// Blocks, pages and tables of earlier walks of the same translation regime. A stage that is off does not look here.
 pub(crate) trait Kept {
@@ -31,7 +23,7 @@ pub(crate) trait Kept {
 }
 
 /// [`stage1`], from what is kept or else by a walk.
-pub(super) fn first<M: Memory, K: Kept>(
+pub(super) fn first<M: DescriptorMemory, K: Kept>(
     regime: &Stage1,
     memory: &M,
     kept: &K,
@@ -56,7 +48,7 @@ pub(super) fn first<M: Memory, K: Kept>(
 }
 
 /// [`stage2`], from what is kept or else by a walk.
-pub(super) fn second<M: Memory, K: Kept>(
+pub(super) fn second<M: DescriptorMemory, K: Kept>(
     regime: &Stage2,
     memory: &M,
     kept: &K,

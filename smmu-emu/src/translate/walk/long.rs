@@ -2,12 +2,12 @@
 
 //! Long descriptors, both stages: AArch64 with granules of 4, 16 and 64 KiB, and AArch32 (LPAE).
 
-use crate::device::record::ContextCause;
-use crate::device::transact::Intent;
+use crate::arch::fault::ContextCause;
+use crate::arch::transaction::Intent;
 use crate::spec::desc::{Descriptor, Stage2Descriptor};
 use crate::translate::regime::{Limits, LongStage1, Stage2Tables, Tree};
 use crate::translate::walk::attributes::Attributes;
-use crate::translate::walk::memory::Memory;
+use crate::translate::walk::memory::DescriptorMemory;
 use crate::translate::walk::permissions::{self, Restrictions};
 use crate::translate::walk::{Leaf, TableRef, Tables, WalkFault};
 
@@ -30,7 +30,7 @@ struct Found {
 }
 
 /// Walks stage 1 of a bank for `address`.
-pub(super) fn stage1<M: Memory>(
+pub(super) fn stage1<M: DescriptorMemory>(
     regime: &LongStage1,
     memory: &M,
     address: u64,
@@ -74,7 +74,7 @@ pub(super) fn stage1<M: Memory>(
 }
 
 /// Walks stage 2 for an intermediate address.
-pub(super) fn stage2<M: Memory>(
+pub(super) fn stage2<M: DescriptorMemory>(
     regime: &Stage2Tables,
     memory: &M,
     ipa: u64,
@@ -112,7 +112,7 @@ pub(super) fn stage2<M: Memory>(
 
 /// From the first table, or the one given, to a block or page. Faults in the architecture's order: translation, then
 /// address size.
-fn descend<M: Memory>(
+fn descend<M: DescriptorMemory>(
     tree: &Tree,
     limits: &Limits,
     memory: &M,
@@ -186,7 +186,7 @@ fn descend<M: Memory>(
 
 /// The access flag, and what hardware writes back: `wanted` is the descriptor after the access but for the flag. `None`
 /// if it changed under the walk.
-fn settle<M: Memory>(
+fn settle<M: DescriptorMemory>(
     limits: &Limits,
     memory: &M,
     found: &Found,
@@ -221,7 +221,12 @@ fn check_size(limits: &Limits, address: u64, level: u32) -> Result<(), WalkFault
     }
 }
 
-fn read<M: Memory>(limits: &Limits, memory: &M, address: u64, level: u32) -> Result<Descriptor, WalkFault> {
+fn read<M: DescriptorMemory>(
+    limits: &Limits,
+    memory: &M,
+    address: u64,
+    level: u32,
+) -> Result<Descriptor, WalkFault> {
     let mut bytes = [0; 8];
     memory.read(address, level, &mut bytes)?;
     let raw = if limits.big_endian {

@@ -2,16 +2,17 @@
 
 //! Where descriptors are read: physical memory, or for stage 1 of a nested translation memory behind stage 2.
 
-use crate::device::record::ContextCause;
-use crate::device::transact::Intent;
-use crate::host::env::{BusError, Env};
+use crate::arch::fault::ContextCause;
+use crate::arch::memory::{BusError, Memory};
+use crate::arch::stage::Stage;
+use crate::arch::transaction::Intent;
 use crate::translate::regime::Stage2;
 use crate::translate::walk::attributes::is_device;
-use crate::translate::walk::kept::{Kept, Stage, second};
+use crate::translate::walk::kept::{Kept, second};
 use crate::translate::walk::{Leaf, WalkFault};
 
 /// The memory that a walk reads.
-pub(crate) trait Memory {
+pub(crate) trait DescriptorMemory {
     /// Reads a descriptor of a table of `level`.
     ///
     /// # Errors
@@ -42,13 +43,13 @@ pub(crate) trait Probe {
     ///
     /// # Errors
     /// [`BusError`] if memory is not to have answered.
-    fn read(&self, env: &dyn Env, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError>;
+    fn read(&self, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError>;
 }
 
 /// Physical memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Physical<'a> {
-    env: &'a dyn Env,
+    memory: &'a dyn Memory,
     updates: bool,
     stage: Stage,
     probe: Option<&'a dyn Probe>,
@@ -56,18 +57,18 @@ pub(crate) struct Physical<'a> {
 
 impl<'a> Physical<'a> {
     /// Memory for a walk without side effects: an update only seems to be made.
-    pub(crate) fn read_only(env: &'a dyn Env) -> Self {
-        Self::new(env, false)
+    pub(crate) fn read_only(memory: &'a dyn Memory) -> Self {
+        Self::new(memory, false)
     }
 
     /// Memory for the walk of an access, in which hardware may set access flags and dirty states.
-    pub(crate) fn updated(env: &'a dyn Env) -> Self {
-        Self::new(env, true)
+    pub(crate) fn updated(memory: &'a dyn Memory) -> Self {
+        Self::new(memory, true)
     }
 
-    fn new(env: &'a dyn Env, updates: bool) -> Self {
+    fn new(memory: &'a dyn Memory, updates: bool) -> Self {
         Self {
-            env,
+            memory,
             updates,
             stage: Stage::First,
             probe: None,
@@ -91,9 +92,9 @@ impl<'a> Physical<'a> {
     }
 }
 
-impl Memory for Physical<'_> {
+impl DescriptorMemory for Physical<'_> {
     fn read(&self, address: u64, level: u32, descriptor: &mut [u8]) -> Result<(), WalkFault> {
-        let mut answer = self.env.read_memory(address, descriptor);
+        let mut answer = self.memory.read(address, descriptor);
         if let (Ok(()), Some(probe)) = (answer, self.probe) {
             let stage = self.stage;
             let read = DescriptorRead {
@@ -101,7 +102,7 @@ impl Memory for Physical<'_> {
                 level,
                 address,
             };
-            answer = probe.read(self.env, &read, descriptor);
+            answer = probe.read(&read, descriptor);
         }
         answer.map_err(|_| WalkFault::stage1(ContextCause::ExternalOnWalk, level))
     }
@@ -110,7 +111,7 @@ impl Memory for Physical<'_> {
         if !self.updates {
             return Ok(true);
         }
-        let answer = self.env.compare_exchange(address, old, new);
+        let answer = self.memory.compare_exchange(address, old, new);
         let found = answer.map_err(|_| WalkFault::stage1(ContextCause::ExternalOnWalk, level))?;
         Ok(found == old)
     }
@@ -145,7 +146,7 @@ impl<K: Kept> Through<'_, K> {
     }
 }
 
-impl<K: Kept> Memory for Through<'_, K> {
+impl<K: Kept> DescriptorMemory for Through<'_, K> {
     fn read(&self, address: u64, level: u32, descriptor: &mut [u8]) -> Result<(), WalkFault> {
         let leaf = self.locate(address, false)?;
         self.memory.read(leaf.address, level, descriptor)

@@ -26,15 +26,15 @@ mod short;
 mod tests;
 
 pub(crate) use attributes::Attributes;
-pub(crate) use kept::{Kept, Stage};
-pub(crate) use memory::{DescriptorRead, Memory, Physical, Probe};
+pub(crate) use kept::Kept;
+pub(crate) use memory::{DescriptorMemory, DescriptorRead, Physical, Probe};
 pub(crate) use nested::{Stages, translate};
 pub(crate) use permissions::{Permissions, Restrictions, Rules};
 
 use arrayvec::ArrayVec;
 
-use crate::device::record::ContextCause;
-use crate::device::transact::Intent;
+use crate::arch::fault::ContextCause;
+use crate::arch::transaction::Intent;
 use crate::translate::regime::{Off, Stage1, Stage2};
 
 /// Where an address leads: one block or page of one stage, or of both together. Says nothing of the access that asked,
@@ -47,7 +47,7 @@ pub(crate) struct Leaf {
     pub(crate) size: u64,
     /// Level of the descriptor, 0 to 3: where a permission fault is reported. Of both stages that of stage 1.
     pub(crate) level: u32,
-    /// Memory attributes in the form of a byte of MAIR.
+    /// DescriptorMemory attributes in the form of a byte of MAIR.
     pub(crate) attributes: u8,
     /// Shareability: 0 none, 2 outer, 3 inner.
     pub(crate) shareability: u8,
@@ -128,7 +128,7 @@ pub(crate) type Tables = ArrayVec<TableRef, 3>;
 /// # Errors
 /// The first fault in the architecture's order: translation, address size, access flag. Permissions come after them, and
 /// depend on the access ([`Permissions::allow`]); `intent` only decides what hardware updates.
-pub(crate) fn stage1<M: Memory>(
+pub(crate) fn stage1<M: DescriptorMemory>(
     regime: &Stage1,
     memory: &M,
     address: u64,
@@ -148,7 +148,7 @@ pub(crate) fn stage1<M: Memory>(
 ///
 /// # Errors
 /// As [`stage1`].
-pub(crate) fn stage2<M: Memory>(
+pub(crate) fn stage2<M: DescriptorMemory>(
     regime: &Stage2,
     memory: &M,
     ipa: u64,

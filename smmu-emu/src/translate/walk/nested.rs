@@ -2,8 +2,8 @@
 
 //! Both stages of a bank together.
 
-use crate::device::record::ContextCause;
-use crate::device::transact::Intent;
+use crate::arch::fault::ContextCause;
+use crate::arch::transaction::Intent;
 use crate::translate::regime::{Regime, Stage1, Stage2};
 use crate::translate::walk::kept::{Kept, first, second};
 use crate::translate::walk::memory::Through;

@@ -4,7 +4,7 @@
 
 use bitflags::bitflags;
 
-use crate::device::transact::Intent;
+use crate::arch::transaction::Intent;
 use crate::spec::desc::{Descriptor, Stage2Descriptor};
 
 bitflags! {

@@ -2,11 +2,11 @@
 
 //! Short descriptors of AArch32: sections, supersections, large and small pages. Domains are ignored.
 
-use crate::device::record::ContextCause;
+use crate::arch::fault::ContextCause;
 use crate::spec::short::{Level1, Level2};
 use crate::translate::regime::ShortStage1;
 use crate::translate::walk::attributes::{from_tex, remapped};
-use crate::translate::walk::memory::Memory;
+use crate::translate::walk::memory::DescriptorMemory;
 use crate::translate::walk::permissions::{Permissions, Restrictions};
 use crate::translate::walk::{Leaf, TableRef, Tables, WalkFault};
 
@@ -30,7 +30,7 @@ struct Found {
 }
 
 /// Walks stage 1 of a bank for `address`.
-pub(super) fn stage1<M: Memory>(
+pub(super) fn stage1<M: DescriptorMemory>(
     regime: &ShortStage1,
     memory: &M,
     address: u64,
@@ -92,7 +92,7 @@ fn section(descriptor: Level1) -> Found {
     }
 }
 
-fn second<M: Memory>(
+fn second<M: DescriptorMemory>(
     regime: &ShortStage1,
     memory: &M,
     address: u64,
@@ -170,7 +170,12 @@ fn data_accesses(ap: u8, access_flag: bool) -> Permissions {
     }
 }
 
-fn read<M: Memory>(regime: &ShortStage1, memory: &M, address: u64, level: u32) -> Result<u32, WalkFault> {
+fn read<M: DescriptorMemory>(
+    regime: &ShortStage1,
+    memory: &M,
+    address: u64,
+    level: u32,
+) -> Result<u32, WalkFault> {
     let mut bytes = [0; 4];
     memory.read(address, level, &mut bytes)?;
     Ok(if regime.big_endian {

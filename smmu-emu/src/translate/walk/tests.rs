@@ -13,11 +13,11 @@ mod update;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::device::record::ContextCause;
+use crate::arch::fault::ContextCause;
 use crate::spec::cb::Cb;
 use crate::spec::gr1::Gr1;
 use crate::translate::walk::{Leaf, Physical, Stage2Fault, Stages, WalkFault};
-use crate::{BusError, Env, Intent, Line, Plan, Smmu};
+use crate::{BusError, Env, Intent, Line, Memory, Plan, Smmu};
 
 const AF: u64 = 1 << 10;
 const USER: u64 = 1 << 6;
@@ -63,11 +63,8 @@ struct Ram {
     races: Cell<u32>,
 }
 
-impl Env for Ram {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+impl Memory for Ram {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         self.reads.set(self.reads.get() + 1);
         if self.dead.borrow().contains(&(address >> 12)) {
             return Err(BusError);
@@ -77,6 +74,7 @@ impl Env for Ram {
         data.copy_from_slice(&word[at..at + data.len()]);
         Ok(())
     }
+
     fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
         if self.races.get() > 0 {
             self.races.set(self.races.get() - 1);
@@ -87,6 +85,12 @@ impl Env for Ram {
             self.set(address, new);
         }
         Ok(found)
+    }
+}
+
+impl Env for Ram {
+    fn now(&self) -> u64 {
+        0
     }
     fn set_line(&mut self, _: Line, _: bool) {}
 }

@@ -3,9 +3,10 @@
 //! Where accesses go, and what the TLB holds, without side effects.
 
 use serde_json::{Map, Value, json};
+use smmu_emu::Stage;
 use smmu_emu::fault::{ContextFault, GlobalFault};
 use smmu_emu::inspect::{Held, Regime, Step, TlbEntry};
-use smmu_emu::plan::{Number, Stage};
+use smmu_emu::plan::Number;
 use smmu_emu::{Fault, Intent, Transaction, Translation};
 
 use super::{Command, Context, narrow, typed};

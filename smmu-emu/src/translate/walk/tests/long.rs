@@ -3,7 +3,7 @@
 //! Long descriptors: AArch32 stage 1, and stage 2 of both widths. AArch64 stage 1 is in `tests/behaviour/ats.rs`.
 
 use super::{AF, Machine, READ, STAGE2, Tables, USER, VA64, WRITE, fault, fault2};
-use crate::device::record::ContextCause::{AccessFlag, AddressSize, ExternalOnWalk, Permission, Translation};
+use crate::arch::fault::ContextCause::{AccessFlag, AddressSize, ExternalOnWalk, Permission, Translation};
 use crate::spec::cb::Cb;
 
 /// Bank 1: AArch32 stage 1, long.

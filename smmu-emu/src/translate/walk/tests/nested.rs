@@ -4,7 +4,7 @@
 
 use super::{AF, Machine, READ, STAGE2, Tables, USER, VA64, WRITE, fault, fault2};
 use crate::Intent;
-use crate::device::record::ContextCause::{AccessFlag, AddressSize, ExternalOnWalk, Permission, Translation};
+use crate::arch::fault::ContextCause::{AccessFlag, AddressSize, ExternalOnWalk, Permission, Translation};
 use crate::spec::cb::Cb;
 
 /// Intermediate addresses from here on are mapped to themselves plus `MOVED`; stage 1 tables lie there.

@@ -58,9 +58,8 @@ proptest! {
         machine.smmu.registers.gr1.set(Gr1::Cbar, 1, cbar);
         // Tables that lead to each other, all over memory: every table is one of sixteen pages.
         struct Noise(Vec<u64>, std::cell::Cell<u32>);
-        impl crate::Env for Noise {
-            fn now(&self) -> u64 { 0 }
-            fn read_memory(&self, address: u64, data: &mut [u8]) -> Result<(), crate::BusError> {
+        impl crate::Memory for Noise {
+            fn read(&self, address: u64, data: &mut [u8]) -> Result<(), crate::BusError> {
                 self.1.set(self.1.get() + 1);
                 let index = usize::try_from(address >> 3).unwrap_or(0) % self.0.len();
                 let word = self.0[index];
@@ -73,6 +72,9 @@ proptest! {
             fn compare_exchange(&self, _: u64, old: u64, new: u64) -> Result<u64, crate::BusError> {
                 Ok(if new.is_multiple_of(3) { old } else { new })
             }
+        }
+        impl crate::Env for Noise {
+            fn now(&self) -> u64 { 0 }
             fn set_line(&mut self, _: crate::Line, _: bool) {}
         }
         let noise = Noise(pages, std::cell::Cell::new(0));

@@ -3,7 +3,7 @@
 //! Short descriptors.
 
 use super::{Machine, READ, WRITE, fault};
-use crate::device::record::ContextCause::{AccessFlag, AddressSize, ExternalOnWalk, Permission, Translation};
+use crate::arch::fault::ContextCause::{AccessFlag, AddressSize, ExternalOnWalk, Permission, Translation};
 use crate::spec::cb::Cb;
 
 const AFE: u64 = 1 << 2;

@@ -3,7 +3,7 @@
 //! Hardware update of access flag and dirty state, and disabled hierarchical attributes.
 
 use super::{AF, Machine, READ, STAGE2, USER, WRITE, fault};
-use crate::device::record::ContextCause::{AccessFlag, ExternalOnWalk, Permission};
+use crate::arch::fault::ContextCause::{AccessFlag, ExternalOnWalk, Permission};
 use crate::spec::cb::Cb;
 
 const READ_ONLY: u64 = 1 << 7;

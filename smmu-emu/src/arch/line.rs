@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Interrupt outputs.
+
+use serde::{Deserialize, Serialize};
+
+/// An interrupt output of the SMMU.
+///
+/// SMMUv2 has two logical global pins, `NSgIrpt` and `NSgCfgIrpt`; boards wire them together
+/// and so does this model. Every context bank has a pin of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Line {
+    /// Global faults: `NSgIrpt` or `NSgCfgIrpt`.
+    Global,
+    /// Faults of the context bank with this index.
+    Context(u8),
+    /// Overflow of an event counter of the group with this index.
+    Pmu(u8),
+}
+
+/// The kinds of interrupt outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineKind {
+    /// [`Line::Global`].
+    Global,
+    /// [`Line::Context`].
+    Context,
+    /// [`Line::Pmu`].
+    Pmu,
+}
+
+impl Line {
+    /// What kind of line it is, and its number: a context bank or counter group.
+    #[must_use]
+    pub const fn kind(self) -> (LineKind, u8) {
+        match self {
+            Self::Global => (LineKind::Global, 0),
+            Self::Context(bank) => (LineKind::Context, bank),
+            Self::Pmu(group) => (LineKind::Pmu, group),
+        }
+    }
+}

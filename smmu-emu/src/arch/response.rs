@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The answer of the SMMU to a transaction, which may be that it waits.
+
+use super::transaction::{Transaction, Translation, Visit};
+
+/// What the client sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// The access goes to memory.
+    Proceed(Translation),
+    /// The access ends with a bus error.
+    Abort,
+    /// The access seems to succeed: a read returns zero, a write is dropped (RAZ/WI).
+    Ignore,
+    /// The access waits for software; ask [`Smmu::resume`](crate::Smmu::resume).
+    Stall(Stall),
+}
+
+impl Response {
+    /// What the client sees of a fault: an abort if the fault's enable bit says so.
+    pub(crate) const fn for_fault(abort: bool) -> Self {
+        if abort { Self::Abort } else { Self::Ignore }
+    }
+}
+
+/// A transaction that waits for software. The caller keeps it and hands it to [`Smmu::resume`](crate::Smmu::resume) until the answer is
+/// something else; each answer replaces it. Dropping it forgets the transaction, not what the registers say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    pub(crate) bank: u8,
+    /// Number of the stall, in the order in which they began.
+    pub(crate) id: u64,
+    pub(crate) visit: Visit,
+}
+
+impl Stall {
+    /// The context bank whose RESUME decides.
+    #[must_use]
+    pub const fn bank(&self) -> u8 {
+        self.bank
+    }
+
+    /// The transaction, as it arrived.
+    #[must_use]
+    pub const fn transaction(&self) -> &Transaction {
+        &self.visit.transaction
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Counts of the accesses that the TBUs translate on their own.
+
+use crate::arch::transaction::Transaction;
+use crate::host::emit::emit;
+use crate::host::env::Env;
+use crate::host::events::Event;
+
+/// What a unit, or all units of an SMMU together, have done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Read accesses that a unit translated on its own.
+    pub read_hits: u64,
+    /// Write accesses that a unit translated on its own.
+    pub write_hits: u64,
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn count(&mut self, transaction: &Transaction) {
+        if transaction.intent.write {
+            self.write_hits += 1;
+        } else {
+            self.read_hits += 1;
+        }
+    }
+
+    /// Takes over what a unit has counted, at the transaction that makes it ask.
+    pub(crate) fn drain(&mut self, env: &mut dyn Env, transaction: &Transaction, unit: &mut Self) {
+        let Self {
+            read_hits,
+            write_hits,
+        } = core::mem::take(unit);
+        if read_hits | write_hits != 0 {
+            emit(env, || Event::UnitHits {
+                stream_id: transaction.stream_id,
+                reads: read_hits,
+                writes: write_hits,
+            });
+        }
+        self.read_hits += read_hits;
+        self.write_hits += write_hits;
+    }
+}

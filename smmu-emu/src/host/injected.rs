@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Reports of what the plan did.
+
+use crate::arch::line::Line;
+use crate::plan::{Kind, Site};
+
+/// A rule of the plan hit an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// What it did.
+    pub what: What,
+    /// Number of the rule in its family, as in [`crate::device::inspect::Progress`].
+    pub rule: u64,
+    /// Which of the operations that the rule is for it was, from 1 since the rule began: what `nth` of a rule replays.
+    pub operation: u64,
+    /// How much of it to log (`verbose`).
+    pub verbose: u8,
+    /// The operation.
+    pub at: Point,
+}
+
+/// What a rule did to an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It made it late.
+    Delay(Site),
+    /// It made it go wrong.
+    Fault(Kind),
+}
+
+/// An operation that rules are for, as far as there is something to say of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Point {
+    /// The context bank.
+    pub bank: Option<u8>,
+    /// The stream.
+    pub stream: Option<u16>,
+    /// The bus address; of a TLB entry its input address.
+    pub address: Option<u64>,
+    /// Where the descriptor is.
+    pub descriptor: Option<u64>,
+    /// The register.
+    pub register: Option<&'static str>,
+    /// The `n` of its name.
+    pub index: Option<u16>,
+    /// The line.
+    pub line: Option<Line>,
+}
+
+/// How long the reply to a register access is to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold<'a> {
+    /// The time of [`Env::now`] at which it ends.
+    pub deadline: u64,
+    /// The mark that ends it earlier.
+    pub mark: Option<&'a str>,
+    /// The register.
+    pub register: &'static str,
+}
