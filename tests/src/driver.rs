@@ -11,8 +11,8 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, memfd_create};
+use vfio_server::devices::test_master::registers::{Register, Status, control, trigger};
 use vfio_server::function::MARKS_SIZE;
-use vfio_server::master::test_master::registers::{Register, Status, control, trigger};
 
 use crate::raw::{PATIENCE, RawClient, access, words};
 use crate::served::{MSIX, Served, region, registers};

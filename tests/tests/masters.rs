@@ -10,9 +10,9 @@ use integration_tests::driver::{
 };
 use integration_tests::served::{Served, raised, wait_raised};
 use rustix::process::Signal;
+use vfio_server::devices::test_master::pattern;
+use vfio_server::devices::test_master::registers::{NO_MISMATCH, Register, Status, control};
 use vfio_server::function::MARKS_SIZE;
-use vfio_server::master::test_master::pattern;
-use vfio_server::master::test_master::registers::{NO_MISMATCH, Register, Status, control};
 
 const DONE: u32 = Status::Done as u32;
 const BUS_ERROR: u32 = Status::BusError as u32;

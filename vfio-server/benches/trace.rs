@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use vfio_server::client::server::Server;
 use vfio_server::config::Config;
-use vfio_server::server::Server;
 use vfio_server::trace::{Format, Tracer};
 
 /// Rounds, each of which measures every way once.

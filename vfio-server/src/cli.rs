@@ -15,10 +15,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
+use crate::client::server::{Server, StartError};
 use crate::config::Config;
 use crate::control::Control;
-use crate::ctl;
-use crate::server::{Server, StartError};
+use crate::control::ctl;
 
 #[cfg(test)]
 mod tests;

@@ -26,19 +26,19 @@ use std::thread::JoinHandle;
 use mio::{Poll, Waker};
 use thiserror::Error;
 
-use crate::server::Device;
-use crate::socket::{PublicSocket, SocketError};
+use crate::client::server::Device;
+use crate::client::socket::{PublicSocket, SocketError};
 
 mod client;
 pub mod commands;
-pub mod event;
+pub mod ctl;
 mod event_loop;
 pub mod framing;
 pub mod qmp;
 mod worker;
 
+use crate::host::events::{self, Bell};
 use commands::Context;
-use event::Bell;
 use event_loop::EventLoop;
 
 /// The control socket cannot be opened.
@@ -71,7 +71,7 @@ impl Control {
         let socket = PublicSocket::bind(path)?;
         let poll = Poll::new()?;
         let bell = Arc::new(Bell::new(Waker::new(poll.registry(), event_loop::BELL)?));
-        let (sink, events) = event::queue(Arc::clone(&bell));
+        let (sink, events) = events::queue(Arc::clone(&bell));
         let (workers, jobs, answers) = worker::start(&context, &bell)?;
         let stop = Arc::new(AtomicBool::new(false));
         let mut control = Self {

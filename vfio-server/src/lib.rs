@@ -25,25 +25,11 @@
 //! client meets a clean function. `docs/decisions/0002-vfio-user-gate.md` says why there is a gate.
 
 pub mod cli;
-pub mod clock;
+pub mod client;
 pub mod config;
 pub mod control;
-pub mod ctl;
+pub mod devices;
+pub mod dma;
 pub mod function;
-pub mod gate;
 pub mod host;
-pub mod injected;
-pub mod link;
-pub mod master;
-pub mod memory;
-pub mod msix;
-pub mod pci;
-pub mod pl330;
-pub mod request;
-pub mod server;
-pub mod socket;
-pub mod stream;
-pub mod timer;
 pub mod trace;
-pub mod virtio;
-pub mod wire;

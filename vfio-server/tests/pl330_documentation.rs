@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use smmu_emu::regs::Access;
-use vfio_server::pl330::spec::{ROWS, Row};
+use vfio_server::devices::pl330::spec::{ROWS, Row};
 
 fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -54,7 +54,7 @@ fn the_register_table_is_current() {
 /// Where the tests of a module are.
 fn file(module: &str) -> PathBuf {
     package()
-        .join("src/pl330")
+        .join("src/devices/pl330")
         .join(module.replace("::", "/"))
         .with_extension("rs")
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use tempfile::TempDir;
-use vfio_server::socket::MAX_PATH as SOCKET_PATH_MAX;
+use vfio_server::client::socket::MAX_PATH as SOCKET_PATH_MAX;
 
 /// All directories of runs begin with this, and nothing else of this program does.
 const PREFIX: &str = "smmu-emu-run-";

@@ -176,7 +176,7 @@ fn models(
             Ok(smmu) => smmu,
             Err(error) => return problem(span, format!("smmu \"{}\": {error}", on_board.name)),
         };
-        if let Err(error) = vfio_server::master::config::check(&model.masters, smmu.geometry()) {
+        if let Err(error) = vfio_server::config::masters::check(&model.masters, smmu.geometry()) {
             return problem(span, format!("smmu \"{}\": {error}", on_board.name));
         }
         let of_delays = model.delays.iter().flat_map(|rule| {

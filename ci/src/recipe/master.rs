@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 
 use guest_images::machine::board::{Board, ClientKind};
 use toml::Spanned;
-use vfio_server::master::{Kind, MasterConfig, config};
+use vfio_server::config::masters::{self as config, Kind, MasterConfig};
 
 use super::SmmuModel;
 use super::check::{Checked, list, problem};

@@ -12,8 +12,8 @@ use integration_tests::raw::{PATIENCE, RawClient, words};
 use integration_tests::served::{MSIX, Served, region, registers, wait_raised};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, memfd_create};
+use vfio_server::dma::BLOCK_SIZE;
 use vfio_server::function::MARKS_SIZE;
-use vfio_server::master::BLOCK_SIZE;
 
 /// Physical memory: tables, then the pages that are mapped.
 pub const RAM: u64 = 0x4000_0000;

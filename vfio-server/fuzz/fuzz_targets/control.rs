@@ -7,12 +7,12 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use libfuzzer_sys::fuzz_target;
+use vfio_server::client::server::Device;
 use vfio_server::control::commands::{self, Context};
 use vfio_server::control::framing::{Framer, MAX_MESSAGE};
 use vfio_server::control::qmp;
 use vfio_server::function::Function;
 use vfio_server::host::{Host, Run};
-use vfio_server::server::Device;
 
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
     let run = Arc::new(Run::new(Default::default()));

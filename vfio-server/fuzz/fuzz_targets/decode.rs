@@ -5,8 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vfio_server::request::{Request, parse};
-use vfio_server::wire::{Decoded, HEADER_SIZE, MAX_DATA_TRANSFER, decode};
+use vfio_server::client::request::{Request, parse};
+use vfio_server::client::wire::{Decoded, HEADER_SIZE, MAX_DATA_TRANSFER, decode};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut rest = bytes;

@@ -5,11 +5,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vfio_server::pl330::bus::{Bus, BusError, Protection};
-use vfio_server::pl330::channel::QUANTUM;
-use vfio_server::pl330::config::Config;
-use vfio_server::pl330::engine::Engine;
-use vfio_server::pl330::registers::Registers;
+use vfio_server::devices::pl330::bus::{Bus, BusError, Protection};
+use vfio_server::devices::pl330::channel::QUANTUM;
+use vfio_server::devices::pl330::config::Config;
+use vfio_server::devices::pl330::engine::Engine;
+use vfio_server::devices::pl330::registers::Registers;
 
 /// RAM whose third page is not there; the first holds the programs.
 struct Ram {

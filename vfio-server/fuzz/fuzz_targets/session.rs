@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use libfuzzer_sys::fuzz_target;
+use vfio_server::client::gate;
 use vfio_server::function::Function;
-use vfio_server::gate;
 use vfio_server::host::{Host, Run};
 
 static FUNCTION: LazyLock<Arc<Mutex<Function>>> = LazyLock::new(|| {

@@ -12,14 +12,14 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use vfio_server::virtio::blk::{self, Blk, Disk, Image};
-use vfio_server::virtio::complaint::Complaints;
-use vfio_server::virtio::jobs::Life;
-use vfio_server::virtio::mmio::{Bell, Identity, SharedRing, Transport, lock};
-use vfio_server::virtio::registers::Register;
-use vfio_server::virtio::ring::{Handler, Next, Ring};
-use vfio_server::virtio::rng::{self, Rng};
-use vfio_server::virtio::{Dma, State};
+use vfio_server::devices::virtio::blk::{self, Blk, Disk, Image};
+use vfio_server::devices::virtio::complaint::Complaints;
+use vfio_server::devices::virtio::jobs::Life;
+use vfio_server::devices::virtio::mmio::{Bell, Identity, SharedRing, Transport, lock};
+use vfio_server::devices::virtio::registers::Register;
+use vfio_server::devices::virtio::ring::{Handler, Next, Ring};
+use vfio_server::devices::virtio::rng::{self, Rng};
+use vfio_server::devices::virtio::{Dma, State};
 use vm_memory::guest_memory::GuestMemorySliceIterator;
 use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryMmap, Permissions};
 

@@ -13,7 +13,7 @@ fn what_a_guest_makes_crates_say_is_not_logged() {
         tracing::subscriber::with_default(subscriber, || {
             assert!(!tracing::enabled!(target: "virtio_queue::queue", Level::ERROR));
             assert!(!tracing::enabled!(target: "vfio_user", Level::ERROR));
-            assert!(tracing::enabled!(target: "vfio_server::virtio", Level::WARN));
+            assert!(tracing::enabled!(target: "vfio_server::devices::virtio", Level::WARN));
         });
     }
 }

@@ -159,7 +159,8 @@ impl Client {
             return;
         }
         if self.lost > 0 {
-            let lost = super::event::Event::new("EVENTS_LOST", serde_json::json!({ "count": self.lost }));
+            let lost =
+                crate::host::events::Event::new("EVENTS_LOST", serde_json::json!({ "count": self.lost }));
             self.lost = 0;
             self.push(&lost.to_json().to_string());
         }

@@ -10,8 +10,8 @@ use smmu_emu::plan::Number;
 use smmu_emu::{AccessKind, MarkRule};
 
 use super::qmp::Error;
+use crate::client::server::Device;
 use crate::host::Run;
-use crate::server::Device;
 
 mod clocks;
 mod delays;

@@ -16,10 +16,10 @@ use serde_json::json;
 
 use super::client::{Client, Input};
 use super::commands;
-use super::event::{Bell, Event, EventSource};
 use super::qmp::{self, Error, Request};
 use super::worker::{Answer, Job, Jobs};
-use crate::socket::PublicSocket;
+use crate::client::socket::PublicSocket;
+use crate::host::events::{Bell, Event, EventSource};
 
 const LISTENER: Token = Token(0);
 /// The token of the loop's [`Bell`].

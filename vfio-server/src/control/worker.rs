@@ -13,8 +13,8 @@ use mio::Token;
 use serde_json::{Map, Value};
 
 use super::commands::{self, Command, Context};
-use super::event::Bell;
 use super::qmp::{self, Error};
+use crate::host::events::Bell;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use smmu_emu::{MarkError, MarkRule, Marks};
 
-use crate::control::event::{Event, EventSink};
-use crate::injected::{Held, Patience};
-use crate::timer::Timer;
+use crate::host::events::{Event, EventSink};
+use crate::host::injected::{Held, Patience};
+use crate::host::timer::Timer;
 use crate::trace::Tracer;
 
 /// What all SMMUs of a process share: the clock, the marks of the run, the trace.

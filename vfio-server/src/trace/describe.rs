@@ -230,7 +230,7 @@ fn injection(injected: &Injected) -> Injection {
         descriptor: at.descriptor,
         register: at.register.map(Into::into),
         index: at.index,
-        line: at.line.map(crate::injected::line),
+        line: at.line.map(crate::host::injected::line),
     }
 }
 

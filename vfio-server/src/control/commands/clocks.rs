@@ -5,9 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Command, Context, Number, narrow, typed};
-use crate::clock::{Change, Control, Status};
+use crate::client::server::Device;
 use crate::control::qmp::Error;
-use crate::server::Device;
+use crate::function::clock::{Change, Control, Status};
 
 super::arguments!(OneOrAll {
     /// Name of the SMMU; all that have a clock controller if left out.

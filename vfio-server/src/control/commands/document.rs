@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::all;
-use crate::control::event::EVENTS;
+use crate::host::events::EVENTS;
 
 /// The part of `docs/control.md` that is written from the tables.
 #[must_use]

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::{Command, Context, Number, narrow, typed};
+use crate::client::server::Device;
 use crate::control::qmp::Error;
-use crate::function::{Function, MARKS_SIZE, region};
-use crate::master::test_master::registers::{
+use crate::devices::test_master::registers::{
     NO_MISMATCH, Register, Status, WINDOW, WINDOW_SIZE, control, trigger,
 };
-use crate::master::{BLOCK_SIZE, Kind, Master};
-use crate::server::Device;
+use crate::dma::{BLOCK_SIZE, Kind, Master};
+use crate::function::{Function, MARKS_SIZE, region};
 
 /// How long `dma` waits for the end.
 const WAIT: Duration = Duration::from_millis(100);

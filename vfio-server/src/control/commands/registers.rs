@@ -8,9 +8,9 @@ use smmu_emu::regs::Access;
 use smmu_emu::{Frame, Register};
 
 use super::{Command, Context, narrow, typed};
+use crate::client::server::Device;
 use crate::control::qmp::Error;
 use crate::function::region;
-use crate::server::Device;
 use crate::trace::describe::plain;
 
 super::arguments!(List {

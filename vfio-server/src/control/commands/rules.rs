@@ -9,8 +9,8 @@ use smmu_emu::plan::{Family, Number};
 use smmu_emu::{Plan, Progress, Smmu};
 
 use super::{Argument, Context, MAX_RULES, OneOrAll, typed};
+use crate::client::server::Device;
 use crate::control::qmp::Error;
-use crate::server::Device;
 
 pub(super) const SMMU: Argument = optional(
     "smmu",

@@ -77,7 +77,8 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "",
         run: |context, arguments| {
             let Nothing {} = typed(arguments)?;
-            let traced = |device: &&crate::server::Device| device.lock().host().shared().probe().is_on();
+            let traced =
+                |device: &&crate::client::server::Device| device.lock().host().shared().probe().is_on();
             let smmus = context
                 .devices()
                 .iter()

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The configuration file: which SMMUs there are, what is late or goes wrong in them, and which marks a run has.
+//!
+//! ```toml
+//! seed = 1
+//! trace_ring = 65536               # optional: record events from the start, keep so many
+//!
+//! [[smmu]]
+//! name = "a"
+//! socket = "/run/user/1000/a.sock"
+//! trace = "a.ndjson"               # optional
+//! [smmu.model]                     # smmu_emu::Config
+//! preset = "mmu-500-ats"
+//! [[smmu.delay]]                   # smmu_emu::DelayRule
+//! site = "ats"
+//! polls = 8
+//! [[smmu.fault]]                   # smmu_emu::FaultRule
+//! kind = "unmapped"
+//! address = 0x1000
+//!
+//! [[smmu.master]]                  # crate::dma::MasterConfig
+//! name = "dma"
+//! kind = "test-master"
+//! stream_id = 1
+//!
+//! [[mark]]                         # smmu_emu::MarkRule
+//! name = "b-registering"
+//! register = "SMRn"
+//! access = "write"
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
+use thiserror::Error;
+
+use super::masters::{self as master, MasterConfig};
+use crate::dma::MasterError;
+use crate::function::clock::ClockConfig;
+use crate::host::injected::{MESSAGE_TIMEOUT_MS, Patience};
+use crate::trace::ring;
+
+#[cfg(test)]
+mod tests;
+
+/// The most SMMUs in one process.
+pub const MAX_SMMUS: usize = 32;
+
+/// All that the server needs to know.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where all chance of the run comes from.
+    #[serde(default)]
+    pub seed: u64,
+    /// Records what happens from the start on, and keeps so many events ([`ring::RECORDS`]). If it is left out, only what a
+    /// trace file or the control socket asks for is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_ring: Option<usize>,
+    /// How long clients wait for a reply: what `x-msg-timeout` of QEMU's vfio-user-pci says, 5000 unless it is given there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_timeout_ms: Option<u64>,
+    /// The SMMUs, one socket each.
+    pub smmu: Vec<SmmuConfig>,
+    /// The marks, in the order of their words in BAR2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mark: Vec<MarkRule>,
+}
+
+/// One SMMU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmmuConfig {
+    /// Unique name; in the trace, in marks, in messages.
+    pub name: String,
+    /// Where QEMU connects to; relative paths are relative to the server's working directory.
+    pub socket: PathBuf,
+    /// File of the trace, Chrome's trace events if its name ends in `.json`, else NDJSON; SMMUs may share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<PathBuf>,
+    /// The SMMU itself.
+    #[serde(default)]
+    pub model: smmu_emu::Config,
+    /// What is late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delay: Vec<DelayRule>,
+    /// What goes wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fault: Vec<FaultRule>,
+    /// The masters behind it, in the order of their register blocks and vectors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub master: Vec<MasterConfig>,
+    /// The clock controller that gates its registers, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockConfig>,
+}
+
+impl SmmuConfig {
+    /// The plan of this SMMU, with a seed.
+    #[must_use]
+    pub fn plan(&self, seed: u64) -> Plan {
+        Plan {
+            seed,
+            delays: self.delay.clone(),
+            faults: self.fault.clone(),
+        }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {error}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Not TOML, or not of this form; `error` shows line and column.
+    #[error("{}: {error}", .path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        error: Box<toml::de::Error>,
+    },
+    /// There is nothing to serve, or too much.
+    #[error("{0} SMMUs: give 1 to {MAX_SMMUS} `[[smmu]]`")]
+    Count(usize),
+    /// The ring has bounds.
+    #[error("`trace_ring` is {0}: it has to be {min} to {max}", min = ring::RECORDS.start(), max = ring::RECORDS.end())]
+    Ring(usize),
+    /// A name has to be one word in a trace.
+    #[error("smmu {0:?}: {NAME_RULE}")]
+    Name(String),
+    /// Two SMMUs with one name.
+    #[error("smmu {0:?}: `name` is used twice")]
+    NameTwice(String),
+    /// Two SMMUs with one socket.
+    #[error("smmu {0:?}: `socket` is used twice")]
+    SocketTwice(String),
+    /// The model or its plan makes no sense.
+    #[error("smmu {name:?}: {error}")]
+    Model {
+        /// Name of the SMMU.
+        name: String,
+        /// Field and allowed range.
+        error: smmu_emu::NewError,
+    },
+    /// No reply may wait for so long.
+    #[error("smmu {name:?}: {problem}")]
+    Stall {
+        /// Name of the SMMU.
+        name: String,
+        /// Which rule, and what to do.
+        problem: String,
+    },
+    /// Nobody waits for so short or long.
+    #[error("`message_timeout_ms`: must be 100 to 600000")]
+    Timeout,
+    /// A master makes no sense.
+    #[error("smmu {smmu:?}: {error}")]
+    Master {
+        /// Name of the SMMU.
+        smmu: String,
+        /// Master, field and what is allowed.
+        error: MasterError,
+    },
+    /// A mark makes no sense.
+    #[error(transparent)]
+    Mark(#[from] smmu_emu::MarkError),
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names file, line and key. The rest is checked by [`crate::client::server::Server::check`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            error: Box::new(error),
+        })
+    }
+
+    /// The seed of the plan of the SMMU with this number: that of the run, but another for each.
+    #[must_use]
+    pub const fn seed_of(&self, number: u64) -> u64 {
+        self.seed.wrapping_add(number)
+    }
+
+    /// How long clients wait for a reply.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))
+    }
+
+    /// Checks what one SMMU cannot see: number, names, sockets, and that the marks its delays wait for exist.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the SMMU.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.smmu.is_empty() || self.smmu.len() > MAX_SMMUS {
+            return Err(ConfigError::Count(self.smmu.len()));
+        }
+        if let Some(records) = self.trace_ring.filter(|records| !ring::RECORDS.contains(records)) {
+            return Err(ConfigError::Ring(records));
+        }
+        if self
+            .message_timeout_ms
+            .is_some_and(|ms| !(100..=600_000).contains(&ms))
+        {
+            return Err(ConfigError::Timeout);
+        }
+        for (i, smmu) in self.smmu.iter().enumerate() {
+            if !is_word(&smmu.name) {
+                return Err(ConfigError::Name(smmu.name.clone()));
+            }
+            let mut others = self.smmu.iter().take(i);
+            if others.clone().any(|other| other.name == smmu.name) {
+                return Err(ConfigError::NameTwice(smmu.name.clone()));
+            }
+            if others.any(|other| other.socket == smmu.socket) {
+                return Err(ConfigError::SocketTwice(smmu.name.clone()));
+            }
+            let marks = self.mark.iter().map(|mark| mark.name.as_str());
+            let plan = smmu.plan(self.seed);
+            plan.validate_marks(marks).map_err(|error| ConfigError::Model {
+                name: smmu.name.clone(),
+                error: error.into(),
+            })?;
+            self.patience()
+                .check(&plan)
+                .map_err(|problem| ConfigError::Stall {
+                    name: smmu.name.clone(),
+                    problem,
+                })?;
+        }
+        let masters = self.smmu.iter().flat_map(|smmu| &smmu.master);
+        master::check_together(&masters.collect::<Vec<_>>()).map_err(|error| {
+            let of = |smmu: &&SmmuConfig| smmu.master.iter().any(|master| master.name == error.name);
+            let smmu = self.smmu.iter().rev().find(of).map(|smmu| smmu.name.clone());
+            ConfigError::Master {
+                smmu: smmu.unwrap_or_default(),
+                error,
+            }
+        })
+    }
+}
+
+/// What a name has to be, in words.
+pub(crate) const NAME_RULE: &str = "`name` has to be one or more of A-Z a-z 0-9 . _ -";
+
+/// Whether a name is one word, also in a trace.
+pub(crate) fn is_word(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && name.chars().all(word)
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! A transfer: what was asked for, made round by round.
+
+use std::sync::{Mutex, MutexGuard};
+
+use super::lock;
+use super::registers::{NO_MISMATCH, Register, Registers, Status, WINDOW_SIZE};
+use crate::dma::port::{Access, Port, Refusal};
+use crate::host::traffic::Gone;
+
+/// Bytes that the thread moves at once.
+const CHUNK: usize = 4096;
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Transfer {
+    pub(super) serial: u64,
+    pub(super) address: u64,
+    pub(super) length: usize,
+    pub(super) write: bool,
+    pub(super) access: Access,
+    pub(super) seed: u32,
+    /// What to write instead of the pattern.
+    pub(super) window: Option<Box<[u8; WINDOW_SIZE]>>,
+    pub(super) repeat: u32,
+}
+
+/// How one round went.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    done: usize,
+    checksum: u32,
+    mismatch: Option<usize>,
+}
+
+impl Transfer {
+    /// Makes the transfer and shows how it went.
+    pub(super) fn run(&self, port: &mut Port, registers: &Mutex<Registers>) -> Result<(), Gone> {
+        let mut rounds: u32 = 0;
+        loop {
+            let mut round = Round::default();
+            let status = match self.round(port, &mut round, registers) {
+                Err(Refusal::Gone(gone)) => return Err(gone),
+                Err(Refusal::Aborted) => Some(Status::BusError),
+                Ok(()) => {
+                    rounds = rounds.saturating_add(1);
+                    let is_last = self.repeat != 0 && rounds >= self.repeat || lock(registers).stop;
+                    is_last.then_some(Status::Done)
+                }
+            };
+            let mut registers = self.ours(registers)?;
+            for (register, value) in [
+                (Register::Done, offset(round.done)),
+                (Register::Rounds, rounds),
+                (Register::Checksum, round.checksum),
+                (Register::Mismatch, round.mismatch.map_or(NO_MISMATCH, offset)),
+            ] {
+                registers.set(register, value);
+            }
+            if let Some(status) = status {
+                registers.set(Register::Status, status as u32);
+                return Ok(());
+            }
+        }
+    }
+
+    fn round(&self, port: &mut Port, round: &mut Round, registers: &Mutex<Registers>) -> Result<(), Refusal> {
+        let mut buffer = [0; CHUNK];
+        let mut checksum = crc32fast::Hasher::new();
+        while round.done < self.length {
+            let address = self.address.wrapping_add(round.done as u64);
+            // To the end of a page, so that what was done is known by the page.
+            let room = CHUNK - usize::try_from(address % CHUNK as u64).unwrap_or(0);
+            let chunk = buffer
+                .get_mut(..room.min(self.length - round.done))
+                .unwrap_or_default();
+            if self.write {
+                self.fill(chunk, round.done);
+                port.write(address, chunk, self.access)?;
+            } else {
+                port.read(address, chunk, self.access)?;
+                self.look_at(chunk, round, registers)?;
+            }
+            checksum.update(chunk);
+            round.done += chunk.len();
+        }
+        round.checksum = checksum.finalize();
+        Ok(())
+    }
+
+    /// What is written, from so many bytes after ADDRESS on.
+    fn fill(&self, chunk: &mut [u8], from: usize) {
+        match &self.window {
+            Some(window) => {
+                let bytes = window.iter().cycle().skip(from % WINDOW_SIZE);
+                chunk.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+            }
+            None => pattern(self.seed, chunk, from),
+        }
+    }
+
+    fn look_at(&self, chunk: &[u8], round: &mut Round, registers: &Mutex<Registers>) -> Result<(), Gone> {
+        let mut expected = [0; CHUNK];
+        let expected = expected.get_mut(..chunk.len()).unwrap_or_default();
+        pattern(self.seed, expected, round.done);
+        if round.mismatch.is_none() {
+            let differs = chunk.iter().zip(&*expected).position(|(a, b)| a != b);
+            round.mismatch = differs.map(|at| round.done + at);
+        }
+        let mut registers = self.ours(registers)?;
+        for (to, byte) in registers.window.iter_mut().skip(round.done).zip(chunk) {
+            *to = *byte;
+        }
+        Ok(())
+    }
+
+    /// The registers, unless a reset came between.
+    fn ours<'a>(&self, registers: &'a Mutex<Registers>) -> Result<MutexGuard<'a, Registers>, Gone> {
+        let registers = lock(registers);
+        if registers.serial == self.serial {
+            Ok(registers)
+        } else {
+            Err(Gone)
+        }
+    }
+}
+
+/// The bytes of the pattern of a seed, from an offset on.
+pub fn pattern(seed: u32, bytes: &mut [u8], from: usize) {
+    for (at, byte) in (from..).zip(bytes) {
+        let word = seed.wrapping_add(offset(at / 4)).wrapping_mul(0x9e37_79b1);
+        *byte = word.to_le_bytes()[at % 4];
+    }
+}
+
+/// An offset within a transfer, which [`LIMIT`](super::registers::LIMIT) keeps small.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

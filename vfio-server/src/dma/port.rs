@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! How a thread of a master reaches guest memory: through the SMMU.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use smmu_emu::events::Event;
+use smmu_emu::{
+    BusError, Env, Injected, Intent, Line, Memory, Response, Smmu, Stall, Tbu, Transaction, Translation, View,
+};
+use thiserror::Error;
+use vm_memory::GuestMemoryMmap;
+
+use crate::host::Shared;
+use crate::host::memory::Ranges;
+use crate::host::traffic::{Gone, Passage, Period};
+
+#[cfg(test)]
+mod tests;
+
+/// An access is made in steps of no more than this.
+const PAGE: u64 = 4096;
+
+/// Who makes an access, as the bus carries it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Stream ID.
+    pub stream: u16,
+    /// Privileged rather than unprivileged.
+    pub privileged: bool,
+    /// Instruction fetch rather than data; reads only.
+    pub instruction: bool,
+}
+
+/// An access that was not made, or not all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// It ended with a bus error: the SMMU aborted it, or there is no memory.
+    #[error("bus error")]
+    Aborted,
+    /// Its time is over: the master goes back to wait for work, without telling anybody.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}
+
+/// What the ports of a master have done, for people to look at.
+#[derive(Debug, Default)]
+pub struct Activity {
+    accesses: AtomicU64,
+    aborted: AtomicU64,
+    stalled: AtomicU64,
+    waiting: AtomicUsize,
+}
+
+impl Activity {
+    /// Accesses made so far, page by page; a view counts once.
+    #[must_use]
+    pub fn accesses(&self) -> u64 {
+        self.accesses.load(Ordering::Relaxed)
+    }
+
+    /// Accesses that ended with a bus error. What a view refuses is its user's to count.
+    #[must_use]
+    pub fn aborted(&self) -> u64 {
+        self.aborted.load(Ordering::Relaxed)
+    }
+
+    /// How often an access stalled.
+    #[must_use]
+    pub fn stalled(&self) -> u64 {
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether an access waits for software now.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// An access of one of the ports waits until this is dropped.
+    fn wait(&self) -> Waiting<'_> {
+        self.stalled.fetch_add(1, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+}
+
+/// An access waits for software as long as this is kept.
+#[derive(Debug)]
+struct Waiting<'a>(&'a Activity);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The way of one thread of a master to memory.
+///
+/// While a port waits, for software to decide about a stalled transaction or for a pause to end, it holds nothing that
+/// anybody else waits for.
+#[derive(Debug)]
+pub struct Port {
+    tbu: Tbu,
+    wire: Wire,
+}
+
+/// All of a port that does not change during an access.
+#[derive(Debug)]
+struct Wire {
+    shared: Arc<Shared>,
+    activity: Arc<Activity>,
+    stream: u16,
+    period: Period,
+}
+
+impl Port {
+    pub(super) fn new(
+        smmu: &Arc<Mutex<Smmu>>,
+        shared: Arc<Shared>,
+        stream: u16,
+        activity: Arc<Activity>,
+    ) -> Self {
+        Self {
+            tbu: Tbu::new(smmu),
+            wire: Wire {
+                shared,
+                activity,
+                stream,
+                period: Period::default(),
+            },
+        }
+    }
+
+    /// New work begins, in this period.
+    pub(super) fn begin(&mut self, period: Period) {
+        self.wire.period = period;
+    }
+
+    /// The stream that the configuration gives the master.
+    #[must_use]
+    pub fn stream(&self) -> u16 {
+        self.wire.stream
+    }
+
+    /// Whether the work under way may go on. Accesses ask themselves; work that goes on for long without one has to.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn check(&self) -> Result<(), Gone> {
+        self.wire.shared.traffic().check(self.wire.period)
+    }
+
+    /// Runs something over guest memory as the master's stream sees it. The whole of it is one access under way, so it
+    /// should be short, and must not wait for what the guest does next.
+    ///
+    /// If an access of it stalls, it sees [`smmu_emu::Refused::Stalled`] and returns. Once software has decided, it is run
+    /// again from the start; or, if the transaction is not to go on, what it returned counts. So it has to be something
+    /// that can be run again.
+    ///
+    /// # Errors
+    /// [`Gone`] if the time of the work is over.
+    pub fn with_view<R>(
+        &mut self,
+        intent: Intent,
+        mut run: impl FnMut(&View<'_, GuestMemoryMmap>) -> R,
+    ) -> Result<R, Gone> {
+        let Self { tbu, wire } = self;
+        loop {
+            let passage = wire.enter()?;
+            let memory = passage.memory();
+            let mut env = wire.env(memory);
+            let view =
+                View::new(tbu, &mut env, memory.readable(), wire.stream, intent).writes_to(memory.writable());
+            let result = run(&view);
+            let stalled = view.stalled();
+            drop(view);
+            let Some(stall) = stalled else {
+                return Ok(result);
+            };
+            match wire.wait_out(tbu, passage, stall, &mut |_, _| ()) {
+                Ok(Some(())) => {}
+                Ok(None) | Err(Refusal::Aborted) => return Ok(result),
+                Err(Refusal::Gone(gone)) => return Err(gone),
+            }
+        }
+    }
+
+    /// Reads memory, page by page. What the SMMU lets read as zero is zero.
+    ///
+    /// # Errors
+    /// [`Refusal`]; what comes before the failing page has been read.
+    pub fn read(&mut self, address: u64, data: &mut [u8], access: Access) -> Result<(), Refusal> {
+        let mut done = 0;
+        while let Some(rest) = data.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let transaction = access.transaction(address, done, false);
+            let part = self.access(&transaction, &mut |memory, to| {
+                let part = rest.get_mut(..bounded(rest.len(), to)).ok_or(BusError)?;
+                memory.read(to.address, part).map(|()| part.len())
+            })?;
+            done += part.unwrap_or_else(|| {
+                let part = ignored(rest.len(), &transaction);
+                rest.iter_mut().take(part).for_each(|byte| *byte = 0);
+                part
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes memory, page by page. What the SMMU lets be ignored is not written.
+    ///
+    /// # Errors
+    /// [`Refusal`]; what comes before the failing page has been written.
+    pub fn write(&mut self, address: u64, data: &[u8], access: Access) -> Result<(), Refusal> {
+        let mut done = 0;
+        while let Some(rest) = data.get(done..).filter(|rest| !rest.is_empty()) {
+            let transaction = access.transaction(address, done, true);
+            let part = self.access(&transaction, &mut |memory, to| {
+                let part = rest.get(..bounded(rest.len(), to)).ok_or(BusError)?;
+                memory.write(to.address, part).map(|()| part.len())
+            })?;
+            done += part.unwrap_or_else(|| ignored(rest.len(), &transaction));
+        }
+        Ok(())
+    }
+
+    /// Makes one access, of so many bytes; none if the SMMU lets it be ignored.
+    fn access(
+        &mut self,
+        transaction: &Transaction,
+        perform: &mut impl FnMut(&Ranges, &Translation) -> Result<usize, BusError>,
+    ) -> Result<Option<usize>, Refusal> {
+        let Self { tbu, wire } = self;
+        let passage = wire.enter()?;
+        let memory = passage.memory();
+        let mut env = wire.env(memory);
+        let result = tbu.access(&mut env, transaction, |to| perform(memory, to));
+        let result = match result {
+            Ok(performed) => Ok(Some(performed)),
+            Err(Response::Stall(stall)) => wire.wait_out(tbu, passage, stall, perform),
+            Err(Response::Ignore) => Ok(None),
+            Err(Response::Abort | Response::Proceed(_)) => Err(Refusal::Aborted),
+        };
+        // No memory is a bus error like that of the SMMU.
+        let result = result.and_then(|performed| performed.transpose().map_err(|BusError| Refusal::Aborted));
+        if result == Err(Refusal::Aborted) {
+            wire.activity.aborted.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl Wire {
+    fn enter(&self) -> Result<Passage<'_>, Gone> {
+        self.activity.accesses.fetch_add(1, Ordering::Relaxed);
+        self.shared.traffic().enter(self.period)
+    }
+
+    fn env<'a>(&'a self, memory: &'a Ranges) -> DmaEnv<'a> {
+        DmaEnv {
+            shared: &self.shared,
+            memory,
+        }
+    }
+
+    /// Waits until software has decided about a transaction that stalled in a passage, and carries it out if it goes on;
+    /// none if the access is to be ignored.
+    fn wait_out<'a, R>(
+        &'a self,
+        tbu: &mut Tbu,
+        mut passage: Passage<'a>,
+        mut stall: Stall,
+        perform: &mut impl FnMut(&Ranges, &Translation) -> R,
+    ) -> Result<Option<R>, Refusal> {
+        let _waiting = self.activity.wait();
+        let traffic = self.shared.traffic();
+        loop {
+            traffic.wait_for_resume(passage, self.period)?;
+            passage = traffic.enter(self.period)?;
+            let memory = passage.memory();
+            let mut env = self.env(memory);
+            match tbu.resume(&mut env, &stall, |to| perform(memory, to)) {
+                Ok(performed) => return Ok(Some(performed)),
+                Err(Response::Stall(again)) => stall = again,
+                Err(Response::Ignore) => return Ok(None),
+                Err(Response::Abort | Response::Proceed(_)) => return Err(Refusal::Aborted),
+            }
+        }
+    }
+}
+
+impl Access {
+    fn transaction(self, address: u64, offset: usize, write: bool) -> Transaction {
+        Transaction {
+            stream_id: self.stream,
+            address: address.wrapping_add(offset as u64),
+            intent: Intent {
+                privileged: self.privileged,
+                write,
+                instruction: self.instruction && !write,
+            },
+        }
+    }
+}
+
+/// Bytes of an access of `length` for which a translation holds.
+fn bounded(length: usize, to: &Translation) -> usize {
+    // A passage is short: no more than a page at a time, however large the block of the translation is.
+    let page = PAGE - to.address % PAGE;
+    length.min(usize::try_from(to.length.min(page)).unwrap_or(usize::MAX))
+}
+
+/// Bytes of an access of `length` that are ignored together.
+fn ignored(length: usize, transaction: &Transaction) -> usize {
+    length.min(usize::try_from(PAGE - transaction.address % PAGE).unwrap_or(usize::MAX))
+}
+
+/// The surroundings of the SMMU during an access.
+#[derive(Debug)]
+struct DmaEnv<'a> {
+    shared: &'a Shared,
+    memory: &'a Ranges,
+}
+
+impl Memory for DmaEnv<'_> {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+        self.memory.read(address, data)
+    }
+
+    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
+        self.memory.compare_exchange(address, old, new)
+    }
+}
+
+impl Env for DmaEnv<'_> {
+    fn now(&self) -> u64 {
+        self.shared.run().now()
+    }
+
+    fn set_line(&mut self, line: Line, level: bool) {
+        self.shared.vectors().set_line(line, level);
+    }
+
+    fn injected(&mut self, injected: &Injected) {
+        self.shared.injected(injected);
+    }
+
+    fn wake_at(&mut self, time: u64) {
+        self.shared.wake_at(time);
+    }
+
+    fn traces(&self) -> bool {
+        self.shared.probe().is_on()
+    }
+
+    fn trace(&mut self, event: &Event) {
+        self.shared.probe().record(event);
+    }
+
+    fn mark(&self, name: &str) -> bool {
+        self.shared.run().is_raised_by_name(name)
+    }
+
+    fn resumed(&mut self, _: u8) {
+        self.shared.traffic().resumed();
+    }
+}

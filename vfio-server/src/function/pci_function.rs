@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The PCI function of one SMMU: the only place where vfio-user's requests and the model meet.
+//!
+//! BAR0 is the register space. BAR2 begins with the marks (word i is mark i; writing anything but 0 raises it), which the
+//! register blocks of the masters follow, in the order of the configuration, and then that of the clock controller. BAR4 is the MSI-X table and pending bits.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use serde_json::json;
+use smmu_emu::{Config, NewError, Plan, Smmu};
+use vfio_bindings::bindings::vfio::{
+    VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
+};
+
+use crate::dma::{BLOCK_SIZE, Master, MasterConfig, MasterError, Masters};
+use crate::function::clock::{Change, ClockConfig, ClockController};
+use crate::function::pci::{self, ConfigSpace};
+use crate::host::Host;
+use crate::host::events::Event;
+use crate::host::memory::MapError;
+use crate::host::timer::Called;
+
+#[cfg(test)]
+mod tests;
+
+/// The regions of a vfio PCI device that this function fills; the others have size 0.
+pub mod region {
+    /// The SMMU's registers.
+    pub const REGISTERS: u32 = 0;
+    /// The marks, then the register blocks of the masters.
+    pub const BLOCKS: u32 = 2;
+    /// MSI-X table and pending bits.
+    pub const MSIX: u32 = pci_bar();
+    /// Configuration space.
+    pub const CONFIG: u32 = 7;
+    /// Number of regions that a vfio PCI device has.
+    pub const COUNT: u32 = 9;
+
+    const fn pci_bar() -> u32 {
+        crate::function::pci::MSIX_BAR as u32
+    }
+}
+
+/// The kinds of interrupts of a vfio PCI device.
+pub mod irq {
+    /// The interrupt pin; this function has none.
+    pub const INTX: u32 = 0;
+    /// MSI-X.
+    pub const MSIX: u32 = 2;
+    /// Error reporting of PCI Express; as in Linux, a conventional function answers `EINVAL` when asked.
+    pub const ERROR: u32 = 3;
+    /// Number of kinds.
+    pub const COUNT: u32 = 5;
+}
+
+/// Bytes of the marks. As large as a page of a guest can be, so that no master's registers share one with them: Linux does
+/// not let a program map a page that belongs to a driver (`CONFIG_IO_STRICT_DEVMEM`).
+pub const MARKS_SIZE: u64 = 64 << 10;
+
+/// One SMMU as a PCI function.
+#[derive(Debug)]
+pub struct Function {
+    /// Threads of masters translate too.
+    smmu: Arc<Mutex<Smmu>>,
+    host: Host,
+    masters: Masters,
+    clock: Option<ClockController>,
+    config: ConfigSpace,
+    register_space: u64,
+}
+
+impl Function {
+    /// The function after power-on.
+    ///
+    /// # Errors
+    /// [`NewError`] names the field of the model or of the plan.
+    pub fn new(model: &Config, plan: Plan, host: Host) -> Result<Self, NewError> {
+        let smmu = Smmu::new(model, plan)?;
+        let register_space = model.register_space();
+        let masters = Masters::none(host.shared());
+        let config = config_space(register_space, MARKS_SIZE, &host);
+        Ok(Self {
+            smmu: Arc::new(Mutex::new(smmu)),
+            host,
+            masters,
+            clock: None,
+            config,
+            register_space,
+        })
+    }
+
+    /// Puts masters behind the SMMU and starts them, before a client is there. Their vectors are the last ones.
+    ///
+    /// # Errors
+    /// [`MasterError`] names the master; none runs then.
+    pub fn attach(&mut self, masters: &[MasterConfig]) -> Result<(), MasterError> {
+        let first = self.host.shared().vectors().len().saturating_sub(masters.len());
+        self.host.shared().vectors().set_masters(first);
+        self.masters = Masters::start(masters, &self.smmu, self.host.shared(), first)?;
+        self.config = config_space(self.register_space, self.blocks_size(), &self.host);
+        Ok(())
+    }
+
+    /// Puts a clock controller before the registers, or takes it away, before a client is there.
+    pub fn set_clock(&mut self, clock: Option<ClockConfig>) {
+        self.clock = clock.map(ClockController::new);
+        self.config = config_space(self.register_space, self.blocks_size(), &self.host);
+    }
+
+    /// The clock controller.
+    #[must_use]
+    pub fn clock(&self) -> Option<&ClockController> {
+        self.clock.as_ref()
+    }
+
+    /// Changes the clock controller, if there is one.
+    pub fn change_clock(&mut self, change: Change) -> Option<()> {
+        let now = self.host.run().now();
+        self.clock.as_mut().map(|clock| clock.change(now, change))
+    }
+
+    /// Bytes of BAR2.
+    fn blocks_size(&self) -> u64 {
+        let blocks = self
+            .masters
+            .all()
+            .iter()
+            .map(drop)
+            .chain(self.clock.iter().map(drop));
+        (MARKS_SIZE + blocks.map(|()| BLOCK_SIZE).sum::<u64>()).next_power_of_two()
+    }
+
+    /// Whether an access reaches the SMMU's registers. With the clock off it does not, and counts as a violation.
+    fn is_clocked(&mut self, offset: u64, write: bool) -> bool {
+        let Some(clock) = &mut self.clock else {
+            return true;
+        };
+        let (reaches, tell) = clock.admit(self.host.run().now());
+        if tell {
+            let (smmu, count) = (self.host.name(), clock.violations());
+            tracing::warn!(
+                smmu,
+                offset,
+                write,
+                count,
+                "registers accessed without their clock"
+            );
+            self.host.run().tell(|| {
+                let data = json!({ "smmu": smmu, "offset": offset, "write": write, "count": count });
+                Event::new("CLOCK_VIOLATION", data)
+            });
+        }
+        reaches
+    }
+
+    /// Ends all DMA, and the threads that make it.
+    pub fn detach(&mut self) {
+        self.masters = Masters::none(self.host.shared());
+    }
+
+    /// The masters, in the order of the configuration.
+    #[must_use]
+    pub fn masters(&self) -> &[Master] {
+        self.masters.all()
+    }
+
+    /// The surroundings of the model.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The surroundings of the model, to change them.
+    #[must_use]
+    pub fn host_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
+    /// The model, for as short a time as possible: DMA waits.
+    pub fn smmu(&self) -> MutexGuard<'_, Smmu> {
+        lock(&self.smmu)
+    }
+
+    /// The model and its surroundings, for the timer.
+    #[must_use]
+    pub fn called(&self) -> Called {
+        Called {
+            smmu: Arc::clone(&self.smmu),
+            shared: Arc::clone(self.host.shared()),
+        }
+    }
+
+    /// Number of MSI-X vectors.
+    #[must_use]
+    pub fn vectors(&self) -> u32 {
+        u32::try_from(self.host.shared().vectors().len()).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of a region; 0 for those that this function does not have.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number that no vfio PCI device has.
+    pub fn region_size(&self, number: u32) -> Result<u64, Errno> {
+        match number {
+            region::REGISTERS => Ok(self.register_space),
+            region::BLOCKS => Ok(self.blocks_size()),
+            region::MSIX => Ok(u64::from(pci::MSIX_BAR_SIZE)),
+            region::CONFIG => Ok(pci::CONFIG_SIZE as u64),
+            _ if number < region::COUNT => Ok(0),
+            _ => Err(Errno::INVAL),
+        }
+    }
+
+    fn check(&self, number: u32, offset: u64, length: usize) -> Result<(), Errno> {
+        let length = u64::try_from(length).map_err(|_| Errno::INVAL)?;
+        let end = offset.checked_add(length).ok_or(Errno::INVAL)?;
+        if end > self.region_size(number)? {
+            Err(Errno::INVAL)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Reads a region. A guest that reads what is not there reads 0, as on a bus.
+    ///
+    /// # Errors
+    /// `EINVAL` if the bytes are not all within the region: a mistake of the client, not of the guest.
+    pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        self.check(number, offset, data.len())?;
+        match number {
+            // What a powered-down block leaves on the bus.
+            region::REGISTERS if !self.is_clocked(offset, false) => data.fill(0xff),
+            region::REGISTERS => lock(&self.smmu).read(&mut self.host, offset, data),
+            region::BLOCKS => {
+                let now = self.host.run().now();
+                match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
+                    (_, Some((clock, offset))) => clock.read(now, offset, data),
+                    (Some(offset), None) => self.masters.read(offset, data),
+                    (None, None) => self.read_marks(offset, data),
+                }
+            }
+            region::MSIX => match offset.checked_sub(u64::from(pci::PENDING_OFFSET)) {
+                Some(offset) => self.host.shared().vectors().pending(offset, data),
+                // QEMU keeps the table itself and does not ask.
+                None => data.fill(0),
+            },
+            region::CONFIG => self.config.read(offset, data),
+            _ => data.fill(0),
+        }
+        Ok(())
+    }
+
+    /// Writes a region.
+    ///
+    /// # Errors
+    /// `EINVAL` if the bytes are not all within the region.
+    pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        self.check(number, offset, data.len())?;
+        match number {
+            region::REGISTERS if !self.is_clocked(offset, true) => {}
+            region::REGISTERS => lock(&self.smmu).write(&mut self.host, offset, data),
+            region::BLOCKS => {
+                let now = self.host.run().now();
+                match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
+                    (_, Some((clock, offset))) => clock.write(now, offset, data),
+                    (Some(offset), None) => self.masters.write(offset, data),
+                    (None, None) => self.write_marks(offset, data),
+                }
+            }
+            region::CONFIG => self.config.write(offset, data),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The clock controller and the offset in its block, of an offset in BAR2.
+    fn in_clock(&mut self, offset: u64) -> Option<(&mut ClockController, u64)> {
+        let first = self
+            .masters
+            .all()
+            .iter()
+            .fold(MARKS_SIZE, |at, _| at + BLOCK_SIZE);
+        let offset = offset.checked_sub(first).filter(|offset| *offset < BLOCK_SIZE)?;
+        Some((self.clock.as_mut()?, offset))
+    }
+
+    fn read_marks(&self, offset: u64, data: &mut [u8]) {
+        for (at, byte) in (offset..).zip(data) {
+            let mark = usize::try_from(at / 4).unwrap_or(usize::MAX);
+            *byte = u8::from(at.is_multiple_of(4) && self.host.run().is_raised(mark));
+        }
+    }
+
+    fn write_marks(&self, offset: u64, data: &[u8]) {
+        for (at, byte) in (offset..).zip(data) {
+            if *byte != 0 {
+                self.host
+                    .run()
+                    .raise(usize::try_from(at / 4).unwrap_or(usize::MAX));
+            }
+        }
+    }
+
+    /// Maps guest memory.
+    ///
+    /// # Errors
+    /// [`MapError`] says what to do.
+    pub fn map(
+        &mut self,
+        address: u64,
+        size: u64,
+        offset: u64,
+        flags: vfio_user::DmaMapFlags,
+        file: Option<OwnedFd>,
+    ) -> Result<(), MapError> {
+        if !flags.contains(vfio_user::DmaMapFlags::READ) {
+            return Err(MapError::Range(address, size));
+        }
+        let writable = flags.contains(vfio_user::DmaMapFlags::WRITE);
+        self.host
+            .change_memory(|memory| memory.map(address, size, offset, writable, file))
+    }
+
+    /// Unmaps guest memory; everything if `all`.
+    ///
+    /// # Errors
+    /// As of [`crate::host::memory::GuestMemory::unmap`].
+    pub fn unmap(&mut self, address: u64, size: u64, all: bool) -> Result<(), Errno> {
+        self.host.change_memory(|memory| {
+            if all {
+                memory.unmap_all();
+                return Ok(());
+            }
+            memory.unmap(address, size)
+        })
+    }
+
+    /// Assigns eventfds to interrupts, takes them away, or triggers.
+    ///
+    /// # Errors
+    /// `EINVAL` for interrupts that the function does not have, and for masking, which MSI-X does in its table.
+    pub fn set_irqs(
+        &mut self,
+        index: u32,
+        flags: u32,
+        start: u32,
+        count: u32,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Errno> {
+        const DISABLE_OR_TRIGGER: u32 = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+        const ASSIGN: u32 = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+        let mut vectors = self.host.shared().vectors();
+        match (index, flags, count) {
+            (irq::MSIX, DISABLE_OR_TRIGGER, 0) => {
+                vectors.remove_all();
+                Ok(())
+            }
+            (irq::MSIX, DISABLE_OR_TRIGGER, _) => vectors.trigger(start, count),
+            (irq::MSIX, ASSIGN, _) if fds.is_empty() => vectors.remove(start, count),
+            (irq::MSIX, ASSIGN, _) => vectors.assign(start, fds),
+            // Disabling what is not there is how clients begin.
+            (0..irq::COUNT, DISABLE_OR_TRIGGER, 0) => Ok(()),
+            _ => Err(Errno::INVAL),
+        }
+    }
+
+    /// Resets the function as a bus reset does: registers, delays and configuration space, not the client's memory
+    /// and eventfds.
+    pub fn reset(&mut self) {
+        self.reset_for("client", |_| ());
+    }
+
+    /// What a power cycle of the SMMU alone does: registers and delays start again, stalled transactions abort. The masters
+    /// and the PCI function around it, which the guest's hardware does not have, stay as they are.
+    pub fn power_cycle(&mut self) {
+        let shared = Arc::clone(self.host.shared());
+        let pause = shared.traffic().pause();
+        lock(&self.smmu).reset(&mut self.host);
+        drop(pause);
+        self.tell_of_reset("control");
+    }
+
+    /// Everything but what belongs to the client, while no access of a master is under way; `also` happens before.
+    fn reset_for(&mut self, cause: &str, also: impl FnOnce(&mut Host)) {
+        let shared = Arc::clone(self.host.shared());
+        let end = shared.traffic().end();
+        also(&mut self.host);
+        self.masters.reset();
+        shared.vectors().forget_edges();
+        if let Some(clock) = &mut self.clock {
+            clock.reset();
+        }
+        self.config.reset();
+        lock(&self.smmu).reset(&mut self.host);
+        drop(end);
+        self.tell_of_reset(cause);
+    }
+
+    fn tell_of_reset(&self, cause: &str) {
+        let smmu = self.host.name();
+        self.host
+            .run()
+            .tell(|| Event::new("RESET", json!({ "smmu": smmu, "cause": cause })));
+    }
+
+    /// The client is gone: the next one meets the function as after power-on.
+    pub fn disconnect(&mut self) {
+        // Before the reset, which could raise an interrupt of the client that left.
+        self.reset_for("disconnected", Host::disconnect);
+    }
+}
+
+fn config_space(register_space: u64, blocks_size: u64, host: &Host) -> ConfigSpace {
+    let bar = |size: u64| u32::try_from(size).unwrap_or(1 << 31);
+    let bars = [bar(register_space), 0, bar(blocks_size), 0, pci::MSIX_BAR_SIZE, 0];
+    let vectors = u16::try_from(host.shared().vectors().len()).unwrap_or(pci::MAX_VECTORS);
+    ConfigSpace::new(bars, vectors)
+}
+
+fn lock(smmu: &Mutex<Smmu>) -> MutexGuard<'_, Smmu> {
+    smmu.lock().unwrap_or_else(PoisonError::into_inner)
+}

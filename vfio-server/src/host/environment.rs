@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, marks, trace, what the
+//! plan injects.
+//!
+//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are taken
+//! in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is waited for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smmu_emu::events::Event as Traced;
+use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Memory};
+use tracing::error;
+
+use super::run::{Participant, Run};
+use crate::host::injected::{Held, Hits};
+use crate::host::memory::{GuestMemory, OPTION};
+use crate::host::msix::Vectors;
+use crate::host::traffic::Traffic;
+use crate::trace::Probe;
+
+/// Register accesses since the control socket was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+}
+
+/// What register accesses and the threads of masters share of the surroundings of one SMMU.
+#[derive(Debug)]
+pub struct Shared {
+    name: String,
+    run: Arc<Run>,
+    probe: Probe,
+    vectors: Mutex<Vectors>,
+    traffic: Traffic,
+    hits: Mutex<Hits>,
+    /// Number of the SMMU at the timer.
+    place: usize,
+}
+
+impl Shared {
+    /// Name of the SMMU.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The run that this SMMU takes part in.
+    #[must_use]
+    pub fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    /// Where its events are traced.
+    #[must_use]
+    pub fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    /// Interrupts of the client; for a moment only.
+    pub fn vectors(&self) -> MutexGuard<'_, Vectors> {
+        self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accesses of masters.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// A rule of the plan hit an operation: logs it and tells of it.
+    pub fn injected(&self, injected: &Injected) {
+        let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
+        hits.log(self.run.now(), &self.name, injected);
+        if let Some(events) = self.run.events()
+            && let Some(event) = hits.event(self.run.now(), &self.name, injected)
+        {
+            events.send(event);
+        }
+    }
+
+    /// An interrupt of the SMMU is due at this time.
+    pub fn wake_at(&self, time: u64) {
+        self.run.timer().set(self.place, time);
+    }
+}
+
+/// The surroundings of one SMMU.
+#[derive(Debug)]
+pub struct Host {
+    shared: Arc<Shared>,
+    counts: Option<Counts>,
+    /// The reply to the access under way has to wait.
+    held: Option<Held>,
+    memory: GuestMemory,
+    /// The memory is known to be the guest's, or somebody was told that it is not.
+    judged: bool,
+}
+
+impl Host {
+    /// The surroundings of the SMMU `name` before a client is there.
+    #[must_use]
+    pub fn new(name: String, run: Arc<Run>, vectors: u16) -> Self {
+        let place = run.timer().join();
+        let shared = Shared {
+            probe: run.tracer().join(&name),
+            name,
+            run,
+            vectors: Mutex::new(Vectors::new(vectors)),
+            traffic: Traffic::default(),
+            hits: Mutex::default(),
+            place,
+        };
+        Self {
+            shared: Arc::new(shared),
+            counts: None,
+            held: None,
+            memory: GuestMemory::default(),
+            judged: false,
+        }
+    }
+
+    /// What the threads of masters use too.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Name of the SMMU.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.shared.name()
+    }
+
+    /// The run that this SMMU takes part in.
+    #[must_use]
+    pub fn run(&self) -> &Arc<Run> {
+        self.shared.run()
+    }
+
+    /// Guest memory of the client.
+    #[must_use]
+    pub fn memory(&self) -> &GuestMemory {
+        &self.memory
+    }
+
+    /// Changes guest memory, while no access of a master is under way. Stalled ones stay.
+    pub fn change_memory<R>(&mut self, change: impl FnOnce(&mut GuestMemory) -> R) -> R {
+        let pause = self.shared.traffic.pause();
+        let result = change(&mut self.memory);
+        pause.set_memory(self.memory.ranges());
+        result
+    }
+
+    /// The guest runs: says so if its memory is not what the client passed.
+    fn judge_memory(&mut self) {
+        self.judged = self.memory.maps() > 0;
+        if self.memory.is_blank() {
+            error!(
+                smmu = self.name(),
+                "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU with `{OPTION}`"
+            );
+        }
+    }
+
+    /// Begins to count register accesses.
+    pub fn count(&mut self) {
+        self.counts.get_or_insert_default();
+    }
+
+    /// The accesses counted so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts.unwrap_or_default()
+    }
+
+    /// What the reply to the access that was made has to wait for; once.
+    pub fn take_held(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
+    /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket before is
+    /// not for it to hear of.
+    #[must_use]
+    pub fn join(&self) -> Participant {
+        self.shared.vectors().forget_edges();
+        self.run().join()
+    }
+
+    /// The client is gone: unmaps its memory, closes its eventfds.
+    pub fn disconnect(&mut self) {
+        self.change_memory(GuestMemory::unmap_all);
+        self.judged = false;
+        let signals = self.shared.vectors().disconnect();
+        // Not with the vectors locked.
+        drop(signals);
+    }
+}
+
+impl Memory for Host {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+        self.memory.ranges().read(address, data)
+    }
+
+    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
+        self.memory.ranges().compare_exchange(address, old, new)
+    }
+}
+
+impl Env for Host {
+    fn now(&self) -> u64 {
+        self.run().now()
+    }
+
+    fn set_line(&mut self, line: Line, level: bool) {
+        self.shared.vectors().set_line(line, level);
+    }
+
+    fn access(&mut self, access: &Access) {
+        if !self.judged {
+            self.judge_memory();
+        }
+        let Shared { name, run, .. } = &*self.shared;
+        if run.has_marks() {
+            run.change_marks(|marks| marks.observe(name, access));
+        }
+        if let Some(counts) = &mut self.counts {
+            match access.kind {
+                AccessKind::Read => counts.reads = counts.reads.saturating_add(1),
+                AccessKind::Write => counts.writes = counts.writes.saturating_add(1),
+            }
+        }
+    }
+
+    fn injected(&mut self, injected: &Injected) {
+        self.shared.injected(injected);
+    }
+
+    fn hold(&mut self, hold: &Hold<'_>) {
+        let Shared { name, run, .. } = &*self.shared;
+        let held = Held::new(hold, run.now(), run.patience());
+        if let Some(warning) = held.warning(name, hold.register, run.now(), run.patience()) {
+            run.tell(|| warning);
+        }
+        // Of several in one message the longest.
+        if self.held.as_ref().is_none_or(|other| other.until < held.until) {
+            self.held = Some(held);
+        }
+    }
+
+    fn wake_at(&mut self, time: u64) {
+        self.shared.wake_at(time);
+    }
+
+    fn traces(&self) -> bool {
+        self.shared.probe.is_on()
+    }
+
+    fn trace(&mut self, event: &Traced) {
+        self.shared.probe.record(event);
+    }
+
+    fn mark(&self, name: &str) -> bool {
+        self.run().is_raised_by_name(name)
+    }
+
+    fn resumed(&mut self, _: u8) {
+        self.shared.traffic.resumed();
+    }
+}

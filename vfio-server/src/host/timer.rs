@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The clock of interrupts that a rule of the plan makes late: one thread, and one time for each SMMU.
+//!
+//! The thread holds no lock of its own while it takes that of an SMMU, since those who set a time hold that.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use smmu_emu::events::Event;
+use smmu_emu::{BusError, Env, Injected, Line, Memory, Smmu};
+
+use super::environment::Shared;
+use super::run::Run;
+
+/// When each SMMU wants to be called.
+#[derive(Debug, Default)]
+pub struct Timer {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Nanoseconds of the run, by SMMU.
+    due: Vec<Option<u64>>,
+    ends: bool,
+}
+
+/// An SMMU, for the timer to call.
+#[derive(Debug)]
+pub struct Called {
+    /// The model.
+    pub smmu: Arc<Mutex<Smmu>>,
+    /// Its surroundings.
+    pub shared: Arc<Shared>,
+}
+
+/// The thread. Dropping it ends it.
+#[derive(Debug)]
+pub struct Running {
+    run: Arc<Run>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Timer {
+    /// The number of one more SMMU.
+    pub(crate) fn join(&self) -> usize {
+        let mut state = self.lock();
+        state.due.push(None);
+        state.due.len() - 1
+    }
+
+    /// An SMMU wants to be called at this time, or earlier if it wanted so already.
+    pub(crate) fn set(&self, place: usize, time: u64) {
+        let mut state = self.lock();
+        if let Some(due) = state.due.get_mut(place) {
+            *due = Some(due.map_or(time, |other| other.min(time)));
+            self.changed.notify_all();
+        }
+    }
+
+    /// A mark was raised, which may be what an interrupt waits for.
+    pub(crate) fn look_now(&self) {
+        let mut state = self.lock();
+        let mut any = false;
+        for due in state.due.iter_mut().flatten() {
+            *due = 0;
+            any = true;
+        }
+        if any {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Starts the thread for these SMMUs, which have joined in this order.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(run: &Arc<Run>, called: Vec<Called>) -> io::Result<Running> {
+        let of_thread = Arc::clone(run);
+        let thread = std::thread::Builder::new().name("timer".into()).spawn(move || {
+            while let Some(place) = of_thread.timer().wait(|| of_thread.now()) {
+                if let Some(called) = called.get(place) {
+                    called.call(place);
+                }
+            }
+        })?;
+        Ok(Running {
+            run: Arc::clone(run),
+            thread: Some(thread),
+        })
+    }
+
+    /// Waits until an SMMU is to be called; none when the process ends.
+    fn wait(&self, now: impl Fn() -> u64) -> Option<usize> {
+        let mut state = self.lock();
+        loop {
+            if state.ends {
+                return None;
+            }
+            let times = state.due.iter().enumerate();
+            let next = times.filter_map(|(place, due)| due.map(|due| (due, place))).min();
+            let Some((due, place)) = next else {
+                let waited = self.changed.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = due.saturating_sub(now());
+            if left == 0 {
+                if let Some(due) = state.due.get_mut(place) {
+                    *due = None;
+                }
+                return Some(place);
+            }
+            let waited = self.changed.wait_timeout(state, Duration::from_nanos(left));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Called {
+    fn call(&self, place: usize) {
+        let mut smmu = self.smmu.lock().unwrap_or_else(PoisonError::into_inner);
+        smmu.elapse(&mut TimerEnv(&self.shared));
+        if let Some(due) = smmu.next_due() {
+            self.shared.run().timer().set(place, due);
+            // Nobody was woken by a mark that was raised before there was a time.
+            smmu.elapse(&mut TimerEnv(&self.shared));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let timer = self.run.timer();
+        timer.lock().ends = true;
+        timer.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic was logged where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The surroundings of an SMMU whose time has come.
+struct TimerEnv<'a>(&'a Shared);
+
+impl Memory for TimerEnv<'_> {
+    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
+        Err(BusError)
+    }
+
+    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
+        Err(BusError)
+    }
+}
+
+impl Env for TimerEnv<'_> {
+    fn now(&self) -> u64 {
+        self.0.run().now()
+    }
+
+    /// Nothing is translated here.
+    fn set_line(&mut self, line: Line, level: bool) {
+        self.0.vectors().set_line(line, level);
+    }
+
+    fn injected(&mut self, injected: &Injected) {
+        self.0.injected(injected);
+    }
+
+    fn traces(&self) -> bool {
+        self.0.probe().is_on()
+    }
+
+    fn trace(&mut self, event: &Event) {
+        self.0.probe().record(event);
+    }
+
+    fn mark(&self, name: &str) -> bool {
+        self.0.run().is_raised_by_name(name)
+    }
+}
