@@ -17,7 +17,7 @@ use boot_stress::recipe::{Action, Image, Recipe};
 use boot_stress::reproduce::limits;
 use boot_stress::setup::environment::Choice;
 use boot_stress::setup::machine::{Backing, Files, program};
-use vfio_server::dma::Kind;
+use vfio_server::config::Kind;
 
 /// In it both disks have their files.
 const TMPFS: &str = "/dev/shm";

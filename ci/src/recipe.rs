@@ -23,8 +23,8 @@ use guest_images::machine::layout::{Layout, SmmuShape};
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, FaultRule, MarkRule};
 use toml::Spanned;
-use vfio_server::dma::MasterConfig;
-use vfio_server::function::clock::ClockConfig;
+use vfio_server::config::ClockConfig;
+use vfio_server::config::MasterConfig;
 
 pub use image::Image;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};

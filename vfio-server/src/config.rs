@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The configuration.
+//! The configuration: data only, with what can be checked without a socket or a file.
 
+mod clock;
 mod file;
 pub mod masters;
+mod names;
+mod patience;
 
+pub use clock::ClockConfig;
 pub use file::{Config, ConfigError, MAX_SMMUS, SmmuConfig};
-pub(crate) use file::{NAME_RULE, is_word};
+pub use masters::{Kind, MasterConfig, MasterError};
+pub use patience::Patience;

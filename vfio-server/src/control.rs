@@ -7,7 +7,6 @@
 //! | [`framing`] | where a message of the JSON stream ends |
 //! | [`qmp`] | requests, answers, the greeting |
 //! | [`commands`] | the table of commands, and what they do |
-//! | [`event`] | events on their way from the device side |
 //! | `client` | one connection: its bytes in and out, bounded |
 //! | `event_loop` | all connections, in one thread over mio |
 //! | `worker` | the threads that carry commands out |
@@ -26,7 +25,7 @@ use std::thread::JoinHandle;
 use mio::{Poll, Waker};
 use thiserror::Error;
 
-use crate::client::server::Device;
+use crate::client::device::Device;
 use crate::client::socket::{PublicSocket, SocketError};
 
 mod client;

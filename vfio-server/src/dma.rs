@@ -1,13 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! DMA through the SMMU.
+//! Masters: devices that do DMA through an SMMU.
+//!
+//! A master is an *engine*: a [`Block`] of registers in BAR2, which the guest's accesses reach with the function locked, and
+//! threads, which make the DMA. [`crate::devices::kinds`] says which engine serves which kind; an engine is made with a [`Place`], which
+//! gives it its [`Interrupt`] and starts its threads:
+//!
+//! ```ignore
+//! pub fn start(place: &mut Place) -> io::Result<Box<dyn Block>> {
+//!     let registers = Arc::new(Mutex::new(Registers::default()));
+//!     let (theirs, interrupt) = (Arc::clone(&registers), place.interrupt());
+//!     let doorbell = place.thread(move |port| {            // once for each ring, or for several at once
+//!         let job = lock(&theirs).next.take();             // its lock is not held during an access
+//!         let Some(job) = job else { return };
+//!         match port.write(job.address, &job.data, job.access) {
+//!             Err(Refusal::Gone(_)) => return,             // a reset: `Block::reset` has cleared the registers
+//!             done => lock(&theirs).finish(job, done),     // unless a reset came after the access
+//!         }
+//!         interrupt.raise();
+//!     })?;
+//!     Ok(Box::new(MyBlock { registers, doorbell }))        // its `write` rings
+//! }
+//! ```
+//!
+//! | module | is |
+//! | --- | --- |
+//! | [`context`] | registers, interrupt and threads of an engine |
+//! | [`port`] | the way of a thread to memory |
+//! | [`thread`] | threads that wait for a ring |
 
 pub mod context;
 pub mod port;
 pub mod thread;
 
-pub use crate::config::masters::{Kind, MasterConfig};
-pub use crate::host::traffic::Gone;
-pub use context::{BLOCK_SIZE, Block, Interrupt, Master, MasterError, Masters, Place};
+pub use context::{BLOCK_SIZE, Block, Interrupt, Place};
 pub use port::{Access, Activity, Port, Refusal};
 pub use thread::Doorbell;
+
+pub use crate::host::traffic::Gone;

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! The host of the model: clock, guest memory, interrupts, marks, events, and what the plan injects.
+//!
+//! | module | is |
+//! | --- | --- |
+//! | [`environment`] | one SMMU's host |
+//! | [`run`] | state that all SMMUs of a process share |
+//! | [`memory`], [`msix`] | guest memory, interrupts |
+//! | [`traffic`] | accesses of devices under way, and what holds them up |
+//! | [`timer`] | the clock of late interrupts |
+//! | [`injected`] | log lines, events and late replies of the plan |
+//! | [`events`] | events on their way to the control socket |
 
 pub mod environment;
 pub mod events;

@@ -2,24 +2,19 @@
 
 //! The SMMUv2 model as vfio-user PCI functions: the process that runs beside QEMU.
 //!
+//! Layers, from the lowest to the highest; each uses only those above it in this table:
+//!
 //! | module | is |
 //! | --- | --- |
-//! | [`cli`] | arguments, signals, exit codes |
+//! | [`trace`] | events of the model, recorded and written out |
 //! | [`config`] | the TOML file |
-//! | [`server`] | sockets, threads, one client at a time |
-//! | [`socket`] | making and removing public sockets |
-//! | [`gate`] | one client: receives, checks, answers |
-//! | [`stream`], [`wire`], [`request`] | messages from bytes, their layout, their checks |
-//! | [`link`] | the `vfio_user` crate behind the gate |
-//! | [`function`] | the PCI function: where requests meet the model |
-//! | [`pci`], [`msix`], [`memory`] | its configuration space, interrupts, guest memory |
-//! | [`master`] | masters of DMA behind the SMMU: their registers, threads, and way to memory |
-//! | [`pl330`] | the DMA controller PL330 |
-//! | [`host`] | the model's surroundings: clock, memory, marks |
-//! | [`injected`], [`timer`] | what the plan does: log, events, late replies; late interrupts |
-//! | [`control`], [`ctl`] | the control socket: its server, its client |
-//! | [`virtio`] | virtio devices: transport, queues, disk, random numbers, console |
-//! | [`trace`] | what happens, recorded and written out |
+//! | [`host`] | the model's host: clock, guest memory, interrupts, marks, events, injections |
+//! | [`dma`] | the way of a device's threads through the SMMU, registers and interrupt of a device |
+//! | [`devices`] | devices that do DMA: virtio, PL330, test master |
+//! | [`function`] | the PCI function of one SMMU: registers, marks, devices and clock behind its BARs |
+//! | [`client`] | vfio-user: sockets, clients, messages, checks |
+//! | [`control`] | the control socket: its server, its client |
+//! | [`cli`] | arguments, signals, exit codes |
 //!
 //! Clients are hostile: nothing that one sends ends the process, memory and descriptors are bounded, and the next
 //! client meets a clean function. `docs/decisions/0002-vfio-user-gate.md` says why there is a gate.

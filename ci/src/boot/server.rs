@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use vfio_server::config::{Config as ServerConfig, SmmuConfig};
-use vfio_server::dma::{Kind, MasterConfig};
+use vfio_server::config::{Kind, MasterConfig};
 
 use crate::boot::rundir::{self, RunDirError};
 use crate::recipe::{Recipe, SmmuModel};

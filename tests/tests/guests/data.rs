@@ -5,7 +5,7 @@
 use boot_stress::recipe::Recipe;
 use sha2::{Digest, Sha256};
 use smmu_emu::{Config, Preset};
-use vfio_server::dma::Kind;
+use vfio_server::config::Kind;
 
 use crate::boot::{Boot, boot, recipe};
 

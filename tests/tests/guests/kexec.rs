@@ -11,7 +11,7 @@ use std::sync::Arc;
 use boot_stress::recipe::Recipe;
 use boot_stress::setup::environment::Choice;
 use sha2::{Digest, Sha256};
-use vfio_server::dma::Kind;
+use vfio_server::config::Kind;
 
 use crate::boot::{Boot, boot_and};
 use crate::leak::{assert_no_leak, measure};

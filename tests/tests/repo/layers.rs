@@ -25,7 +25,17 @@ const CRATES: [Crate; 4] = [
     },
     Crate {
         folder: "vfio-server",
-        layers: &[],
+        layers: &[
+            &["trace"],
+            &["config"],
+            &["host"],
+            &["dma"],
+            &["devices"],
+            &["function"],
+            &["client"],
+            &["control"],
+            &["cli"],
+        ],
     },
     Crate {
         folder: "guest-images",

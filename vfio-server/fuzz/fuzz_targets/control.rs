@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use libfuzzer_sys::fuzz_target;
-use vfio_server::client::server::Device;
+use vfio_server::client::device::Device;
 use vfio_server::control::commands::{self, Context};
 use vfio_server::control::framing::{Framer, MAX_MESSAGE};
 use vfio_server::control::qmp;

@@ -16,9 +16,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use serde_json::json;
 
-use super::server::Device;
-use crate::client::gate;
-use crate::client::socket::PublicSocket;
+use super::device::Device;
+use super::gate;
+use super::socket::PublicSocket;
 use crate::function::Function;
 use crate::host::events::Event;
 

@@ -19,10 +19,10 @@ use rustix::io::Errno;
 use thiserror::Error;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::client::link::{Link, LinkError};
-use crate::client::request::{self, Forward, Request};
-use crate::client::stream::{MessageStream, Next, StreamError};
-use crate::client::wire::{self, Header, MessageType};
+use super::link::{Link, LinkError};
+use super::request::{self, Forward, Request};
+use super::stream::{MessageStream, Next, StreamError};
+use super::wire::{self, Header, MessageType};
 use crate::function::{Function, irq};
 use crate::host::Participant;
 use crate::host::injected::Held;

@@ -27,8 +27,8 @@ use vfio_bindings::bindings::vfio::{
 use vfio_user::{DmaMapFlags, DmaUnmapFlags, IrqInfo, Server, ServerBackend, ServerRegion};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::client::socket;
-use crate::client::wire::{self, Header};
+use super::socket;
+use super::wire::{self, Header};
 use crate::function::{Function, irq, region};
 use crate::host::memory::MapError;
 

@@ -10,7 +10,7 @@ use vfio_bindings::bindings::vfio::{
 use zerocopy::native_endian::U64;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::client::wire::{self, Header, command};
+use super::wire::{self, Header, command};
 
 #[cfg(test)]
 mod tests;

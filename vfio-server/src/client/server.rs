@@ -10,17 +10,16 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, eventfd};
 use smmu_emu::Marks;
 use thiserror::Error;
 
-use crate::client::socket::{PublicSocket, SocketError};
+use super::socket::{PublicSocket, SocketError};
 use crate::config::masters;
-use crate::config::{Config, ConfigError};
-use crate::dma::MasterError;
+use crate::config::{Config, ConfigError, MasterError};
 use crate::function::Function;
 use crate::function::pci;
 use crate::host::timer::{self, Timer};
@@ -31,6 +30,7 @@ use crate::trace::Format;
 mod tests;
 
 use super::clients::Port;
+use super::device::Device;
 
 /// The server cannot start.
 #[derive(Debug, Error)]
@@ -75,24 +75,6 @@ pub struct Server {
     devices: Vec<Device>,
     /// Kept for its end.
     timer: Option<timer::Running>,
-}
-
-/// One SMMU of a running server.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// Its name.
-    pub name: String,
-    /// Where its clients connect.
-    pub socket: PathBuf,
-    /// The SMMU.
-    pub function: Arc<Mutex<Function>>,
-}
-
-impl Device {
-    /// The function, for as short a time as possible: register accesses wait.
-    pub fn lock(&self) -> MutexGuard<'_, Function> {
-        self.function.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Server {

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use thiserror::Error;
 
-use crate::client::wire::{self, Decoded, FramingError, Header};
+use super::wire::{self, Decoded, FramingError, Header};
 use attention::Attention;
 
 mod attention;

@@ -19,7 +19,7 @@
 //! kind = "unmapped"
 //! address = 0x1000
 //!
-//! [[smmu.master]]                  # crate::dma::MasterConfig
+//! [[smmu.master]]                  # MasterConfig
 //! name = "dma"
 //! kind = "test-master"
 //! stream_id = 1
@@ -36,10 +36,10 @@ use serde::{Deserialize, Serialize};
 use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
 use thiserror::Error;
 
-use super::masters::{self as master, MasterConfig};
-use crate::dma::MasterError;
-use crate::function::clock::ClockConfig;
-use crate::host::injected::{MESSAGE_TIMEOUT_MS, Patience};
+use super::clock::ClockConfig;
+use super::masters::{self as master, MasterConfig, MasterError};
+use super::names::{NAME_RULE, is_word};
+use super::patience::{MESSAGE_TIMEOUT_MS, Patience};
 use crate::trace::ring;
 
 #[cfg(test)]
@@ -179,7 +179,7 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`ConfigError`] names file, line and key. The rest is checked by [`crate::client::server::Server::check`].
+    /// [`ConfigError`] names file, line and key. The rest is checked when a server starts.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
             path: path.to_owned(),
@@ -254,13 +254,4 @@ impl Config {
             }
         })
     }
-}
-
-/// What a name has to be, in words.
-pub(crate) const NAME_RULE: &str = "`name` has to be one or more of A-Z a-z 0-9 . _ -";
-
-/// Whether a name is one word, also in a trace.
-pub(crate) fn is_word(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    !name.is_empty() && name.chars().all(word)
 }

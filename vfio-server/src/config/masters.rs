@@ -28,8 +28,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use smmu_emu::Geometry;
+use thiserror::Error;
 
-use crate::dma::MasterError;
+use super::names::{NAME_RULE, is_word};
 
 #[cfg(test)]
 mod tests;
@@ -90,6 +91,16 @@ pub struct Console {
     /// Regular file that the guest reads, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<PathBuf>,
+}
+
+/// A master cannot be made.
+#[derive(Debug, Error)]
+#[error("master {name:?}: {problem}")]
+pub struct MasterError {
+    /// Its name.
+    pub name: String,
+    /// What is wrong, and what to do.
+    pub problem: String,
 }
 
 fn one() -> u16 {
@@ -198,8 +209,8 @@ pub fn check_together(masters: &[&MasterConfig]) -> Result<(), MasterError> {
             let mut writes = b.writes().into_iter().filter(|file| is_in(file, a));
             written.next().or(writes.next()).map(Path::to_owned)
         };
-        let problem = if !crate::config::is_word(&master.name) {
-            Some(crate::config::NAME_RULE.to_owned())
+        let problem = if !is_word(&master.name) {
+            Some(NAME_RULE.to_owned())
         } else if others.clone().any(|other| other.name == master.name) {
             Some("`name` is used twice".to_owned())
         } else {

@@ -2,18 +2,8 @@
 
 //! The commands: one table, from which they are looked up, listed and documented (`docs/control.md`).
 
-use std::sync::Arc;
-
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-use smmu_emu::plan::Number;
-use smmu_emu::{AccessKind, MarkRule};
-
-use super::qmp::Error;
-use crate::client::server::Device;
-use crate::host::Run;
-
 mod clocks;
+mod command;
 mod delays;
 pub mod document;
 mod faults;
@@ -29,43 +19,11 @@ mod translations;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub use command::{Argument, Command, Context};
 pub use general::{NEGOTIATE, QUIT};
-
-/// Delays that one SMMU may have, and faults.
-pub const MAX_RULES: usize = 256;
 
 /// Commands that wait for a disk or a transfer; those of other clients do not wait for these.
 pub const SLOW: &[&str] = &["dma", "trace-save", "trace-start", "trace-stop"];
-
-/// One argument of a command.
-#[derive(Clone, Copy, Debug)]
-pub struct Argument {
-    /// Its name.
-    pub name: &'static str,
-    /// What it may be.
-    pub kind: &'static str,
-    /// Whether it may be left out.
-    pub required: bool,
-    /// What it is for.
-    pub about: &'static str,
-}
-
-/// One command.
-#[derive(Clone, Copy, Debug)]
-pub struct Command {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub about: &'static str,
-    /// What it takes.
-    pub arguments: &'static [Argument],
-    /// What it returns.
-    pub returns: &'static str,
-    /// Arguments of an example, as for `vfio-server ctl`.
-    pub example: &'static str,
-    /// Carries it out.
-    pub run: fn(&Context, Map<String, Value>) -> Result<Value, Error>,
-}
 
 /// All commands, by subject.
 pub static COMMANDS: &[&[Command]] = &[
@@ -91,143 +49,3 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
 pub fn find(name: &str) -> Option<&'static Command> {
     all().find(|command| command.name == name)
 }
-
-/// What the commands act on.
-#[derive(Clone, Debug)]
-pub struct Context {
-    devices: Vec<Device>,
-    run: Arc<Run>,
-}
-
-impl Context {
-    /// Of these SMMUs, which are in one run; there has to be one.
-    #[must_use]
-    pub fn new(devices: &[Device]) -> Option<Self> {
-        let run = Arc::clone(devices.first()?.lock().host().run());
-        Some(Self {
-            devices: devices.to_vec(),
-            run,
-        })
-    }
-
-    /// What the SMMUs share.
-    #[must_use]
-    pub fn run(&self) -> &Arc<Run> {
-        &self.run
-    }
-
-    /// Adds marks that watch these SMMUs, and says which number the first has.
-    fn add_marks(&self, rules: &[MarkRule]) -> Result<usize, Error> {
-        let smmus: Vec<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();
-        self.run.add_marks(rules, &smmus).map_err(Error::generic)
-    }
-
-    /// The seed of the run, which is that of the first SMMU.
-    fn seed(&self) -> u64 {
-        self.devices
-            .first()
-            .map_or(0, |device| device.lock().smmu().seed())
-    }
-
-    /// All SMMUs.
-    #[must_use]
-    pub fn devices(&self) -> &[Device] {
-        &self.devices
-    }
-
-    /// The SMMU of this name; the only one if there is no name.
-    fn device(&self, name: Option<&str>) -> Result<&Device, Error> {
-        let names = || {
-            self.devices
-                .iter()
-                .map(|device| device.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        match (name, self.devices.as_slice()) {
-            (None, [device]) => Ok(device),
-            (None, _) => Err(Error::generic(format_args!(
-                "`smmu` is missing: one of {}",
-                names()
-            ))),
-            (Some(name), devices) => devices
-                .iter()
-                .find(|device| device.name == name)
-                .ok_or_else(|| Error::generic(format_args!("`smmu`: {name:?} is none of: {}", names()))),
-        }
-    }
-
-    /// The SMMU of this name; all if there is no name.
-    fn some_or_all(&self, name: Option<&str>) -> Result<Vec<&Device>, Error> {
-        match name {
-            None => Ok(self.devices.iter().collect()),
-            Some(_) => self.device(name).map(|device| vec![device]),
-        }
-    }
-}
-
-/// The arguments as their type.
-fn typed<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Error> {
-    serde_json::from_value(Value::Object(arguments))
-        .map_err(|error| Error::generic(format_args!("arguments: {error}")))
-}
-
-/// What an argument of this type may be, in words.
-trait Kind {
-    const KIND: &'static str;
-    const REQUIRED: bool = true;
-}
-
-impl Kind for String {
-    const KIND: &'static str = "string";
-}
-
-impl Kind for bool {
-    const KIND: &'static str = "boolean";
-}
-
-impl<T: Kind> Kind for Option<T> {
-    const KIND: &'static str = T::KIND;
-    const REQUIRED: bool = false;
-}
-
-impl Kind for AccessKind {
-    const KIND: &'static str = "`read` or `write`";
-}
-
-impl Kind for Number {
-    const KIND: &'static str = "number, or string such as \"0x1f\"";
-}
-
-/// A number as a type of fewer bits.
-fn narrow<T: TryFrom<u64>>(Number(number): Number, argument: &str) -> Result<T, Error> {
-    T::try_from(number).map_err(|_| Error::generic(format_args!("`{argument}`: {number} is too large")))
-}
-
-/// Declares the arguments of a command: the type that they are read into and the rows that document them.
-macro_rules! arguments {
-    ($name:ident { $( $(#[doc = $doc:literal])+ $field:ident: $type:ty, )* }) => {
-        #[derive(Debug, serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct $name { $( $field: $type, )* }
-
-        impl $name {
-            const ARGUMENTS: &[$crate::control::commands::Argument] = &[$(
-                $crate::control::commands::Argument {
-                    name: stringify!($field),
-                    kind: <$type as $crate::control::commands::Kind>::KIND,
-                    required: <$type as $crate::control::commands::Kind>::REQUIRED,
-                    about: concat!($($doc),+),
-                },
-            )*];
-        }
-    };
-}
-use arguments;
-
-arguments!(Nothing {});
-
-arguments!(OneOrAll {
-    /// Name of the SMMU; all if left out.
-    smmu: Option<String>,
-});

@@ -2,10 +2,10 @@
 
 //! From a kind of master to its engine: the one place where an engine is plugged in.
 
+use super::pl330;
 use super::test_master;
+use super::virtio::engine;
 use crate::config::masters::Kind;
-use crate::devices::pl330;
-use crate::devices::virtio::engine;
 use crate::dma::{Block, Place};
 
 /// Makes the engine of a kind.

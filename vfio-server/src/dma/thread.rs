@@ -56,7 +56,7 @@ impl Doorbell {
 
 /// A thread. Dropping it ends it; the traffic has to be stopped before, or its work may go on.
 #[derive(Debug)]
-pub(super) struct Thread {
+pub struct Thread {
     doorbell: Doorbell,
     handle: Option<JoinHandle<()>>,
 }
@@ -97,7 +97,7 @@ impl Thread {
     }
 
     /// It ends after the work that it has.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.doorbell.close();
     }
 }

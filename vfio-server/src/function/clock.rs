@@ -21,7 +21,8 @@
 //! | 0x14 | VIOLATIONS | read only: accesses of the SMMU while it was off, since power-on |
 
 use bitflags::bitflags;
-use serde::{Deserialize, Serialize};
+
+use crate::config::ClockConfig;
 
 #[cfg(test)]
 mod tests;
@@ -50,21 +51,6 @@ bitflags! {
         /// The PLL is locked.
         const LOCKED = 1 << 1;
     }
-}
-
-/// `[smmu.clock]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClockConfig {
-    /// Whether GATE and PLL are set at power-on, long enough ago for ON.
-    #[serde(default)]
-    pub on: bool,
-    /// SETTLE_US at power-on.
-    #[serde(default)]
-    pub settle_us: u32,
-    /// LOCK_US at power-on.
-    #[serde(default)]
-    pub lock_us: u32,
 }
 
 /// The controller. Times are nanoseconds of [`crate::host::Run::now`].

@@ -15,9 +15,12 @@ use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
 
-use crate::dma::{BLOCK_SIZE, Master, MasterConfig, MasterError, Masters};
-use crate::function::clock::{Change, ClockConfig, ClockController};
-use crate::function::pci::{self, ConfigSpace};
+use super::clock::{Change, ClockController};
+use super::masters::{Master, Masters};
+use super::pci::{self, ConfigSpace};
+use crate::config::ClockConfig;
+use crate::config::{MasterConfig, MasterError};
+use crate::dma::BLOCK_SIZE;
 use crate::host::Host;
 use crate::host::events::Event;
 use crate::host::memory::MapError;

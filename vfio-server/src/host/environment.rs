@@ -12,11 +12,11 @@ use smmu_emu::events::Event as Traced;
 use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Memory};
 use tracing::error;
 
+use super::injected::{Held, Hits};
+use super::memory::{GuestMemory, OPTION};
+use super::msix::Vectors;
 use super::run::{Participant, Run};
-use crate::host::injected::{Held, Hits};
-use crate::host::memory::{GuestMemory, OPTION};
-use crate::host::msix::Vectors;
-use crate::host::traffic::Traffic;
+use super::traffic::Traffic;
 use crate::trace::Probe;
 
 /// Register accesses since the control socket was opened.

@@ -6,68 +6,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use smmu_emu::injected::{Point, What};
-use smmu_emu::{Hold, Injected, Plan};
+use smmu_emu::{Hold, Injected};
 
-use crate::host::events::{Event, FiredLimit};
+use super::events::{Event, FiredLimit};
+use crate::config::Patience;
+use crate::trace::describe::line;
 
-/// What QEMU waits for a reply (`x-msg-timeout`) unless told otherwise.
-pub const MESSAGE_TIMEOUT_MS: u64 = 5000;
 /// Log lines of one SMMU in [`LOG_INTERVAL`], as the kernel has it.
 const LOG_BURST: u32 = 10;
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How long clients wait for a reply before they give up the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    timeout: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self::of_ms(MESSAGE_TIMEOUT_MS)
-    }
-}
-
-impl Patience {
-    /// Of so many milliseconds.
-    #[must_use]
-    pub const fn of_ms(timeout: u64) -> Self {
-        Self {
-            timeout: Duration::from_millis(timeout),
-        }
-    }
-
-    /// No reply is held up for longer: four fifths of what clients wait.
-    #[must_use]
-    pub fn bound(self) -> Duration {
-        self.timeout * 4 / 5
-    }
-
-    /// A reply that is held up for this long is worth a warning: half of what clients wait.
-    #[must_use]
-    pub fn near(self) -> Duration {
-        self.timeout / 2
-    }
-
-    /// Checks that no rule holds a reply up for longer than [`Self::bound`].
-    ///
-    /// # Errors
-    /// What is wrong, and what to do.
-    pub fn check(self, plan: &Plan) -> Result<(), String> {
-        let bound = u64::try_from(self.bound().as_micros()).unwrap_or(u64::MAX);
-        let too_long =
-            |rule: &smmu_emu::DelayRule| rule.site == smmu_emu::Site::Register && rule.longest_us() > bound;
-        match plan.delays.iter().position(too_long) {
-            None => Ok(()),
-            Some(rule) => Err(format!(
-                "delay rule {}: a reply may be late by at most {bound} microseconds, or QEMU gives the device up after {} ms; raise \
-                 `x-msg-timeout` of vfio-user-pci and `message_timeout_ms` of the configuration",
-                rule + 1,
-                self.timeout.as_millis()
-            )),
-        }
-    }
-}
 
 /// A reply that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +43,7 @@ impl Held {
         if wait < patience.near() {
             return None;
         }
-        let (wait, timeout) = (wait.as_millis(), patience.timeout.as_millis());
+        let (wait, timeout) = (wait.as_millis(), patience.timeout().as_millis());
         tracing::warn!(
             smmu,
             register,
@@ -188,16 +135,6 @@ const fn name(what: What) -> &'static str {
     match what {
         What::Delay(site) => site.name(),
         What::Fault(kind) => kind.row().name,
-    }
-}
-
-/// A line in a word or two.
-pub fn line(line: smmu_emu::Line) -> String {
-    let (kind, number) = line.kind();
-    match kind {
-        smmu_emu::LineKind::Global => "global".into(),
-        smmu_emu::LineKind::Context => format!("context {number}"),
-        smmu_emu::LineKind::Pmu => format!("pmu {number}"),
     }
 }
 

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use smmu_emu::{MarkError, MarkRule, Marks};
 
-use crate::host::events::{Event, EventSink};
-use crate::host::injected::{Held, Patience};
-use crate::host::timer::Timer;
+use super::events::{Event, EventSink};
+use super::injected::Held;
+use super::timer::Timer;
+use crate::config::Patience;
 use crate::trace::Tracer;
 
 /// What all SMMUs of a process share: the clock, the marks of the run, the trace.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
-use crate::host::memory::Ranges;
+use super::memory::Ranges;
 
 #[cfg(test)]
 mod tests;

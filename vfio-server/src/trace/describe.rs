@@ -206,6 +206,16 @@ fn translation(translated: &Translated) -> Translation {
     }
 }
 
+/// A line in a word or two.
+pub fn line(line: smmu_emu::Line) -> String {
+    let (kind, number) = line.kind();
+    match kind {
+        smmu_emu::LineKind::Global => "global".into(),
+        smmu_emu::LineKind::Context => format!("context {number}"),
+        smmu_emu::LineKind::Pmu => format!("pmu {number}"),
+    }
+}
+
 fn injection(injected: &Injected) -> Injection {
     let Injected {
         what,
@@ -230,7 +240,7 @@ fn injection(injected: &Injected) -> Injection {
         descriptor: at.descriptor,
         register: at.register.map(Into::into),
         index: at.index,
-        line: at.line.map(crate::host::injected::line),
+        line: at.line.map(line),
     }
 }
 

@@ -3,18 +3,19 @@
 //! The clock controllers before the SMMUs.
 
 use serde_json::{Map, Value, json};
+use smmu_emu::plan::Number;
 
-use super::{Command, Context, Number, narrow, typed};
-use crate::client::server::Device;
+use super::command::{Command, Context, arguments, narrow, typed};
+use crate::client::device::Device;
 use crate::control::qmp::Error;
 use crate::function::clock::{Change, Control, Status};
 
-super::arguments!(OneOrAll {
+arguments!(OneOrAll {
     /// Name of the SMMU; all that have a clock controller if left out.
     smmu: Option<String>,
 });
 
-super::arguments!(Set {
+arguments!(Set {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
     /// CTRL.GATE: the clock is to reach the SMMU.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use smmu_emu::plan::{Family, Number};
 use smmu_emu::{FaultRule, Plan};
 
+use super::command::{Argument, Command, Context, OneOrAll, arguments, typed};
 use super::rules::{self, optional, required};
-use super::{Argument, Command, Context, OneOrAll, typed};
 use crate::control::qmp::Error;
 
 const NUMBER: &str = "number, or string such as \"0x1f\"";
@@ -81,7 +81,7 @@ pub(super) const ADD: &[Argument] = &[
     rules::NTH,
 ];
 
-super::arguments!(Remove {
+arguments!(Remove {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
     /// Number of the fault.

@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Command, Context, Nothing, all, typed};
+use super::all;
+use super::command::{Command, Context, Kind, Nothing, arguments, typed};
 use crate::control::qmp::{self, Error};
 
 /// Negotiates; the loop answers it.
@@ -12,12 +13,12 @@ pub const NEGOTIATE: &str = "qmp_capabilities";
 /// Ends the server; the loop sees to it when the answer is sent.
 pub const QUIT: &str = "quit";
 
-super::arguments!(Capabilities {
+arguments!(Capabilities {
     /// Capabilities to switch on; there are none.
     enable: Option<Vec<String>>,
 });
 
-impl super::Kind for Vec<String> {
+impl Kind for Vec<String> {
     const KIND: &'static str = "array of strings";
 }
 

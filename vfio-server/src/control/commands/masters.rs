@@ -5,15 +5,17 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
+use smmu_emu::plan::Number;
 
-use super::{Command, Context, Number, narrow, typed};
-use crate::client::server::Device;
+use super::command::{Command, Context, arguments, narrow, typed};
+use crate::client::device::Device;
+use crate::config::Kind;
 use crate::control::qmp::Error;
 use crate::devices::test_master::registers::{
     NO_MISMATCH, Register, Status, WINDOW, WINDOW_SIZE, control, trigger,
 };
-use crate::dma::{BLOCK_SIZE, Kind, Master};
-use crate::function::{Function, MARKS_SIZE, region};
+use crate::dma::BLOCK_SIZE;
+use crate::function::{Function, MARKS_SIZE, Master, region};
 
 /// How long `dma` waits for the end.
 const WAIT: Duration = Duration::from_millis(100);
@@ -21,12 +23,12 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// Bytes of what was read that are shown.
 const SHOWN: usize = 64;
 
-super::arguments!(List {
+arguments!(List {
     /// Name of the SMMU; all if left out.
     smmu: Option<String>,
 });
 
-super::arguments!(Dma {
+arguments!(Dma {
     /// Name of the test master; may be left out if there is only one.
     master: Option<String>,
     /// Bus address.
@@ -45,7 +47,7 @@ super::arguments!(Dma {
     data: Option<String>,
 });
 
-super::arguments!(One {
+arguments!(One {
     /// Name of the test master; may be left out if there is only one.
     master: Option<String>,
 });

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
 
-use super::{Command, Context, MAX_RULES, Nothing, rules, typed};
+use super::command::{Command, Context, Nothing, arguments, typed};
+use super::rules::{self, MAX_RULES};
 use crate::control::qmp::Error;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ struct Smmu {
     fault: Vec<FaultRule>,
 }
 
-super::arguments!(Load {
+arguments!(Load {
     /// The plan, TOML.
     text: String,
 });

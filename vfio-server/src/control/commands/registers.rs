@@ -7,13 +7,13 @@ use smmu_emu::plan::Number;
 use smmu_emu::regs::Access;
 use smmu_emu::{Frame, Register};
 
-use super::{Command, Context, narrow, typed};
-use crate::client::server::Device;
+use super::command::{Command, Context, arguments, narrow, typed};
+use crate::client::device::Device;
 use crate::control::qmp::Error;
 use crate::function::region;
 use crate::trace::describe::plain;
 
-super::arguments!(List {
+arguments!(List {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
     /// `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`; `cb` and the number of a context bank, such as `cb3`; or `secure`, what Secure
@@ -23,7 +23,7 @@ super::arguments!(List {
     fields: Option<bool>,
 });
 
-super::arguments!(Read {
+arguments!(Read {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
     /// The specification's name without `SMMU_`, such as `sCR0`, `SMRn`, `CBn_FSR` (`docs/registers.md`).
@@ -32,7 +32,7 @@ super::arguments!(Read {
     index: Option<Number>,
 });
 
-super::arguments!(Write {
+arguments!(Write {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
     /// The specification's name without `SMMU_`, such as `sCR0`, `SMRn`, `CBn_FSR` (`docs/registers.md`).

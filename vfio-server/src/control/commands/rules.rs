@@ -8,9 +8,12 @@ use serde_json::{Map, Value, json};
 use smmu_emu::plan::{Family, Number};
 use smmu_emu::{Plan, Progress, Smmu};
 
-use super::{Argument, Context, MAX_RULES, OneOrAll, typed};
-use crate::client::server::Device;
+use super::command::{Argument, Context, OneOrAll, typed};
+use crate::client::device::Device;
 use crate::control::qmp::Error;
+
+/// Delays that one SMMU may have, and faults.
+pub(super) const MAX_RULES: usize = 256;
 
 pub(super) const SMMU: Argument = optional(
     "smmu",

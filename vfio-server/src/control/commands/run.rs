@@ -7,15 +7,15 @@ use serde_json::{Map, Value, json};
 use smmu_emu::plan::Number;
 use smmu_emu::{AccessKind, MarkRule};
 
-use super::{Command, Context, Nothing, OneOrAll, narrow, typed};
+use super::command::{Command, Context, Nothing, OneOrAll, arguments, narrow, typed};
 use crate::control::qmp::Error;
 
-super::arguments!(One {
+arguments!(One {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
 });
 
-super::arguments!(Add {
+arguments!(Add {
     /// Its name, which no other mark has.
     name: String,
     /// The SMMU whose accesses to watch; any if left out.
@@ -32,7 +32,7 @@ super::arguments!(Add {
     after: Option<String>,
 });
 
-super::arguments!(Mark {
+arguments!(Mark {
     /// Name of the mark.
     mark: String,
 });

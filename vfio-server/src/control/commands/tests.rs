@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use smmu_emu::{DelayRule, FaultRule, MarkRule, Marks, Plan};
 
+use super::rules::MAX_RULES;
 use super::*;
+use crate::client::device::Device;
 use crate::function::Function;
-use crate::host::Host;
+use crate::host::{Host, Run};
 
 /// Two SMMUs and a mark, without sockets.
 pub(in crate::control) fn context() -> Context {

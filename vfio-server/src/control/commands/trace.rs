@@ -6,13 +6,14 @@ use std::fs::File;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use smmu_emu::plan::Number;
 
-use super::{Command, Context, Nothing, Number, narrow, typed};
+use super::command::{Command, Context, Nothing, arguments, narrow, typed};
 use crate::control::qmp::Error;
 use crate::trace::ring::RECORDS;
 use crate::trace::{Ended, Format};
 
-super::arguments!(Start {
+arguments!(Start {
     /// Name of the SMMU; all, into one file, if left out.
     smmu: Option<String>,
     /// The file to make; relative to the server's working directory. One that is there is not touched. No file if left out.
@@ -23,12 +24,12 @@ super::arguments!(Start {
     records: Option<Number>,
 });
 
-super::arguments!(Stop {
+arguments!(Stop {
     /// Name of the SMMU; all if left out.
     smmu: Option<String>,
 });
 
-super::arguments!(Save {
+arguments!(Save {
     /// Name of the SMMU; all if left out.
     smmu: Option<String>,
     /// The file to make; relative to the server's working directory. One that is there is not touched.
@@ -78,7 +79,7 @@ pub(super) const COMMANDS: &[Command] = &[
         run: |context, arguments| {
             let Nothing {} = typed(arguments)?;
             let traced =
-                |device: &&crate::client::server::Device| device.lock().host().shared().probe().is_on();
+                |device: &&crate::client::device::Device| device.lock().host().shared().probe().is_on();
             let smmus = context
                 .devices()
                 .iter()

@@ -9,7 +9,7 @@ use smmu_emu::inspect::{Held, Regime, Step, TlbEntry};
 use smmu_emu::plan::Number;
 use smmu_emu::{Fault, Intent, Transaction, Translation};
 
-use super::{Command, Context, narrow, typed};
+use super::command::{Command, Context, arguments, narrow, typed};
 use crate::control::qmp::Error;
 
 /// Entries in one answer.
@@ -17,7 +17,7 @@ const PAGE: usize = 100;
 /// Entries in one answer at most: an answer of this many is some 60 KiB.
 const MAX_PAGE: usize = 256;
 
-super::arguments!(Translate {
+arguments!(Translate {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
     /// Stream ID.
@@ -30,7 +30,7 @@ super::arguments!(Translate {
     privileged: Option<bool>,
 });
 
-super::arguments!(List {
+arguments!(List {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
     /// Only entries of this stage, 1 or 2.

@@ -50,12 +50,22 @@ fn an_id_comes_back_with_an_error_too() {
 #[test]
 fn a_key_may_stand_once_in_an_object() {
     let nested = r#"{"execute":"a","arguments":{"x":[{"k":1,"\u006b":2}]}}"#;
-    for message in [r#"{"execute":"quit","execute":"stop"}"#, r#"{"id":1,"id":2}"#, nested] {
+    for message in [
+        r#"{"execute":"quit","execute":"stop"}"#,
+        r#"{"id":1,"id":2}"#,
+        nested,
+    ] {
         let (id, request) = parse(message.as_bytes());
         assert_eq!(id, None);
-        assert!(request.unwrap_err().desc.starts_with("JSON: duplicate key "), "{message}");
+        assert!(
+            request.unwrap_err().desc.starts_with("JSON: duplicate key "),
+            "{message}"
+        );
     }
     let text = r#"{"execute":"a","arguments":{"x":{"x":[null,true,-1,1.5,18446744073709551615,"x"]}}}"#;
     let expected: Value = serde_json::from_str(text).unwrap();
-    assert_eq!(Value::Object(parse(text.as_bytes()).1.unwrap().arguments), expected["arguments"]);
+    assert_eq!(
+        Value::Object(parse(text.as_bytes()).1.unwrap().arguments),
+        expected["arguments"]
+    );
 }

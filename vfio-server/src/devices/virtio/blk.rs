@@ -7,8 +7,8 @@ use std::sync::Arc;
 use virtio_bindings::virtio_blk::{
     VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_MQ, VIRTIO_BLK_F_RO,
     VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_SIZE_MAX, VIRTIO_BLK_F_WRITE_ZEROES, VIRTIO_BLK_ID_BYTES,
-    VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP, VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_FLUSH,
-    VIRTIO_BLK_T_GET_ID, VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_WRITE_ZEROES,
+    VIRTIO_BLK_S_OK, VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_FLUSH, VIRTIO_BLK_T_GET_ID, VIRTIO_BLK_T_IN,
+    VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_WRITE_ZEROES,
 };
 use virtio_queue::DescriptorChain;
 use vm_memory::GuestAddress;
@@ -26,7 +26,7 @@ mod ranges;
 mod tests;
 mod transfer;
 
-use failure::{Cause, Failure};
+use failure::{Cause, Failure, IOERR};
 pub use image::{Image, SECTOR};
 use ranges::Range;
 use transfer::Transfer;
@@ -42,9 +42,8 @@ const SIZE_MAX: u32 = 1 << 20;
 /// Bytes of a header.
 const HEADER: usize = 16;
 
+/// Status of a request that went well.
 const OK: u8 = VIRTIO_BLK_S_OK.to_le_bytes()[0];
-const IOERR: u8 = VIRTIO_BLK_S_IOERR.to_le_bytes()[0];
-const UNSUPP: u8 = VIRTIO_BLK_S_UNSUPP.to_le_bytes()[0];
 
 /// Cannot be: a chain goes on only after a job that was taken back.
 const FORGOTTEN: Problem = Problem::Unanswerable("is forgotten");

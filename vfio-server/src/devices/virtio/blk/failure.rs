@@ -5,9 +5,13 @@
 use std::fmt::{self, Display};
 use std::io;
 
+use virtio_bindings::virtio_blk::{VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_UNSUPP};
 use vm_memory::GuestMemoryError;
 
-use super::{IOERR, UNSUPP};
+/// Status of a request that went wrong.
+pub(super) const IOERR: u8 = VIRTIO_BLK_S_IOERR.to_le_bytes()[0];
+/// Status of a request that the device does not offer.
+pub(super) const UNSUPP: u8 = VIRTIO_BLK_S_UNSUPP.to_le_bytes()[0];
 
 /// Why a request fails.
 pub(super) enum Failure {

@@ -4,7 +4,8 @@
 
 use virtio_bindings::virtio_blk::VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
 
-use super::{Cause, Failure, SECTOR};
+use super::failure::{Cause, Failure};
+use super::image::SECTOR;
 use crate::devices::virtio::Dma;
 use crate::devices::virtio::buffers::{Buffer, length, take};
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
+use super::failure::UNSUPP;
 use super::*;
 use crate::devices::virtio::testing::{BUFFERS, DESCRIPTORS, Driver, End, INDIRECT, NEXT, RAM, WRITE};
 

@@ -11,7 +11,8 @@ use std::io;
 
 use vm_memory::{GuestAddress, GuestMemoryError, Permissions};
 
-use super::{Cause, Image};
+use super::failure::Cause;
+use super::image::Image;
 use crate::devices::virtio::Dma;
 use crate::devices::virtio::buffers::{Buffer, Buffers, each_slice};
 

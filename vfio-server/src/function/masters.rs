@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The masters of one SMMU as the function holds them: a register block each, one after the other in BAR2.
+
+use std::sync::{Arc, Mutex};
+
+use smmu_emu::Smmu;
+
+use crate::config::{MasterConfig, MasterError};
+use crate::devices::kinds;
+use crate::dma::thread::Thread;
+use crate::dma::{Activity, BLOCK_SIZE, Block, Place};
+use crate::host::Shared;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// One master of an SMMU.
+#[derive(Debug)]
+pub struct Master {
+    config: MasterConfig,
+    block: Box<dyn Block>,
+    vector: usize,
+    activity: Arc<Activity>,
+    threads: Vec<Thread>,
+}
+
+impl Master {
+    /// What the configuration says.
+    #[must_use]
+    pub fn config(&self) -> &MasterConfig {
+        &self.config
+    }
+
+    /// Its MSI-X vector.
+    #[must_use]
+    pub fn vector(&self) -> usize {
+        self.vector
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+}
+
+/// The masters of one SMMU.
+#[derive(Debug)]
+pub struct Masters {
+    shared: Arc<Shared>,
+    masters: Vec<Master>,
+}
+
+impl Masters {
+    /// No masters.
+    #[must_use]
+    pub fn none(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            masters: Vec::new(),
+        }
+    }
+
+    /// Makes masters, whose vectors begin with `vector`, and starts their threads.
+    ///
+    /// # Errors
+    /// [`MasterError`] names the master; none is left running then.
+    pub fn start(
+        configs: &[MasterConfig],
+        smmu: &Arc<Mutex<Smmu>>,
+        shared: &Arc<Shared>,
+        vector: usize,
+    ) -> Result<Self, MasterError> {
+        let mut masters = Self::none(shared);
+        for (vector, config) in (vector..).zip(configs) {
+            let mut place = Place::new(&config.name, config.stream_id, smmu, shared, vector);
+            let block = kinds::start(&config.kind, &mut place).map_err(|problem| MasterError {
+                name: config.name.clone(),
+                problem,
+            });
+            let (activity, threads) = place.into_parts();
+            masters.masters.push(Master {
+                config: config.clone(),
+                block: block?,
+                vector,
+                activity,
+                threads,
+            });
+        }
+        Ok(masters)
+    }
+
+    /// All of them, in the order of the configuration.
+    #[must_use]
+    pub fn all(&self) -> &[Master] {
+        &self.masters
+    }
+
+    /// Reads the blocks at an offset from the first one. Where none is, and across the border of two, there is 0.
+    pub fn read(&mut self, offset: u64, data: &mut [u8]) {
+        match self.block(offset, data.len()) {
+            Some((block, offset)) => block.read(offset, data),
+            None => data.fill(0),
+        }
+    }
+
+    /// Writes the blocks at an offset from the first one.
+    pub fn write(&mut self, offset: u64, data: &[u8]) {
+        if let Some((block, offset)) = self.block(offset, data.len()) {
+            block.write(offset, data);
+        }
+    }
+
+    fn block(&mut self, offset: u64, length: usize) -> Option<(&mut dyn Block, u64)> {
+        let (number, offset) = (offset / BLOCK_SIZE, offset % BLOCK_SIZE);
+        let end = u64::try_from(length).ok()?.checked_add(offset)?;
+        let master = self.masters.get_mut(usize::try_from(number).ok()?)?;
+        (end <= BLOCK_SIZE).then_some((&mut *master.block, offset))
+    }
+
+    /// Resets every block. The caller has ended the traffic.
+    pub fn reset(&mut self) {
+        for master in &mut self.masters {
+            master.block.reset();
+        }
+    }
+}
+
+impl Drop for Masters {
+    fn drop(&mut self) {
+        if self.masters.is_empty() {
+            return;
+        }
+        self.shared.traffic().stop();
+        // All of them first, so that they end at the same time.
+        let threads = || self.masters.iter().flat_map(|master| &master.threads);
+        threads().for_each(Thread::close);
+    }
+}
