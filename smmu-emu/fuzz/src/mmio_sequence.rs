@@ -102,7 +102,7 @@ fn step(machine: &mut Machine, stalls: &mut Vec<Stall>, input: &mut Input<'_>) -
         11 => {
             let at = usize::from(input.u8()?).checked_rem(stalls.len());
             if let Some(stall) = at.map(|at| stalls.swap_remove(at)) {
-                let response = locked(&machine.smmu).resume(&mut machine.outside, &stall);
+                let response = locked(&machine.smmu).resume(&mut machine.outside, stall);
                 if let Response::Stall(stall) = response {
                     stalls.push(stall);
                 }

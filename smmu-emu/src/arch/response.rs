@@ -4,8 +4,8 @@
 
 use super::transaction::{Transaction, Translation, Visit};
 
-/// What the client sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Answer to a client's transaction.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Response {
     /// The access goes to memory.
     Proceed(Translation),
@@ -18,15 +18,15 @@ pub enum Response {
 }
 
 impl Response {
-    /// What the client sees of a fault: an abort if the fault's enable bit says so.
+    /// Answer to a transaction that ends with a fault: an abort if the fault's enable bit says so.
     pub(crate) const fn for_fault(abort: bool) -> Self {
         if abort { Self::Abort } else { Self::Ignore }
     }
 }
 
-/// A transaction that waits for software. The caller keeps it and hands it to [`Smmu::resume`](crate::Smmu::resume) until the answer is
-/// something else; each answer replaces it. Dropping it forgets the transaction, not what the registers say of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A transaction that waits for software, and can be resumed once: [`Smmu::resume`](crate::Smmu::resume) takes it, and gives
+/// it back while there is no decision. Dropping it forgets the transaction, not what the registers say of it.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Stall {
     pub(crate) bank: u8,
     /// Number of the stall, in the order in which they began.

@@ -11,10 +11,9 @@ use core::cell::RefCell;
 use crate::arch::fault::{Cause, GlobalCause, GlobalFault};
 use crate::arch::line::Line;
 use crate::arch::transaction::{Intent, Origin, Transaction, Visit};
+use crate::device::bank_state::{Arrival, Disposition, Outcome, Released};
 use crate::device::par;
-use crate::device::record::Disposition;
 use crate::device::smmu::Smmu;
-use crate::device::stall::Gate;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
@@ -115,13 +114,13 @@ impl Smmu {
                 operation.refused(env, bank, Cause::Global(cause));
                 return self.complete(env, bank, PAR_TERMINATED);
             }
-            match self.gate(second) {
-                Gate::Open => {}
-                Gate::Wait => {
+            match self.arrival(second) {
+                Arrival::Translate => {}
+                Arrival::Wait => {
                     operation.refused(env, bank, Cause::Waiting);
                     return self.wait(bank, second, operation, false);
                 }
-                Gate::Terminate => {
+                Arrival::Terminate => {
                     operation.refused(env, bank, Cause::Blocked);
                     return self.complete(env, bank, PAR_TERMINATED);
                 }
@@ -177,12 +176,16 @@ impl Smmu {
 
     /// The stall of a stage 2 bank ends: operations that wait for it are run again, except that the recorded one or
     /// all of them may end.
-    pub(crate) fn release_operations(&mut self, env: &mut dyn Env, second: u8, end: bool, end_all: bool) {
+    pub(crate) fn release_operations(&mut self, env: &mut dyn Env, second: u8, released: Released) {
         self.for_waiting(second, |smmu, bank, waiting| {
-            if end_all || (end && waiting.recorded) {
-                smmu.complete(env, bank, PAR_TERMINATED);
+            let outcome = if waiting.recorded {
+                released.recorded
             } else {
-                smmu.run_operation(env, bank, waiting.operation);
+                released.others
+            };
+            match outcome {
+                Outcome::Retry => smmu.run_operation(env, bank, waiting.operation),
+                Outcome::End { .. } => smmu.complete(env, bank, PAR_TERMINATED),
             }
         });
     }

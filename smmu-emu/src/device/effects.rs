@@ -7,9 +7,9 @@
 
 use crate::arch::line::Line;
 use crate::arch::transaction::Intent;
+use crate::device::bank_state::Release;
 use crate::device::smmu::Smmu;
 use crate::device::smmu::Sync;
-use crate::device::stall::Release;
 use crate::host::env::Env;
 use crate::plan::Site;
 use crate::registers::options::Target;

@@ -3,6 +3,7 @@
 //! The device: all state of one SMMU, and what register accesses and transactions do to it.
 
 mod ats;
+mod bank_state;
 pub mod counters;
 mod effects;
 pub(crate) mod injection;

@@ -14,6 +14,7 @@ use arbitrary_int::u2;
 use crate::arch::line::Line;
 use crate::arch::response::Response;
 use crate::arch::transaction::{Origin, Transaction, Visit};
+use crate::device::bank_state::Disposition;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
 use crate::host::env::Env;
@@ -48,17 +49,6 @@ impl ContextCause {
             Self::ExternalOnWalk => ContextFaults::EF,
         }
     }
-}
-
-/// What becomes of a transaction that faults in a bank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Disposition {
-    /// It ends.
-    Terminate,
-    /// It stalls, and the bank records that.
-    Stall,
-    /// It waits for the end of another stall, unrecorded.
-    Wait,
 }
 
 impl Smmu {
@@ -133,26 +123,7 @@ impl Smmu {
         self.update_line(env, Line::Global, false);
     }
 
-    /// Whether a fault in the bank stalls. CFCFG counts at the time of the fault, and only for a bank that holds nothing;
-    /// `sCR0.STALLD` overrides it (§3.7.3).
-    fn disposition(&self, bank: u8) -> Disposition {
-        let faults = self.registers.context_faults(bank);
-        let stalls = self.registers.sctlr(bank).cfcfg() && !self.registers.scr0().stalld();
-        if !stalls {
-            Disposition::Terminate
-        } else if faults.is_empty() {
-            Disposition::Stall
-        } else if faults.contains(ContextFaults::SS) {
-            Disposition::Wait
-        } else {
-            Disposition::Terminate
-        }
-    }
-
     /// Records a context fault, and says what becomes of the transaction.
-    ///
-    /// Only HUPCF lets a transaction come this far while the bank holds a fault, so MULTI is set under HUPCF alone
-    /// (§3.7.3; the prose of §3.5 has no such condition).
     pub(crate) fn record_context(
         &mut self,
         env: &mut dyn Env,
@@ -160,14 +131,12 @@ impl Smmu {
         origin: Origin,
     ) -> Disposition {
         let bank = fault.bank;
-        let disposition = self.disposition(bank);
-        let recorded = self.registers.context_faults(bank);
-        let faults = match disposition {
-            Disposition::Wait => return disposition,
-            _ if !recorded.is_empty() => recorded | ContextFaults::MULTI,
-            Disposition::Stall => fault.cause.bit() | ContextFaults::SS,
-            Disposition::Terminate => fault.cause.bit(),
-        };
+        let control = self.bank_control(bank);
+        let recorded = control.faults;
+        let (disposition, faults) = control.fault(fault.cause.bit());
+        if disposition == Disposition::Wait {
+            return disposition;
+        }
         // The bank may now hold up transactions that would translate.
         self.epoch.advance();
         self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());

@@ -1,180 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Stalls: transactions that wait for software to decide (IHI 0062D §3.7.3).
+//! Stalls: transactions that wait for software to decide (IHI 0062D §3.7.3, [`bank_state`](super::bank_state)).
 //!
 //! A bank with `SCTLR.CFCFG` set records a fault with `FSR.SS` and holds the transaction until software writes RESUME.
 //! At most one transaction per bank is *recorded* like this; others that meet the bank meanwhile just wait. The caller
-//! keeps every such transaction in a [`Stall`] and asks with [`Smmu::resume`] what became of it, so the model holds
+//! keeps every such transaction in a [`Stall`] and asks with [`Smmu::resume`] for the decision, so the model holds
 //! nothing for a waiter. [`Env::resumed`] says when asking is worth while.
-//!
-//! A transaction that stage 2 of a nested translation stalls waits for the stage 2 bank, and starts again in its stage 1
-//! bank.
-//!
-//! What ends a stall:
-//!
-//! | event | the recorded transaction | others |
-//! | --- | --- | --- |
-//! | RESUME.TnR = 0 | starts again in its bank; ends if the bank still blocks (FSR not clear, HUPCF = 0) | same |
-//! | RESUME.TnR = 1 | ends: abort or RAZ/WI (CFRE) | as for a retry |
-//! | a write of the bank's CBAR or CBA2R | as for RESUME.TnR = 0 | as for a retry |
-//! | a write of SCTLR that leaves M = 0, of sCR0 that leaves CLIENTPD = 1, reset | aborts | abort |
-//!
-//! A transaction that waits for its stage 2 bank also aborts, once that bank decides, if its stage 1 bank was turned off.
-//!
-//! The last row is a choice: to start such a transaction again would let it through with the address that it was not to use.
 
-use crate::arch::fault::{Cause, GlobalFault};
+use crate::arch::fault::Cause;
+use crate::arch::fault::GlobalFault;
 use crate::arch::line::Line;
-use crate::arch::response::Response;
-use crate::arch::response::Stall;
+use crate::arch::response::{Response, Stall};
 use crate::arch::transaction::Visit;
+use crate::device::bank_state::{Arrival, BankControl, Outcome, Release, Waiters};
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
-use crate::spec::bank::ContextFaults;
 use crate::spec::cb::Cb;
 use crate::translate::stream;
 
-/// What a bank does with a transaction that arrives, before it translates (§3.7.3 CheckForFaultsInBank).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
-    /// Translates it.
-    Open,
-    /// Ends it: a fault is recorded.
-    Terminate,
-    /// Lets it wait: a transaction is stalled.
-    Wait,
-}
-
-/// Why a stall ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Release {
-    /// RESUME with TnR = 0.
-    Retry,
-    /// RESUME with TnR = 1.
-    Terminate,
-    /// The bank is turned off.
-    Off,
-}
-
-/// Decisions that are kept for callers who have not asked yet.
-const KEPT: usize = 16;
-
-/// What is known of the stalls of every bank.
+/// Stalls of every bank.
 #[derive(Clone, Debug)]
 pub(crate) struct Stalls {
+    /// Number of the next transaction that waits.
     next: u64,
-    banks: Vec<Waits>,
-}
-
-/// The stalls of a bank.
-#[derive(Clone, Debug, Default)]
-struct Waits {
-    /// The client's transaction for which SS is set; `None` if it is an address translation operation, or none is.
-    recorded: Option<u64>,
-    /// Recorded transactions that were ended, and whether with an abort; the oldest first, at most [`KEPT`].
-    ended: Vec<(u64, bool)>,
-    /// Everything that began to wait before this number was ended.
-    all_before: u64,
-    /// With an abort.
-    all_abort: bool,
-    /// Transactions of this bank that began to wait, for whichever bank, before this number must not start again: it
-    /// was turned off since.
-    off_before: u64,
-}
-
-/// What became of a waiting transaction.
-enum Verdict {
-    Undecided,
-    Ended { abort: bool },
-    Retry,
+    banks: Vec<Waiters>,
 }
 
 impl Stalls {
     pub(crate) fn new(banks: u16) -> Self {
         Self {
             next: 0,
-            banks: vec![Waits::default(); banks.into()],
+            banks: vec![Waiters::default(); banks.into()],
         }
     }
 
-    /// Ends every transaction that waits, with an abort.
+    /// Aborts every transaction that waits.
     pub(crate) fn reset(&mut self) {
         let Self { next, banks } = self;
-        banks.fill(Waits {
-            all_before: *next,
-            all_abort: true,
-            ..Waits::default()
-        });
+        for waiters in banks {
+            waiters.abort_all(*next);
+        }
     }
 
-    /// A transaction begins to wait for a bank.
+    /// A transaction begins to wait for a bank, whose FSR.SS it has set if it is `recorded`.
     pub(crate) fn begin(&mut self, bank: u8, visit: Visit, recorded: bool) -> Stall {
         let id = self.next;
         self.next += 1;
-        if recorded && let Some(waits) = self.banks.get_mut(usize::from(bank)) {
-            waits.recorded = Some(id);
+        if let Some(waiters) = self.banks.get_mut(usize::from(bank)) {
+            waiters.begin(id, recorded);
         }
         Stall { bank, id, visit }
     }
 
-    fn verdict(&self, stall: &Stall) -> Verdict {
-        let Some(waits) = self.banks.get(usize::from(stall.bank)) else {
-            return Verdict::Ended { abort: true };
+    /// The decision about a transaction, if there is one. A token of an SMMU with more banks aborts.
+    fn poll(&self, stall: &Stall) -> Option<Outcome> {
+        let abort = Some(Outcome::End { abort: true });
+        let Some(waiters) = self.banks.get(usize::from(stall.bank)) else {
+            return abort;
         };
-        if waits.recorded == Some(stall.id) {
-            return Verdict::Undecided;
-        }
-        if let Some(&(_, abort)) = waits.ended.iter().find(|(id, _)| *id == stall.id) {
-            return Verdict::Ended { abort };
-        }
-        if stall.id < waits.all_before {
-            return Verdict::Ended {
-                abort: waits.all_abort,
-            };
-        }
-        let first = self.banks.get(usize::from(stall.visit.bank));
-        if first.is_some_and(|first| stall.id < first.off_before) {
-            return Verdict::Ended { abort: true };
-        }
-        Verdict::Retry
-    }
-
-    /// A bank was turned off: what came in through it and waits for its stage 2 bank would go on untranslated.
-    fn turned_off(&mut self, bank: u8) {
-        if let Some(waits) = self.banks.get_mut(usize::from(bank)) {
-            waits.off_before = self.next;
+        let entered = self.banks.get(usize::from(stall.visit.bank));
+        let is_off = entered.is_some_and(|bank| bank.is_off_since(stall.id));
+        match waiters.poll(stall.id) {
+            Some(Outcome::Retry) if is_off => abort,
+            decision => decision,
         }
     }
 
-    /// SS clears: `end` says how the recorded transaction ends, if it does, `end_all` how all do.
-    fn release(&mut self, bank: u8, end: Option<bool>, end_all: Option<bool>) {
-        let Some(waits) = self.banks.get_mut(usize::from(bank)) else {
-            return;
-        };
-        if let (Some(id), Some(abort)) = (waits.recorded.take(), end) {
-            if waits.ended.len() == KEPT {
-                // A caller so late is not told apart any more: it ends too, rather than start again.
-                let (oldest, abort) = waits.ended.remove(0);
-                if waits.all_before <= oldest {
-                    (waits.all_before, waits.all_abort) = (oldest + 1, abort);
-                }
-            }
-            waits.ended.push((id, abort));
-        }
-        if let Some(abort) = end_all {
-            (waits.all_before, waits.all_abort) = (self.next, abort);
-        }
+    /// The waiters of a bank, and the number of the next transaction.
+    fn of(&mut self, bank: u8) -> Option<(&mut Waiters, u64)> {
+        let waiters = self.banks.get_mut(usize::from(bank))?;
+        Some((waiters, self.next))
     }
 }
 
 impl Smmu {
-    /// What became of a transaction that stalled: [`Response::Stall`] as long as software has not decided.
-    pub fn resume(&mut self, env: &mut dyn Env, stall: &Stall) -> Response {
-        match self.stalls.verdict(stall) {
-            Verdict::Undecided => Response::Stall(*stall),
-            Verdict::Ended { abort } => {
+    /// The decision about a transaction that stalled: [`Response::Stall`] as long as there is none.
+    pub fn resume(&mut self, env: &mut dyn Env, stall: Stall) -> Response {
+        match self.stalls.poll(&stall) {
+            None => Response::Stall(stall),
+            Some(Outcome::Retry) => self.start_again(env, stall.visit),
+            Some(Outcome::End { abort }) => {
                 let response = Response::for_fault(abort);
                 let Visit {
                     bank, transaction, ..
@@ -184,7 +91,6 @@ impl Smmu {
                 });
                 response
             }
-            Verdict::Retry => self.start_again(env, stall.visit),
         }
     }
 
@@ -204,44 +110,54 @@ impl Smmu {
         }
     }
 
-    /// What a bank does with what arrives now.
-    pub(crate) fn gate(&self, bank: u8) -> Gate {
-        let faults = self.registers.context_faults(bank);
-        if faults.is_empty() || self.registers.sctlr(bank).hupcf() {
-            Gate::Open
-        } else if faults.contains(ContextFaults::SS) {
-            Gate::Wait
-        } else {
-            Gate::Terminate
+    /// Registers of a bank that decide about its transactions.
+    pub(crate) fn bank_control(&self, bank: u8) -> BankControl {
+        let sctlr = self.registers.sctlr(bank);
+        BankControl {
+            faults: self.registers.context_faults(bank),
+            hit_under_fault: sctlr.hupcf(),
+            stall: sctlr.cfcfg() && !self.registers.scr0().stalld(),
+            abort: sctlr.cfre(),
         }
     }
 
-    /// A stall ends, if there is one. The fault bits stay. Whether the bank blocks what it releases is decided here and not
-    /// when the callers ask, for software may clear FSR in between.
+    /// Fate of a transaction that arrives at a bank now.
+    pub(crate) fn arrival(&self, bank: u8) -> Arrival {
+        self.bank_control(bank).arrive()
+    }
+
+    /// A stall ends, if there is one. The fault bits stay.
     pub(crate) fn release(&mut self, env: &mut dyn Env, bank: u8, release: Release) {
-        let faults = self.registers.context_faults(bank);
-        if !faults.contains(ContextFaults::SS) {
+        let Some((faults, released)) = self.bank_control(bank).release(release) else {
             return;
-        }
-        let faults = faults.difference(ContextFaults::SS);
+        };
         self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
-        let off = release == Release::Off;
-        let abort = off || self.registers.sctlr(bank).cfre();
-        let end = (release != Release::Retry).then_some(abort);
-        let end_all = (off || self.gate(bank) == Gate::Terminate).then_some(abort);
-        self.stalls.release(bank, end, end_all);
+        if let Some((waiters, next)) = self.stalls.of(bank) {
+            if release == Release::Off {
+                waiters.abort_all(next);
+            } else {
+                waiters.release(released, next);
+            }
+        }
         self.update_line(env, Line::Context(bank), false);
-        self.release_operations(env, bank, end.is_some(), end_all.is_some());
+        self.release_operations(env, bank, released);
         env.resumed(bank);
     }
 
-    /// SCTLR was written while a transaction is stalled: the bank is off, or HUPCF may let others pass now.
+    /// SCTLR was written: the bank is off, or HUPCF lets pass what waits behind a stalled transaction.
     pub(crate) fn bank_control_changed(&mut self, env: &mut dyn Env, bank: u8) {
-        let sctlr = self.registers.sctlr(bank);
-        if !sctlr.m() {
-            self.stalls.turned_off(bank);
+        if !self.registers.sctlr(bank).m() {
+            if let Some((waiters, next)) = self.stalls.of(bank) {
+                waiters.turned_off(next);
+            }
             self.release(env, bank, Release::Off);
-        } else if self.registers.context_faults(bank).contains(ContextFaults::SS) && sctlr.hupcf() {
+            return;
+        }
+        let control = self.bank_control(bank);
+        if control.is_stalled() && control.hit_under_fault {
+            if let Some((waiters, next)) = self.stalls.of(bank) {
+                waiters.retry_others(next);
+            }
             self.retry_waiting_operations(env, bank);
             env.resumed(bank);
         }

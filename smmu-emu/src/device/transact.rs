@@ -13,10 +13,10 @@ use core::cell::RefCell;
 
 use crate::arch::fault::{Cause, ContextCause, Fault, GlobalFault};
 use crate::arch::transaction::Origin;
+use crate::device::bank_state::Arrival;
 use crate::device::injection::{self, WalkFaults};
 use crate::device::pmu::Kind;
 use crate::device::smmu::Smmu;
-use crate::device::stall::Gate;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
@@ -190,10 +190,10 @@ impl Smmu {
 
     /// What a bank, or the stage 2 bank behind it, still holds.
     fn admit(&self, bank: u8, decoded: &Decoded) -> Result<(), Fault> {
-        let admit = |bank| match self.gate(bank) {
-            Gate::Open => Ok(()),
-            Gate::Terminate => Err(Fault::Blocked { bank }),
-            Gate::Wait => Err(Fault::Waiting { bank }),
+        let admit = |bank| match self.arrival(bank) {
+            Arrival::Translate => Ok(()),
+            Arrival::Terminate => Err(Fault::Blocked { bank }),
+            Arrival::Wait => Err(Fault::Waiting { bank }),
         };
         admit(bank)?;
         decoded.second.map_or(Ok(()), admit)

@@ -141,7 +141,7 @@ impl Tbu {
     pub fn resume<R>(
         &mut self,
         env: &mut dyn Env,
-        stall: &Stall,
+        stall: Stall,
         perform: impl FnOnce(&Translation) -> R,
     ) -> Result<R, Response> {
         let mut smmu = locked(&self.smmu);

@@ -109,10 +109,16 @@ impl<'a, M: ?Sized> View<'a, M> {
         }
     }
 
-    /// The transaction that stalled last, if one did.
+    /// Whether a transaction has stalled.
     #[must_use]
-    pub fn stalled(&self) -> Option<Stall> {
-        self.port.borrow().stalled
+    pub fn is_stalled(&self) -> bool {
+        self.port.borrow().stalled.is_some()
+    }
+
+    /// Takes the transaction that stalled last, if one did.
+    #[must_use]
+    pub fn take_stall(&self) -> Option<Stall> {
+        self.port.borrow_mut().stalled.take()
     }
 
     /// Whether a context bank of the stream holds a fault and lets no access through until software has handled it

@@ -45,6 +45,7 @@ fn machine(config: &str) -> Bench {
 /// What becomes of a read by each stream, and how often memory was read for it.
 fn outcome(bench: &mut Bench) -> Vec<(Response, u32)> {
     STREAMS
+        .into_iter()
         .map(|stream_id| {
             bench.host.reads.set(0);
             let response = bench.transact(Transaction {
@@ -54,7 +55,7 @@ fn outcome(bench: &mut Bench) -> Vec<(Response, u32)> {
             });
             (response, bench.host.reads.get())
         })
-        .to_vec()
+        .collect()
 }
 
 /// The bits of each register are kept, alone and together, and every stream fares as without them.

@@ -159,7 +159,7 @@ proptest! {
                 }
                 Op::Resume => {
                     for stall in std::mem::take(&mut waiting) {
-                        if let Response::Stall(stall) = bench.smmu.resume(&mut bench.host, &stall) {
+                        if let Response::Stall(stall) = bench.smmu.resume(&mut bench.host, stall) {
                             waiting.push(stall);
                         }
                     }

@@ -162,7 +162,7 @@ fn stall_of_stage_2() {
     world.bench.w(Cb(2, 0x58), 0x402);
     world.bench.w(Cb(2, 0x08), 0);
     assert_eq!(world.bench.host.resumed, [2]);
-    let response = world.bench.smmu.resume(&mut world.bench.host, &stall);
+    let response = world.bench.smmu.resume(&mut world.bench.host, stall);
     assert_eq!(proceeds(response), 0x7abc);
 }
 
@@ -192,7 +192,7 @@ fn stage_1_off_under_a_stall_of_stage_2() {
     world.bench.w(Cb(1, 0x00), CFRE);
     world.bench.w(Cb(2, 0x58), 0x402);
     world.bench.w(Cb(2, 0x08), 0);
-    let response = world.bench.smmu.resume(&mut world.bench.host, &stall);
+    let response = world.bench.smmu.resume(&mut world.bench.host, stall);
     assert_eq!(response, Response::Abort);
 }
 
@@ -238,7 +238,7 @@ fn attributes_of_walks_are_ignored() {
     world.map_ipa(0x5000);
     let (first, second) = (world.bench.r(Cb(1, 0x30)), world.bench.r(Cb(2, 0x30)));
     let plain = world.access(1, 0x1000);
-    assert_eq!(proceeds(plain), 0x5000);
+    assert_eq!(proceeds(world.access(1, 0x1000)), 0x5000);
     for bits in 0..64 {
         world.bench.w(Cb(1, 0x30), first | bits << 8);
         world.bench.w(Cb(2, 0x30), second | bits << 8);

@@ -156,7 +156,7 @@ fn faults_lines_and_stalls() {
     };
     bench.w(Cb(3, FSR), 2);
     bench.w(Cb(3, RESUME), 1);
-    assert_eq!(bench.smmu.resume(&mut bench.host, &stall), Response::Ignore);
+    assert_eq!(bench.smmu.resume(&mut bench.host, stall), Response::Ignore);
     let expected = [
         "fault Translation in 3 multiple=false stalled=true",
         "Line { line: Context(3), level: true }",

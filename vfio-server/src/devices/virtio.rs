@@ -54,7 +54,7 @@ pub trait Dma: GuestMemory {
 
 impl<M: GuestMemoryBackend + ?Sized> Dma for View<'_, M> {
     fn is_stalled(&self) -> bool {
-        self.stalled().is_some()
+        self.is_stalled()
     }
 
     fn is_blocked(&self) -> bool {

@@ -174,7 +174,7 @@ impl Port {
             let view =
                 View::new(tbu, &mut env, memory.readable(), wire.stream, intent).writes_to(memory.writable());
             let result = run(&view);
-            let stalled = view.stalled();
+            let stalled = view.take_stall();
             drop(view);
             let Some(stall) = stalled else {
                 return Ok(result);
@@ -280,7 +280,7 @@ impl Wire {
             passage = traffic.enter(self.period)?;
             let memory = passage.memory();
             let mut env = self.env(memory);
-            match tbu.resume(&mut env, &stall, |to| perform(memory, to)) {
+            match tbu.resume(&mut env, stall, |to| perform(memory, to)) {
                 Ok(performed) => return Ok(Some(performed)),
                 Err(Response::Stall(again)) => stall = again,
                 Err(Response::Ignore) => return Ok(None),

@@ -2,9 +2,10 @@
 
 //! Faults of nested translation, fed in as the walk would report them.
 
-use super::{ContextCause, Disposition, Origin};
+use super::{ContextCause, Origin};
 use crate::arch::response::Response;
 use crate::arch::transaction::{Intent, Transaction, Visit};
+use crate::device::bank_state::Disposition;
 use crate::translate::walk::{Stage2Fault, WalkFault};
 use crate::{BusError, Config, Env, Line, Memory, Plan, Smmu};
 
@@ -213,17 +214,15 @@ fn stage_2_stall_waits_for_the_stage_2_bank() {
     };
     assert_eq!(other.bank(), SECOND);
     write(&mut smmu, &mut host, cb(FIRST, 8), 1);
-    assert_eq!(
-        smmu.resume(&mut host, &stall),
-        Response::Stall(stall),
-        "the stage 1 bank's RESUME does nothing"
-    );
+    let Response::Stall(stall) = smmu.resume(&mut host, stall) else {
+        panic!("the stage 1 bank's RESUME does nothing");
+    };
     write(&mut smmu, &mut host, cb(SECOND, 0x58), 0x402);
     write(&mut smmu, &mut host, cb(SECOND, 8), 1);
     assert_eq!(host.resumed, [SECOND]);
-    assert_eq!(smmu.resume(&mut host, &stall), Response::Abort);
+    assert_eq!(smmu.resume(&mut host, stall), Response::Abort);
     assert_eq!(
-        smmu.resume(&mut host, &other),
+        smmu.resume(&mut host, other),
         Response::Ignore,
         "it starts again, and faults in bank 5"
     );

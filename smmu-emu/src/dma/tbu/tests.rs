@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use crate::Memory;
-use crate::events::Event;
 use super::*;
+use crate::Memory;
 use crate::arch::line::Line;
 use crate::arch::memory::BusError;
 use crate::arch::transaction::Intent;
+use crate::events::Event;
 use crate::plan::Plan;
 use crate::testing::Bare;
 use crate::{Config, Preset};
@@ -265,13 +265,14 @@ fn a_sync_waits_for_an_access_that_was_resumed() {
         let Err(Response::Stall(stall)) = tbu.access(&mut Uniform(0), &at(0x1234), |_| ()) else {
             panic!("CFCFG stalls");
         };
-        let undecided = tbu.resume(&mut Uniform(0x743), &stall, |_| ());
-        assert_eq!(undecided, Err(Response::Stall(stall)));
+        let Err(Response::Stall(stall)) = tbu.resume(&mut Uniform(0x743), stall, |_| ()) else {
+            panic!("undecided");
+        };
         write(&smmu, 0x70, 0);
         assert_eq!(read(&smmu, 0x74), 0);
         write(&smmu, cb0 + 0x58, u32::MAX);
         write(&smmu, cb0 + 8, u32::from(!retry));
-        let during = tbu.resume(&mut Uniform(0x743), &stall, |to| {
+        let during = tbu.resume(&mut Uniform(0x743), stall, |to| {
             write(&smmu, 0x70, 0);
             (to.address, read(&smmu, 0x74))
         });
