@@ -64,8 +64,8 @@ fn compare(name: &str, mut plain: impl FnMut(), mut view: impl FnMut()) {
 /// Reads through a view against the same reads of plain guest memory: the shortest run of each, and the median.
 fn views() {
     pin(false);
-    let (smmu, ram) = machine();
-    let (memory, mut env) = (ram.0.clone(), ram);
+    let (smmu, host) = machine();
+    let (memory, mut env) = (host.memory.0.clone(), host);
     let mut tbu = Tbu::new(&smmu);
     for (name, address, length) in READS {
         let (mut into, mut other) = (vec![0; length], vec![0; length]);
@@ -88,12 +88,12 @@ fn views() {
 
 /// Hits per second of as many threads, each with a unit of its own.
 fn rate(threads: usize) -> f64 {
-    let (smmu, ram) = machine();
+    let (smmu, host) = machine();
     let start = Barrier::new(threads);
     let longest = thread::scope(|scope| {
         let all: Vec<_> = (0..threads)
             .map(|n| {
-                let (smmu, start, mut env) = (&smmu, &start, ram.clone());
+                let (smmu, start, mut env) = (&smmu, &start, host.clone());
                 scope.spawn(move || {
                     pin(n > 0);
                     let mut tbu = Tbu::new(smmu);

@@ -10,53 +10,32 @@ use std::hint::black_box;
 use common::{CB0, TABLES, asid, at, pin, smmu};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use smmu_emu::sync::{Arc, Mutex};
-use smmu_emu::{BusError, Env, Line, Response, Tbu, TlbMode};
-
-/// Tables of four levels that map every address to one page: each table's entries all lead to the next.
-struct Memory {
-    words: Vec<u64>,
-}
+use smmu_emu::testing::{Host, Reads};
+use smmu_emu::{BusError, Memory, Response, Tbu, TlbMode};
 
 const PAGE: u64 = 0x8000_0000;
 
-impl Memory {
-    fn new() -> Self {
-        let entry = |n: u64| match n / 512 {
-            // nG, AF, AP.
-            3 => PAGE | 1 << 11 | 1 << 10 | 1 << 6 | 3,
-            level => (TABLES + (level + 1) * 0x1000) | 3,
-        };
-        Self {
-            words: (0..4 * 512).map(entry).collect(),
-        }
-    }
-}
-
-impl smmu_emu::Memory for Memory {
-    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+/// A host with tables of four levels that map every address to one page: each table's entries all lead to the next.
+fn host() -> Host<impl Memory> {
+    let entry = |n: u64| match n / 512 {
+        // nG, AF, AP.
+        3 => PAGE | 1 << 11 | 1 << 10 | 1 << 6 | 3,
+        level => (TABLES + (level + 1) * 0x1000) | 3,
+    };
+    let words: Vec<u64> = (0..4 * 512).map(entry).collect();
+    Host::quiet(Reads(move |address: u64, data: &mut [u8]| {
         let at = address.checked_sub(TABLES).ok_or(BusError)? / 8;
         let word = usize::try_from(at)
             .ok()
-            .and_then(|at| self.words.get(at))
+            .and_then(|at| words.get(at))
             .ok_or(BusError)?;
         data.copy_from_slice(&word.to_le_bytes());
         Ok(())
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for Memory {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
+    }))
 }
 
 fn hits(criterion: &mut Criterion) {
-    let mut env = Memory::new();
+    let mut env = host();
     let smmu = Arc::new(Mutex::new(smmu(TlbMode::Normal, &mut env)));
     let mut tbu = Tbu::new(&smmu);
     let mut group = criterion.benchmark_group("hit");
@@ -84,7 +63,7 @@ fn hits(criterion: &mut Criterion) {
 }
 
 fn misses(criterion: &mut Criterion) {
-    let mut env = Memory::new();
+    let mut env = host();
     let mut group = criterion.benchmark_group("miss");
     let mut off = smmu(TlbMode::Off, &mut env);
     group.bench_function("4 levels, no TLB", |bencher| {
@@ -106,7 +85,7 @@ fn invalidations(criterion: &mut Criterion) {
     for (name, offset, value) in [("TLBIASID", CB0 + 0x610, 7_u32), ("TLBIVMID", 0x64, 9)] {
         let mut group = criterion.benchmark_group(name);
         for entries in [0_u64, 1_000, 16_000, 64_000] {
-            let mut env = Memory::new();
+            let mut env = host();
             let mut smmu = smmu(TlbMode::StrictStale, &mut env);
             // Entries of another address space, which the operations leave: so all are there every time.
             asid(&mut smmu, &mut env, 8);

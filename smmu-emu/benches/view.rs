@@ -15,8 +15,8 @@ use vm_memory::{Bytes, GuestAddress};
 fn main() {
     pin(false);
     let mut criterion = Criterion::default().configure_from_args();
-    let (smmu, ram) = machine();
-    let (memory, mut env) = (ram.0.clone(), ram);
+    let (smmu, host) = machine();
+    let (memory, mut env) = (host.memory.0.clone(), host);
     let mut tbu = Tbu::new(&smmu);
     for (name, address, length) in READS {
         let mut group = criterion.benchmark_group(name);

@@ -20,6 +20,7 @@
 //! | `epoch`, [`sync`] | accesses under way in other threads, and TLB syncs that wait for them |
 //! | `device` | one SMMU: register accesses, transactions, faults, stalls, address translation, injection, [`inspect`] |
 //! | `dma` | [`Tbu`] and [`View`]: translation for threads that do DMA |
+//! | `testing` | feature `testing`: a recording host, sparse memory, page tables, registers by name, for tests and fuzzers |
 //!
 //! ```
 //! use smmu_emu::{BusError, Config, Env, Line, Memory, Plan, Smmu};
@@ -52,8 +53,8 @@ pub mod host;
 pub mod plan;
 mod registers;
 pub mod spec;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tlb;
 mod translate;
 

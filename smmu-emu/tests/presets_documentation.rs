@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use smmu_emu::{BusError, Config, Env, Line, Memory, Plan, Preset, Smmu};
+use smmu_emu::testing::Host;
+use smmu_emu::{Config, Plan, Preset, Smmu};
 
 const HEAD: &str = "# Presets
 
@@ -70,28 +71,9 @@ IDR7 3c MAJOR 7 4: 2 and later: `sACR.CACHE_LOCK` guards `CBn_ACTLR`; `arm,mmu-5
 IDR7 3c MINOR 3 0: revision
 ";
 
-struct Nothing;
-
-impl Memory for Nothing {
-    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for Nothing {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
-}
-
 fn word(smmu: &mut Smmu, offset: u64) -> u32 {
     let mut data = [0; 4];
-    smmu.read(&mut Nothing, offset, &mut data);
+    smmu.read(&mut Host::new(), offset, &mut data);
     u32::from_le_bytes(data)
 }
 

@@ -11,7 +11,8 @@ use std::sync::Arc as Plain;
 use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use shuttle::thread;
 use smmu_emu::sync::{Arc, Mutex};
-use smmu_emu::{BusError, Config, Env, Intent, Line, Plan, Preset, Smmu, Tbu, Transaction};
+use smmu_emu::testing::{Host, Reads};
+use smmu_emu::{BusError, Config, Intent, Memory, Plan, Preset, Smmu, Tbu, Transaction};
 
 const TABLE: u64 = 0x1000;
 const LEAF: u64 = 0x2000;
@@ -19,43 +20,28 @@ const PAGE: u64 = 0x8000_0000;
 /// NUMPAGE is 16.
 const CB0: u64 = 16 << 12;
 
-/// A table of level 2 that leads to one of level 3, whose first entry changes.
-#[derive(Clone)]
-struct Memory {
-    leaf: Plain<AtomicU64>,
-}
-
-impl smmu_emu::Memory for Memory {
-    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+/// A host with a table of level 2 that leads to one of level 3, whose first entry changes.
+fn host(leaf: &Plain<AtomicU64>) -> Host<impl Memory + Clone + Send + use<>> {
+    let leaf = Plain::clone(leaf);
+    Host::quiet(Reads(move |address: u64, data: &mut [u8]| {
         let value = match address {
             TABLE => LEAF | 3,
-            LEAF => self.leaf.load(Ordering::SeqCst),
+            LEAF => leaf.load(Ordering::SeqCst),
             _ => return Err(BusError),
         };
         data.copy_from_slice(&value.to_le_bytes());
         Ok(())
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
+    }))
 }
 
-impl Env for Memory {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
-}
-
-fn write(smmu: &Mutex<Smmu>, env: &mut Memory, offset: u64, value: u64) {
+fn write(smmu: &Mutex<Smmu>, env: &mut Host<impl Memory>, offset: u64, value: u64) {
     let wide = matches!(offset & 0xfff, 0x020 | 0x600) && offset >= CB0;
     let data = value.to_le_bytes();
     let data = if wide { &data[..] } else { &data[..4] };
     smmu.lock().expect("nobody panics").write(env, offset, data);
 }
 
-fn idle(smmu: &Mutex<Smmu>, env: &mut Memory, status: u64) -> bool {
+fn idle(smmu: &Mutex<Smmu>, env: &mut Host<impl Memory>, status: u64) -> bool {
     let mut data = [0; 4];
     smmu.lock().expect("nobody panics").read(env, status, &mut data);
     data[0] & 1 == 0
@@ -72,10 +58,10 @@ enum Way {
     Bank,
 }
 
-fn take_away(smmu: &Mutex<Smmu>, env: &mut Memory, way: Way) {
+fn take_away(smmu: &Mutex<Smmu>, leaf: &AtomicU64, env: &mut Host<impl Memory>, way: Way) {
     let (sync, status) = match way {
         Way::Tables => {
-            env.leaf.store(0, Ordering::SeqCst);
+            leaf.store(0, Ordering::SeqCst);
             write(smmu, env, CB0 + 0x600, 7 << 48);
             (CB0 + 0x7f0, CB0 + 0x7f4)
         }
@@ -96,9 +82,8 @@ fn take_away(smmu: &Mutex<Smmu>, env: &mut Memory, way: Way) {
 }
 
 fn scenario(way: Way, batch: bool) {
-    let mut env = Memory {
-        leaf: Plain::new(AtomicU64::new(PAGE | 1 << 11 | 1 << 10 | 1 << 6 | 3)),
-    };
+    let leaf = Plain::new(AtomicU64::new(PAGE | 1 << 11 | 1 << 10 | 1 << 6 | 3));
+    let mut env = host(&leaf);
     let config = Config {
         preset: Preset::Generic,
         ..Config::default()
@@ -151,7 +136,7 @@ fn scenario(way: Way, batch: bool) {
             })
         })
         .collect();
-    take_away(&smmu, &mut env, way);
+    take_away(&smmu, &leaf, &mut env, way);
     free.store(true, Ordering::SeqCst);
     for client in clients {
         client.join().expect("the client found nothing wrong");

@@ -7,7 +7,8 @@
 //! second client, shutdown. Every read of the driver has to return what it returned then.
 
 use boot_stress::recipe::shipped;
-use smmu_emu::{AccessKind, BusError, Config, Env, Fault, Intent, Line, Memory, Plan, Smmu, Transaction};
+use smmu_emu::testing::Host;
+use smmu_emu::{AccessKind, Config, Fault, Intent, Plan, Smmu, Transaction};
 use vfio_server::trace;
 use vfio_server::trace::line::Register;
 
@@ -15,29 +16,6 @@ const TRACES: [(&str, &str); 2] = [
     ("6.16.3", include_str!("../data/linux-6.16.3.ndjson")),
     ("7.3.4", include_str!("../data/linux-7.3.4.ndjson")),
 ];
-
-/// A host without memory, whose interrupt lines have to stay low.
-struct Host;
-
-impl Memory for Host {
-    fn read(&self, _address: u64, _data: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for Host {
-    fn now(&self) -> u64 {
-        0
-    }
-
-    fn set_line(&mut self, line: Line, level: bool) {
-        assert!(!level, "{line:?} rose: the driver did nothing wrong");
-    }
-}
 
 /// The model of the boots from which the traces come.
 fn model() -> Config {
@@ -51,14 +29,16 @@ fn model() -> Config {
 /// An access of the driver.
 type Recorded = (AccessKind, Register);
 
+/// Makes an access of the driver, whose host has no memory. Interrupt lines have to stay low.
 fn replay(smmu: &mut Smmu, (kind, line): &Recorded) {
+    let mut host = Host::new();
     let width = usize::from(line.width);
     let mut data = line.value.to_le_bytes();
     match kind {
-        AccessKind::Write => smmu.write(&mut Host, line.offset, &data[..width]),
+        AccessKind::Write => smmu.write(&mut host, line.offset, &data[..width]),
         AccessKind::Read => {
             data = [0; 8];
-            smmu.read(&mut Host, line.offset, &mut data[..width]);
+            smmu.read(&mut host, line.offset, &mut data[..width]);
             assert_eq!(
                 u64::from_le_bytes(data),
                 line.value,
@@ -68,6 +48,8 @@ fn replay(smmu: &mut Smmu, (kind, line): &Recorded) {
             );
         }
     }
+    let rose = host.line_calls.iter().find(|(_, level)| *level);
+    assert_eq!(rose, None, "the driver did nothing wrong");
 }
 
 fn route(smmu: &Smmu, stream_id: u16) -> Result<Option<u8>, Fault> {
@@ -76,7 +58,7 @@ fn route(smmu: &Smmu, stream_id: u16) -> Result<Option<u8>, Fault> {
         address: 0x1000,
         intent: Intent::default(),
     };
-    smmu.translate(&Host, &transaction)
+    smmu.translate(&Host::new(), &transaction)
         .map(|translation| translation.bank)
 }
 

@@ -4,14 +4,11 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
-#[path = "../../tests/ram/mod.rs"]
-mod ram;
-
 use std::sync::OnceLock;
 
 use core_affinity::CoreId;
-pub use ram::Ram;
 use smmu_emu::sync::{Arc, Mutex};
+use smmu_emu::testing::{Guest, Host};
 use smmu_emu::{Config, Env, Intent, Plan, Preset, Smmu, TlbMode, Transaction};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
@@ -72,7 +69,7 @@ pub fn at_page(n: u64) -> u64 {
 }
 
 /// An SMMU that maps 2 MiB for stream 0, and the guest memory that has its tables.
-pub fn machine() -> (Arc<Mutex<Smmu>>, Ram) {
+pub fn machine() -> (Arc<Mutex<Smmu>>, Host<Guest<GuestMemoryMmap>>) {
     let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(TABLES), 0x40_0000)]).expect("memory");
     let put = |value: u64, at: u64| memory.write_obj(value, GuestAddress(at)).expect("memory");
     for level in 0..3 {
@@ -85,8 +82,8 @@ pub fn machine() -> (Arc<Mutex<Smmu>>, Ram) {
             TABLES + 0x3000 + 8 * page,
         );
     }
-    let mut ram = Ram(memory);
-    (Arc::new(Mutex::new(smmu(TlbMode::Normal, &mut ram))), ram)
+    let mut host = Host::quiet(Guest(memory));
+    (Arc::new(Mutex::new(smmu(TlbMode::Normal, &mut host))), host)
 }
 
 /// Pins the thread to the first or last core that the process had at the first call: a thread inherits what its parent is

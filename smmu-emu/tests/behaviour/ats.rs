@@ -2,10 +2,8 @@
 
 //! Address translation operations on hand-built tables, and through them the walk.
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Response, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 pub const PR: u64 = 0x800;
 const PW: u64 = 0x808;
@@ -24,7 +22,7 @@ pub const ASF: u64 = 1 << 7;
 /// Bank 1: AArch64, stage 1, on, over tables of a granule.
 pub fn bench(granule: u32, bits: u32) -> (Bench, Tables) {
     let mut bench = Bench::new(GENERIC);
-    let tables = Tables::new(&mut bench.host, granule, bits);
+    let tables = Tables::of_bits(&bench.host.memory, granule, bits);
     bench.w(Gr1(0x004), 1 << 16);
     bench.w(Gr1(0x804), 1);
     bench.w(Cb(1, 0x10), 0x0003_8015);
@@ -70,7 +68,7 @@ fn pages_and_blocks_of_every_granule() {
                 let size = 1_u64 << tables.shift(level);
                 let va = ((1 << bits) - size) & (0x5555_5555_5555_5555 << tables.shift(level));
                 let pa = 0x0aaa_aaaa_aaaa_0000 & 0x7fff_ffff_ffff & !(size - 1);
-                tables.map(&mut bench.host, va, pa, level, AF | USER);
+                tables.map(&bench.host.memory, va, pa, level, AF | USER);
                 let inside = 0x1_2345_6789 & (size - 1) & !0xfff;
                 assert_eq!(
                     address(ask(&mut bench, PR, va + inside)),
@@ -86,16 +84,22 @@ fn pages_and_blocks_of_every_granule() {
 fn par_of_a_success() {
     let (mut bench, mut tables) = bench(12, 48);
     // AttrIndx 4 is Normal write-back here, shareability inner.
-    tables.map(&mut bench.host, 0x7000, 0xabcd_e123_4000, 3, AF | 3 << 8 | 4 << 2);
+    tables.map(
+        &bench.host.memory,
+        0x7000,
+        0xabcd_e123_4000,
+        3,
+        AF | 3 << 8 | 4 << 2,
+    );
     assert_eq!(
         ask(&mut bench, PR, 0x7fff),
         0xbb00_abcd_e123_4980,
         "ATTR, PA, bit 11, SH; behaviour 55: bits 47:40 too"
     );
     // Device (AttrIndx 2 is 0x04) and Non-cacheable (AttrIndx 0 is 0x44) memory is outer shareable.
-    tables.map(&mut bench.host, 0x8000, 0x1000, 3, AF | 3 << 8 | 2 << 2);
+    tables.map(&bench.host.memory, 0x8000, 0x1000, 3, AF | 3 << 8 | 2 << 2);
     assert_eq!(ask(&mut bench, PR, 0x8000), 0x0400_0000_0000_1900);
-    tables.map(&mut bench.host, 0x9000, 0x1000, 3, AF);
+    tables.map(&bench.host.memory, 0x9000, 0x1000, 3, AF);
     assert_eq!(ask(&mut bench, PR, 0x9000), 0x4400_0000_0000_1900);
 }
 
@@ -105,10 +109,10 @@ fn holes_fault_at_their_level() {
     let (mut bench, mut tables) = bench(12, 48);
     assert_eq!(ask(&mut bench, PR, 0), fault(TF, 0));
     for level in 1..=3 {
-        tables.entry(&mut bench.host, 0, level);
+        tables.entry(&bench.host.memory, 0, level);
         assert_eq!(ask(&mut bench, PR, 0), fault(TF, level.into()));
     }
-    tables.map(&mut bench.host, 0, 0, 3, AF);
+    tables.map(&bench.host.memory, 0, 0, 3, AF);
     assert_eq!(
         address(ask(&mut bench, PR, 0)),
         0,
@@ -121,7 +125,7 @@ fn blocks_where_the_format_has_none() {
     for (granule, levels) in [(12, vec![0]), (14, vec![0, 1]), (16, vec![1])] {
         for level in levels {
             let (mut bench, mut tables) = bench(granule, 48);
-            tables.map(&mut bench.host, 0, 0, level, AF);
+            tables.map(&bench.host.memory, 0, 0, level, AF);
             assert_eq!(
                 ask(&mut bench, PR, 0),
                 fault(TF, level.into()),
@@ -131,8 +135,8 @@ fn blocks_where_the_format_has_none() {
     }
     // At level 3 a block descriptor is reserved.
     let (mut bench, mut tables) = bench(12, 48);
-    let entry = tables.entry(&mut bench.host, 0, 3);
-    bench.host.write64(entry, AF | 1);
+    let entry = tables.entry(&bench.host.memory, 0, 3);
+    bench.host.memory.set(entry, AF | 1);
     assert_eq!(ask(&mut bench, PR, 0), fault(TF, 3));
 }
 
@@ -145,7 +149,7 @@ fn permissions() {
         (AF | READ_ONLY, [true, false, false, false]),
         (AF | USER | READ_ONLY, [true, false, true, false]),
     ] {
-        tables.map(&mut bench.host, 0x1000, 0x5000, 3, attributes);
+        tables.map(&bench.host.memory, 0x1000, 0x5000, 3, attributes);
         for (operation, allowed) in [PR, PW, UR, UW].into_iter().zip(allowed) {
             let par = ask(&mut bench, operation, 0x1000);
             let expected = if allowed { 0x5000 } else { fault(PF, 3) };
@@ -160,15 +164,15 @@ fn tables_take_permissions_away() {
     const READ_ONLY_TABLE: u64 = 1 << 62;
     const PRIVILEGED_TABLE: u64 = 1 << 61;
     let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF | USER);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, AF | USER);
     for level in 0..3 {
-        let entry = tables.entry(&mut bench.host, 0x1000, level);
-        let below = tables.entry(&mut bench.host, 0x1000, level + 1) & !0xfff;
+        let entry = tables.entry(&bench.host.memory, 0x1000, level);
+        let below = tables.entry(&bench.host.memory, 0x1000, level + 1) & !0xfff;
         for (limit, allowed) in [
             (READ_ONLY_TABLE, [true, false, true, false]),
             (PRIVILEGED_TABLE, [true, true, false, false]),
         ] {
-            bench.host.write64(entry, below | 3 | limit);
+            bench.host.memory.set(entry, below | 3 | limit);
             for (operation, allowed) in [PR, PW, UR, UW].into_iter().zip(allowed) {
                 let par = ask(&mut bench, operation, 0x1000);
                 assert_eq!(
@@ -179,7 +183,7 @@ fn tables_take_permissions_away() {
                 assert!(allowed || par == fault(PF, 3), "the final level is reported");
             }
         }
-        bench.host.write64(entry, below | 3);
+        bench.host.memory.set(entry, below | 3);
     }
 }
 
@@ -193,7 +197,7 @@ fn instruction_fetches() {
     bench.w(Gr0(0x800), 1 << 31);
     bench.w(Gr0(0), 0);
     let mut fetches = |attributes: u64, sctlr: u32| {
-        tables.map(&mut bench.host, 0x1000, 0x5000, 3, attributes);
+        tables.map(&bench.host.memory, 0x1000, 0x5000, 3, attributes);
         bench.w(Cb(1, 0), 1 | sctlr);
         [true, false].map(|privileged| {
             bench.w(Cb(1, 0x58), u32::MAX);
@@ -236,7 +240,7 @@ fn instruction_fetches() {
 fn access_flag() {
     // Behaviour 52.
     let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, USER | READ_ONLY);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, USER | READ_ONLY);
     assert_eq!(
         ask(&mut bench, PW, 0x1000),
         fault(AFF, 3),
@@ -246,14 +250,14 @@ fn access_flag() {
     assert_eq!(ask(&mut bench, PW, 0x1000), fault(PF, 3), "AFFD");
     assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
     // The contiguous hint changes nothing.
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF | 1 << 52);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, AF | 1 << 52);
     assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
 }
 
 #[test]
 fn output_size() {
     let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x1000, 1 << 40, 3, 0);
+    tables.map(&bench.host.memory, 0x1000, 1 << 40, 3, 0);
     for (size, bits) in [(0, 32), (1, 36), (2, 40), (3, 42), (4, 44), (5, 48), (7, 48)] {
         bench.w(Cb(1, 0x10), 0x0003_8000 | size);
         let expected = if bits <= 40 { fault(ASF, 3) } else { fault(AFF, 3) };
@@ -265,8 +269,8 @@ fn output_size() {
     }
     // A table, and TTBR.
     bench.w(Cb(1, 0x10), 0x0003_8000);
-    let entry = tables.entry(&mut bench.host, 0, 1);
-    bench.host.write64(entry, 1 << 33 | 3);
+    let entry = tables.entry(&bench.host.memory, 0, 1);
+    bench.host.memory.set(entry, 1 << 33 | 3);
     assert_eq!(ask(&mut bench, PR, 0), fault(ASF, 1));
     bench.w64(Cb(1, 0x20), 1 << 32);
     assert_eq!(ask(&mut bench, PR, 0), fault(ASF, 0));
@@ -298,25 +302,25 @@ fn sizes_of_the_input() {
         bench.w(Cb(1, 0x30), tables.tcr() & !0x3f | t0sz);
         let expected_reads = u32::from(valid);
         assert_eq!(ask(&mut bench, PR, 0) & 0x3ff, fault(TF, 0) & 0x3ff);
-        assert_eq!(bench.host.reads.get(), expected_reads, "T0SZ {t0sz}");
+        assert_eq!(bench.host.memory.reads(), expected_reads, "T0SZ {t0sz}");
     }
     // An address above the half.
     let (mut bench, mut tables) = bench(12, 39);
-    tables.map(&mut bench.host, 0, 0x5000, 3, AF);
+    tables.map(&bench.host.memory, 0, 0x5000, 3, AF);
     for bit in 39..64 {
         assert_eq!(ask(&mut bench, PR, 1 << bit), fault(TF, 0), "bit {bit}");
     }
-    assert_eq!(bench.host.reads.get(), 0);
+    assert_eq!(bench.host.memory.reads(), 0);
 }
 
 /// Behaviour 49: TG1 has an encoding of its own.
 #[test]
 fn upper_half_and_disabled_walks() {
     let (mut bench, mut lower) = bench(12, 39);
-    lower.map(&mut bench.host, 0x1000, 0x5000, 3, AF);
-    let mut upper = Tables::at(&mut bench.host, 16, 42, 0xa000_0000);
+    lower.map(&bench.host.memory, 0x1000, 0x5000, 3, AF);
+    let mut upper = Tables::of_bits_at(&bench.host.memory, 16, 42, 0xa000_0000);
     let high = 0xffff_ffff_ffff_0000;
-    upper.map(&mut bench.host, high, 0x7_0000, 3, AF);
+    upper.map(&bench.host.memory, high, 0x7_0000, 3, AF);
     bench.w64(Cb(1, 0x28), 0xa000_0000);
     // TG1 = 3 is 64 KiB: the encodings differ from TG0's.
     bench.w(Cb(1, 0x30), 3 << 30 | (64 - 42) << 16 | (64 - 39));
@@ -334,7 +338,7 @@ fn upper_half_and_disabled_walks() {
 #[test]
 fn top_byte() {
     let (mut bench, mut tables) = bench(12, 39);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, AF);
     let tagged = 0xab00_0000_0000_1000;
     assert_eq!(ask(&mut bench, PR, tagged), fault(TF, 0));
     bench.w(Cb(1, 0x10), 0x0003_8035);
@@ -360,8 +364,8 @@ fn sign_extension_is_for_transactions() {
     bench.w(Gr0(0xc00), 1);
     bench.w(Gr0(0x800), 1 << 31);
     bench.w(Gr0(0), 0);
-    let mut upper = Tables::at(&mut bench.host, 12, 48, 0xa000_0000);
-    upper.map(&mut bench.host, 0xffff_0000_0000_1000, 0x9000, 3, AF | USER);
+    let mut upper = Tables::of_bits_at(&bench.host.memory, 12, 48, 0xa000_0000);
+    upper.map(&bench.host.memory, 0xffff_0000_0000_1000, 0x9000, 3, AF | USER);
     bench.w64(Cb(1, 0x28), 0xa000_0000);
     bench.w(Cb(1, 0x30), 2 << 30 | 16 << 16 | 16);
     let transaction = Transaction {
@@ -397,7 +401,7 @@ fn sign_extension_is_for_transactions() {
     bench.w(Cb(1, 0x58), 2);
     bench.w(Cb(1, 0x30), 2 << 30 | 16 << 16 | 16);
     bench.w(Cb(1, 0x10), 5);
-    upper.map(&mut bench.host, 0xffff_ffff_8000_0000, 0xb000, 3, AF | USER);
+    upper.map(&bench.host.memory, 0xffff_ffff_8000_0000, 0xb000, 3, AF | USER);
     assert_eq!(
         proceeds(bench.transact(Transaction {
             address: 0x8000_0000,

@@ -3,16 +3,15 @@
 //! Address translation operations: what triggers them, where they are, and walks of unusual banks and tables.
 
 use smmu_emu::Transaction;
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 
 use crate::ats::{AF, ASF, EF, PF, PR, READ_ONLY, TF, address, ask, bench, fault};
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 #[test]
 fn big_endian_tables() {
     // Behaviour 63.
     let (mut bench, mut tables) = bench(12, 39);
-    let mut map = |entry: u64, value: u64| bench.host.write64(entry, value.swap_bytes());
+    let map = |entry: u64, value: u64| bench.host.memory.set(entry, value.swap_bytes());
     let root = tables.root();
     map(root, (root + 0x1000) | 3);
     map(root + 0x1000, (root + 0x2000) | 3);
@@ -21,15 +20,15 @@ fn big_endian_tables() {
     assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
     bench.w(Cb(1, 0), 1);
     assert_ne!(ask(&mut bench, PR, 0x1000) & 1, 0);
-    tables.map(&mut bench.host, 0x2000, 0x6000, 3, AF);
+    tables.map(&bench.host.memory, 0x2000, 0x6000, 3, AF);
     assert_eq!(bench.r(Cb(1, 0)), 1, "registers are little-endian throughout");
 }
 
 #[test]
 fn walks_that_memory_does_not_answer() {
     let (mut bench, mut tables) = bench(12, 48);
-    let entry = tables.entry(&mut bench.host, 0, 2);
-    bench.host.write64(entry, 0xdead_0000 | 3);
+    let entry = tables.entry(&bench.host.memory, 0, 2);
+    bench.host.memory.set(entry, 0xdead_0000 | 3);
     assert_eq!(ask(&mut bench, PR, 0), fault(EF, 3));
     bench.w64(Cb(1, 0x20), 0xdead_0000);
     assert_eq!(ask(&mut bench, PR, 0), fault(EF, 0));
@@ -70,7 +69,7 @@ fn translation_off() {
 fn low_half_triggers_and_upper_half_does_not() {
     // Behaviour 40.
     let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x4000_1000, 0x5000, 3, AF);
+    tables.map(&bench.host.memory, 0x4000_1000, 0x5000, 3, AF);
     bench.w64(Cb(1, 0x50), 0xabc);
     bench.w(Cb(1, PR + 4), 0x4000_1000);
     assert_eq!(bench.r64(Cb(1, 0x50)), 0xabc);
@@ -81,7 +80,7 @@ fn low_half_triggers_and_upper_half_does_not() {
 #[test]
 fn a_recorded_fault_does_not_block() {
     let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, AF);
     bench.w(Cb(1, 0x5c), 2);
     bench.w64(Cb(1, PR), 0x1000);
     assert_eq!(address(bench.r64(Cb(1, 0x50))), 0x5000);
@@ -111,7 +110,7 @@ fn not_there_without_the_feature() {
 #[test]
 fn global_operations() {
     let (mut bench, mut tables) = bench(12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF | READ_ONLY);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, AF | READ_ONLY);
     for (offset, allowed) in [(0x100, false), (0x108, false), (0x110, true), (0x118, false)] {
         for both_stages in [0, 0x20] {
             bench.w64(Gr0(offset + both_stages), 0x1000 | 1);
@@ -136,8 +135,8 @@ fn global_operations() {
 fn granules_that_are_not_implemented() {
     // Behaviour 49: one is picked, and nothing panics. MMU-500 has no 16 KiB.
     let mut bench = Bench::new("preset = \"mmu-500-ats\"");
-    let mut tables = Tables::new(&mut bench.host, 12, 39);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, AF);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 39);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, AF);
     bench.w(Gr1(0x004), 1 << 16);
     bench.w(Gr1(0x804), 1);
     bench.w(Cb(1, 0x10), 0x0003_8015);
@@ -159,10 +158,10 @@ fn granules_that_are_not_implemented() {
 fn first_table_is_as_large_as_the_input_needs() {
     // 25 bits leave 4 for level 2: 16 entries, aligned to 128 bytes; what TTBR holds below does not count.
     let (mut bench, mut tables) = bench(12, 25);
-    let entry = tables.entry(&mut bench.host, 0x1e0_0000, 3);
-    bench.host.write64(entry, 0x5000 | AF | 3);
+    let entry = tables.entry(&bench.host.memory, 0x1e0_0000, 3);
+    bench.host.memory.set(entry, 0x5000 | AF | 3);
     let table = entry & !0xfff;
-    bench.host.write64(0x9900_0080 + 15 * 8, table | 3);
+    bench.host.memory.set(0x9900_0080 + 15 * 8, table | 3);
     bench.w64(Cb(1, 0x20), 0x9900_0080 | 0x7f | 0x77 << 48);
     assert_eq!(address(ask(&mut bench, PR, 0x1e0_0000)), 0x5000);
     assert_eq!(ask(&mut bench, PR, 0x1c0_0000), fault(TF, 2));
@@ -171,21 +170,21 @@ fn first_table_is_as_large_as_the_input_needs() {
 #[test]
 fn address_bits_that_a_descriptor_does_not_use() {
     let (mut bench, mut tables) = bench(16, 48);
-    tables.map(&mut bench.host, 0, 0x4_0000_0000 | 0x1fff_f000, 2, AF);
+    tables.map(&bench.host.memory, 0, 0x4_0000_0000 | 0x1fff_f000, 2, AF);
     assert_eq!(
         address(ask(&mut bench, PR, 0)),
         0x4_0000_0000,
         "a block of 512 MiB"
     );
-    tables.map(&mut bench.host, 0x8000_0000, 0x5_0000 | 0xf000, 3, AF);
+    tables.map(&bench.host.memory, 0x8000_0000, 0x5_0000 | 0xf000, 3, AF);
     assert_eq!(
         address(ask(&mut bench, PR, 0x8000_3000)),
         0x5_3000,
         "a page of 64 KiB"
     );
-    let entry = tables.entry(&mut bench.host, 0x8000_0000, 2);
-    let table = tables.entry(&mut bench.host, 0x8000_0000, 3) & !0xffff;
-    bench.host.write64(entry, table | 0xf000 | 3);
+    let entry = tables.entry(&bench.host.memory, 0x8000_0000, 2);
+    let table = tables.entry(&bench.host.memory, 0x8000_0000, 3) & !0xffff;
+    bench.host.memory.set(entry, table | 0xf000 | 3);
     assert_eq!(
         address(ask(&mut bench, PR, 0x8000_3000)),
         0x5_3000,

@@ -3,10 +3,8 @@
 //! What the model leaves out of the architecture, as `docs/deviations.md` has it: bits that are kept and change nothing,
 //! bits that are not there, faults that nothing raises.
 
+use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Page, Tables};
 use smmu_emu::{Intent, Line, Preset, Response, Transaction};
-
-use crate::bench::{At, Bench, Cb, Gr0, Gr1, Page};
-use crate::tables::Tables;
 
 const PAGE: u64 = 0x40_1000;
 /// Stream and group 1 are translated by bank 1, stage 1; 2 by bank 2, stage 2; 3 bypasses.
@@ -14,10 +12,10 @@ const STREAMS: [u16; 3] = [1, 2, 3];
 
 fn machine(config: &str) -> Bench {
     let mut bench = Bench::new(config);
-    let mut tables = Tables::new(&mut bench.host, 12, 39);
-    tables.map(&mut bench.host, PAGE, 0x5000, 3, Tables::USER_RW | 1 << 11);
-    let mut stage2 = Tables::at(&mut bench.host, 12, 39, 0xa000_0000);
-    stage2.map(&mut bench.host, PAGE, 0x6000, 3, 1 << 10 | 3 << 6 | 0xf << 2);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 39);
+    tables.map(&bench.host.memory, PAGE, 0x5000, 3, Tables::USER_RW | 1 << 11);
+    let mut stage2 = Tables::of_bits_at(&bench.host.memory, 12, 39, 0xa000_0000);
+    stage2.map(&bench.host.memory, PAGE, 0x6000, 3, 1 << 10 | 3 << 6 | 0xf << 2);
     for bank in [1, 2] {
         bench.w(Gr1(0x800 + 4 * bank), 1);
     }
@@ -47,13 +45,13 @@ fn outcome(bench: &mut Bench) -> Vec<(Response, u32)> {
     STREAMS
         .into_iter()
         .map(|stream_id| {
-            bench.host.reads.set(0);
+            bench.host.memory.take_reads();
             let response = bench.transact(Transaction {
                 stream_id,
                 address: PAGE + 8,
                 intent: Intent::default(),
             });
-            (response, bench.host.reads.get())
+            (response, bench.host.memory.reads())
         })
         .collect()
 }
@@ -256,7 +254,7 @@ fn machine_of_garbage(preset: Preset, random: &mut impl FnMut() -> u64) -> Bench
             0
         };
         let descriptor = value & 0x7ff0_0000_0000_0ffc | 0x9000_0000 | value & 0x3000 | elsewhere | 3;
-        bench.host.write64(0x9000_0000 + 8 * word, descriptor);
+        bench.host.memory.set(0x9000_0000 + 8 * word, descriptor);
     }
     for bank in 0..4 {
         let value = random();

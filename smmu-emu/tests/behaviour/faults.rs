@@ -2,10 +2,8 @@
 
 //! How faults show in the registers, on the interrupt lines, and to the client.
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Line, Response, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const GFSR: u64 = 0x48;
 const FSR: u64 = 0x58;
@@ -25,7 +23,7 @@ const FETCH: Intent = Intent {
 /// Stream 1 goes to bank 3, an AArch64 stage 1 bank with empty 4 KiB tables over 48 bits.
 fn bench(sctlr: u32, scr0: u32) -> (Bench, Tables) {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
-    let tables = Tables::new(&mut bench.host, 12, 48);
+    let tables = Tables::of_bits(&bench.host.memory, 12, 48);
     bench.w(Gr0(0xc00), 3);
     bench.w(Gr0(0x800), 1 << 31 | 1);
     bench.w(Gr1(0x00c), 1 << 16);
@@ -100,7 +98,7 @@ fn vector_2_unidentified_stream() {
 fn vector_3_translation_fault_in_a_bank() {
     const S1CBNDX: u32 = 0xff << 16;
     let (mut bench, mut tables) = bench(0, 0);
-    tables.map(&mut bench.host, 0xfd7f_e000, 0x1000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0xfd7f_e000, 0x1000, 3, Tables::USER_RW);
     bench.w(Gr0(0xc00), 10);
     bench.w(Gr0(0x800), 1 << 31 | 0x19c3);
     bench.w(Gr1(0x028), 1 << 16);
@@ -156,7 +154,7 @@ fn context_faults_abort_or_are_ignored() {
 fn a_recorded_fault_blocks_the_bank() {
     // Behaviour 25: HUPCF = 0 ends transactions that would have been translated, without a record.
     let (mut bench, mut tables) = bench(ON | CFRE, 0);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
     assert!(matches!(
         bench.transact(at(0x1000, Intent::default())),
         Response::Proceed(_)
@@ -180,7 +178,7 @@ fn a_recorded_fault_blocks_the_bank() {
 fn hit_under_previous_fault() {
     // Behaviour 24: with HUPCF = 1 others are translated, and a second fault sets MULTI and nothing else.
     let (mut bench, mut tables) = bench(ON | CFRE | HUPCF, 0);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
     bench.transact(at(0x2000, Intent::default()));
     assert!(matches!(
         bench.transact(at(0x1000, Intent::default())),

@@ -2,10 +2,8 @@
 
 //! Table formats that an implementation does not have, and what the TLB holds of another format.
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Response, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const VA64: u32 = 1;
 const EAE: u32 = 1 << 31;
@@ -13,7 +11,7 @@ const EAE: u32 = 1 << 31;
 /// Stream n goes to bank n, which has stage 1 with VMID 1 and ASID 7.
 fn bench(config: &str) -> (Bench, Tables) {
     let mut bench = Bench::new(config);
-    let tables = Tables::new(&mut bench.host, 12, 39);
+    let tables = Tables::of_bits(&bench.host.memory, 12, 39);
     for bank in [0, 1] {
         let stream = u32::try_from(bank).expect("small");
         bench.w(Gr0(0xc00 + 4 * bank), stream);
@@ -47,7 +45,7 @@ fn an_entry_of_aarch64_does_not_widen_aarch32() {
     for eae in [EAE, 0] {
         let (mut bench, mut tables) = bench("preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"");
         tables.map(
-            &mut bench.host,
+            &bench.host.memory,
             0x1_0000_1000,
             0x5000,
             3,
@@ -76,9 +74,9 @@ fn an_entry_of_aarch64_does_not_widen_aarch32() {
 #[test]
 fn an_entry_of_aarch64_does_not_widen_stage_2_of_aarch32() {
     let (mut bench, mut tables) = bench("preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"");
-    tables = Tables::at(&mut bench.host, 12, 44, tables.root() + (1 << 30));
+    tables = Tables::of_bits_at(&bench.host.memory, 12, 44, tables.root() + (1 << 30));
     let ipa = 1 << 40 | 0x1000;
-    tables.map(&mut bench.host, ipa, 0x5000, 3, 3 << 6 | 1 << 10 | 0xf << 2);
+    tables.map(&bench.host.memory, ipa, 0x5000, 3, 3 << 6 | 1 << 10 | 0xf << 2);
     bench.w(Gr1(0), 1);
     bench.w(Cb(0, 0x30), 5 << 16 | 2 << 6 | 20);
     bench.w64(Cb(0, 0x20), tables.root());
@@ -131,10 +129,10 @@ fn intermediate_addresses_have_a_size_of_their_own() {
             "preset = \"smmuv2-generic\"\naddress_bits = 48\ninput_bits = {ias}"
         ));
         let hap = 3 << 6 | 1 << 10 | 0xf << 2;
-        let mut stage2 = Tables::at(&mut bench.host, 12, 48, STAGE2);
-        tables.map(&mut bench.host, 0x1000, 1 << 40, 3, Tables::USER_RW);
-        stage2.map(&mut bench.host, 1 << 40, 0x5000, 3, hap);
-        stage2.map(&mut bench.host, 0x8000_0000, 0x8000_0000, 1, hap);
+        let mut stage2 = Tables::of_bits_at(&bench.host.memory, 12, 48, STAGE2);
+        tables.map(&bench.host.memory, 0x1000, 1 << 40, 3, Tables::USER_RW);
+        stage2.map(&bench.host.memory, 1 << 40, 0x5000, 3, hap);
+        stage2.map(&bench.host.memory, 0x8000_0000, 0x8000_0000, 1, hap);
         bench.w(Gr1(0), 3 << 16 | 2 << 8 | 1);
         bench.w(Gr1(8), 1);
         bench.w(Gr1(0x808), VA64);

@@ -3,9 +3,8 @@
 //! A guest may do anything: no sequence of accesses panics, and what holds for every state holds afterwards.
 
 use proptest::prelude::*;
+use smmu_emu::testing::{Bench, Cb, Host};
 use smmu_emu::{Intent, Response, Transaction};
-
-use crate::bench::{Bench, Host};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -112,7 +111,7 @@ fn fill(host: &mut Host, seed: &[u64]) {
     for page in 0..8_u64 {
         for (slot, word) in seed.iter().enumerate() {
             let next = 0x9000_0000 + ((word >> 3 & 7) << 12);
-            host.write64(
+            host.memory.set(
                 0x9000_0000 + (page << 12) + 8 * slot as u64,
                 word & 0xfff8_0000_0000_0fc3 | next,
             );
@@ -169,8 +168,8 @@ proptest! {
                 Op::Reset => bench.smmu.reset(&mut bench.host),
             }
             // A line is high exactly if its registers say so.
-            let faults = bench.secure_r(crate::bench::Cb(0, 0x58)) & 0x8000_01fe != 0;
-            let enabled = bench.secure_r(crate::bench::Cb(0, 0x00)) >> 6 & 1 == 1;
+            let faults = bench.secure_r(Cb(0, 0x58)) & 0x8000_01fe != 0;
+            let enabled = bench.secure_r(Cb(0, 0x00)) >> 6 & 1 == 1;
             prop_assert_eq!(bench.host.line(smmu_emu::Line::Context(0)), faults && enabled);
         }
     }

@@ -4,10 +4,8 @@
 
 use smmu_emu::injected::What;
 use smmu_emu::plan::Kind;
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Plan, Response, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const TF: u32 = 1 << 1;
 const PF: u32 = 1 << 3;
@@ -26,9 +24,9 @@ impl Machine {
     fn new(tlb: &str, rule: &str) -> Self {
         let config = format!("preset = \"smmuv2-generic\"\ntlb = \"{tlb}\"");
         let mut bench = Bench::with_plan(&config, &format!("[[fault]]\n{rule}"));
-        let mut tables = Tables::new(&mut bench.host, 12, 48);
-        tables.map(&mut bench.host, 0x1000, 0x5000, 3, Tables::USER_RW | 1 << 11);
-        tables.map(&mut bench.host, 0x2000, 0x6000, 3, Tables::USER_RW | 1 << 11);
+        let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
+        tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW | 1 << 11);
+        tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW | 1 << 11);
         bench.w(Gr0(0xc00), 3);
         bench.w(Gr0(0x800), 1 << 31 | 1);
         bench.w(Gr1(0x00c), 1 << 16);
@@ -170,7 +168,7 @@ fn a_descriptor_that_is_read_as_another() {
     assert_eq!(machine.read(0x1000), None);
     assert_eq!(machine.bench.r(Cb(3, 0x68)) & 3, 1, "FSYNR0.PLVL");
     assert_eq!(machine.fsr(), TF);
-    let at = machine.tables.entry(&mut machine.bench.host, 0x2000, 3);
+    let at = machine.tables.entry(&machine.bench.host.memory, 0x2000, 3);
     let rule =
         format!("kind = \"walk-corrupt\"\ndescriptor = {at}\nvalue = \"0x7000\"\nmask = \"0xfffff000\"");
     let mut machine = Machine::strict(&rule);
@@ -206,8 +204,8 @@ fn is_stale_after(machine: &mut Machine, offset: u64, value: u64) -> bool {
         (machine.read(0x1000), machine.read(0x2000)),
         (Some(0x5000), Some(0x6000))
     );
-    machine.tables.unmap(&mut machine.bench.host, 0x1000);
-    machine.tables.unmap(&mut machine.bench.host, 0x2000);
+    machine.tables.unmap(&machine.bench.host.memory, 0x1000);
+    machine.tables.unmap(&machine.bench.host.memory, 0x2000);
     if offset > 0x608 {
         machine
             .bench

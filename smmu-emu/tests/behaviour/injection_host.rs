@@ -3,8 +3,7 @@
 //! Rules of the plan for registers and interrupts: what a driver and the host see of them.
 
 use smmu_emu::Line;
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1};
 
 const CONFIG: &str = "preset = \"mmu-500\"";
 

@@ -4,10 +4,8 @@
 
 use smmu_emu::Stage;
 use smmu_emu::inspect::{Descriptor, Held, Step};
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Frame, Intent, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 #[test]
 fn every_frame_is_where_a_read_finds_it() {
@@ -102,12 +100,12 @@ fn frames_are_written_by_name() {
 /// Stream 1 goes to bank 3, which is nested in bank 2 where stage 2 maps the same addresses.
 fn nested() -> (Bench, Tables) {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"\ntlb = \"normal\"");
-    let mut tables = Tables::new(&mut bench.host, 12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, Tables::USER_RW | 1 << 11);
-    let mut behind = Tables::at(&mut bench.host, 12, 39, 0xa000_0000);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW | 1 << 11);
+    let mut behind = Tables::of_bits_at(&bench.host.memory, 12, 39, 0xa000_0000);
     // Stage 2: AF, S2AP read and write, Normal memory.
     for block in [0, 0x8000_0000, 0x9000_0000] {
-        behind.map(&mut bench.host, block, block, 2, 1 << 10 | 3 << 6 | 0xf << 2);
+        behind.map(&bench.host.memory, block, block, 2, 1 << 10 | 3 << 6 | 0xf << 2);
     }
     bench.w(Gr0(0xc00), 3);
     bench.w(Gr0(0x800), 1 << 31 | 1);
@@ -162,9 +160,9 @@ fn the_way_of_an_address_from_memory_and_from_the_tlb() {
     for ((level, address, value, kind), wanted) in of_stage1.into_iter().zip(0..) {
         assert_eq!(
             (level, address),
-            (wanted, tables.entry(&mut bench.host, 0x1234, wanted))
+            (wanted, tables.entry(&bench.host.memory, 0x1234, wanted))
         );
-        assert_eq!(value, bench.host.word(address));
+        assert_eq!(value, bench.host.memory.get(address));
         let page = if wanted == 3 {
             Descriptor::Page
         } else {

@@ -3,10 +3,8 @@
 //! The register order of Linux 7.3's arm-smmu, replayed without a guest: probe, reset, attach, TLB maintenance,
 //! `iova_to_phys`, a fault, detach, suspend and resume, shutdown.
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{AccessKind, Intent, Line, Response, Transaction, Translation};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const SCR0: u64 = 0x000;
 const SACR: u64 = 0x010;
@@ -138,8 +136,8 @@ fn probe_of_a_generic_smmu_with_64k_pages() {
 fn life_of_a_domain() {
     let mut bench = Bench::new("preset = \"mmu-500-ats\"\ntlb = \"strict-stale\"");
     let (groups, banks, ..) = probe(&mut bench, true);
-    let mut tables = Tables::new(&mut bench.host, 12, 48);
-    tables.map(&mut bench.host, 0x4000_0000, 0x8_1234_5000, 3, Tables::USER_RW);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
+    tables.map(&bench.host.memory, 0x4000_0000, 0x8_1234_5000, 3, Tables::USER_RW);
     attach(&mut bench, &tables, 2, 5, 0x42);
 
     // A transfer, and the driver's question where it went.
@@ -164,7 +162,7 @@ fn life_of_a_domain() {
     assert_eq!(bench.r64(Cb(2, 0x050)) & 0xff_ffff_f001, 0x8_1234_5000);
 
     // Unmap: TLBIVAL, TLBSYNC.
-    tables.unmap(&mut bench.host, 0x4000_0000);
+    tables.unmap(&bench.host.memory, 0x4000_0000);
     bench.w64(Cb(2, 0x620), 0x4_0000 | 2 << 48);
     sync_context(&mut bench, 2);
 
@@ -196,7 +194,7 @@ fn life_of_a_domain() {
     bench.smmu.reset(&mut bench.host);
     assert!(!bench.host.line(Line::Global), "reset lowers the line");
     device_reset(&mut bench, groups, banks, true);
-    tables.map(&mut bench.host, 0x4000_0000, 0x8_1234_5000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0x4000_0000, 0x8_1234_5000, 3, Tables::USER_RW);
     attach(&mut bench, &tables, 2, 5, 0x42);
     assert_eq!(bench.transact(transfer), Response::Proceed(expected));
 

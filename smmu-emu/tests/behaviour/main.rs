@@ -6,7 +6,6 @@
 
 mod ats;
 mod ats_operations;
-mod bench;
 mod configuration;
 mod deviations;
 mod faults;
@@ -19,8 +18,6 @@ mod linux;
 mod nested;
 mod pmu;
 mod presets;
-#[path = "../ram/mod.rs"]
-mod ram;
 mod registers;
 mod replay;
 mod rows;

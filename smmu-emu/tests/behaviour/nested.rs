@@ -2,10 +2,8 @@
 
 //! Nested translation from registers and real tables to what the client sees and software reads.
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Line, Response, Stall, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const CFRE: u32 = 1 << 5;
 const CFIE: u32 = 1 << 6;
@@ -25,10 +23,10 @@ struct World {
 /// map; stage 1's tables it maps onto themselves.
 fn world(config: &str, first: u32, second: u32) -> World {
     let mut bench = Bench::new(&format!("preset = \"smmuv2-generic\"\n{config}"));
-    let mut stage2 = Tables::at(&mut bench.host, 12, 39, STAGE2_TABLES);
-    let mut stage1 = Tables::new(&mut bench.host, 12, 39);
-    stage1.map(&mut bench.host, 0x1000, IPA, 3, Tables::USER_RW);
-    stage2.map(&mut bench.host, 0x8000_0000, 0x8000_0000, 1, HAP);
+    let mut stage2 = Tables::of_bits_at(&bench.host.memory, 12, 39, STAGE2_TABLES);
+    let mut stage1 = Tables::of_bits(&bench.host.memory, 12, 39);
+    stage1.map(&bench.host.memory, 0x1000, IPA, 3, Tables::USER_RW);
+    stage2.map(&bench.host.memory, 0x8000_0000, 0x8000_0000, 1, HAP);
     bench.w(Gr1(0x004), 3 << 16 | 2 << 8 | 7);
     bench.w(Gr1(0x804), 1);
     bench.w(Cb(1, 0x10), 5);
@@ -56,7 +54,7 @@ fn world(config: &str, first: u32, second: u32) -> World {
 
 impl World {
     fn map_ipa(&mut self, pa: u64) {
-        self.stage2.map(&mut self.bench.host, IPA, pa, 3, HAP);
+        self.stage2.map(&self.bench.host.memory, IPA, pa, 3, HAP);
     }
 
     fn access(&mut self, stream_id: u16, address: u64) -> Response {
@@ -155,10 +153,10 @@ fn stall_of_stage_2() {
     assert_eq!(world.bench.r(Cb(2, 0x58)), 1 << 30 | 0x402);
     world
         .stage1
-        .map(&mut world.bench.host, 0x1000, IPA + 0x1000, 3, Tables::USER_RW);
+        .map(&world.bench.host.memory, 0x1000, IPA + 0x1000, 3, Tables::USER_RW);
     world
         .stage2
-        .map(&mut world.bench.host, IPA + 0x1000, 0x7000, 3, HAP);
+        .map(&world.bench.host.memory, IPA + 0x1000, 0x7000, 3, HAP);
     world.bench.w(Cb(2, 0x58), 0x402);
     world.bench.w(Cb(2, 0x08), 0);
     assert_eq!(world.bench.host.resumed, [2]);
@@ -188,7 +186,9 @@ fn operation_behind_a_stall_of_stage_2() {
 fn stage_1_off_under_a_stall_of_stage_2() {
     let mut world = world("", CFRE, CFRE | CFCFG);
     let stall = stalled(world.access(1, 0x1000));
-    world.stage2.map(&mut world.bench.host, 0x1000, 0x66000, 3, HAP);
+    world
+        .stage2
+        .map(&world.bench.host.memory, 0x1000, 0x66000, 3, HAP);
     world.bench.w(Cb(1, 0x00), CFRE);
     world.bench.w(Cb(2, 0x58), 0x402);
     world.bench.w(Cb(2, 0x08), 0);
@@ -251,8 +251,8 @@ fn attributes_of_walks_are_ignored() {
 fn mmu_401_translates_stage_2() {
     for (granule, tg0, sl0) in [(12, 0, 1), (16, 1, 1)] {
         let mut bench = Bench::new("preset = \"mmu-401\"");
-        let mut tables = Tables::at(&mut bench.host, granule, 39, STAGE2_TABLES);
-        tables.map(&mut bench.host, 0x8000_0000, 0x5_0000, 3, HAP);
+        let mut tables = Tables::of_bits_at(&bench.host.memory, granule, 39, STAGE2_TABLES);
+        tables.map(&bench.host.memory, 0x8000_0000, 0x5_0000, 3, HAP);
         bench.w(Gr1(0), 0);
         bench.w(Gr1(0x800), 1);
         bench.w(Cb(0, 0x30), tg0 << 14 | sl0 << 6 | 25);

@@ -2,10 +2,8 @@
 
 //! Event counters: what they count, for whom, and what an overflow does (IHI 0062D §6).
 
+use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Page, Tables};
 use smmu_emu::{Intent, Line, Response, Transaction};
-
-use crate::bench::{At, Bench, Cb, Gr0, Gr1, Page};
-use crate::tables::Tables;
 
 const CONFIG: &str = "preset = \"smmuv2-generic\"\npmu_groups = 2\npmu_counters = 3";
 /// PMCGCRn.E.
@@ -103,9 +101,9 @@ fn accesses_are_counted_by_direction() {
 #[test]
 fn what_the_tlb_learns_is_counted() {
     let mut bench = bench(&format!("{CONFIG}\ntlb = \"normal\""));
-    let mut tables = Tables::new(&mut bench.host, 12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x1000_0000, 3, Tables::USER_RW);
-    tables.map(&mut bench.host, 0x2000, 0x1000_0000, 3, Tables::USER_RW);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
+    tables.map(&bench.host.memory, 0x1000, 0x1000_0000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0x2000, 0x1000_0000, 3, Tables::USER_RW);
     for (n, event) in [(0, 0x08), (1, 0x09), (2, 0x0a), (3, 0x10)] {
         count(&mut bench, n, event);
     }

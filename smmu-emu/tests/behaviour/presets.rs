@@ -2,9 +2,8 @@
 
 //! What each preset shows to a driver: the numbers that Linux logs on the part, or the part's reset values.
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page};
 use smmu_emu::{Config, Preset, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1, Page};
 
 fn bench(preset: &str) -> Bench {
     Bench::new(&format!("preset = \"{preset}\""))

@@ -2,9 +2,8 @@
 
 //! The access rules of every register, and of everything between registers.
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page};
 use smmu_emu::{Access, AccessKind, Frame};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1, Page};
 
 /// Every optional feature that a register depends on.
 const FULL: &str = "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\ncontext_banks = 128\nhardware_update = true\nhierarchy_disable = true";

@@ -4,10 +4,8 @@
 
 use core::fmt::Write;
 
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Plan, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const PLAN: &str = r#"
 [[delay]]
@@ -76,10 +74,10 @@ impl Rolls {
 fn bench(plan: &str) -> Bench {
     let config = "preset = \"smmuv2-generic\"\ntlb = \"normal\"";
     let mut bench = Bench::with_plan(config, plan);
-    let mut tables = Tables::new(&mut bench.host, 12, 48);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
     for page in 1..5 {
         tables.map(
-            &mut bench.host,
+            &bench.host.memory,
             page << 12,
             page << 12,
             3,

@@ -5,8 +5,7 @@
 use proptest::prelude::*;
 use smmu_emu::regs::{Access, Row};
 use smmu_emu::spec::FRAMES;
-
-use crate::bench::{At, Bench, Cb, Gr0, Gr1, Page};
+use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Page};
 
 /// Every optional feature that a register depends on.
 const FULL: &str = "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\n\

@@ -3,9 +3,8 @@
 //! Secure state: copies, aliases, and what is left to Non-secure software (IHI 0062D §1.5).
 
 use smmu_emu::fault::GlobalCause;
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page};
 use smmu_emu::{Fault, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1, Page};
 
 const CONFIG: &str = "preset = \"mmu-500\"\nsecure_state = true";
 

@@ -3,10 +3,8 @@
 //! Transactions that wait for software.
 
 use proptest::prelude::*;
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Line, Response, Stall, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const FSR: u64 = 0x58;
 const RESUME: u64 = 0x08;
@@ -22,8 +20,8 @@ const HUPCF: u32 = 1 << 8;
 /// Stream 1 goes to bank 3, where only 0x1000 is mapped.
 fn bench(sctlr: u32) -> (Bench, Tables) {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
-    let mut tables = Tables::new(&mut bench.host, 12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, Tables::USER_RW);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
     bench.w(Gr0(0xc00), 3);
     bench.w(Gr0(0x800), 1 << 31 | 1);
     bench.w(Gr1(0x00c), 1 << 16);
@@ -70,7 +68,7 @@ fn clear_then_retry() {
     bench.w(Cb(3, FSR), 0xc000_01fe);
     assert_eq!(bench.r(Cb(3, FSR)), SS | 0x400, "SS is not cleared by a write");
     assert!(!bench.host.line(Line::Context(3)), "SS does not interrupt");
-    tables.map(&mut bench.host, 0x2000, 0x6000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
     let stall = stalled(resume(&mut bench, stall));
     bench.w(Cb(3, RESUME), RETRY);
     assert_eq!(bench.r(Cb(3, FSR)), 0x400);
@@ -90,7 +88,7 @@ fn retry_before_clear_without_hupcf() {
         let (mut bench, mut tables) = bench(cfre);
         let stall = stalled(bench.transact(at(0x2000)));
         let waiter = stalled(bench.transact(at(0x1000)));
-        tables.map(&mut bench.host, 0x2000, 0x6000, 3, Tables::USER_RW);
+        tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
         bench.w(Cb(3, RESUME), RETRY);
         assert_eq!(bench.r(Cb(3, FSR)), 0x402, "the fault stays (behaviour 28)");
         bench.w(Cb(3, FSR), 0x2);
@@ -110,7 +108,7 @@ fn retry_before_clear_with_hupcf() {
     bench.w(Cb(3, FSR), 0x8000_0002);
     let stall = stalled(bench.transact(at(0x2000)));
     bench.w(Cb(3, RESUME), RETRY);
-    tables.map(&mut bench.host, 0x2000, 0x6000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
     assert!(matches!(resume(&mut bench, stall), Response::Proceed(_)));
 }
 
@@ -182,7 +180,7 @@ fn retry_starts_in_the_bank() {
     let (mut bench, mut tables) = bench(CFRE);
     let stall = stalled(bench.transact(at(0x2000)));
     bench.w(Gr0(0xc00), 2 << 16);
-    tables.map(&mut bench.host, 0x2000, 0x6000, 3, Tables::USER_RW);
+    tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
     bench.w(Cb(3, FSR), 0x2);
     bench.w(Cb(3, RESUME), RETRY);
     assert!(matches!(resume(&mut bench, stall), Response::Proceed(_)));
@@ -304,7 +302,7 @@ proptest! {
                 }
                 Op::Write(offset, value) => bench.w(Cb(3, offset), value),
                 Op::Global(offset, value) => bench.w(Gr0(offset), value),
-                Op::Map(address) => tables.map(&mut bench.host, address, 0x5000, 3, Tables::USER_RW),
+                Op::Map(address) => tables.map(&bench.host.memory, address, 0x5000, 3, Tables::USER_RW),
                 Op::Reset => bench.smmu.reset(&mut bench.host),
             }
             let faults = bench.r(Cb(3, FSR)) & 0x8000_01fe != 0;

@@ -3,9 +3,8 @@
 //! Stream matching: which transactions are translated, pass, or fault.
 
 use smmu_emu::fault::{Fault, GlobalCause};
+use smmu_emu::testing::{Bench, Gr0, Gr1, Page};
 use smmu_emu::{Intent, Response, Transaction};
-
-use crate::bench::{Bench, Gr0, Gr1, Page};
 
 const SMR: u64 = 0x800;
 const S2CR: u64 = 0xc00;
@@ -247,7 +246,7 @@ fn bypass_truncates_and_changes_nothing() {
         Response::Proceed(translation) => assert_eq!(translation.address, 0x12_3456_7890),
         other => panic!("{other:?}"),
     }
-    assert_eq!((bench.r(Gr0(0x48)), bench.host.reads.get()), (0, 0));
+    assert_eq!((bench.r(Gr0(0x48)), bench.host.memory.reads()), (0, 0));
 }
 
 #[test]

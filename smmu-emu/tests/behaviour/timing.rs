@@ -2,9 +2,8 @@
 
 //! Delays: what software sees of them, and how a plan is checked.
 
+use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1};
 use smmu_emu::{AccessKind, Config, MarkRule, Marks, Plan, Smmu};
-
-use crate::bench::{At, Bench, Cb, Gr0, Gr1};
 
 const CONFIG: &str = "preset = \"mmu-500-ats\"";
 const GLOBAL: (At, At) = (Gr0(0x70), Gr0(0x74));

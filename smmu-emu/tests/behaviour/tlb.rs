@@ -2,10 +2,8 @@
 
 //! TLB maintenance as software sees it: which entries each register drops, and what may be kept at all.
 
+use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Response, Transaction};
-
-use crate::bench::{At, Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const STRICT: &str = "preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"";
 const NORMAL: &str = "preset = \"smmuv2-generic\"\ntlb = \"normal\"";
@@ -37,10 +35,10 @@ struct Machine {
 impl Machine {
     fn new(config: &str) -> Self {
         let mut bench = Bench::new(config);
-        let mut tables = Tables::new(&mut bench.host, 12, 48);
-        tables.map(&mut bench.host, PAGE, 0x1000_0000, 3, PRIVATE);
-        tables.map(&mut bench.host, GLOBAL_PAGE, 0x1000_1000, 3, GLOBAL);
-        tables.map(&mut bench.host, BLOCK, 0x2000_0000, 2, PRIVATE);
+        let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
+        tables.map(&bench.host.memory, PAGE, 0x1000_0000, 3, PRIVATE);
+        tables.map(&bench.host.memory, GLOBAL_PAGE, 0x1000_1000, 3, GLOBAL);
+        tables.map(&bench.host.memory, BLOCK, 0x2000_0000, 2, PRIVATE);
         for (bank, cbar, asid) in BANKS {
             bench.w(Gr1(0x800 + 4 * bank), 1);
             bench.w(Gr1(4 * bank), cbar);
@@ -82,9 +80,9 @@ impl Machine {
 
     /// Memory reads that an access makes.
     fn reads(&mut self, stream_id: u16, address: u64) -> u32 {
-        self.bench.host.reads.set(0);
+        self.bench.host.memory.take_reads();
         self.read(stream_id, address);
-        self.bench.host.reads.get()
+        self.bench.host.memory.reads()
     }
 
     /// The entries under observation that still translate.
@@ -109,8 +107,8 @@ impl Machine {
         let mut machine = Self::new(STRICT);
         assert_eq!(machine.known(), "abcdeh");
         for (address, level) in [(PAGE, 3), (GLOBAL_PAGE, 3), (BLOCK, 2)] {
-            let entry = machine.tables.entry(&mut machine.bench.host, address, level);
-            machine.bench.host.write64(entry, 0);
+            let entry = machine.tables.entry(&machine.bench.host.memory, address, level);
+            machine.bench.host.memory.set(entry, 0);
         }
         machine
     }
@@ -194,7 +192,7 @@ fn vmids_of_16_bits() {
     machine.bench.w(Gr1(0x800), 0x101 << 16 | 1);
     machine.bench.w(Gr1(0x80c), 0x001 << 16 | 1);
     assert!(machine.read(0, PAGE).is_some() && machine.read(3, PAGE).is_some());
-    machine.tables.unmap(&mut machine.bench.host, PAGE);
+    machine.tables.unmap(&machine.bench.host.memory, PAGE);
     machine.bench.w(Gr0(0x64), 0x101);
     assert_eq!(machine.read(0, PAGE), None);
     assert!(machine.read(3, PAGE).is_some(), "CBAR.VMID is not what counts");
@@ -206,17 +204,17 @@ fn vmids_of_16_bits() {
 #[test]
 fn what_may_be_kept() {
     let mut machine = Machine::new(STRICT);
-    let host = &mut machine.bench.host;
+    let ram = &machine.bench.host.memory;
     machine
         .tables
-        .map(host, 0x40_2000, 0x3000, 3, PRIVATE & !(1 << 10));
-    machine.tables.map(host, 0x40_3000, 0x4000, 3, PRIVATE | 1 << 7);
+        .map(ram, 0x40_2000, 0x3000, 3, PRIVATE & !(1 << 10));
+    machine.tables.map(ram, 0x40_3000, 0x4000, 3, PRIVATE | 1 << 7);
     assert_eq!(machine.read(0, 0x40_2000), None, "access flag");
     assert_eq!(machine.read(0, 0x40_5000), None, "nothing mapped");
     assert_eq!(machine.access(0, 0x40_3000, true), None, "read-only");
-    let host = &mut machine.bench.host;
+    let ram = &machine.bench.host.memory;
     for page in [0x40_2000, 0x40_3000, 0x40_5000] {
-        machine.tables.map(host, page, page, 3, PRIVATE);
+        machine.tables.map(ram, page, page, 3, PRIVATE);
     }
     assert_eq!(machine.read(0, 0x40_2000), Some(0x40_2000));
     assert_eq!(machine.read(0, 0x40_5000), Some(0x40_5000));
@@ -246,8 +244,8 @@ fn a_bank_that_is_off() {
 fn a_live_change_of_tables() {
     let mut machine = Machine::new(STRICT);
     assert_eq!(machine.read(0, PAGE), Some(0x1000_0000));
-    let mut other = Tables::at(&mut machine.bench.host, 12, 48, 0xa000_0000);
-    other.map(&mut machine.bench.host, PAGE, 0x5000_0000, 3, PRIVATE);
+    let mut other = Tables::of_bits_at(&machine.bench.host.memory, 12, 48, 0xa000_0000);
+    other.map(&machine.bench.host.memory, PAGE, 0x5000_0000, 3, PRIVATE);
     machine.bench.w64(Cb(0, 0x20), other.root() | 9 << 48);
     assert_eq!(machine.read(0, PAGE), Some(0x5000_0000), "another ASID");
     machine.bench.w64(Cb(0, 0x20), other.root() | 7 << 48);
@@ -281,7 +279,7 @@ fn tables_are_kept() {
 #[test]
 fn a_walk_that_faults_leaves_nothing() {
     let mut machine = Machine::new(STRICT);
-    machine.tables.unmap(&mut machine.bench.host, PAGE);
+    machine.tables.unmap(&machine.bench.host.memory, PAGE);
     assert_eq!((machine.reads(0, PAGE), machine.reads(0, PAGE)), (4, 4));
 }
 
@@ -294,7 +292,7 @@ fn operations_use_the_tlb() {
     };
     assert_eq!(par(&mut machine), 0x1000_0000);
     assert_eq!(machine.reads(0, PAGE), 4, "nothing was added");
-    machine.tables.unmap(&mut machine.bench.host, PAGE);
+    machine.tables.unmap(&machine.bench.host.memory, PAGE);
     assert_eq!(par(&mut machine), 0x1000_0000);
     machine.bench.w(Cb(0, 0x610), 7);
     assert_eq!(par(&mut machine) & 1, 1);
@@ -306,7 +304,7 @@ fn a_top_byte_that_is_ignored() {
     let mut machine = Machine::new(STRICT);
     machine.bench.w(Cb(0, 0x10), 5 | 1 << 4 | 1 << 5);
     assert!(machine.read(0, PAGE).is_some());
-    machine.tables.unmap(&mut machine.bench.host, PAGE);
+    machine.tables.unmap(&machine.bench.host.memory, PAGE);
     let fails = |machine: &mut Machine| {
         machine.bench.w64(Cb(0, 0x810), 0xab << 56 | PAGE);
         machine.bench.r64(Cb(0, 0x50)) & 1 == 1
@@ -357,7 +355,7 @@ fn reset_empties_the_tlb() {
     let mut machine = Machine::stale();
     machine.bench.smmu.reset(&mut machine.bench.host);
     let Machine { mut bench, .. } = machine;
-    let tables = Tables::at(&mut bench.host, 12, 48, 0xb000_0000);
+    let tables = Tables::of_bits_at(&bench.host.memory, 12, 48, 0xb000_0000);
     bench.w(Gr1(0x800), 1);
     bench.w(Gr1(0), 1 << 16 | 1);
     bench.w(Cb(0, 0x10), 5 | 1 << 4);

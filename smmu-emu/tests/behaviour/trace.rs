@@ -6,10 +6,8 @@ use smmu_emu::Origin;
 use smmu_emu::events::{End, Event, Outcome};
 use smmu_emu::fault::Cause;
 use smmu_emu::inspect::fields_of;
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Fault, Intent, Line, Response, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
 
 const FSR: u64 = 0x58;
 const RESUME: u64 = 0x08;
@@ -26,8 +24,8 @@ fn bench_with_tlb(tlb: &str, sctlr: u32) -> Bench {
         &format!("preset = \"smmuv2-generic\"\ntlb = \"{tlb}\""),
         "[[delay]]\nsite = \"global-sync\"\npolls = 1",
     );
-    let mut tables = Tables::new(&mut bench.host, 12, 48);
-    tables.map(&mut bench.host, 0x1000, 0x5000, 3, Tables::USER_RW);
+    let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
+    tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
     bench.w(Gr0(0xc00), 3);
     bench.w(Gr0(0x800), 1 << 31 | 1);
     bench.w(Gr1(0x00c), 1 << 16);
@@ -52,7 +50,7 @@ fn at(stream_id: u16, address: u64) -> Transaction {
 /// What was told since the last call, in short.
 fn told(bench: &mut Bench) -> Vec<String> {
     let events = std::mem::take(&mut bench.host.events);
-    events.iter().map(short).collect()
+    events.iter().map(|(_, event)| short(event)).collect()
 }
 
 fn short(event: &Event) -> String {
@@ -94,7 +92,7 @@ fn writes_say_what_they_changed() {
     bench.w(Gr0(0x804), 0x8001_0003);
     bench.r(Gr0(0x804));
     bench.w(Gr0(0x3ff0), 1);
-    let Some(Event::Access(second)) = bench.host.events.get(1).copied() else {
+    let Some((_, Event::Access(second))) = bench.host.events.get(1).copied() else {
         panic!("{:?}", bench.host.events);
     };
     let id = |value| {

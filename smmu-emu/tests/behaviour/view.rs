@@ -3,13 +3,15 @@
 //! Guest memory through a stream, as rust-vmm's virtio-queue uses it.
 
 use smmu_emu::sync::{Arc, Mutex};
+use smmu_emu::testing::{Guest, Host};
 use smmu_emu::{Config, Intent, Plan, Preset, Refused, Response, Smmu, Tbu, TlbMode, View};
 use virtio_queue::{Queue, QueueT, Reader, Writer};
 use vm_memory::{
     Bytes, GuestAddress, GuestMemory, GuestMemoryBackend, GuestMemoryError, GuestMemoryMmap, Permissions,
 };
 
-use crate::ram::Ram;
+/// A host with a VMM's guest memory.
+type VmmHost = Host<Guest<GuestMemoryMmap>>;
 
 /// The first of four tables in a row; the last serves bus addresses below 2 MiB.
 const TABLES: u64 = 0x4000_0000;
@@ -35,7 +37,7 @@ fn scattered(page: u64) -> u64 {
 }
 
 struct World {
-    ram: Ram,
+    host: VmmHost,
     smmu: Arc<Mutex<Smmu>>,
     tbu: Tbu,
 }
@@ -47,10 +49,11 @@ impl World {
             (GuestAddress(TABLES), 0x20_0000),
             (GuestAddress(0x5000_0000), 0x10_0000),
         ];
-        let mut ram = Ram(GuestMemoryMmap::from_ranges(&ranges).expect("memory"));
+        let mut host = Host::with(Guest(GuestMemoryMmap::from_ranges(&ranges).expect("memory")));
         for level in 0..3 {
             let next = (TABLES + 0x1000 * (level + 1)) | 3;
-            ram.0
+            host.memory
+                .0
                 .write_obj(next, GuestAddress(TABLES + 0x1000 * level))
                 .expect("RAM");
         }
@@ -74,9 +77,9 @@ impl World {
             (0x00, 0),
         ] {
             let mut smmu = smmu.lock().expect("nobody panics");
-            smmu.write(&mut ram, offset, &u32::to_le_bytes(value));
+            smmu.write(&mut host, offset, &u32::to_le_bytes(value));
         }
-        let mut world = Self { ram, smmu, tbu };
+        let mut world = Self { host, smmu, tbu };
         for page in 0x100..0x200 {
             world.map(page, true);
         }
@@ -91,18 +94,18 @@ impl World {
 
     fn entry(&mut self, page: u64, descriptor: u64) {
         let at = GuestAddress(TABLES + 0x3000 + page * 8);
-        self.ram.0.write_obj(descriptor, at).expect("RAM");
+        self.host.memory.0.write_obj(descriptor, at).expect("RAM");
     }
 
     fn w(&mut self, offset: u64, value: u32) {
         let mut smmu = self.smmu.lock().expect("nobody panics");
-        smmu.write(&mut self.ram, offset, &value.to_le_bytes());
+        smmu.write(&mut self.host, offset, &value.to_le_bytes());
     }
 
     fn r(&mut self, offset: u64) -> u32 {
         let mut data = [0; 4];
         let mut smmu = self.smmu.lock().expect("nobody panics");
-        smmu.read(&mut self.ram, offset, &mut data);
+        smmu.read(&mut self.host, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
@@ -110,13 +113,14 @@ impl World {
     fn place(&self, address: u64, bytes: &[u8]) {
         for (at, byte) in (address..).zip(bytes) {
             let physical = GuestAddress(scattered(at >> 12) | at & 0xfff);
-            self.ram.0.write_obj(*byte, physical).expect("RAM");
+            self.host.memory.0.write_obj(*byte, physical).expect("RAM");
         }
     }
 
     fn at(&self, address: u64, length: u64) -> Vec<u8> {
         let byte = |at: u64| {
-            self.ram
+            self.host
+                .memory
                 .0
                 .read_obj(GuestAddress(scattered(at >> 12) | at & 0xfff))
         };
@@ -153,7 +157,11 @@ impl World {
 }
 
 /// The view of stream 5.
-fn view<'a>(tbu: &'a mut Tbu, env: &'a mut Ram, memory: &'a GuestMemoryMmap) -> View<'a, GuestMemoryMmap> {
+fn view<'a>(
+    tbu: &'a mut Tbu,
+    env: &'a mut VmmHost,
+    memory: &'a GuestMemoryMmap,
+) -> View<'a, GuestMemoryMmap> {
     View::new(tbu, env, memory, 5, Intent::default())
 }
 
@@ -170,7 +178,7 @@ const INDIRECT: u16 = 4;
 
 /// Reads the request, writes it in reverse as the answer, and uses the chain.
 fn serve(world: &mut World, queue: &mut Queue) {
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let view = view(&mut world.tbu, &mut env, &memory);
     assert!(queue.is_valid(&view));
     let chain = queue.pop_descriptor_chain(&view).expect("a chain");
@@ -234,7 +242,7 @@ fn a_fault_in_the_middle_ends_the_request() {
     world.descriptor(DESCRIPTORS, 0, 0x11_0f00, 0x2400, 0);
     world.entry(0x112, 0);
     let mut queue = world.queue();
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let seen = view(&mut world.tbu, &mut env, &memory);
     let chain = queue.pop_descriptor_chain(&seen).expect("a chain");
     assert!(Reader::<()>::new(&seen, chain).is_err());
@@ -246,7 +254,7 @@ fn a_fault_in_the_middle_ends_the_request() {
 fn a_fault_is_taken_where_the_slices_reach_it() {
     let mut world = World::new();
     world.entry(0x112, 0);
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let mut tbu = Tbu::new(&world.smmu);
     let seen = view(&mut tbu, &mut env, &memory);
     let mut slices = seen
@@ -266,7 +274,7 @@ fn a_fault_is_taken_where_the_slices_reach_it() {
 fn a_view_knows_that_a_fault_blocks_its_stream() {
     let mut world = World::new();
     world.entry(0x112, 0);
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let mut tbu = Tbu::new(&world.smmu);
     let seen = view(&mut tbu, &mut env, &memory);
     assert!(!seen.is_blocked());
@@ -286,7 +294,7 @@ fn a_view_knows_that_a_fault_blocks_its_stream() {
 fn accesses_that_write_need_the_right_to() {
     let mut world = World::new();
     world.map(0x110, false);
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let view = view(&mut world.tbu, &mut env, &memory);
     let first = |access| {
         let mut slices = view.get_slices(GuestAddress(0x11_0000), 8, access).expect("lazy");
@@ -313,7 +321,7 @@ fn a_check_of_a_range_records_nothing_and_keeps_nothing() {
     world.entry(0x112, 0);
     world.place(0x11_0000, &[1]);
     world.place(0x13_0000, &[2]);
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let seen = view(&mut world.tbu, &mut env, &memory);
     let ask = |address, length| seen.check_range(GuestAddress(address), length, Permissions::ReadWrite);
     assert!(ask(0x11_0000, 0x2000));
@@ -334,7 +342,7 @@ fn a_check_of_a_range_records_nothing_and_keeps_nothing() {
 #[test]
 fn a_synchronisation_waits_for_the_view() {
     let mut world = World::new();
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let mut tbu = Tbu::new(&world.smmu);
     let seen = view(&mut tbu, &mut env, &memory);
     let slice = seen
@@ -360,7 +368,7 @@ fn a_stalled_access_is_refused_and_its_token_told() {
     world.place(0x11_0000, &[9]);
     // CFCFG.
     world.w(SCTLR, ABORTS | 0x80);
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let mut tbu = Tbu::new(&world.smmu);
     let seen = view(&mut tbu, &mut env, &memory);
     let error = seen
@@ -380,7 +388,7 @@ fn a_stalled_access_is_refused_and_its_token_told() {
         .smmu
         .lock()
         .expect("nobody panics")
-        .resume(&mut world.ram, stall);
+        .resume(&mut world.host, stall);
     assert!(matches!(response, Response::Proceed(_)), "{response:?}");
     let again = view(&mut tbu, &mut env, &memory);
     assert_eq!(again.read_obj::<u8>(GuestAddress(0x11_0000)).expect("mapped"), 9);
@@ -392,7 +400,7 @@ fn raz_wi_is_refused() {
     world.entry(0x110, 0);
     // No CFRE.
     world.w(SCTLR, 1);
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let seen = view(&mut world.tbu, &mut env, &memory);
     let error = seen
         .read_obj::<u8>(GuestAddress(0x11_0000))
@@ -404,8 +412,15 @@ fn raz_wi_is_refused() {
 fn a_translation_to_where_no_memory_is_ends_in_an_error() {
     let mut world = World::new();
     world.entry(0x110, 0x7000_0000 | 1 << 11 | 1 << 10 | 1 << 6 | 3);
-    assert!(world.ram.0.find_region(GuestAddress(0x7000_0000)).is_none());
-    let (memory, mut env) = (world.ram.0.clone(), world.ram.clone());
+    assert!(
+        world
+            .host
+            .memory
+            .0
+            .find_region(GuestAddress(0x7000_0000))
+            .is_none()
+    );
+    let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let seen = view(&mut world.tbu, &mut env, &memory);
     let error = seen.read_obj::<u8>(GuestAddress(0x11_0000));
     assert!(matches!(error, Err(GuestMemoryError::InvalidGuestAddress(_))));

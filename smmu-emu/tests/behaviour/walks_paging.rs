@@ -9,9 +9,8 @@ use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, RootTable, Stag
 use aarch64_paging::target::TargetAllocator;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Host};
 use smmu_emu::{Intent, Transaction};
-
-use crate::bench::{Bench, Cb, Gr0, Gr1, Host};
 
 const TABLES: u64 = 0x1_0000_0000;
 
@@ -78,11 +77,11 @@ fn flat(ranges: &[Range]) -> BTreeMap<u64, (u64, bool, bool)> {
 }
 
 fn load(host: &mut Host, bytes: &[u8]) {
-    host.add_memory(TABLES, bytes.len() as u64);
+    host.memory.add(TABLES, bytes.len() as u64);
     for (address, word) in (TABLES..).step_by(8).zip(bytes.chunks_exact(8)) {
         let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
         if word != 0 {
-            host.write64(address, word);
+            host.memory.set(address, word);
         }
     }
 }

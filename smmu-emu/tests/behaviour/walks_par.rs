@@ -2,8 +2,7 @@
 
 //! What PAR and GPAR show of every format. AArch64 alone is in `ats.rs`.
 
-use crate::bench::{Bench, Cb, Gr0, Gr1};
-use crate::tables::Tables;
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 
 const PR: u64 = 0x800;
 const UW: u64 = 0x818;
@@ -19,7 +18,7 @@ fn aarch32(tcr: u32) -> Bench {
     bench.w64(Cb(1, 0x20), 0x9000_0000);
     bench.w(Cb(1, 0x38), 0x0000_04bb);
     bench.w(Cb(1, 0x00), 1);
-    bench.host.add_memory(0x9000_0000, 0x1_0000);
+    bench.host.memory.add(0x9000_0000, 0x1_0000);
     bench
 }
 
@@ -33,15 +32,17 @@ fn ask(bench: &mut Bench, operation: u64, address: u32) -> u64 {
 #[test]
 fn long_descriptors_of_aarch32() {
     let mut bench = aarch32(1 << 31);
-    bench.host.write64(0x9000_0008, 0x9000_1003);
-    bench.host.write64(0x9000_1000, 0x9000_2003);
+    bench.host.memory.set(0x9000_0008, 0x9000_1003);
+    bench.host.memory.set(0x9000_1000, 0x9000_2003);
     // A page, outer shareable, AttrIndx 0; one that is inner shareable Device memory.
     bench
         .host
-        .write64(0x9000_2008, 0xfe_dcba_9000 | 1 << 10 | 2 << 8 | 3);
+        .memory
+        .set(0x9000_2008, 0xfe_dcba_9000 | 1 << 10 | 2 << 8 | 3);
     bench
         .host
-        .write64(0x9000_2010, 0x1000 | 1 << 10 | 3 << 8 | 1 << 2 | 3);
+        .memory
+        .set(0x9000_2010, 0x1000 | 1 << 10 | 3 << 8 | 1 << 2 | 3);
     assert_eq!(ask(&mut bench, PR, 0x4000_1abc), 0xbb00_00fe_dcba_9900);
     assert_eq!(ask(&mut bench, PR, 0x4000_2000), 0x0400_0000_0000_1900);
     assert_eq!(ask(&mut bench, UW, 0x4000_1000), 3 << 32 | 1 << 8 | 8 | 1);
@@ -69,8 +70,8 @@ fn short_descriptors() {
     ] {
         let at = 0x9000_0000 + 4 * index;
         let pair = u64::from(descriptor) << (32 * (index & 1));
-        let other = bench.host.word(at & !7) & !(0xffff_ffff << (32 * (index & 1)));
-        bench.host.write64(at & !7, other | pair);
+        let other = bench.host.memory.get(at & !7) & !(0xffff_ffff << (32 * (index & 1)));
+        bench.host.memory.set(at & !7, other | pair);
     }
     for (address, par, what) in [
         (
@@ -105,11 +106,11 @@ fn short_descriptors() {
 #[test]
 fn nested() {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
-    let mut stage2 = Tables::at(&mut bench.host, 12, 39, 0xa000_0000);
-    let mut stage1 = Tables::new(&mut bench.host, 12, 39);
-    stage1.map(&mut bench.host, 0x1000, 0x12_3456_7000, 3, Tables::USER_RW);
+    let mut stage2 = Tables::of_bits_at(&bench.host.memory, 12, 39, 0xa000_0000);
+    let mut stage1 = Tables::of_bits(&bench.host.memory, 12, 39);
+    stage1.map(&bench.host.memory, 0x1000, 0x12_3456_7000, 3, Tables::USER_RW);
     let hap = 3 << 6 | 1 << 10 | 0xf << 2;
-    stage2.map(&mut bench.host, 0x8000_0000, 0x8000_0000, 1, hap);
+    stage2.map(&bench.host.memory, 0x8000_0000, 0x8000_0000, 1, hap);
     bench.w(Gr1(0x004), 3 << 16 | 2 << 8);
     bench.w(Gr1(0x804), 1);
     bench.w(Cb(1, 0x10), 5);
@@ -134,7 +135,7 @@ fn nested() {
         1 << 35 | 1 << 32 | 2 << 8 | 2 | 1,
         "STAGE"
     );
-    stage2.map(&mut bench.host, 0x12_3456_7000, 0xabc_def0_1000, 3, hap);
+    stage2.map(&bench.host.memory, 0x12_3456_7000, 0xabc_def0_1000, 3, hap);
     assert_eq!(global(&mut bench, GATS12PR), 0xff00_0abc_def0_1800);
     // The walk of stage 1 alone goes through stage 2 too: there the bank's operation is terminated.
     bench.w64(Cb(1, 0x20), 0x4000_0000);

@@ -36,7 +36,7 @@ use fastrand::Rng;
 use case::Outcome;
 use expected::Expected;
 use machine::Machine;
-use model::{Memory, Model};
+use model::{Model, Recorded};
 use report::{Mismatch, Report};
 use shape::Shape;
 use tables::Tables;
@@ -121,12 +121,12 @@ impl Oracle {
         let cases: Vec<_> = (0..count).map(|_| registers::random(&mut rng, shape)).collect();
         self.machine.load(&tables)?;
         let answers = self.machine.walk(&cases)?;
-        let mut memory = Memory::new(&tables);
-        self.model.prepare(&mut memory, shape);
+        let mut host = Recorded::host(&tables);
+        self.model.prepare(&mut host, shape);
         for (case, answer) in cases.iter().zip(answers) {
             let cpu = Outcome::of_par(answer.par, answer.syndrome);
-            let model = self.model.walk(&mut memory, shape, case);
-            let reads = memory.take_reads();
+            let model = self.model.walk(&mut host, shape, case);
+            let reads = host.memory.take_reads();
             let expected = expected::of(shape, case, cpu, answer.par, &reads);
             report.count(cpu, &expected);
             let agrees = match expected {

@@ -6,7 +6,8 @@ use std::cell::RefCell;
 
 use anyhow::Result;
 use smmu_emu::fault::ContextCause;
-use smmu_emu::{BusError, Config, Env, Fault, Intent, Line, Plan, Preset, Smmu, Transaction};
+use smmu_emu::testing::Host;
+use smmu_emu::{BusError, Config, Fault, Intent, Memory, Plan, Preset, Smmu, Transaction};
 
 use super::case::{Case, Cause, Operation, Outcome};
 use super::registers::HCR_PTW;
@@ -24,30 +25,14 @@ const GR1: u64 = PAGE;
 /// Address and bytes that a walk read; `None` where there is no memory.
 pub type Read = (u64, Option<Vec<u8>>);
 
-/// The tables as the model's memory, with a record of what was read.
+/// The tables as physical memory, with a record of what was read.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct Recorded<'a> {
     tables: &'a Tables,
     reads: RefCell<Vec<Read>>,
 }
 
-impl<'a> Memory<'a> {
-    /// Nothing read yet.
-    #[must_use]
-    pub fn new(tables: &'a Tables) -> Self {
-        Self {
-            tables,
-            reads: RefCell::default(),
-        }
-    }
-
-    /// Address and bytes of every read since the last call.
-    pub fn take_reads(&self) -> Vec<Read> {
-        self.reads.take()
-    }
-}
-
-impl smmu_emu::Memory for Memory<'_> {
+impl Memory for Recorded<'_> {
     fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
         let bytes = self.tables.read(address, data.len());
         self.reads.borrow_mut().push((address, bytes.clone()));
@@ -60,12 +45,20 @@ impl smmu_emu::Memory for Memory<'_> {
     }
 }
 
-impl Env for Memory<'_> {
-    fn now(&self) -> u64 {
-        0
+impl<'a> Recorded<'a> {
+    /// A host whose memory is the tables. Nothing is read yet.
+    #[must_use]
+    pub fn host(tables: &'a Tables) -> Host<Self> {
+        Host::quiet(Self {
+            tables,
+            reads: RefCell::default(),
+        })
     }
 
-    fn set_line(&mut self, _: Line, _: bool) {}
+    /// Address and bytes of every read since the last call.
+    pub fn take_reads(&self) -> Vec<Read> {
+        self.reads.take()
+    }
 }
 
 /// An SMMU with the output size of the CPU that it is compared with.
@@ -95,26 +88,26 @@ impl Model {
         (self.pages + bank) * PAGE + offset
     }
 
-    fn write32(&mut self, memory: &mut Memory<'_>, offset: u64, value: u32) {
-        self.smmu.write(memory, offset, &value.to_le_bytes());
+    fn write32(&mut self, host: &mut Host<Recorded<'_>>, offset: u64, value: u32) {
+        self.smmu.write(host, offset, &value.to_le_bytes());
     }
 
-    fn write64(&mut self, memory: &mut Memory<'_>, offset: u64, value: u64) {
-        self.smmu.write(memory, offset, &value.to_le_bytes());
+    fn write64(&mut self, host: &mut Host<Recorded<'_>>, offset: u64, value: u64) {
+        self.smmu.write(host, offset, &value.to_le_bytes());
     }
 
-    fn read64(&mut self, memory: &mut Memory<'_>, offset: u64) -> u64 {
+    fn read64(&mut self, host: &mut Host<Recorded<'_>>, offset: u64) -> u64 {
         let mut bytes = [0; 8];
-        self.smmu.read(memory, offset, &mut bytes);
+        self.smmu.read(host, offset, &mut bytes);
         u64::from_le_bytes(bytes)
     }
 
     /// Sets what all cases of a shape have in common: one stream, which the bank of stage 1 translates, or that of
     /// stage 2 alone.
-    pub fn prepare(&mut self, memory: &mut Memory<'_>, shape: Shape) {
-        self.write32(memory, 0xc00, if shape.stage1.is_some() { 1 } else { 2 });
-        self.write32(memory, 0x800, 1 << 31);
-        self.write32(memory, 0, 0);
+    pub fn prepare(&mut self, host: &mut Host<Recorded<'_>>, shape: Shape) {
+        self.write32(host, 0xc00, if shape.stage1.is_some() { 1 } else { 2 });
+        self.write32(host, 0x800, 1 << 31);
+        self.write32(host, 0, 0);
         let first = if shape.stage2.is_some() {
             3 << 16 | (SECOND as u32) << 8
         } else {
@@ -122,39 +115,39 @@ impl Model {
             1 << 16 | 0xf << 12 | 3 << 8
         };
         let wide = matches!(shape.stage1, Some(Stage1::AArch64(_)));
-        self.write32(memory, GR1 + 4 * FIRST, first);
-        self.write32(memory, GR1 + 0x800 + 4 * FIRST, if wide { VA64 } else { 0 });
+        self.write32(host, GR1 + 4 * FIRST, first);
+        self.write32(host, GR1 + 0x800 + 4 * FIRST, if wide { VA64 } else { 0 });
         let wide = matches!(shape.stage2, Some(Stage2::AArch64(_)));
-        self.write32(memory, GR1 + 4 * SECOND, 0);
-        self.write32(memory, GR1 + 0x800 + 4 * SECOND, if wide { VA64 } else { 0 });
+        self.write32(host, GR1 + 4 * SECOND, 0);
+        self.write32(host, GR1 + 0x800 + 4 * SECOND, if wide { VA64 } else { 0 });
     }
 
     /// The walk of a case.
-    pub fn walk(&mut self, memory: &mut Memory<'_>, shape: Shape, case: &Case) -> Outcome {
+    pub fn walk(&mut self, host: &mut Host<Recorded<'_>>, shape: Shape, case: &Case) -> Outcome {
         if shape.stage2.is_some() {
-            self.set_stage2(memory, case);
+            self.set_stage2(host, case);
         }
         if let Some(format) = shape.stage1 {
-            self.set_stage1(memory, format, case);
+            self.set_stage1(host, format, case);
         }
         // TLBIALLNSNH.
-        self.write32(memory, 0x68, 0);
-        let transaction = |model: &Self, memory: &Memory<'_>| model.transaction(memory, shape, case);
+        self.write32(host, 0x68, 0);
+        let transaction = |model: &Self, host: &Host<Recorded<'_>>| model.transaction(host, shape, case);
         let Some(format) = shape.stage1 else {
-            return transaction(self, memory);
+            return transaction(self, host);
         };
         let par = if shape.stage2.is_some() {
-            self.global_operation(memory, case)
+            self.global_operation(host, case)
         } else {
-            self.operation(memory, case)
+            self.operation(host, case)
         };
         let told = outcome_of_par(par, format, case.address);
         if !reaches(case.address, format) {
             return told;
         }
-        let reads = memory.take_reads();
-        let done = transaction(self, memory);
-        memory.reads.replace(reads);
+        let reads = host.memory.take_reads();
+        let done = transaction(self, host);
+        host.memory.reads.replace(reads);
         match (told, done) {
             // In the short format PAR has no room for what stage 2 puts above 4 GiB.
             (Outcome::Mapped { page, .. }, Outcome::Mapped { page: whole, .. })
@@ -171,53 +164,49 @@ impl Model {
         }
     }
 
-    fn set_stage1(&mut self, memory: &mut Memory<'_>, format: Stage1, case: &Case) {
+    fn set_stage1(&mut self, host: &mut Host<Recorded<'_>>, format: Stage1, case: &Case) {
         if matches!(format, Stage1::AArch64(_)) {
             // TCR_EL1 63:32 are PASize, AS, TBI0 and TBI1 of TCR2; SEP = 7 extends the sign of a bus address.
             let tcr2 = (case.tcr >> 32) as u32 | 7 << 15;
-            self.write32(memory, self.bank(FIRST, 0x10), tcr2);
+            self.write32(host, self.bank(FIRST, 0x10), tcr2);
         }
-        self.write32(memory, self.bank(FIRST, 0x30), case.tcr as u32);
-        self.write64(memory, self.bank(FIRST, 0x20), case.ttbr0);
-        self.write64(memory, self.bank(FIRST, 0x28), case.ttbr1);
-        self.write32(memory, self.bank(FIRST, 0x38), case.mair as u32);
-        self.write32(memory, self.bank(FIRST, 0x3c), (case.mair >> 32) as u32);
+        self.write32(host, self.bank(FIRST, 0x30), case.tcr as u32);
+        self.write64(host, self.bank(FIRST, 0x20), case.ttbr0);
+        self.write64(host, self.bank(FIRST, 0x28), case.ttbr1);
+        self.write32(host, self.bank(FIRST, 0x38), case.mair as u32);
+        self.write32(host, self.bank(FIRST, 0x3c), (case.mair >> 32) as u32);
         // M; EE (25) is E (4), WXN (19) is 9, UWXN (20) is 10, TRE (28) is 1, AFE (29) is 2.
         let bit = |from: u32, to: u32| ((case.sctlr >> from & 1) as u32) << to;
         let sctlr = bit(0, 0) | bit(25, 4) | bit(19, 9) | bit(20, 10) | bit(28, 1) | bit(29, 2);
-        self.write32(memory, self.bank(FIRST, 0), sctlr);
+        self.write32(host, self.bank(FIRST, 0), sctlr);
     }
 
-    fn set_stage2(&mut self, memory: &mut Memory<'_>, case: &Case) {
-        self.write32(memory, self.bank(SECOND, 0x30), case.vtcr as u32);
-        self.write64(
-            memory,
-            self.bank(SECOND, 0x20),
-            case.vttbr & 0x0000_ffff_ffff_ffff,
-        );
+    fn set_stage2(&mut self, host: &mut Host<Recorded<'_>>, case: &Case) {
+        self.write32(host, self.bank(SECOND, 0x30), case.vtcr as u32);
+        self.write64(host, self.bank(SECOND, 0x20), case.vttbr & 0x0000_ffff_ffff_ffff);
         // PTW is bit 13; M.
         let protected = if case.hcr & HCR_PTW == 0 { 0 } else { 1 << 13 };
-        self.write32(memory, self.bank(SECOND, 0), protected | 1);
+        self.write32(host, self.bank(SECOND, 0), protected | 1);
     }
 
     /// `CBn_ATS1*`, then `CBn_PAR`.
-    fn operation(&mut self, memory: &mut Memory<'_>, case: &Case) -> u64 {
+    fn operation(&mut self, host: &mut Host<Recorded<'_>>, case: &Case) -> u64 {
         let Operation { write, user, .. } = case.operation;
         let register = 0x800 + 8 * u64::from(write) + 0x10 * u64::from(user);
-        self.write64(memory, self.bank(FIRST, register), case.address & !0xfff);
-        self.read64(memory, self.bank(FIRST, 0x50))
+        self.write64(host, self.bank(FIRST, register), case.address & !0xfff);
+        self.read64(host, self.bank(FIRST, 0x50))
     }
 
     /// `GATS12*`, then `GPAR`.
-    fn global_operation(&mut self, memory: &mut Memory<'_>, case: &Case) -> u64 {
+    fn global_operation(&mut self, host: &mut Host<Recorded<'_>>, case: &Case) -> u64 {
         let Operation { write, user, .. } = case.operation;
         let register = 0x120 + 8 * u64::from(write) + 0x10 * u64::from(!user);
-        self.write64(memory, register, case.address & !0xfff | FIRST);
-        self.read64(memory, 0x180)
+        self.write64(host, register, case.address & !0xfff | FIRST);
+        self.read64(host, 0x180)
     }
 
     /// The same walk by a transaction, which is all that a stage 2 bank alone has.
-    fn transaction(&self, memory: &Memory<'_>, shape: Shape, case: &Case) -> Outcome {
+    fn transaction(&self, host: &Host<Recorded<'_>>, shape: Shape, case: &Case) -> Outcome {
         let transaction = Transaction {
             stream_id: 0,
             address: case.address,
@@ -227,7 +216,7 @@ impl Model {
                 instruction: false,
             },
         };
-        match self.smmu.translate(memory, &transaction) {
+        match self.smmu.translate(host, &transaction) {
             Ok(translation) => Outcome::Mapped {
                 page: translation.address & !0xfff,
                 attributes: Some(translation.attributes),

@@ -1,47 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use proptest::prelude::*;
-use smmu_emu::{BusError, Config, Env, Intent, Memory, Plan, Smmu, Transaction};
+use smmu_emu::testing::Host;
+use smmu_emu::{Config, Env, Intent, Plan, Smmu, Transaction};
 use tempfile::TempDir;
 
 use super::chrome::tests::strictly;
 use super::line::What;
 use super::*;
-
-/// A host whose clock goes on by 250 ns at every event.
-#[derive(Default)]
-struct Scripted {
-    records: Vec<Record>,
-    smmu: usize,
-}
-
-impl Memory for Scripted {
-    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for Scripted {
-    fn now(&self) -> u64 {
-        250 * self.records.len() as u64
-    }
-    fn set_line(&mut self, _: smmu_emu::Line, _: bool) {}
-    fn traces(&self) -> bool {
-        true
-    }
-    fn trace(&mut self, event: &Event) {
-        let (ns, smmu) = (self.now(), self.smmu);
-        self.records.push(Record {
-            ns,
-            smmu,
-            event: *event,
-        });
-    }
-}
 
 /// NUMPAGE is 16, pages have 4 KiB.
 const fn cb(bank: u64, offset: u64) -> u64 {
@@ -57,11 +23,15 @@ fn sequence() -> Vec<Record> {
     .unwrap();
     let config: Config = toml::from_str("preset = \"smmuv2-generic\"").unwrap();
     let mut smmu = Smmu::new(&config, plan).unwrap();
-    let mut host = Scripted::default();
-    let write = |smmu: &mut Smmu, host: &mut Scripted, offset: u64, value: u64, width: usize| {
+    let mut host = Host {
+        traced: true,
+        tick: 250,
+        ..Host::new()
+    };
+    let write = |smmu: &mut Smmu, host: &mut Host, offset: u64, value: u64, width: usize| {
         smmu.write(host, offset, &value.to_le_bytes()[..width]);
     };
-    let read = |smmu: &mut Smmu, host: &mut Scripted, offset: u64| {
+    let read = |smmu: &mut Smmu, host: &mut Host, offset: u64| {
         smmu.read(host, offset, &mut [0; 4]);
     };
     let access = |stream_id, address, write| Transaction {
@@ -105,10 +75,17 @@ fn sequence() -> Vec<Record> {
         writes: 4,
     };
     host.trace(&event);
-    host.smmu = 1;
+    let first = host.events.len();
     write(&mut smmu, &mut host, cb(1, 0x7f0), 0, 4);
     smmu.reset(&mut host);
-    host.records
+    let events = host.events.into_iter().enumerate();
+    events
+        .map(|(n, (ns, event))| Record {
+            ns,
+            smmu: usize::from(n >= first),
+            event,
+        })
+        .collect()
 }
 
 fn text(format: Format, records: &[Record]) -> String {

@@ -5,10 +5,9 @@
 use super::{Operation, PAR_TERMINATED};
 use crate::arch::fault::ContextCause;
 use crate::arch::transaction::Intent;
-use crate::device::record::tests::{
-    CFCFG, CFRE, FIRST, HUPCF, Host, SECOND, STAGE2, cb, nested, read, write,
-};
+use crate::device::record::tests::{CFCFG, CFRE, FIRST, HUPCF, SECOND, STAGE2, cb, nested, read, write};
 use crate::device::smmu::Smmu;
+use crate::testing::Host;
 use crate::translate::walk::WalkFault;
 
 const OPERATION: Operation = Operation {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::Config;
 use crate::plan::{DelayRule, Family, Plan};
-use crate::testing::Bare;
+use crate::testing::Host;
 
 fn model(config: &Config) -> Smmu {
     Smmu::new(config, Plan::default()).unwrap()
@@ -24,8 +24,8 @@ fn every_register_is_where_a_read_finds_it() {
         for register in registers {
             let mut data = [0; 8];
             let width = usize::try_from(register.row.width).unwrap();
-            let peeked = smmu.peek(&Bare, &register);
-            smmu.read(&mut Bare, register.offset, &mut data[..width]);
+            let peeked = smmu.peek(&Host::new(), &register);
+            smmu.read(&mut Host::new(), register.offset, &mut data[..width]);
             assert_eq!(peeked, u64::from_le_bytes(data), "{register:?}");
             let found = smmu.register(register.row.name, register.index).unwrap();
             assert_eq!(found.offset, register.offset, "{register:?}");
@@ -46,11 +46,11 @@ fn fields_have_names_and_values() {
         );
     };
     let scr0 = smmu.register("sCR0", 0).unwrap();
-    let fields = smmu.fields(&scr0, smmu.peek(&Bare, &scr0));
+    let fields = smmu.fields(&scr0, smmu.peek(&Host::new(), &scr0));
     has(&fields, "clientpd", "true");
     let smr = smmu.register("SMRn", 2).unwrap();
-    smmu.write(&mut Bare, smr.offset, &0x8001_0002_u32.to_le_bytes());
-    let fields = smmu.fields(&smr, smmu.peek(&Bare, &smr));
+    smmu.write(&mut Host::new(), smr.offset, &0x8001_0002_u32.to_le_bytes());
+    let fields = smmu.fields(&smr, smmu.peek(&Host::new(), &smr));
     has(&fields, "valid", "true");
     has(&fields, "id", "2");
     let cbar = smmu.register("CBARn", 1).unwrap();
@@ -67,14 +67,14 @@ fn looking_counts_no_poll() {
     let number = smmu.add_delay(polls(1)).unwrap();
     let sync = smmu.register("sTLBGSYNC", 0).unwrap();
     let status = smmu.register("sTLBGSTATUS", 0).unwrap();
-    smmu.write(&mut Bare, sync.offset, &[0; 4]);
+    smmu.write(&mut Host::new(), sync.offset, &[0; 4]);
     for _ in 0..3 {
-        assert_eq!(smmu.peek(&Bare, &status), 1);
+        assert_eq!(smmu.peek(&Host::new(), &status), 1);
     }
     let mut data = [0; 4];
-    smmu.read(&mut Bare, status.offset, &mut data);
+    smmu.read(&mut Host::new(), status.offset, &mut data);
     assert_eq!(data, [1, 0, 0, 0]);
-    assert_eq!(smmu.peek(&Bare, &status), 0);
+    assert_eq!(smmu.peek(&Host::new(), &status), 0);
     let delay = smmu.delays().next().unwrap();
     assert_eq!((delay.number, delay.operations, delay.hits), (number, 1, 1));
 }

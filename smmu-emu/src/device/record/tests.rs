@@ -6,37 +6,9 @@ use super::{ContextCause, Origin};
 use crate::arch::response::Response;
 use crate::arch::transaction::{Intent, Transaction, Visit};
 use crate::device::bank_state::Disposition;
+use crate::testing::Host;
 use crate::translate::walk::{Stage2Fault, WalkFault};
-use crate::{BusError, Config, Env, Line, Memory, Plan, Smmu};
-
-/// A machine without memory that remembers what it was told.
-#[derive(Default)]
-pub(crate) struct Host {
-    pub(crate) lines: Vec<(Line, bool)>,
-    pub(crate) resumed: Vec<u8>,
-}
-
-impl Memory for Host {
-    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for Host {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn set_line(&mut self, line: Line, level: bool) {
-        self.lines.push((line, level));
-    }
-    fn resumed(&mut self, bank: u8) {
-        self.resumed.push(bank);
-    }
-}
+use crate::{Config, Line, Plan, Smmu};
 
 pub(crate) const FIRST: u8 = 5;
 pub(crate) const SECOND: u8 = 2;
@@ -64,7 +36,7 @@ pub(crate) fn read(smmu: &mut Smmu, host: &mut Host, offset: u64) -> u32 {
 pub(crate) fn nested(second: u32) -> (Smmu, Host) {
     let config: Config = toml::from_str("preset = \"smmuv2-generic\"").expect("a preset");
     let mut smmu = Smmu::new(&config, Plan::default()).expect("presets are valid");
-    let mut host = Host::default();
+    let mut host = Host::new();
     write(&mut smmu, &mut host, 0x1000 + 4 * 5, 3 << 16 | 2 << 8);
     write(&mut smmu, &mut host, 0x1000 + 4 * 2, 0);
     write(&mut smmu, &mut host, 0x1800 + 4 * 5, 1);
@@ -131,7 +103,7 @@ fn nested_fault_is_recorded_in_the_stage_2_bank() {
     assert_eq!(word(&mut smmu, &mut host, 0x1400 + 4 * 2), 0x19c3);
     assert_eq!(word(&mut smmu, &mut host, cb(FIRST, 0x58)), 0x400);
     assert_eq!(word(&mut smmu, &mut host, 0x1400 + 4 * 5), 0);
-    assert_eq!(host.lines, [(Line::Context(SECOND), true)]);
+    assert_eq!(host.line_calls, [(Line::Context(SECOND), true)]);
 }
 
 /// A fault of stage 1 stays in the stage 1 bank, whatever stage 2 is.

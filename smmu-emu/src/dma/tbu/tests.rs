@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::*;
-use crate::Memory;
-use crate::arch::line::Line;
-use crate::arch::memory::BusError;
 use crate::arch::transaction::Intent;
 use crate::events::Event;
 use crate::plan::Plan;
-use crate::testing::Bare;
+use crate::testing::{Host, Ram};
 use crate::{Config, Preset};
 
 /// Stream 0 goes to bank 0, which is off: addresses pass.
@@ -33,12 +30,12 @@ fn smmu_with(config: &Config) -> Arc<Mutex<Smmu>> {
 }
 
 fn write(smmu: &Mutex<Smmu>, offset: u64, value: u32) {
-    locked(smmu).write(&mut Bare, offset, &value.to_le_bytes());
+    locked(smmu).write(&mut Host::new(), offset, &value.to_le_bytes());
 }
 
 fn read(smmu: &Mutex<Smmu>, offset: u64) -> u32 {
     let mut data = [0; 4];
-    locked(smmu).read(&mut Bare, offset, &mut data);
+    locked(smmu).read(&mut Host::new(), offset, &mut data);
     u32::from_le_bytes(data)
 }
 
@@ -55,15 +52,17 @@ fn a_hit_says_what_a_miss_says() {
     let smmu = smmu();
     let mut tbu = Tbu::new(&smmu);
     for address in [0, 0x1234, 0x1fff, 0x1000, 0xffff_ffff_f123] {
-        let first = tbu.access(&mut Bare, &at(address), |translation| *translation);
-        let again = tbu.access(&mut Bare, &at(address), |translation| *translation);
-        let oracle = locked(&smmu).translate(&Bare, &at(address)).expect("it passes");
+        let first = tbu.access(&mut Host::new(), &at(address), |translation| *translation);
+        let again = tbu.access(&mut Host::new(), &at(address), |translation| *translation);
+        let oracle = locked(&smmu)
+            .translate(&Host::new(), &at(address))
+            .expect("it passes");
         assert_eq!((first, again), (Ok(oracle), Ok(oracle)));
     }
     let hits = tbu.counters;
     assert_eq!(hits.read_hits, 1, "since the last miss");
     write(&smmu, 0x70, 0);
-    tbu.access(&mut Bare, &at(0), |_| ()).expect("it passes");
+    tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
     let all = locked(&smmu).counters();
     assert_eq!((all.read_hits, all.write_hits), (7, 0));
 }
@@ -72,14 +71,17 @@ fn a_hit_says_what_a_miss_says() {
 fn streams_and_kinds_of_access_are_apart() {
     let smmu = smmu();
     let mut tbu = Tbu::new(&smmu);
-    tbu.access(&mut Bare, &at(0), |_| ()).expect("it passes");
+    tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
     write(&smmu, 0x00, 1 << 10);
     let unknown = Transaction {
         stream_id: 1,
         ..at(0)
     };
-    tbu.access(&mut Bare, &at(0), |_| ()).expect("it passes");
-    assert_eq!(tbu.access(&mut Bare, &unknown, |_| ()), Err(Response::Ignore));
+    tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
+    assert_eq!(
+        tbu.access(&mut Host::new(), &unknown, |_| ()),
+        Err(Response::Ignore)
+    );
     let write = Transaction {
         intent: Intent {
             write: true,
@@ -88,49 +90,23 @@ fn streams_and_kinds_of_access_are_apart() {
         ..at(0)
     };
     let misses = tbu.counters;
-    tbu.access(&mut Bare, &write, |_| ()).expect("it passes");
+    tbu.access(&mut Host::new(), &write, |_| ()).expect("it passes");
     assert_eq!(tbu.counters, misses, "no hit");
-}
-
-/// A host that traces.
-#[derive(Default)]
-struct Traced(Vec<Event>);
-
-impl Memory for Traced {
-    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for Traced {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
-    fn traces(&self) -> bool {
-        true
-    }
-    fn trace(&mut self, event: &Event) {
-        self.0.push(*event);
-    }
 }
 
 #[test]
 fn hits_of_a_unit_are_told_by_their_number_when_it_asks_again() {
     let smmu = smmu();
     let mut tbu = Tbu::new(&smmu);
-    let mut host = Traced::default();
+    let mut host = Host::new();
+    host.traced = true;
     for address in [0, 8, 16, 0x1000, 0x1008] {
         tbu.access(&mut host, &at(address), |_| ()).expect("it passes");
     }
-    let told = host.0.as_slice();
+    let told: Vec<_> = host.events.into_iter().map(|(_, event)| event).collect();
     assert!(
         matches!(
-            told,
+            told[..],
             [
                 Event::Translation(_),
                 Event::UnitHits {
@@ -150,9 +126,13 @@ fn hits_of_a_unit_are_told_by_their_number_when_it_asks_again() {
 fn a_register_write_counts_at_once() {
     let smmu = smmu();
     let mut tbu = Tbu::new(&smmu);
-    tbu.access(&mut Bare, &at(0x5000), |_| ()).expect("it passes");
+    tbu.access(&mut Host::new(), &at(0x5000), |_| ())
+        .expect("it passes");
     write(&smmu, 0xc00, 2 << 16);
-    assert_eq!(tbu.access(&mut Bare, &at(0x5000), |_| ()), Err(Response::Ignore));
+    assert_eq!(
+        tbu.access(&mut Host::new(), &at(0x5000), |_| ()),
+        Err(Response::Ignore)
+    );
 }
 
 /// Behaviour 25: so does a fault that blocks the bank.
@@ -160,10 +140,17 @@ fn a_register_write_counts_at_once() {
 fn a_recorded_fault_counts_at_once() {
     let smmu = smmu();
     let mut tbu = Tbu::new(&smmu);
-    tbu.access(&mut Bare, &at(0x5000), |_| ()).expect("it passes");
+    tbu.access(&mut Host::new(), &at(0x5000), |_| ())
+        .expect("it passes");
     // Beyond the output size.
-    assert_eq!(tbu.access(&mut Bare, &at(1 << 48), |_| ()), Err(Response::Ignore));
-    assert_eq!(tbu.access(&mut Bare, &at(0x5000), |_| ()), Err(Response::Ignore));
+    assert_eq!(
+        tbu.access(&mut Host::new(), &at(1 << 48), |_| ()),
+        Err(Response::Ignore)
+    );
+    assert_eq!(
+        tbu.access(&mut Host::new(), &at(0x5000), |_| ()),
+        Err(Response::Ignore)
+    );
 }
 
 /// Behaviour 43: a synchronisation waits for what began before it, global or of a bank, hit or miss, alone or in a batch.
@@ -174,7 +161,7 @@ fn a_sync_waits_for_accesses_under_way() {
     for (start, status) in [(0x70, 0x74), (cb0 + 0x7f0, cb0 + 0x7f4)] {
         let mut tbu = Tbu::new(&smmu);
         for _ in 0..3 {
-            let during = tbu.access(&mut Bare, &at(0), |_| {
+            let during = tbu.access(&mut Host::new(), &at(0), |_| {
                 write(&smmu, start, 0);
                 (read(&smmu, status), read(&smmu, status))
             });
@@ -182,15 +169,18 @@ fn a_sync_waits_for_accesses_under_way() {
             assert_eq!(read(&smmu, status), 0);
         }
         tbu.batch(|batch| {
-            assert_eq!(batch.access(&mut Bare, &at(0), |_| ()), Ok(()));
+            assert_eq!(batch.access(&mut Host::new(), &at(0), |_| ()), Ok(()));
             write(&smmu, start, 0);
-            assert_eq!(batch.access(&mut Bare, &at(0), |_| ()), Ok(()));
+            assert_eq!(batch.access(&mut Host::new(), &at(0), |_| ()), Ok(()));
             assert_eq!(read(&smmu, status), 1);
         });
         assert_eq!(read(&smmu, status), 0);
         // One that begins after the synchronisation does not count.
         write(&smmu, start, 0);
-        assert_eq!(tbu.access(&mut Bare, &at(0), |_| read(&smmu, status)), Ok(0));
+        assert_eq!(
+            tbu.access(&mut Host::new(), &at(0), |_| read(&smmu, status)),
+            Ok(0)
+        );
     }
 }
 
@@ -199,13 +189,13 @@ fn a_sync_waits_for_accesses_under_way() {
 fn a_recorded_fault_counts_at_once_in_a_batch() {
     let smmu = smmu();
     Tbu::new(&smmu).batch(|batch| {
-        assert_eq!(batch.access(&mut Bare, &at(0x5000), |_| ()), Ok(()));
+        assert_eq!(batch.access(&mut Host::new(), &at(0x5000), |_| ()), Ok(()));
         assert_eq!(
-            batch.access(&mut Bare, &at(1 << 48), |_| ()),
+            batch.access(&mut Host::new(), &at(1 << 48), |_| ()),
             Err(Response::Ignore)
         );
         assert_eq!(
-            batch.access(&mut Bare, &at(0x5000), |_| ()),
+            batch.access(&mut Host::new(), &at(0x5000), |_| ()),
             Err(Response::Ignore)
         );
     });
@@ -224,31 +214,15 @@ fn event_counters_see_every_access() {
     }
     let mut tbu = Tbu::new(&smmu);
     for _ in 0..3 {
-        assert_eq!(tbu.access(&mut Bare, &at(0x1000), |_| ()), Ok(()));
+        assert_eq!(tbu.access(&mut Host::new(), &at(0x1000), |_| ()), Ok(()));
     }
-    tbu.batch(|batch| assert_eq!(batch.access(&mut Bare, &at(0x1000), |_| ()), Ok(())));
+    tbu.batch(|batch| assert_eq!(batch.access(&mut Host::new(), &at(0x1000), |_| ()), Ok(())));
     assert_eq!(read(&smmu, 0x3000), 4);
 }
 
-/// Memory that is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at address 0.
-struct Uniform(u64);
-
-impl Memory for Uniform {
-    fn read(&self, _: u64, data: &mut [u8]) -> Result<(), BusError> {
-        data.copy_from_slice(&self.0.to_le_bytes()[..data.len()]);
-        Ok(())
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for Uniform {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
+/// A host whose memory is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at address 0.
+fn uniform(word: u64) -> Host {
+    Host::with(Ram::repeating(&[word], u64::MAX))
 }
 
 /// Behaviour 43: an access that goes on after a stall is waited for as any other; the stall itself is no access.
@@ -262,17 +236,17 @@ fn a_sync_waits_for_an_access_that_was_resumed() {
     }
     let mut tbu = Tbu::new(&smmu);
     for (retry, expected) in [(true, Ok((0x234, 1))), (false, Err(Response::Abort))] {
-        let Err(Response::Stall(stall)) = tbu.access(&mut Uniform(0), &at(0x1234), |_| ()) else {
+        let Err(Response::Stall(stall)) = tbu.access(&mut uniform(0), &at(0x1234), |_| ()) else {
             panic!("CFCFG stalls");
         };
-        let Err(Response::Stall(stall)) = tbu.resume(&mut Uniform(0x743), stall, |_| ()) else {
+        let Err(Response::Stall(stall)) = tbu.resume(&mut uniform(0x743), stall, |_| ()) else {
             panic!("undecided");
         };
         write(&smmu, 0x70, 0);
         assert_eq!(read(&smmu, 0x74), 0);
         write(&smmu, cb0 + 0x58, u32::MAX);
         write(&smmu, cb0 + 8, u32::from(!retry));
-        let during = tbu.resume(&mut Uniform(0x743), stall, |to| {
+        let during = tbu.resume(&mut uniform(0x743), stall, |to| {
             write(&smmu, 0x70, 0);
             (to.address, read(&smmu, 0x74))
         });

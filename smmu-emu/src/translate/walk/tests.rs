@@ -10,19 +10,18 @@ mod properties;
 mod short;
 mod update;
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
 
 use crate::arch::fault::ContextCause;
 use crate::spec::cb::Cb;
 use crate::spec::gr1::Gr1;
+use crate::testing::{Ram, Tables};
 use crate::translate::walk::{Leaf, Physical, Stage2Fault, Stages, WalkFault};
-use crate::{BusError, Env, Intent, Line, Memory, Plan, Smmu};
+use crate::{Intent, Memory, Plan, Smmu};
 
-const AF: u64 = 1 << 10;
-const USER: u64 = 1 << 6;
-/// AF, readable and writable, Normal write-back: a stage 2 page.
-const STAGE2: u64 = AF | 3 << 6 | 0xf << 2;
+const AF: u64 = Tables::AF;
+const USER: u64 = Tables::USER;
+const STAGE2: u64 = Tables::STAGE2;
 const VA64: u32 = 1;
 const READ: Intent = Intent {
     privileged: true,
@@ -37,121 +36,25 @@ const WRITE: Intent = Intent {
 
 /// Walks that leave nothing in the TLB.
 impl Smmu {
-    fn probe(&self, env: &dyn Env, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
-        let memory = Physical::read_only(env);
+    fn probe(&self, memory: &dyn Memory, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        let memory = Physical::read_only(memory);
         self.translate_in(memory, bank, address, intent, Stages::All, &RefCell::default())
     }
 
-    fn probe_stage1(&self, env: &dyn Env, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
-        let memory = Physical::read_only(env);
+    fn probe_stage1(
+        &self,
+        memory: &dyn Memory,
+        bank: u8,
+        address: u64,
+        intent: Intent,
+    ) -> Result<Leaf, WalkFault> {
+        let memory = Physical::read_only(memory);
         self.translate_in(memory, bank, address, intent, Stages::First, &RefCell::default())
     }
 
-    fn access(&self, env: &dyn Env, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
-        let memory = Physical::updated(env);
+    fn access(&self, memory: &dyn Memory, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        let memory = Physical::updated(memory);
         self.translate_in(memory, bank, address, intent, Stages::All, &RefCell::default())
-    }
-}
-
-/// Memory by words of eight bytes. What nobody wrote is zero; some pages do not answer.
-#[derive(Default)]
-struct Ram {
-    words: RefCell<BTreeMap<u64, u64>>,
-    dead: RefCell<BTreeSet<u64>>,
-    reads: Cell<u32>,
-    /// How many updates find another value.
-    races: Cell<u32>,
-}
-
-impl Memory for Ram {
-    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
-        self.reads.set(self.reads.get() + 1);
-        if self.dead.borrow().contains(&(address >> 12)) {
-            return Err(BusError);
-        }
-        let at = usize::try_from(address & 7).expect("seven");
-        let word = self.get(address).to_le_bytes();
-        data.copy_from_slice(&word[at..at + data.len()]);
-        Ok(())
-    }
-
-    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
-        if self.races.get() > 0 {
-            self.races.set(self.races.get() - 1);
-            return Ok(!old);
-        }
-        let found = self.get(address);
-        if found == old {
-            self.set(address, new);
-        }
-        Ok(found)
-    }
-}
-
-impl Env for Ram {
-    fn now(&self) -> u64 {
-        0
-    }
-    fn set_line(&mut self, _: Line, _: bool) {}
-}
-
-impl Ram {
-    fn get(&self, address: u64) -> u64 {
-        self.words.borrow().get(&(address >> 3)).copied().unwrap_or(0)
-    }
-
-    fn set(&self, address: u64, value: u64) {
-        self.words.borrow_mut().insert(address >> 3, value);
-    }
-
-    fn set32(&self, address: u64, value: u32) {
-        let shift = 8 * (address & 4);
-        let others = self.get(address) & !(u64::from(u32::MAX) << shift);
-        self.set(address, others | u64::from(value) << shift);
-    }
-}
-
-/// Tables of long descriptors.
-struct Tables {
-    granule: u32,
-    first: u32,
-    root: u64,
-    next: u64,
-}
-
-impl Tables {
-    fn new(granule: u32, first: u32, root: u64) -> Self {
-        Self {
-            granule,
-            first,
-            root,
-            next: root + (16 << granule),
-        }
-    }
-
-    /// log2 of what an entry of a level covers.
-    fn shift(&self, level: u32) -> u32 {
-        self.granule + (self.granule - 3) * (3 - level)
-    }
-
-    /// The address of an entry; makes the tables above.
-    fn entry(&mut self, ram: &Ram, input: u64, level: u32) -> u64 {
-        let mut at = self.root + 8 * (input >> self.shift(self.first));
-        for below in self.first + 1..=level {
-            if ram.get(at) == 0 {
-                ram.set(at, self.next | 3);
-                self.next += 1 << self.granule;
-            }
-            let table = ram.get(at) & 0xffff_ffff_ffff >> self.granule << self.granule;
-            at = table + 8 * (input >> self.shift(below) & ((1 << (self.granule - 3)) - 1));
-        }
-        at
-    }
-
-    fn map(&mut self, ram: &Ram, input: u64, output: u64, level: u32, attributes: u64) {
-        let kind = if level == 3 { 3 } else { 1 };
-        let at = self.entry(ram, input, level);
-        ram.set(at, output | attributes | kind);
     }
 }
 
@@ -166,7 +69,7 @@ impl Machine {
         let config = toml::from_str(&format!("preset = \"smmuv2-generic\"\n{more}")).expect("it parses");
         Self {
             smmu: Smmu::new(&config, Plan::default()).expect("it is valid"),
-            ram: Ram::default(),
+            ram: Ram::zeroed(),
         }
     }
 

@@ -47,12 +47,12 @@ fn aarch32_halves() {
             };
             assert_eq!(machine.at(1, address), Err(expected), "{tcr:#x} {address:#x}");
             let root = if ttbr == "1" { 0x90_0000 } else { 0x10_0000 };
-            machine.ram.words.borrow_mut().clear();
+            machine.ram.clear();
             let mut tables = Tables::new(12, first, root);
             tables.map(&machine.ram, address & ((1 << (32 - size)) - 1), 0x5000, 3, AF);
             let expected = if ttbr == "-" { Err(expected) } else { Ok(0x5000) };
             assert_eq!(machine.at(1, address), expected, "{tcr:#x} {address:#x}");
-            machine.ram.words.borrow_mut().clear();
+            machine.ram.clear();
         }
         assert_eq!(machine.at(1, 1 << 32), Err(fault(Translation, 1)), "behaviour 53");
     }
@@ -76,9 +76,9 @@ fn aarch32_levels_and_output() {
         // The output has 40 bits, and address size comes before the access flag.
         tables.map(&machine.ram, input, 1 << 40, level, 0);
         assert_eq!(machine.at(1, input), Err(fault(AddressSize, level)));
-        machine.ram.dead.borrow_mut().insert(at >> 12);
+        machine.ram.kill(at);
         assert_eq!(machine.at(1, input), Err(fault(ExternalOnWalk, level)));
-        machine.ram.dead.borrow_mut().clear();
+        machine.ram.revive();
     }
     let mut machine = lpae(0);
     machine.set(1, Cb::Ttbr0, 0xaa << 48 | 1 << 40);
@@ -161,7 +161,7 @@ fn small_outputs_have_no_high_start_level() {
         machine.bank(2, 0, VA64);
         machine.set(2, Cb::Tcr, 5 << 16 | tg0 << 14 | 2 << 6 | (64 - bits));
         assert!(machine.at(2, 0).is_err());
-        assert_eq!(machine.ram.reads.get() > 0, allowed, "{address_bits} {tg0}");
+        assert_eq!(machine.ram.reads() > 0, allowed, "{address_bits} {tg0}");
     }
 }
 
@@ -227,9 +227,9 @@ fn stage2_blocks_and_faults() {
             machine.ram.set(above, machine.ram.get(above) | 0x1f << 59);
             assert_eq!(machine.at(2, input), Ok(0));
         }
-        machine.ram.dead.borrow_mut().insert(at >> 12);
+        machine.ram.kill(at);
         assert_eq!(machine.at(2, input), expected(ExternalOnWalk));
-        machine.ram.dead.borrow_mut().clear();
+        machine.ram.revive();
     }
     // PASize, TTBR, SCTLR.E, AFFD.
     tables.map(&machine.ram, 0, 1 << 44, 3, STAGE2);
@@ -263,7 +263,7 @@ fn translation_off() {
         machine.set(2, Cb::Sctlr, 0);
         let expected = expected.map(|()| address);
         assert_eq!(machine.at(2, address), expected, "{cbar:#x} {cba2r} {address:#x}");
-        assert_eq!(machine.ram.reads.get(), 0);
+        assert_eq!(machine.ram.reads(), 0);
     }
 }
 
@@ -282,7 +282,7 @@ fn hypervisor_contexts_have_one_half() {
     machine.bank(1, 1 << 16 | 1 << 10 | 0xf300, 0);
     machine.set(1, Cb::Tcr, 1 << 31 | 1 << 16 | 1 << 7 | 1);
     let mut tables = Tables::new(12, 1, 0x10_0000);
-    machine.ram.words.borrow_mut().clear();
+    machine.ram.clear();
     tables.map(&machine.ram, 0x1000, 0x5000, 3, AF);
     assert_eq!(machine.at(1, 0x1000), Ok(0x5000));
     assert_eq!(machine.at(1, 0x8000_1000), Err(fault(Translation, 1)));

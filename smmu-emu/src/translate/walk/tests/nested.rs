@@ -76,9 +76,9 @@ fn both_stages() {
     let leaf = nested.machine.look(1, 0xffff_f008, READ).expect("mapped");
     assert_eq!((leaf.address, leaf.size), (0x77_0000_0008, 0x1000));
     // Five reads of stage 1's four levels and the output, each behind three levels of stage 2.
-    nested.machine.ram.reads.set(0);
+    nested.machine.ram.take_reads();
     assert!(nested.machine.at(1, 0x7000_1000).is_ok());
-    assert_eq!(nested.machine.ram.reads.get(), 4 * (2 + 1) + 3);
+    assert_eq!(nested.machine.ram.reads(), 4 * (2 + 1) + 3);
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn faults_of_the_walk() {
         nested.map2(page, page + MOVED, 3, STAGE2);
         assert!(at(&nested).is_ok());
         // Memory that does not answer: stage 1's if the descriptor is stage 1's.
-        nested.machine.ram.dead.borrow_mut().insert((page + MOVED) >> 12);
+        nested.machine.ram.kill(page + MOVED);
         assert_eq!(at(&nested), Err(fault(ExternalOnWalk, level)));
-        nested.machine.ram.dead.borrow_mut().insert(descriptor >> 12);
+        nested.machine.ram.kill(descriptor);
         assert_eq!(
             nested.machine.at(1, 0x55_5555_5000),
             Err(fault2(ExternalOnWalk, 3, TABLES | (entries[0] & 0xfff), true))

@@ -73,10 +73,6 @@ proptest! {
                 Ok(if new.is_multiple_of(3) { old } else { new })
             }
         }
-        impl crate::Env for Noise {
-            fn now(&self) -> u64 { 0 }
-            fn set_line(&mut self, _: crate::Line, _: bool) {}
-        }
         let noise = Noise(pages, std::cell::Cell::new(0));
         for (address, intent) in addresses {
             for bank in [1, 2, 0, 255] {
@@ -111,7 +107,7 @@ proptest! {
         let mut tables = super::Tables::new(shift, if shift == 16 { 1 } else { 0 }, 0x10_0000);
         let input = 0x1234_5678_0000;
         tables.map(&machine.ram, input, 0x5_0000, 3, AF | USER);
-        for (level, limit) in (tables.first..3).zip(limits) {
+        for (level, limit) in (tables.first_level()..3).zip(limits) {
             let at = tables.entry(&machine.ram, input, level);
             machine.ram.set(at, machine.ram.get(at) | limit & 0xf << 59);
         }
@@ -124,17 +120,17 @@ proptest! {
         let whole = stage1(&regime, &memory, asked, READ, None, &mut walked).expect("mapped");
         prop_assert_eq!(regime.canonical(asked), address);
         let passed = walked.as_slice();
-        prop_assert_eq!(passed.len(), 3 - tables.first as usize);
+        prop_assert_eq!(passed.len(), 3 - tables.first_level() as usize);
         for (index, table) in passed.iter().enumerate() {
             prop_assert!(table.serves(address));
             prop_assert!(!table.serves(address ^ 1 << table.shift));
             prop_assert_eq!(table.input >> table.shift << table.shift, table.input);
-            machine.ram.reads.set(0);
+            machine.ram.take_reads();
             let mut rest = Passed::default();
             let part = stage1(&regime, &memory, asked, READ, Some(table), &mut rest);
             prop_assert_eq!(part.expect("mapped"), whole);
             prop_assert_eq!(rest.as_slice(), &passed[index + 1..]);
-            prop_assert_eq!(machine.ram.reads.get(), 4 - table.level);
+            prop_assert_eq!(machine.ram.reads(), 4 - table.level);
         }
     }
 }

@@ -59,9 +59,9 @@ fn every_kind_of_leaf() {
     );
     assert_eq!(machine.at(1, 0x4000_0000), Err(fault(Translation, 1)));
     assert_eq!(machine.at(1, 1 << 32), Err(fault(Translation, 1)), "behaviour 53");
-    machine.ram.dead.borrow_mut().insert(0x300);
+    machine.ram.kill(0x30_0000);
     assert_eq!(machine.at(1, 0x3455_1000), Err(fault(ExternalOnWalk, 2)));
-    machine.ram.dead.borrow_mut().insert(0x100);
+    machine.ram.kill(0x10_0000);
     assert_eq!(machine.at(1, 0), Err(fault(ExternalOnWalk, 1)));
 }
 

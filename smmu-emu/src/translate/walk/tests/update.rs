@@ -35,10 +35,10 @@ fn stage1() {
     assert_eq!(machine.ram.get(at), (before | AF) & !READ_ONLY);
     // A descriptor that changes meanwhile is read again, but not for ever.
     tables.map(&machine.ram, 0x1000, 0x5000, 3, USER);
-    machine.ram.races.set(3);
+    machine.ram.lose_races(3);
     assert!(access(&machine, READ).is_ok());
     tables.map(&machine.ram, 0x1000, 0x5000, 3, USER);
-    machine.ram.races.set(4);
+    machine.ram.lose_races(4);
     assert_eq!(access(&machine, READ), Err(fault(ExternalOnWalk, 3)));
 }
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! An SMMU with its host, and its registers by name.
+
+use super::host::Host;
+use super::ram::Ram;
+use super::registers::Locate;
+use crate::{Config, Memory, Plan, Response, Smmu, TlbMode, Transaction};
+
+/// An SMMU with its host.
+#[derive(Debug)]
+pub struct Bench<M = Ram> {
+    /// The SMMU.
+    pub smmu: Smmu,
+    /// Everything outside of it.
+    pub host: Host<M>,
+}
+
+impl Bench {
+    /// An SMMU of a configuration in TOML, without rules; without a TLB unless the configuration has a `tlb`.
+    ///
+    /// # Panics
+    /// The configuration is wrong.
+    #[must_use]
+    pub fn new(config: &str) -> Self {
+        Self::with_plan(config, "")
+    }
+
+    /// An SMMU of a configuration and a plan in TOML; without a TLB unless the configuration has a `tlb`.
+    ///
+    /// # Panics
+    /// The configuration or the plan is wrong.
+    #[must_use]
+    pub fn with_plan(config: &str, plan: &str) -> Self {
+        let mut config: Config = toml::from_str(config).expect("the test's configuration parses");
+        // Tests of translation change tables and registers as they like; those of the TLB ask for one.
+        config.tlb.get_or_insert(TlbMode::Off);
+        let plan = toml::from_str(plan).expect("the test's plan parses");
+        Self::with_host(&config, plan, Host::new())
+    }
+}
+
+impl<M: Memory> Bench<M> {
+    /// An SMMU and a host of one's own, reset.
+    ///
+    /// # Panics
+    /// The configuration or the plan is wrong.
+    pub fn with_host(config: &Config, plan: Plan, mut host: Host<M>) -> Self {
+        let mut smmu = Smmu::new(config, plan).expect("the test's configuration and plan are valid");
+        smmu.reset(&mut host);
+        Self { smmu, host }
+    }
+
+    /// Byte offset of a register in the register space.
+    pub fn offset(&self, register: impl Locate) -> u64 {
+        register.locate(self.smmu.geometry())
+    }
+
+    /// Reads 32 bits.
+    pub fn r(&mut self, register: impl Locate) -> u32 {
+        let mut data = [0xa5; 4];
+        let offset = self.offset(register);
+        self.smmu.read(&mut self.host, offset, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    /// Reads 64 bits.
+    pub fn r64(&mut self, register: impl Locate) -> u64 {
+        let mut data = [0xa5; 8];
+        let offset = self.offset(register);
+        self.smmu.read(&mut self.host, offset, &mut data);
+        u64::from_le_bytes(data)
+    }
+
+    /// Writes 32 bits.
+    pub fn w(&mut self, register: impl Locate, value: u32) {
+        let offset = self.offset(register);
+        self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+    }
+
+    /// Writes 64 bits.
+    pub fn w64(&mut self, register: impl Locate, value: u64) {
+        let offset = self.offset(register);
+        self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+    }
+
+    /// Reads 32 bits as Secure software.
+    pub fn secure_r(&mut self, register: impl Locate) -> u32 {
+        let mut data = [0xa5; 4];
+        let offset = self.offset(register);
+        self.smmu.read_secure(&mut self.host, offset, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    /// Writes 32 bits as Secure software.
+    pub fn secure_w(&mut self, register: impl Locate, value: u32) {
+        let offset = self.offset(register);
+        self.smmu
+            .write_secure(&mut self.host, offset, &value.to_le_bytes());
+    }
+
+    /// Makes a client's access.
+    pub fn transact(&mut self, transaction: Transaction) -> Response {
+        self.smmu.transact(&mut self.host, &transaction)
+    }
+}
