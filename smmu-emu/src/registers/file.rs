@@ -27,10 +27,11 @@ pub(crate) struct File<T> {
 }
 
 impl<T: Table> File<T> {
-    /// Every register at its row's reset value.
+    /// Every register at its row's reset value. An alias has no value of its own.
     pub(crate) fn at_reset() -> Self {
         let values = T::ROWS
             .iter()
+            .filter(|row| row.alias.is_none())
             .flat_map(|row| core::iter::repeat_n(row.reset, usize::from(row.count)));
         Self {
             values: values.collect(),

@@ -6,104 +6,102 @@ use arbitrary_int::{u2, u4};
 use bitbybit::bitfield;
 use bitflags::bitflags;
 
-/// `CBn_SCTLR`: system control. TRANSIENTCFG is BSU in a stage 2 bank.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Sctlr {
-    /// User cache maintenance.
-    #[bit(30, rw)]
-    uci: bool,
-    /// Security attribute while translation is off.
-    #[bits(28..=29, rw)]
-    nscfg: u2,
-    /// Write-allocate hint while translation is off.
-    #[bits(26..=27, rw)]
-    wacfg: u2,
-    /// Read-allocate hint while translation is off.
-    #[bits(24..=25, rw)]
-    racfg: u2,
-    /// Shareability while translation is off.
-    #[bits(22..=23, rw)]
-    shcfg: u2,
-    /// Force broadcast; stage 2 only.
-    #[bit(21, rw)]
-    fb: bool,
-    /// `memattr` replaces the memory type while translation is off.
-    #[bit(20, rw)]
-    mtcfg: bool,
-    /// Memory type while translation is off.
-    #[bits(16..=19, rw)]
-    memattr: u4,
-    /// Transient hint while translation is off.
-    #[bits(14..=15, rw)]
-    transientcfg: u2,
-    /// Protected table walk; stage 2 only.
-    #[bit(13, rw)]
-    ptw: bool,
-    /// ASID private namespace.
-    #[bit(12, rw)]
-    asidpne: bool,
-    /// Unprivileged write permission implies privileged execute never.
-    #[bit(10, rw)]
-    uwxn: bool,
-    /// Write permission implies execute never.
-    #[bit(9, rw)]
-    wxn: bool,
-    /// Transactions go on under a recorded fault.
-    #[bit(8, rw)]
-    hupcf: bool,
-    /// A fault stalls the transaction; it terminates if clear.
-    #[bit(7, rw)]
-    cfcfg: bool,
-    /// Faults interrupt.
-    #[bit(6, rw)]
-    cfie: bool,
-    /// Faults abort the transaction; it reads zero and its write is ignored if clear.
-    #[bit(5, rw)]
-    cfre: bool,
-    /// Table walks are big-endian.
-    #[bit(4, rw)]
-    e: bool,
-    /// Access flag faults are disabled.
-    #[bit(3, rw)]
-    affd: bool,
-    /// Access flag in AP\[0\] (short format).
-    #[bit(2, rw)]
-    afe: bool,
-    /// Type remap (short format).
-    #[bit(1, rw)]
-    tre: bool,
-    /// Translation is on.
-    #[bit(0, rw)]
-    m: bool,
+use super::fields::{fields, flags_as_fields};
+
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `CBn_SCTLR`: system control. TRANSIENTCFG is BSU in a stage 2 bank.
+    pub struct Sctlr {
+        /// User cache maintenance.
+        #[bit(30, rw)]
+        uci: bool,
+        /// Security attribute while translation is off.
+        #[bits(28..=29, rw)]
+        nscfg: u2,
+        /// Write-allocate hint while translation is off.
+        #[bits(26..=27, rw)]
+        wacfg: u2,
+        /// Read-allocate hint while translation is off.
+        #[bits(24..=25, rw)]
+        racfg: u2,
+        /// Shareability while translation is off.
+        #[bits(22..=23, rw)]
+        shcfg: u2,
+        /// Force broadcast; stage 2 only.
+        #[bit(21, rw)]
+        fb: bool,
+        /// `memattr` replaces the memory type while translation is off.
+        #[bit(20, rw)]
+        mtcfg: bool,
+        /// Memory type while translation is off.
+        #[bits(16..=19, rw)]
+        memattr: u4,
+        /// Transient hint while translation is off.
+        #[bits(14..=15, rw)]
+        transientcfg: u2,
+        /// Protected table walk; stage 2 only.
+        #[bit(13, rw)]
+        ptw: bool,
+        /// ASID private namespace.
+        #[bit(12, rw)]
+        asidpne: bool,
+        /// Unprivileged write permission implies privileged execute never.
+        #[bit(10, rw)]
+        uwxn: bool,
+        /// Write permission implies execute never.
+        #[bit(9, rw)]
+        wxn: bool,
+        /// Transactions go on under a recorded fault.
+        #[bit(8, rw)]
+        hupcf: bool,
+        /// A fault stalls the transaction; it terminates if clear.
+        #[bit(7, rw)]
+        cfcfg: bool,
+        /// Faults interrupt.
+        #[bit(6, rw)]
+        cfie: bool,
+        /// Faults abort the transaction; it reads zero and its write is ignored if clear.
+        #[bit(5, rw)]
+        cfre: bool,
+        /// Table walks are big-endian.
+        #[bit(4, rw)]
+        e: bool,
+        /// Access flag faults are disabled.
+        #[bit(3, rw)]
+        affd: bool,
+        /// Access flag in AP\[0\] (short format).
+        #[bit(2, rw)]
+        afe: bool,
+        /// Type remap (short format).
+        #[bit(1, rw)]
+        tre: bool,
+        /// Translation is on.
+        #[bit(0, rw)]
+        m: bool,
+    }
 }
 
-impl Sctlr {
-    /// Every field of both formats; bits 31 and 11 are reserved.
-    pub const WRITE: u32 = !(1 << 31 | 1 << 11);
-}
-
-/// `CBn_ACTLR` of MMU-500, and of Qualcomm's.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Actlr {
-    /// Depth of prefetching; Qualcomm's.
-    #[bits(8..=9, rw)]
-    prefetch: u2,
-    /// Accesses to unmapped pages go to the page of GFX_PRR_CFG; Qualcomm's.
-    #[bit(5, rw)]
-    prr: bool,
-    /// Prefetching into the walk cache.
-    #[bit(1, rw)]
-    cpre: bool,
-    /// Caching in the macro TLB.
-    #[bit(0, rw)]
-    cmtlb: bool,
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `CBn_ACTLR` of MMU-500, and of Qualcomm's.
+    #[reset(Self::MMU_500)]
+    pub struct Actlr {
+        /// Depth of prefetching; Qualcomm's.
+        #[bits(8..=9, rw)]
+        prefetch: u2,
+        /// Accesses to unmapped pages go to the page of GFX_PRR_CFG; Qualcomm's.
+        #[bit(5, rw)]
+        prr: bool,
+        /// Prefetching into the walk cache.
+        #[bit(1, rw)]
+        cpre: bool,
+        /// Caching in the macro TLB.
+        #[bit(0, rw)]
+        cmtlb: bool,
+    }
 }
 
 impl Actlr {
-    /// Every field.
-    pub const WRITE: u32 = Self::QCOM | Self::cpre_mask() | Self::cmtlb_mask();
     /// The fields that only Qualcomm's MMU-500 has.
     pub const QCOM: u32 = Self::prefetch_mask() | Self::prr_mask();
     /// MMU-500: both on.
@@ -142,6 +140,8 @@ impl ContextFaults {
     pub const CLEARABLE: Self = Self::all().difference(Self::SS);
 }
 
+flags_as_fields!(ContextFaults, writable ContextFaults::CLEARABLE);
+
 /// The format of a context bank's tables, as FSR and PAR report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -162,56 +162,42 @@ impl Format {
     }
 }
 
-/// `CBn_FSYNR0`: syndrome of a context fault.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Fsynr0 {
-    /// Stage 1 bank of a nested fault; stage 2 only.
-    #[bits(16..=23, rw)]
-    s1cbndx: u8,
-    /// Asynchronous fault.
-    #[bit(11, rw)]
-    afr: bool,
-    /// External abort of a table walk.
-    #[bit(10, rw)]
-    ptwf: bool,
-    /// An address translation operation faulted.
-    #[bit(9, rw)]
-    atof: bool,
-    /// The transaction's Non-secure attribute.
-    #[bit(8, rw)]
-    nsattr: bool,
-    /// Instruction fetch.
-    #[bit(6, rw)]
-    ind: bool,
-    /// Privileged.
-    #[bit(5, rw)]
-    pnu: bool,
-    /// Write.
-    #[bit(4, rw)]
-    wnr: bool,
-    /// Stage 2 fault of a stage 1 walk; stage 2 only.
-    #[bit(3, rw)]
-    s1ptwf: bool,
-    /// Fault of a nested translation; stage 2 only.
-    #[bit(2, rw)]
-    nested: bool,
-    /// Level of the walk.
-    #[bits(0..=1, rw)]
-    plvl: u2,
-}
-
-impl Fsynr0 {
-    /// Every field.
-    pub const WRITE: u32 = Self::s1cbndx_mask()
-        | Self::afr_mask()
-        | Self::ptwf_mask()
-        | Self::atof_mask()
-        | Self::nsattr_mask()
-        | Self::ind_mask()
-        | Self::pnu_mask()
-        | Self::wnr_mask()
-        | Self::s1ptwf_mask()
-        | Self::nested_mask()
-        | Self::plvl_mask();
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `CBn_FSYNR0`: syndrome of a context fault.
+    pub struct Fsynr0 {
+        /// Stage 1 bank of a nested fault; stage 2 only.
+        #[bits(16..=23, rw)]
+        s1cbndx: u8,
+        /// Asynchronous fault.
+        #[bit(11, rw)]
+        afr: bool,
+        /// External abort of a table walk.
+        #[bit(10, rw)]
+        ptwf: bool,
+        /// An address translation operation faulted.
+        #[bit(9, rw)]
+        atof: bool,
+        /// The transaction's Non-secure attribute.
+        #[bit(8, rw)]
+        nsattr: bool,
+        /// Instruction fetch.
+        #[bit(6, rw)]
+        ind: bool,
+        /// Privileged.
+        #[bit(5, rw)]
+        pnu: bool,
+        /// Write.
+        #[bit(4, rw)]
+        wnr: bool,
+        /// Stage 2 fault of a stage 1 walk; stage 2 only.
+        #[bit(3, rw)]
+        s1ptwf: bool,
+        /// Fault of a nested translation; stage 2 only.
+        #[bit(2, rw)]
+        nested: bool,
+        /// Level of the walk.
+        #[bits(0..=1, rw)]
+        plvl: u2,
+    }
 }

@@ -4,8 +4,10 @@
 //! `PMCGCRn.CBAEN` assigns to the bank; RAZ/WI without one.
 
 use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr};
-use super::pm::{Pmcr, Pmevtyper};
-use super::tcr::Tcr2;
+use super::effect::{Maintenance, Operation};
+use super::par::{ParFault, ParShort, ParSuccess};
+use super::pm::{Pm, Pmcfgr, Pmcr, Pmevtyper};
+use super::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
 use crate::spec::regs::frame;
 
 /// All bits of a 32-bit register.
@@ -17,92 +19,99 @@ frame! {
     /// The registers of a context bank.
     pub enum Cb {
         /// System control: translation on or off, fault handling, attributes.
-        Sctlr "CBn_SCTLR" = 0x000, 4, Rw, write Sctlr::WRITE;
+        Sctlr "CBn_SCTLR" = 0x000, 4, Rw, as Sctlr, effect Control;
         /// Implementation-defined control.
-        Actlr "CBn_ACTLR" = 0x004, 4, Rw, write Actlr::WRITE, reset Actlr::MMU_500.raw_value();
+        Actlr "CBn_ACTLR" = 0x004, 4, Rw, as Actlr, needs MMU_500;
         /// Ends a stall: retry (0) or terminate (1).
-        Resume "CBn_RESUME" = 0x008, 4, Wo, write 0x1;
+        Resume "CBn_RESUME" = 0x008, 4, Wo, write 0x1, effect Resume;
         /// More translation control, stage 1 only.
-        Tcr2 "CBn_TCR2" = 0x010, 4, Rw, write Tcr2::WRITE;
+        Tcr2 "CBn_TCR2" = 0x010, 4, Rw, as Tcr2, needs VERSION_2 and STAGE_1;
         /// Translation table base 0.
         Ttbr0 "CBn_TTBR0" = 0x020, 8, Rw, write u64::MAX;
         /// Translation table base 1.
-        Ttbr1 "CBn_TTBR1" = 0x028, 8, Rw, write u64::MAX;
+        Ttbr1 "CBn_TTBR1" = 0x028, 8, Rw, write u64::MAX, needs STAGE_1;
         /// Translation control.
-        Tcr "CBn_TCR" = 0x030, 4, Rw, write WORD;
+        Tcr "CBn_TCR" = 0x030, 4, Rw, as TcrStage2 or Tcr64 or Tcr32, write WORD;
         /// Context identifier.
-        Contextidr "CBn_CONTEXTIDR" = 0x034, 4, Rw, write WORD;
+        Contextidr "CBn_CONTEXTIDR" = 0x034, 4, Rw, write WORD, needs STAGE_1;
         /// Memory attributes 0 to 3; PRRR in the short format.
-        Mair0 "CBn_MAIR0" = 0x038, 4, Rw, write WORD;
+        Mair0 "CBn_MAIR0" = 0x038, 4, Rw, write WORD, needs STAGE_1;
         /// Memory attributes 4 to 7; NMRR in the short format.
-        Mair1 "CBn_MAIR1" = 0x03c, 4, Rw, write WORD;
+        Mair1 "CBn_MAIR1" = 0x03c, 4, Rw, write WORD, needs STAGE_1;
         /// Result of an address translation operation.
-        Par "CBn_PAR" = 0x050, 8, Rw, write u64::MAX;
+        Par "CBn_PAR" = 0x050, 8, Rw, as ParFault or ParShort or ParSuccess, write u64::MAX,
+            needs ATS and STAGE_1, effect TranslateResult;
         /// Fault status.
-        Fsr "CBn_FSR" = 0x058, 4, W1c, write ContextFaults::CLEARABLE.bits();
+        Fsr "CBn_FSR" = 0x058, 4, W1c, as ContextFaults, effect FaultStatus;
         /// Sets bits of the fault status.
-        Fsrrestore "CBn_FSRRESTORE" = 0x05c, 4, Wo, write ContextFaults::CLEARABLE.bits();
+        Fsrrestore "CBn_FSRRESTORE" = 0x05c, 4, Wo, as ContextFaults, effect FaultRestore;
         /// Faulting address.
         Far "CBn_FAR" = 0x060, 8, Rw, write u64::MAX;
         /// Syndrome of the recorded fault.
-        Fsynr0 "CBn_FSYNR0" = 0x068, 4, Rw, write Fsynr0::WRITE;
+        Fsynr0 "CBn_FSYNR0" = 0x068, 4, Rw, as Fsynr0;
         /// Implementation-defined syndrome.
         Fsynr1 "CBn_FSYNR1" = 0x06c, 4, Rw;
         /// Intermediate address of a nested fault, stage 2 only.
         Ipafar "CBn_IPAFAR" = 0x070, 8, Rw, write u64::MAX;
         /// Invalidates TLB entries by address and ASID.
-        Tlbiva "CBn_TLBIVA" = 0x600, 8, Wo, write u64::MAX;
+        Tlbiva "CBn_TLBIVA" = 0x600, 8, Wo, write u64::MAX, needs STAGE_1,
+            effect Invalidate(Maintenance::BankAddress { any_asid: false, last_level: false });
         /// Invalidates TLB entries by address, all ASIDs.
-        Tlbivaa "CBn_TLBIVAA" = 0x608, 8, Wo, write u64::MAX;
+        Tlbivaa "CBn_TLBIVAA" = 0x608, 8, Wo, write u64::MAX, needs STAGE_1,
+            effect Invalidate(Maintenance::BankAddress { any_asid: true, last_level: false });
         /// Invalidates TLB entries by ASID.
-        Tlbiasid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff;
+        Tlbiasid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff, needs STAGE_1, effect Invalidate(Maintenance::BankAsid);
         /// Invalidates all TLB entries of the bank's VMID.
-        Tlbiall "CBn_TLBIALL" = 0x618, 4, Wo, write WORD;
+        Tlbiall "CBn_TLBIALL" = 0x618, 4, Wo, write WORD, effect Invalidate(Maintenance::Bank);
         /// Invalidates last-level TLB entries by address and ASID.
-        Tlbival "CBn_TLBIVAL" = 0x620, 8, Wo, write u64::MAX;
+        Tlbival "CBn_TLBIVAL" = 0x620, 8, Wo, write u64::MAX, needs STAGE_1,
+            effect Invalidate(Maintenance::BankAddress { any_asid: false, last_level: true });
         /// Invalidates last-level TLB entries by address, all ASIDs.
-        Tlbivaal "CBn_TLBIVAAL" = 0x628, 8, Wo, write u64::MAX;
+        Tlbivaal "CBn_TLBIVAAL" = 0x628, 8, Wo, write u64::MAX, needs STAGE_1,
+            effect Invalidate(Maintenance::BankAddress { any_asid: true, last_level: true });
         /// Invalidates stage 2 TLB entries by intermediate address.
-        Tlbiipas2 "CBn_TLBIIPAS2" = 0x630, 8, Wo, write u64::MAX;
+        Tlbiipas2 "CBn_TLBIIPAS2" = 0x630, 8, Wo, write u64::MAX, needs VERSION_2,
+            effect Invalidate(Maintenance::BankIntermediate { last_level: false });
         /// Invalidates last-level stage 2 TLB entries by intermediate address.
-        Tlbiipas2l "CBn_TLBIIPAS2L" = 0x638, 8, Wo, write u64::MAX;
+        Tlbiipas2l "CBn_TLBIIPAS2L" = 0x638, 8, Wo, write u64::MAX, needs VERSION_2,
+            effect Invalidate(Maintenance::BankIntermediate { last_level: true });
         /// Starts a TLB synchronisation of the bank.
-        Tlbsync "CBn_TLBSYNC" = 0x7f0, 4, Wo, write WORD;
+        Tlbsync "CBn_TLBSYNC" = 0x7f0, 4, Wo, write WORD, effect Sync;
         /// Whether a TLB synchronisation of the bank is under way.
-        Tlbstatus "CBn_TLBSTATUS" = 0x7f4, 4, Ro;
+        Tlbstatus "CBn_TLBSTATUS" = 0x7f4, 4, Ro, effect SyncStatus;
         /// Translates, privileged read.
-        Ats1pr "CBn_ATS1PR" = 0x800, 8, Wo, write u64::MAX;
+        Ats1pr "CBn_ATS1PR" = 0x800, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::PRIVILEGED_READ);
         /// Translates, privileged write.
-        Ats1pw "CBn_ATS1PW" = 0x808, 8, Wo, write u64::MAX;
+        Ats1pw "CBn_ATS1PW" = 0x808, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::PRIVILEGED_WRITE);
         /// Translates, unprivileged read.
-        Ats1ur "CBn_ATS1UR" = 0x810, 8, Wo, write u64::MAX;
+        Ats1ur "CBn_ATS1UR" = 0x810, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::USER_READ);
         /// Translates, unprivileged write.
-        Ats1uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX;
+        Ats1uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::USER_WRITE);
         /// Whether an address translation operation is under way.
-        Atsr "CBn_ATSR" = 0x8f0, 4, Ro;
+        Atsr "CBn_ATSR" = 0x8f0, 4, Ro, needs ATS and STAGE_1, effect TranslateStatus;
         /// Event counters of the group that is assigned to the bank.
-        Pmevcntr "CBn_PMEVCNTRm" = 0xe00, 4 x 32, Rw, write WORD;
+        Pmevcntr "CBn_PMEVCNTRm" = 0xe00, 4 x 32, Rw, write WORD, needs MONITOR, effect CounterView(Pm::Pmevcntr);
         /// Event types.
-        Pmevtyper "CBn_PMEVTYPERm" = 0xe80, 4 x 32, Rw, write Pmevtyper::WRITE;
+        Pmevtyper "CBn_PMEVTYPERm" = 0xe80, 4 x 32, Rw, as Pmevtyper, needs MONITOR, effect CounterView(Pm::Pmevtyper);
         /// Performance monitor configuration.
-        Pmcfgr "CBn_PMCFGR" = 0xf00, 4, Ro;
+        Pmcfgr "CBn_PMCFGR" = 0xf00, 4, Ro, as Pmcfgr, needs MONITOR, effect CounterView(Pm::Pmcfgr);
         /// Performance monitor control.
-        Pmcr "CBn_PMCR" = 0xf04, 4, Rw, write Pmcr::WRITE;
+        Pmcr "CBn_PMCR" = 0xf04, 4, Rw, as Pmcr, needs MONITOR, effect CounterView(Pm::Pmcr);
         /// Events that can be counted.
-        Pmceid "CBn_PMCEID" = 0xf20, 4, Ro;
+        Pmceid "CBn_PMCEID" = 0xf20, 4, Ro, needs MONITOR, effect CounterView(Pm::Pmceid0);
         /// Enables counters.
-        Pmcntenset "CBn_PMCNTENSET" = 0xf40, 4, W1s, write BANK_COUNTERS;
+        Pmcntenset "CBn_PMCNTENSET" = 0xf40, 4, W1s, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmcntenset);
         /// Disables counters.
-        Pmcntenclr "CBn_PMCNTENCLR" = 0xf44, 4, W1c, write BANK_COUNTERS;
+        Pmcntenclr "CBn_PMCNTENCLR" = 0xf44, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmcntenclr);
         /// Enables counter interrupts.
-        Pmintenset "CBn_PMINTENSET" = 0xf48, 4, W1s, write BANK_COUNTERS;
+        Pmintenset "CBn_PMINTENSET" = 0xf48, 4, W1s, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmintenset);
         /// Disables counter interrupts.
-        Pmintenclr "CBn_PMINTENCLR" = 0xf4c, 4, W1c, write BANK_COUNTERS;
+        Pmintenclr "CBn_PMINTENCLR" = 0xf4c, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmintenclr);
         /// Clears counter overflows.
-        Pmovsclr "CBn_PMOVSCLR" = 0xf50, 4, W1c, write BANK_COUNTERS;
+        Pmovsclr "CBn_PMOVSCLR" = 0xf50, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmovsclr);
         /// Sets counter overflows.
-        Pmovsset "CBn_PMOVSSET" = 0xf58, 4, W1s, write BANK_COUNTERS;
+        Pmovsset "CBn_PMOVSSET" = 0xf58, 4, W1s, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmovsset);
         /// Performance monitor authentication.
-        Pmauthstatus "CBn_PMAUTHSTATUS" = 0xfb8, 4, Ro;
+        Pmauthstatus "CBn_PMAUTHSTATUS" = 0xfb8, 4, Ro, needs MONITOR, effect CounterView(Pm::Pmauthstatus);
     }
 }

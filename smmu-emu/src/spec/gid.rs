@@ -4,12 +4,12 @@
 //! of extended stream-matching groups (pages 6 and 7; IHI 0062D §9); Qualcomm's GPUs have other registers in page 6. The tables of
 //! pages 4, 5 and 8 to 23 are not implemented.
 
-use super::global::S2cr;
+use super::global::{S2cr, Smr};
 use crate::spec::regs::frame;
 
 frame! {
     /// The registers of MMU-500's integration and TBUs.
-    pub enum Gid {
+    pub enum Gid needs MMU_500 {
         /// Integration mode.
         Itctrl "ITCTRL" = 0x000, 4, Rw, write 0x1;
         /// Integration test: inputs.
@@ -27,15 +27,15 @@ frame! {
         /// Which TBUs have power: the one that there is.
         TbuPwrStatus "TBU_PWR_STATUS" = 0x204, 4, Ro, reset 0x1;
         /// Which TBUs have acknowledged a synchronisation; Qualcomm's.
-        StatsSyncInvTbuAck "STATS_SYNC_INV_TBU_ACK" = 0x5dc, 4, Ro;
+        StatsSyncInvTbuAck "STATS_SYNC_INV_TBU_ACK" = 0x5dc, 4, Ro, needs QCOM;
         /// What synchronisations wait for; Qualcomm's.
-        Mmu2qssAndSafeWaitCntr "MMU2QSS_AND_SAFE_WAIT_CNTR" = 0x670, 4, Ro;
+        Mmu2qssAndSafeWaitCntr "MMU2QSS_AND_SAFE_WAIT_CNTR" = 0x670, 4, Ro, needs QCOM;
     }
 }
 
 frame! {
     /// Qualcomm's registers for partially resident resources of a GPU.
-    pub enum Prr {
+    pub enum Prr needs QCOM {
         /// Address of the page that stands for unmapped ones, lower half.
         Laddr "GFX_PRR_CFG_LADDR" = 0x008, 4, Rw, write u32::MAX;
         /// The upper half.
@@ -45,17 +45,17 @@ frame! {
 
 frame! {
     /// The stream match registers of extended groups.
-    pub enum Exsmr {
+    pub enum Exsmr needs EXTENDED_GROUPS {
         /// Stream match of extended group n.
-        Exsmr "EXSMRn" = 0x000, 4 x 1024, Rw, write u32::MAX;
+        Exsmr "EXSMRn" = 0x000, 4 x 1024, Rw, as Smr;
     }
 }
 
 frame! {
     /// The stream-to-context registers of extended groups.
-    pub enum Exs2cr {
+    pub enum Exs2cr needs EXTENDED_GROUPS {
         /// Stream to context of extended group n.
-        Exs2cr "EXS2CRn" = 0x000, 4 x 1024, Rw, write S2cr::WRITE;
+        Exs2cr "EXS2CRn" = 0x000, 4 x 1024, Rw, as S2cr;
     }
 }
 

@@ -5,7 +5,9 @@
 //! Registers that only Secure software sees are marked, and RAZ/WI to others. The contents of sACR and offsets 0x080 to 0x08c are
 //! MMU-500's.
 
-use super::global::{Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2};
+use super::effect::{Maintenance, Operation};
+use super::global::{Gats, Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2, Smr};
+use super::ident::{Idr0, Idr1, Idr2, Idr7};
 use super::secure::Scr1;
 use crate::spec::regs::frame;
 
@@ -16,19 +18,19 @@ frame! {
     /// The registers of global space 0.
     pub enum Gr0 {
         /// Global configuration.
-        Scr0 "sCR0" = 0x000, 4, Rw, write Scr0::WRITE, reset Scr0::ZERO.with_clientpd(true).raw_value();
+        Scr0 "sCR0" = 0x000, 4, Rw, as Scr0, banked in SECURE, effect Control;
         /// Secure configuration.
-        Scr1 "SCR1" = 0x004, 4, Rw in SECURE, write Scr1::WRITE;
+        Scr1 "SCR1" = 0x004, 4, Rw in SECURE, as Scr1;
         /// More global configuration.
-        Scr2 "sCR2" = 0x008, 4, Rw, write Scr2::WRITE;
+        Scr2 "sCR2" = 0x008, 4, Rw, as Scr2, banked in SECURE;
         /// Implementation-defined configuration.
-        Sacr "sACR" = 0x010, 4, Rw, write Sacr::WRITE, reset Sacr::MMU_500.raw_value();
+        Sacr "sACR" = 0x010, 4, Rw, as Sacr, needs MMU_500, banked in SECURE;
         /// Translation stages, stream matching, formats.
-        Idr0 "IDR0" = 0x020, 4, Ro;
+        Idr0 "IDR0" = 0x020, 4, Ro, as Idr0, effect Identification;
         /// Address map and context banks.
-        Idr1 "IDR1" = 0x024, 4, Ro;
+        Idr1 "IDR1" = 0x024, 4, Ro, as Idr1, effect Identification;
         /// Address sizes and AArch64 formats.
-        Idr2 "IDR2" = 0x028, 4, Ro;
+        Idr2 "IDR2" = 0x028, 4, Ro, as Idr2;
         /// Reserved identification.
         Idr3 "IDR3" = 0x02c, 4, Ro;
         /// Reserved identification.
@@ -38,33 +40,33 @@ frame! {
         /// Reserved identification.
         Idr6 "IDR6" = 0x038, 4, Ro;
         /// Revision of the implementation.
-        Idr7 "IDR7" = 0x03c, 4, Ro;
+        Idr7 "IDR7" = 0x03c, 4, Ro, as Idr7;
         /// Address of the first global fault.
-        Sgfar "sGFAR" = 0x040, 8, Rw, write u64::MAX;
+        Sgfar "sGFAR" = 0x040, 8, Rw, write u64::MAX, banked in SECURE;
         /// Global fault status.
-        Sgfsr "sGFSR" = 0x048, 4, W1c, write GlobalFaults::NON_SECURE.bits();
+        Sgfsr "sGFSR" = 0x048, 4, W1c, as GlobalFaults, banked in SECURE, effect FaultStatus;
         /// Sets bits of the global fault status.
-        Sgfsrrestore "sGFSRRESTORE" = 0x04c, 4, Wo, write GlobalFaults::NON_SECURE.bits();
+        Sgfsrrestore "sGFSRRESTORE" = 0x04c, 4, Wo, as GlobalFaults, banked in SECURE, effect FaultRestore;
         /// Syndrome of the first global fault.
-        Sgfsynr0 "sGFSYNR0" = 0x050, 4, Rw, write Gfsynr0::WRITE;
+        Sgfsynr0 "sGFSYNR0" = 0x050, 4, Rw, as Gfsynr0, banked in SECURE;
         /// Stream of the first global fault.
-        Sgfsynr1 "sGFSYNR1" = 0x054, 4, Rw, write Gfsynr1::WRITE;
+        Sgfsynr1 "sGFSYNR1" = 0x054, 4, Rw, as Gfsynr1, banked in SECURE;
         /// Implementation-defined syndrome.
-        Sgfsynr2 "sGFSYNR2" = 0x058, 4, Rw;
+        Sgfsynr2 "sGFSYNR2" = 0x058, 4, Rw, banked in SECURE;
         /// Invalidates all Secure TLB entries.
         Stlbiall "STLBIALL" = 0x060, 4, Wo in SECURE, write WORD;
         /// Invalidates TLB entries by VMID.
-        Tlbivmid "TLBIVMID" = 0x064, 4, Wo, write 0xffff;
+        Tlbivmid "TLBIVMID" = 0x064, 4, Wo, write 0xffff, effect Invalidate(Maintenance::Vmid);
         /// Invalidates all Non-secure non-hypervisor TLB entries.
-        Tlbiallnsnh "TLBIALLNSNH" = 0x068, 4, Wo, write WORD;
+        Tlbiallnsnh "TLBIALLNSNH" = 0x068, 4, Wo, write WORD, effect Invalidate(Maintenance::NonHypervisor);
         /// Invalidates all hypervisor TLB entries.
-        Tlbiallh "TLBIALLH" = 0x06c, 4, Wo, write WORD;
+        Tlbiallh "TLBIALLH" = 0x06c, 4, Wo, write WORD, effect Invalidate(Maintenance::Hypervisor);
         /// Starts a global TLB synchronisation.
-        Stlbgsync "sTLBGSYNC" = 0x070, 4, Wo, write WORD;
+        Stlbgsync "sTLBGSYNC" = 0x070, 4, Wo, write WORD, banked in SECURE, effect Sync;
         /// Whether a global TLB synchronisation is under way.
-        Stlbgstatus "sTLBGSTATUS" = 0x074, 4, Ro;
+        Stlbgstatus "sTLBGSTATUS" = 0x074, 4, Ro, banked in SECURE, effect SyncStatus;
         /// Invalidates hypervisor TLB entries by a 32-bit address.
-        Tlbivah "TLBIVAH" = 0x078, 4, Wo, write WORD;
+        Tlbivah "TLBIVAH" = 0x078, 4, Wo, write WORD, effect Invalidate(Maintenance::HypervisorAddress32);
         /// TLB debug read pointer of a TBU.
         Dbgrptrtbu "DBGRPTRTBU" = 0x080, 4, Raz;
         /// TLB debug data of a TBU.
@@ -78,79 +80,87 @@ frame! {
         /// Invalidates Secure monitor TLB entries by address.
         Stlbivam "STLBIVAM" = 0x0a8, 8, Wo in SECURE, write u64::MAX;
         /// Invalidates last-level hypervisor TLB entries by a 64-bit address.
-        Tlbivalh64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX;
+        Tlbivalh64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX, effect Invalidate(Maintenance::HypervisorAddress64 { last_level: true });
         /// Invalidates stage 1 TLB entries by VMID.
-        Tlbivmids1 "TLBIVMIDS1" = 0x0b8, 4, Wo, write 0xffff;
+        Tlbivmids1 "TLBIVMIDS1" = 0x0b8, 4, Wo, write 0xffff, effect Invalidate(Maintenance::VmidStage1);
         /// Invalidates all Secure monitor TLB entries.
         Stlbiallm "STLBIALLM" = 0x0bc, 4, Wo in SECURE, write WORD;
         /// Invalidates hypervisor TLB entries by a 64-bit address.
-        Tlbivah64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX;
+        Tlbivah64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX, effect Invalidate(Maintenance::HypervisorAddress64 { last_level: false });
         /// Translates through stage 1, unprivileged read.
-        Gats1ur "GATS1UR" = 0x100, 8, Wo, write u64::MAX;
+        Gats1ur "GATS1UR" = 0x100, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::USER_READ);
         /// Translates through stage 1, unprivileged write.
-        Gats1uw "GATS1UW" = 0x108, 8, Wo, write u64::MAX;
+        Gats1uw "GATS1UW" = 0x108, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::USER_WRITE);
         /// Translates through stage 1, privileged read.
-        Gats1pr "GATS1PR" = 0x110, 8, Wo, write u64::MAX;
+        Gats1pr "GATS1PR" = 0x110, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::PRIVILEGED_READ);
         /// Translates through stage 1, privileged write.
-        Gats1pw "GATS1PW" = 0x118, 8, Wo, write u64::MAX;
+        Gats1pw "GATS1PW" = 0x118, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::PRIVILEGED_WRITE);
         /// Translates through both stages, unprivileged read.
-        Gats12ur "GATS12UR" = 0x120, 8, Wo, write u64::MAX;
+        Gats12ur "GATS12UR" = 0x120, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::USER_READ.through_both_stages());
         /// Translates through both stages, unprivileged write.
-        Gats12uw "GATS12UW" = 0x128, 8, Wo, write u64::MAX;
+        Gats12uw "GATS12UW" = 0x128, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::USER_WRITE.through_both_stages());
         /// Translates through both stages, privileged read.
-        Gats12pr "GATS12PR" = 0x130, 8, Wo, write u64::MAX;
+        Gats12pr "GATS12PR" = 0x130, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::PRIVILEGED_READ.through_both_stages());
         /// Translates through both stages, privileged write.
-        Gats12pw "GATS12PW" = 0x138, 8, Wo, write u64::MAX;
+        Gats12pw "GATS12PW" = 0x138, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+            effect Translate(Operation::PRIVILEGED_WRITE.through_both_stages());
         /// Result of a global address translation operation.
-        Gpar "GPAR" = 0x180, 8, Rw, write u64::MAX;
+        Gpar "GPAR" = 0x180, 8, Rw, write u64::MAX, needs ATS, banked in SECURE, effect TranslateResult;
         /// Whether a global address translation operation is under way.
-        Gatsr "GATSR" = 0x188, 4, Ro;
+        Gatsr "GATSR" = 0x188, 4, Ro, needs ATS, banked in SECURE, effect TranslateStatus;
         /// Secure alias of sCR0.
-        Nscr0 "NSCR0" = 0x400, 4, Rw in SECURE, write Scr0::WRITE;
+        Nscr0 "NSCR0" = 0x400, 4, Rw in SECURE, alias of Scr0;
         /// Secure alias of sCR2.
-        Nscr2 "NSCR2" = 0x408, 4, Rw in SECURE, write Scr2::WRITE;
+        Nscr2 "NSCR2" = 0x408, 4, Rw in SECURE, alias of Scr2;
         /// Secure alias of sACR.
-        Nsacr "NSACR" = 0x410, 4, Rw in SECURE, write Sacr::WRITE;
+        Nsacr "NSACR" = 0x410, 4, Rw in SECURE, alias of Sacr;
         /// Secure alias of sGFAR.
-        Nsgfar "NSGFAR" = 0x440, 8, Rw in SECURE, write u64::MAX;
+        Nsgfar "NSGFAR" = 0x440, 8, Rw in SECURE, alias of Sgfar;
         /// Secure alias of sGFSR.
-        Nsgfsr "NSGFSR" = 0x448, 4, W1c in SECURE, write GlobalFaults::NON_SECURE.bits();
+        Nsgfsr "NSGFSR" = 0x448, 4, W1c in SECURE, alias of Sgfsr;
         /// Secure alias of sGFSRRESTORE.
-        Nsgfsrrestore "NSGFSRRESTORE" = 0x44c, 4, Wo in SECURE, write GlobalFaults::NON_SECURE.bits();
+        Nsgfsrrestore "NSGFSRRESTORE" = 0x44c, 4, Wo in SECURE, alias of Sgfsrrestore;
         /// Secure alias of sGFSYNR0.
-        Nsgfsynr0 "NSGFSYNR0" = 0x450, 4, Rw in SECURE, write Gfsynr0::WRITE;
+        Nsgfsynr0 "NSGFSYNR0" = 0x450, 4, Rw in SECURE, alias of Sgfsynr0;
         /// Secure alias of sGFSYNR1.
-        Nsgfsynr1 "NSGFSYNR1" = 0x454, 4, Rw in SECURE, write Gfsynr1::WRITE;
+        Nsgfsynr1 "NSGFSYNR1" = 0x454, 4, Rw in SECURE, alias of Sgfsynr1;
         /// Secure alias of sGFSYNR2.
-        Nsgfsynr2 "NSGFSYNR2" = 0x458, 4, Rw in SECURE;
+        Nsgfsynr2 "NSGFSYNR2" = 0x458, 4, Rw in SECURE, alias of Sgfsynr2;
         /// Secure alias of sTLBGSYNC.
-        Nstlbgsync "NSTLBGSYNC" = 0x470, 4, Wo in SECURE, write WORD;
+        Nstlbgsync "NSTLBGSYNC" = 0x470, 4, Wo in SECURE, alias of Stlbgsync;
         /// Secure alias of sTLBGSTATUS.
-        Nstlbgstatus "NSTLBGSTATUS" = 0x474, 4, Ro in SECURE;
+        Nstlbgstatus "NSTLBGSTATUS" = 0x474, 4, Ro in SECURE, alias of Stlbgstatus;
         /// Secure alias of GATS1UR.
-        Nsgats1ur "NSGATS1UR" = 0x500, 8, Wo in SECURE, write u64::MAX;
+        Nsgats1ur "NSGATS1UR" = 0x500, 8, Wo in SECURE, alias of Gats1ur;
         /// Secure alias of GATS1UW.
-        Nsgats1uw "NSGATS1UW" = 0x508, 8, Wo in SECURE, write u64::MAX;
+        Nsgats1uw "NSGATS1UW" = 0x508, 8, Wo in SECURE, alias of Gats1uw;
         /// Secure alias of GATS1PR.
-        Nsgats1pr "NSGATS1PR" = 0x510, 8, Wo in SECURE, write u64::MAX;
+        Nsgats1pr "NSGATS1PR" = 0x510, 8, Wo in SECURE, alias of Gats1pr;
         /// Secure alias of GATS1PW.
-        Nsgats1pw "NSGATS1PW" = 0x518, 8, Wo in SECURE, write u64::MAX;
+        Nsgats1pw "NSGATS1PW" = 0x518, 8, Wo in SECURE, alias of Gats1pw;
         /// Secure alias of GATS12UR.
-        Nsgats12ur "NSGATS12UR" = 0x520, 8, Wo in SECURE, write u64::MAX;
+        Nsgats12ur "NSGATS12UR" = 0x520, 8, Wo in SECURE, alias of Gats12ur;
         /// Secure alias of GATS12UW.
-        Nsgats12uw "NSGATS12UW" = 0x528, 8, Wo in SECURE, write u64::MAX;
+        Nsgats12uw "NSGATS12UW" = 0x528, 8, Wo in SECURE, alias of Gats12uw;
         /// Secure alias of GATS12PR.
-        Nsgats12pr "NSGATS12PR" = 0x530, 8, Wo in SECURE, write u64::MAX;
+        Nsgats12pr "NSGATS12PR" = 0x530, 8, Wo in SECURE, alias of Gats12pr;
         /// Secure alias of GATS12PW.
-        Nsgats12pw "NSGATS12PW" = 0x538, 8, Wo in SECURE, write u64::MAX;
+        Nsgats12pw "NSGATS12PW" = 0x538, 8, Wo in SECURE, alias of Gats12pw;
         /// Secure alias of GPAR.
-        Nsgpar "NSGPAR" = 0x580, 8, Rw in SECURE, write u64::MAX;
+        Nsgpar "NSGPAR" = 0x580, 8, Rw in SECURE, alias of Gpar;
         /// Secure alias of GATSR.
-        Nsgatsr "NSGATSR" = 0x588, 4, Ro in SECURE;
+        Nsgatsr "NSGATSR" = 0x588, 4, Ro in SECURE, alias of Gatsr;
         /// Stream match of group n.
-        Smr "SMRn" = 0x800, 4 x 128, Rw, write WORD;
+        Smr "SMRn" = 0x800, 4 x 128, Rw, as Smr;
         /// Stream to context of group n.
-        S2cr "S2CRn" = 0xc00, 4 x 128, Rw, write S2cr::WRITE;
+        S2cr "S2CRn" = 0xc00, 4 x 128, Rw, as S2cr;
         /// Peripheral identification 4.
         Pidr4 "PIDR4" = 0xfd0, 4, Ro;
         /// Peripheral identification 5.

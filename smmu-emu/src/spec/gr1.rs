@@ -5,106 +5,104 @@
 use arbitrary_int::{u2, u4};
 use bitbybit::{bitenum, bitfield};
 
+use super::fields::{encoding, fields};
 use crate::spec::regs::frame;
 
 frame! {
     /// The registers of global space 1; n is a context bank.
     pub enum Gr1 {
         /// What context bank n translates.
-        Cbar "CBARn" = 0x000, 4 x 128, Rw, write u32::MAX, reset Cbar::ZERO.with_kind(BankType::Stage1WithFault).raw_value();
+        Cbar "CBARn" = 0x000, 4 x 128, Rw, as Cbar, effect BankAttributes;
         /// Stream of the fault that context bank n has recorded.
-        Cbfrsynra "CBFRSYNRAn" = 0x400, 4 x 128, Rw, write Cbfrsynra::WRITE;
+        Cbfrsynra "CBFRSYNRAn" = 0x400, 4 x 128, Rw, as Cbfrsynra;
         /// More about what context bank n translates.
-        Cba2r "CBA2Rn" = 0x800, 4 x 128, Rw, write Cba2r::WRITE;
+        Cba2r "CBA2Rn" = 0x800, 4 x 128, Rw, as Cba2r, needs VERSION_2, effect BankAttributes;
     }
 }
 
-/// `CBARn.TYPE`: the stages of a bank.
-#[bitenum(u2, exhaustive = true)]
-#[derive(Debug, PartialEq, Eq)]
-pub enum BankType {
-    /// Stage 2 only.
-    Stage2 = 0,
-    /// Stage 1, stage 2 bypassed.
-    Stage1 = 1,
-    /// Stage 1, stage 2 faults: the bank is not to be used.
-    Stage1WithFault = 2,
-    /// Stage 1, stage 2 by another bank.
-    Nested = 3,
+encoding! {
+    /// `CBARn.TYPE`: the stages of a bank.
+    #[bitenum(u2, exhaustive = true)]
+    pub enum BankType {
+        /// Stage 2 only.
+        Stage2 = 0,
+        /// Stage 1, stage 2 bypassed.
+        Stage1 = 1,
+        /// Stage 1, stage 2 faults: the bank is not to be used.
+        Stage1WithFault = 2,
+        /// Stage 1, stage 2 by another bank.
+        Nested = 3,
+    }
 }
 
-/// `CBARn`: attributes of a context bank, in four formats that TYPE chooses between.
-#[bitfield(u32, introspect, debug, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Cbar {
-    /// Interrupt of the bank (`IDR0.NUMIRPT` > 1).
-    #[bits(24..=31, rw)]
-    irptndx: u8,
-    /// Write-allocate hint of bypassed stage 2 (type 1).
-    #[bits(22..=23, rw)]
-    wacfg: u2,
-    /// Read-allocate hint of bypassed stage 2 (type 1).
-    #[bits(20..=21, rw)]
-    racfg: u2,
-    /// Barrier shareability upgrade (type 1).
-    #[bits(18..=19, rw)]
-    bsu: u2,
-    /// The stages.
-    #[bits(16..=17, rw)]
-    kind: BankType,
-    /// Memory type of bypassed stage 2 (type 1).
-    #[bits(12..=15, rw)]
-    memattr: u4,
-    /// The stage 2 bank (type 3).
-    #[bits(8..=15, rw)]
-    cbndx: u8,
-    /// Force broadcast (type 1).
-    #[bit(11, rw)]
-    fb: bool,
-    /// Hypervisor context (type 1).
-    #[bit(10, rw)]
-    hypc: bool,
-    /// Shareability of bypassed stage 2 (type 1).
-    #[bits(8..=9, rw)]
-    bpshcfg: u2,
-    /// VMID, unless `sCR0.VMID16EN` (types 0, 1 and 3).
-    #[bits(0..=7, rw)]
-    vmid: u8,
+fields! {
+    #[bitfield(u32, introspect, debug, default = 0)]
+    /// `CBARn`: attributes of a context bank, in four formats that TYPE chooses between.
+    #[reset(Self::ZERO.with_kind(BankType::Stage1WithFault))]
+    pub struct Cbar {
+        /// Interrupt of the bank (`IDR0.NUMIRPT` > 1).
+        #[bits(24..=31, rw)]
+        irptndx: u8,
+        /// Write-allocate hint of bypassed stage 2 (type 1).
+        #[bits(22..=23, rw)]
+        wacfg: u2,
+        /// Read-allocate hint of bypassed stage 2 (type 1).
+        #[bits(20..=21, rw)]
+        racfg: u2,
+        /// Barrier shareability upgrade (type 1).
+        #[bits(18..=19, rw)]
+        bsu: u2,
+        /// The stages.
+        #[bits(16..=17, rw)]
+        kind: BankType,
+        /// Memory type of bypassed stage 2 (type 1).
+        #[bits(12..=15, rw)]
+        memattr: u4,
+        /// The stage 2 bank (type 3).
+        #[bits(8..=15, rw)]
+        cbndx: u8,
+        /// Force broadcast (type 1).
+        #[bit(11, rw)]
+        fb: bool,
+        /// Hypervisor context (type 1).
+        #[bit(10, rw)]
+        hypc: bool,
+        /// Shareability of bypassed stage 2 (type 1).
+        #[bits(8..=9, rw)]
+        bpshcfg: u2,
+        /// VMID, unless `sCR0.VMID16EN` (types 0, 1 and 3).
+        #[bits(0..=7, rw)]
+        vmid: u8,
+    }
 }
 
-/// `CBFRSYNRAn`: stream of a context fault.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Cbfrsynra {
-    /// Index into the security determination table; RAZ to Non-secure software.
-    #[bits(16..=31, rw)]
-    ssd_index: u16,
-    /// Stream ID.
-    #[bits(0..=15, rw)]
-    streamid: u16,
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `CBFRSYNRAn`: stream of a context fault.
+    pub struct Cbfrsynra {
+        /// Index into the security determination table; RAZ to Non-secure software.
+        #[bits(16..=31, rw)]
+        #[fixed(Secure)]
+        ssd_index: u16,
+        /// Stream ID.
+        #[bits(0..=15, rw)]
+        streamid: u16,
+    }
 }
 
-impl Cbfrsynra {
-    /// The stream ID.
-    pub const WRITE: u32 = Self::streamid_mask();
-}
-
-/// `CBA2Rn`: format and 16-bit VMID of a context bank.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Cba2r {
-    /// VMID if `sCR0.VMID16EN`.
-    #[bits(16..=31, rw)]
-    vmid16: u16,
-    /// Monitor context; Secure only.
-    #[bit(1, rw)]
-    monc: bool,
-    /// AArch64 table format.
-    #[bit(0, rw)]
-    va64: bool,
-}
-
-impl Cba2r {
-    /// MONC is Secure.
-    pub const WRITE: u32 = Self::vmid16_mask() | Self::va64_mask();
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `CBA2Rn`: format and 16-bit VMID of a context bank.
+    pub struct Cba2r {
+        /// VMID if `sCR0.VMID16EN`.
+        #[bits(16..=31, rw)]
+        vmid16: u16,
+        /// Monitor context; Secure only.
+        #[bit(1, rw)]
+        #[fixed(Secure)]
+        monc: bool,
+        /// AArch64 table format.
+        #[bit(0, rw)]
+        va64: bool,
+    }
 }

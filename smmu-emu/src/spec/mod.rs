@@ -6,9 +6,13 @@
 //! Field types are written top bit first, like the specification's tables. A type whose fields overlap has several
 //! formats; the others forbid overlaps at compile time.
 
+#![expect(missing_debug_implementations, reason = "bitbybit's builders have none")]
+
 pub mod bank;
 pub mod cb;
 pub mod desc;
+pub mod effect;
+pub mod fields;
 pub mod gid;
 pub mod global;
 pub mod gr0;
@@ -40,4 +44,13 @@ pub const FRAMES: [(&str, &[Row]); 10] = [
 /// Names of all registers, frame by frame, in address order.
 pub fn register_names() -> impl Iterator<Item = &'static str> {
     FRAMES.into_iter().flat_map(|(_, rows)| rows).map(|row| row.name)
+}
+
+/// The row of a name.
+#[must_use]
+pub fn row_of(name: &str) -> Option<&'static Row> {
+    FRAMES
+        .into_iter()
+        .flat_map(|(_, rows)| rows)
+        .find(|row| row.name == name)
 }

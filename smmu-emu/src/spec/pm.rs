@@ -5,6 +5,7 @@
 use arbitrary_int::{u2, u4, u6, u7, u15};
 use bitbybit::bitfield;
 
+use super::fields::fields;
 use crate::spec::regs::frame;
 
 /// All bits of a 32-bit register.
@@ -12,31 +13,31 @@ const WORD: u32 = u32::MAX;
 
 frame! {
     /// The registers of the performance monitor; n is a counter, a group, or a word of 32 counters.
-    pub enum Pm {
+    pub enum Pm needs MONITOR {
         /// Event counter n.
-        Pmevcntr "PMEVCNTRn" = 0x000, 4 x 256, Rw, write WORD;
+        Pmevcntr "PMEVCNTRn" = 0x000, 4 x 256, Rw, write WORD, effect Counters;
         /// What counter n counts.
-        Pmevtyper "PMEVTYPERn" = 0x400, 4 x 256, Rw, write Pmevtyper::WRITE;
+        Pmevtyper "PMEVTYPERn" = 0x400, 4 x 256, Rw, as Pmevtyper, effect Counters;
         /// Configuration of counter group n.
-        Pmcgcr "PMCGCRn" = 0x800, 4 x 128, Rw, write Pmcgcr::WRITE;
+        Pmcgcr "PMCGCRn" = 0x800, 4 x 128, Rw, as Pmcgcr, effect Counters;
         /// Stream match of counter group n.
-        Pmcgsmr "PMCGSMRn" = 0xa00, 4 x 128, Rw, write WORD;
+        Pmcgsmr "PMCGSMRn" = 0xa00, 4 x 128, Rw, as Pmcgsmr, write WORD, effect Counters;
         /// Enables counters.
-        Pmcntenset "PMCNTENSETn" = 0xc00, 4 x 8, W1s, write WORD;
+        Pmcntenset "PMCNTENSETn" = 0xc00, 4 x 8, W1s, write WORD, effect Counters;
         /// Disables counters.
-        Pmcntenclr "PMCNTENCLRn" = 0xc20, 4 x 8, W1c, write WORD;
+        Pmcntenclr "PMCNTENCLRn" = 0xc20, 4 x 8, W1c, alias of Pmcntenset;
         /// Enables interrupts of counters.
-        Pmintenset "PMINTENSETn" = 0xc40, 4 x 8, W1s, write WORD;
+        Pmintenset "PMINTENSETn" = 0xc40, 4 x 8, W1s, write WORD, effect Counters;
         /// Disables interrupts of counters.
-        Pmintenclr "PMINTENCLRn" = 0xc60, 4 x 8, W1c, write WORD;
+        Pmintenclr "PMINTENCLRn" = 0xc60, 4 x 8, W1c, alias of Pmintenset;
         /// Clears overflows of counters.
-        Pmovsclr "PMOVSCLRn" = 0xc80, 4 x 8, W1c, write WORD;
+        Pmovsclr "PMOVSCLRn" = 0xc80, 4 x 8, W1c, alias of Pmovsset;
         /// Sets overflows of counters.
-        Pmovsset "PMOVSSETn" = 0xcc0, 4 x 8, W1s, write WORD;
+        Pmovsset "PMOVSSETn" = 0xcc0, 4 x 8, W1s, write WORD, effect Counters;
         /// Number and size of the counters.
-        Pmcfgr "PMCFGR" = 0xe00, 4, Ro;
+        Pmcfgr "PMCFGR" = 0xe00, 4, Ro, as Pmcfgr;
         /// Control of all counters.
-        Pmcr "PMCR" = 0xe04, 4, Rw, write Pmcr::WRITE;
+        Pmcr "PMCR" = 0xe04, 4, Rw, as Pmcr, effect Counters;
         /// Which of the events 0 to 31 can be counted.
         Pmceid0 "PMCEID0" = 0xe20, 4, Ro;
         /// Which of the events 32 to 63 can be counted.
@@ -48,122 +49,115 @@ frame! {
     }
 }
 
-/// `PMEVTYPERn`: what a counter counts.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Pmevtyper {
-    /// Privileged accesses do not count, unless `nsp` says otherwise.
-    #[bit(31, rw)]
-    p: bool,
-    /// Unprivileged accesses do not count, unless `nsu` says otherwise.
-    #[bit(30, rw)]
-    u: bool,
-    /// Non-secure privileged accesses count if this is equal to `p`.
-    #[bit(29, rw)]
-    nsp: bool,
-    /// Non-secure unprivileged accesses count if this is equal to `u`.
-    #[bit(28, rw)]
-    nsu: bool,
-    /// The event.
-    #[bits(0..=7, rw)]
-    event: u8,
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `PMEVTYPERn`: what a counter counts.
+    pub struct Pmevtyper {
+        /// Privileged accesses do not count, unless `nsp` says otherwise.
+        #[bit(31, rw)]
+        p: bool,
+        /// Unprivileged accesses do not count, unless `nsu` says otherwise.
+        #[bit(30, rw)]
+        u: bool,
+        /// Non-secure privileged accesses count if this is equal to `p`.
+        #[bit(29, rw)]
+        nsp: bool,
+        /// Non-secure unprivileged accesses count if this is equal to `u`.
+        #[bit(28, rw)]
+        nsu: bool,
+        /// The event.
+        #[bits(0..=7, rw)]
+        event: u8,
+    }
 }
 
-impl Pmevtyper {
-    /// Every field.
-    pub const WRITE: u32 =
-        Self::p_mask() | Self::u_mask() | Self::nsp_mask() | Self::nsu_mask() | Self::event_mask();
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `PMCGCRn`: configuration of a counter group.
+    pub struct Pmcgcr {
+        /// Number of counters in the group; read-only.
+        #[bits(24..=27, rw)]
+        #[fixed(ReadOnly)]
+        cgnc: u4,
+        /// Group of streams whose events the counters see; read-only.
+        #[bits(16..=22, rw)]
+        #[fixed(ReadOnly)]
+        sidg: u7,
+        /// Events are exported.
+        #[bit(12, rw)]
+        #[fixed(Unimplemented)]
+        x: bool,
+        /// The group counts.
+        #[bit(11, rw)]
+        e: bool,
+        /// The context bank `ndx` has a view of the group.
+        #[bit(10, rw)]
+        cbaen: bool,
+        /// What counts: 0 everything, 1 the streams that PMCGSMR matches, 2 the transactions of context bank `ndx`.
+        #[bits(8..=9, rw)]
+        tcefcfg: u2,
+        /// Context bank.
+        #[bits(0..=7, rw)]
+        ndx: u8,
+    }
 }
 
-/// `PMCGCRn`: configuration of a counter group.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Pmcgcr {
-    /// Number of counters in the group; read-only.
-    #[bits(24..=27, rw)]
-    cgnc: u4,
-    /// Group of streams whose events the counters see; read-only.
-    #[bits(16..=22, rw)]
-    sidg: u7,
-    /// Events are exported.
-    #[bit(12, rw)]
-    x: bool,
-    /// The group counts.
-    #[bit(11, rw)]
-    e: bool,
-    /// The context bank `ndx` has a view of the group.
-    #[bit(10, rw)]
-    cbaen: bool,
-    /// What counts: 0 everything, 1 the streams that PMCGSMR matches, 2 the transactions of context bank `ndx`.
-    #[bits(8..=9, rw)]
-    tcefcfg: u2,
-    /// Context bank.
-    #[bits(0..=7, rw)]
-    ndx: u8,
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `PMCGSMRn`: stream match of a counter group, with `sCR0.EXIDENABLE` 16 bits each as in SMRn.
+    pub struct Pmcgsmr {
+        /// Bits of the stream ID to ignore.
+        #[bits(16..=30, rw)]
+        mask: u15,
+        /// Stream ID to match.
+        #[bits(0..=14, rw)]
+        id: u15,
+    }
 }
 
-impl Pmcgcr {
-    /// All but the numbers of the implementation. Nothing is exported.
-    pub const WRITE: u32 = Self::e_mask() | Self::cbaen_mask() | Self::tcefcfg_mask() | Self::ndx_mask();
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `PMCFGR`: number and size of the counters.
+    pub struct Pmcfgr {
+        /// Number of counter groups, less one.
+        #[bits(24..=31, rw)]
+        ncg: u8,
+        /// Unprivileged software can be given access.
+        #[bit(19, rw)]
+        uen: bool,
+        /// Events can be exported.
+        #[bit(16, rw)]
+        ex: bool,
+        /// The cycle counter has a prescaler.
+        #[bit(15, rw)]
+        ccd: bool,
+        /// There is a cycle counter of its own.
+        #[bit(14, rw)]
+        cc: bool,
+        /// Bits of a counter, less one.
+        #[bits(8..=13, rw)]
+        size: u6,
+        /// Number of counters, less one.
+        #[bits(0..=7, rw)]
+        n: u8,
+    }
 }
 
-/// `PMCGSMRn`: stream match of a counter group, with `sCR0.EXIDENABLE` 16 bits each as in SMRn.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Pmcgsmr {
-    /// Bits of the stream ID to ignore.
-    #[bits(16..=30, rw)]
-    mask: u15,
-    /// Stream ID to match.
-    #[bits(0..=14, rw)]
-    id: u15,
-}
-
-/// `PMCFGR`: number and size of the counters.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Pmcfgr {
-    /// Number of counter groups, less one.
-    #[bits(24..=31, rw)]
-    ncg: u8,
-    /// Unprivileged software can be given access.
-    #[bit(19, rw)]
-    uen: bool,
-    /// Events can be exported.
-    #[bit(16, rw)]
-    ex: bool,
-    /// The cycle counter has a prescaler.
-    #[bit(15, rw)]
-    ccd: bool,
-    /// There is a cycle counter of its own.
-    #[bit(14, rw)]
-    cc: bool,
-    /// Bits of a counter, less one.
-    #[bits(8..=13, rw)]
-    size: u6,
-    /// Number of counters, less one.
-    #[bits(0..=7, rw)]
-    n: u8,
-}
-
-/// `PMCR`: control of all counters.
-#[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
-#[derive(PartialEq, Eq)]
-pub struct Pmcr {
-    /// Events are exported.
-    #[bit(4, rw)]
-    x: bool,
-    /// Sets all counters to zero; reads zero.
-    #[bit(1, rw)]
-    p: bool,
-    /// Counters count.
-    #[bit(0, rw)]
-    e: bool,
-}
-
-impl Pmcr {
-    /// E and the trigger P. Nothing is exported.
-    pub const WRITE: u32 = Self::p_mask() | Self::e_mask();
+fields! {
+    #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
+    /// `PMCR`: control of all counters.
+    pub struct Pmcr {
+        /// Events are exported.
+        #[bit(4, rw)]
+        #[fixed(Unimplemented)]
+        x: bool,
+        /// Sets all counters to zero; reads zero.
+        #[bit(1, rw)]
+        p: bool,
+        /// Counters count.
+        #[bit(0, rw)]
+        e: bool,
+    }
 }
 
 /// Events that can be counted, by number (IHI 0062D §6.3).
