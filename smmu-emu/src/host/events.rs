@@ -18,8 +18,7 @@ use crate::arch::response::Response;
 use crate::arch::transaction::Origin;
 use crate::arch::transaction::{Transaction, Translation};
 use crate::host::injected::Injected;
-use crate::spec::bank::Format;
-use crate::spec::gr1::BankType;
+pub use crate::spec::fields::Form;
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,15 +71,6 @@ pub struct Change {
     pub before: u64,
     /// After it.
     pub after: u64,
-}
-
-/// What the fields of `CBn_TCR` and `CBn_PAR` depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
-    /// The stages of the bank.
-    pub kind: BankType,
-    /// The format of its tables.
-    pub format: Format,
 }
 
 /// An access that was answered.

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! Looking at an SMMU from outside: its registers by name, its TLB, and the way of an address, without side effects.
-//!
-//! A register's fields are taken from the `Debug` form of its type in [`crate::spec`], so that a type that changes
-//! changes what is shown here too.
-
-use core::fmt::Debug;
-
-use bitflags::Flags;
 
 use crate::arch::frame::{EXS2CR_PAGE, EXSMR_PAGE, Frame, GID_PAGE, PM_PAGE};
 use crate::device::smmu::Smmu;
@@ -16,18 +9,13 @@ use crate::host::events::{Accessed, Form};
 use crate::registers::lookup::Place;
 use crate::registers::options::Target;
 use crate::registers::secure::{self, Security};
-use crate::spec::bank::{Actlr, ContextFaults, Format, Fsynr0, Sctlr};
+use crate::spec;
 use crate::spec::cb::Cb;
 use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
-use crate::spec::global::{Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2, Smr};
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::{BankType, Cba2r, Cbar, Cbfrsynra, Gr1};
-use crate::spec::ident::{Idr0, Idr1, Idr2, Idr7};
-use crate::spec::par::{ParFault, ParShort, ParSuccess};
-use crate::spec::pm::{Pm, Pmcfgr, Pmcgcr, Pmcr, Pmevtyper};
+use crate::spec::gr1::Gr1;
+use crate::spec::pm::Pm;
 use crate::spec::regs::{Row, Table};
-use crate::spec::secure::Scr1;
-use crate::spec::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
 
 mod entries;
 mod explain;
@@ -177,122 +165,27 @@ impl Smmu {
     /// The fields of a value of the register, by name; empty for a register that is one number.
     #[must_use]
     pub fn fields(&self, register: &Register, value: u64) -> Vec<(String, String)> {
-        let (target, form) = match register.place {
-            Place::Core(target @ Target::Cb(_, bank)) => (target, Some(self.form(bank))),
-            Place::Core(target) => (target, None),
-            Place::Secure(reg) => (Target::Gr0(reg, 0), None),
-            Place::Exsmr(_) => (Target::Gr0(Gr0::Smr, 0), None),
-            Place::Exs2cr(_) => (Target::Gr0(Gr0::S2cr, 0), None),
-            Place::Pm(reg, _) => return performance(reg, low(value)),
-            Place::Gid(_) | Place::Prr(_) | Place::BankPm(..) | Place::Raz => return Vec::new(),
+        let form = match register.place {
+            Place::Core(Target::Cb(_, bank)) => self.form(bank),
+            _ => Form::default(),
         };
-        fields(target, form, value)
-    }
-}
-
-fn performance(register: Pm, word: u32) -> Vec<(String, String)> {
-    match register {
-        Pm::Pmcr => shown(&Pmcr::new_with_raw_value(word)),
-        Pm::Pmcfgr => shown(&Pmcfgr::new_with_raw_value(word)),
-        Pm::Pmcgcr => shown(&Pmcgcr::new_with_raw_value(word)),
-        Pm::Pmevtyper => shown(&Pmevtyper::new_with_raw_value(word)),
-        _ => Vec::new(),
+        fields(register.row, form, value)
     }
 }
 
 /// The fields of the register that an access was to, for a value of the whole register; empty if it is one number.
 #[must_use]
 pub fn fields_of(accessed: &Accessed, value: u64) -> Vec<(String, String)> {
-    let name = accessed.access.name;
-    let target = match accessed.access.frame {
-        Frame::Gr0 => Gr0::ALL
-            .iter()
-            .find(|of| of.row().name == name)
-            .map(|&of| Target::Gr0(of, 0)),
-        Frame::Gr1 => Gr1::ALL
-            .iter()
-            .find(|of| of.row().name == name)
-            .map(|&of| Target::Gr1(of, 0)),
-        Frame::Context(_) => Cb::ALL
-            .iter()
-            .find(|of| of.row().name == name)
-            .map(|&of| Target::Cb(of, 0)),
-        Frame::Global(_) | Frame::Outside => None,
-    };
-    target.map_or_else(Vec::new, |target| fields(target, accessed.form, value))
+    let row = spec::row_of(accessed.access.name);
+    row.map_or_else(Vec::new, |row| {
+        fields(row, accessed.form.unwrap_or_default(), value)
+    })
 }
 
-/// The low word.
-fn low(value: u64) -> u32 {
-    u32::try_from(value & u64::from(u32::MAX)).unwrap_or(0)
-}
-
-fn fields(target: Target, form: Option<Form>, value: u64) -> Vec<(String, String)> {
-    let word = low(value);
-    let (kind, format) = form.map_or((BankType::Stage1, Format::AArch64), |form| {
-        (form.kind, form.format)
-    });
-    match target {
-        Target::Gr0(reg, _) => match reg {
-            Gr0::Scr0 => shown(&Scr0::new_with_raw_value(word)),
-            Gr0::Scr1 => shown(&Scr1::new_with_raw_value(word)),
-            Gr0::Scr2 => shown(&Scr2::new_with_raw_value(word)),
-            Gr0::Sacr => shown(&Sacr::new_with_raw_value(word)),
-            Gr0::Idr0 => shown(&Idr0::new_with_raw_value(word)),
-            Gr0::Idr1 => shown(&Idr1::new_with_raw_value(word)),
-            Gr0::Idr2 => shown(&Idr2::new_with_raw_value(word)),
-            Gr0::Idr7 => shown(&Idr7::new_with_raw_value(word)),
-            Gr0::Sgfsr => flags(GlobalFaults::from_bits_truncate(word)),
-            Gr0::Sgfsynr0 => shown(&Gfsynr0::new_with_raw_value(word)),
-            Gr0::Sgfsynr1 => shown(&Gfsynr1::new_with_raw_value(word)),
-            Gr0::Smr => shown(&Smr::new_with_raw_value(word)),
-            Gr0::S2cr => shown(&S2cr::new_with_raw_value(word)),
-            _ => Vec::new(),
-        },
-        Target::Gr1(reg, _) => match reg {
-            Gr1::Cbar => shown(&Cbar::new_with_raw_value(word)),
-            Gr1::Cbfrsynra => shown(&Cbfrsynra::new_with_raw_value(word)),
-            Gr1::Cba2r => shown(&Cba2r::new_with_raw_value(word)),
-        },
-        Target::Cb(reg, _) => match reg {
-            Cb::Sctlr => shown(&Sctlr::new_with_raw_value(word)),
-            Cb::Actlr => shown(&Actlr::new_with_raw_value(word)),
-            Cb::Tcr2 => shown(&Tcr2::new_with_raw_value(word)),
-            Cb::Tcr => match (kind, format) {
-                (BankType::Stage2, _) => shown(&TcrStage2::new_with_raw_value(word)),
-                (_, Format::AArch64) => shown(&Tcr64::new_with_raw_value(word)),
-                (_, Format::Short | Format::Long) => shown(&Tcr32::new_with_raw_value(word)),
-            },
-            Cb::Fsr => flags(ContextFaults::from_bits_truncate(word)),
-            Cb::Fsynr0 => shown(&Fsynr0::new_with_raw_value(word)),
-            Cb::Par if value & 1 != 0 => shown(&ParFault::new_with_raw_value(value)),
-            Cb::Par if format == Format::Short => shown(&ParShort::new_with_raw_value(value)),
-            Cb::Par => shown(&ParSuccess::new_with_raw_value(value)),
-            _ => Vec::new(),
-        },
-    }
-}
-
-/// `Type { field: value, … }` taken apart; a readable encoding without its `Ok`.
-fn shown(value: &impl Debug) -> Vec<(String, String)> {
-    let text = format!("{value:?}");
-    let fields = text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}'));
-    let fields = fields.map(|(fields, _)| fields).unwrap_or_default();
-    let pairs = fields.split(',').filter_map(|field| field.split_once(':'));
-    pairs
-        .map(|(name, value)| {
-            let value = value.trim();
-            let plain = value.strip_prefix("Ok(").and_then(|rest| rest.strip_suffix(')'));
-            (name.trim().into(), plain.unwrap_or(value).into())
-        })
-        .collect()
-}
-
-/// Every flag of the type, set or not.
-fn flags<F: Flags + Copy>(value: F) -> Vec<(String, String)> {
-    let named = F::FLAGS.iter().filter(|flag| flag.is_named());
-    named
-        .filter(|flag| flag.value().bits() != F::empty().bits())
-        .map(|flag| (flag.name().into(), value.contains(*flag.value()).to_string()))
+fn fields(row: &Row, form: Form, value: u64) -> Vec<(String, String)> {
+    let fields = row.format(form, value).map_or(&[][..], |format| format.fields);
+    fields
+        .iter()
+        .map(|field| (field.name.into(), field.show(value)))
         .collect()
 }
