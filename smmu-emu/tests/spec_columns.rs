@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use smmu_emu::regs::Row;
 use smmu_emu::spec::FRAMES;
-use smmu_emu::spec::effect::{Effect, Maintenance, Operation};
+use smmu_emu::spec::effect::{BankMaintenance, Effect, Maintenance, Operation};
 
 fn row(name: &str) -> &'static Row {
     let mut rows = FRAMES.into_iter().flat_map(|(_, rows)| rows);
@@ -144,7 +144,6 @@ fn operations_do_what_their_names_say() {
             );
         }
     }
-    let address = |any_asid, last_level| Maintenance::BankAddress { any_asid, last_level };
     for (name, expected) in [
         ("TLBIVMID", Maintenance::Vmid),
         ("TLBIVMIDS1", Maintenance::VmidStage1),
@@ -159,21 +158,21 @@ fn operations_do_what_their_names_say() {
             "TLBIVALH64",
             Maintenance::HypervisorAddress64 { last_level: true },
         ),
-        ("CBn_TLBIALL", Maintenance::Bank),
-        ("CBn_TLBIASID", Maintenance::BankAsid),
+    ] {
+        assert_eq!(row(name).effect, Effect::Invalidate(expected), "{name}");
+    }
+    let address = |any_asid, last_level| BankMaintenance::Address { any_asid, last_level };
+    let intermediate = |last_level| BankMaintenance::Intermediate { last_level };
+    for (name, expected) in [
+        ("CBn_TLBIALL", BankMaintenance::All),
+        ("CBn_TLBIASID", BankMaintenance::Asid),
         ("CBn_TLBIVA", address(false, false)),
         ("CBn_TLBIVAA", address(true, false)),
         ("CBn_TLBIVAL", address(false, true)),
         ("CBn_TLBIVAAL", address(true, true)),
-        (
-            "CBn_TLBIIPAS2",
-            Maintenance::BankIntermediate { last_level: false },
-        ),
-        (
-            "CBn_TLBIIPAS2L",
-            Maintenance::BankIntermediate { last_level: true },
-        ),
+        ("CBn_TLBIIPAS2", intermediate(false)),
+        ("CBn_TLBIIPAS2L", intermediate(true)),
     ] {
-        assert_eq!(row(name).effect, Effect::Invalidate(expected), "{name}");
+        assert_eq!(row(name).effect, Effect::InvalidateBank(expected), "{name}");
     }
 }

@@ -170,6 +170,10 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("PMINTENCLRn", 0xffff_ffff, 0),
     ("PMOVSCLRn", 0xffff_ffff, 0),
     ("PMOVSSETn", 0xffff_ffff, 0),
+    // Events 0x00, 0x01, 0x08 to 0x0a and 0x10 to 0x12; Non-secure invasive and counting; MT and the kind of the device.
+    ("PMCEID0", 0, 0x0007_0703),
+    ("PMAUTHSTATUS", 0, 0x0000_000c),
+    ("PMDEVTYPE", 0, 0x0000_0056),
     // Of parts.
     ("TBUQOS0", 0xffff_ffff, 0),
     ("GFX_PRR_CFG_LADDR", 0xffff_ffff, 0),

@@ -13,15 +13,17 @@ use crate::arch::line::Line;
 use crate::arch::transaction::{Intent, Origin, Transaction, Visit};
 use crate::device::bank_state::{Arrival, Disposition, Outcome, Released};
 use crate::device::par;
-use crate::device::smmu::Smmu;
+use crate::device::smmu::{Operations, Smmu};
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
 use crate::plan::Site;
-use crate::registers::options::{self, Target};
+use crate::registers::options;
+use crate::registers::register::Scope;
 use crate::registers::secure;
 use crate::spec::bank::Format;
 use crate::spec::cb::Cb;
+use crate::spec::effect;
 use crate::spec::global::Gats;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::BankType;
@@ -55,19 +57,26 @@ pub(crate) struct Waiting {
 
 impl Smmu {
     /// `CBn_ATS1*`, `GATS1*` or `GATS12*` is written.
-    pub(crate) fn ats(&mut self, env: &mut dyn Env, target: Target, value: u64, intent: Intent) {
-        match target {
-            Target::Gr0(register, _) => {
-                let stages = if stage1_only(register) {
-                    Stages::First
-                } else {
-                    Stages::All
-                };
-                self.global_ats(env, Gats::new_with_raw_value(value), intent, stages);
-            }
-            // No operation stands there.
-            Target::Gr1(..) => {}
-            Target::Cb(_, bank) => self.context_ats(env, bank, value, intent),
+    pub(crate) fn translate_for_software(
+        &mut self,
+        env: &mut dyn Env,
+        scope: Scope,
+        value: u64,
+        operation: effect::Operation,
+    ) {
+        let intent = Intent {
+            privileged: operation.privileged,
+            write: operation.write,
+            instruction: false,
+        };
+        let stages = if operation.both_stages {
+            Stages::All
+        } else {
+            Stages::First
+        };
+        match scope {
+            Scope::Global => self.global_ats(env, Gats::new_with_raw_value(value), intent, stages),
+            Scope::Bank(bank) => self.context_ats(env, bank, value, intent),
         }
     }
 
@@ -249,42 +258,52 @@ impl Smmu {
         self.registers.gr0.set(Gr0::Gpar, 0, par);
     }
 
-    /// `CBn_ATSR.ACTIVE`, where this read counts for a delay in polls; `GATSR.ACTIVE` is never set.
-    pub(crate) fn ats_status(&mut self, env: &dyn Env, target: Target) -> bool {
-        match target {
-            Target::Gr0(..) | Target::Gr1(..) => false,
-            Target::Cb(_, bank) => self
-                .operations_of(bank)
-                .is_some_and(|operations| operations.waiting.is_some() || operations.ats.poll(env)),
-        }
+    /// `CBn_ATSR.ACTIVE`; `GATSR.ACTIVE` is never set.
+    pub(crate) fn ats_is_active(&self, env: &dyn Env, scope: Scope) -> bool {
+        let operations = self.operations_in(scope);
+        operations.is_some_and(|operations| operations.waiting.is_some() || operations.ats.is_busy(env))
     }
 
-    /// `CBn_PAR` takes up the result of an operation that has completed; `GPAR` has it at once.
-    pub(crate) fn ats_result(&mut self, env: &dyn Env, target: Target, stored: u64) -> u64 {
-        match target {
-            Target::Gr0(..) | Target::Gr1(..) => stored,
-            Target::Cb(_, bank) => {
-                self.take_result(env, bank);
-                self.registers.bank(bank, Cb::Par)
-            }
+    /// `CBn_ATSR.ACTIVE`, where this read counts for a delay in polls.
+    pub(crate) fn poll_ats(&mut self, env: &dyn Env, scope: Scope) -> bool {
+        let Scope::Bank(bank) = scope else { return false };
+        self.operations_of(bank)
+            .is_some_and(|operations| operations.waiting.is_some() || operations.ats.poll(env))
+    }
+
+    /// The result of an operation that has completed and that `CBn_PAR` has not taken up; `GPAR` has it at once.
+    pub(crate) fn ats_result(&self, env: &dyn Env, scope: Scope) -> Option<u64> {
+        self.operations_in(scope)?.result(env)
+    }
+
+    /// `CBn_PAR` takes up the result of an operation that has completed.
+    pub(crate) fn take_up_result(&mut self, env: &dyn Env, scope: Scope) {
+        if let Scope::Bank(bank) = scope {
+            self.take_result(env, bank);
         }
     }
 
     /// Software's own write of `CBn_PAR` replaces the result of an operation under way.
-    pub(crate) fn drop_ats_result(&mut self, target: Target) {
-        if let Target::Cb(_, bank) = target
+    pub(crate) fn drop_ats_result(&mut self, scope: Scope) {
+        if let Scope::Bank(bank) = scope
             && let Some(operations) = self.operations_of(bank)
         {
             operations.par = None;
         }
     }
 
+    fn operations_in(&self, scope: Scope) -> Option<&Operations> {
+        match scope {
+            Scope::Global => None,
+            Scope::Bank(bank) => self.operations(bank),
+        }
+    }
+
     fn take_result(&mut self, env: &dyn Env, bank: u8) {
         if let Some(operations) = self.operations_of(bank)
-            && operations.waiting.is_none()
-            && !operations.ats.is_busy(env)
-            && let Some(par) = operations.par.take()
+            && let Some(par) = operations.result(env)
         {
+            operations.par = None;
             self.registers.set_bank(bank, Cb::Par, par);
         }
     }
@@ -323,12 +342,12 @@ impl Smmu {
     }
 }
 
-/// `GATS1*` rather than `GATS12*`.
-fn stage1_only(register: Gr0) -> bool {
-    matches!(
-        register,
-        Gr0::Gats1ur | Gr0::Gats1uw | Gr0::Gats1pr | Gr0::Gats1pw
-    )
+impl Operations {
+    /// The result of an operation that has completed.
+    fn result(&self, env: &dyn Env) -> Option<u64> {
+        self.par
+            .filter(|_| self.waiting.is_none() && !self.ats.is_busy(env))
+    }
 }
 
 impl Operation {

@@ -8,10 +8,11 @@ use crate::device::injection::{Answer, Seen};
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::host::events::{Accessed, Change, Event};
-use crate::registers::lookup::{Hit, Place};
-use crate::registers::options::{self, Target};
-use crate::registers::secure::{self, Security};
-use crate::spec::gr0::Gr0;
+use crate::registers::lookup::Hit;
+use crate::registers::options;
+use crate::registers::register::RegisterId;
+use crate::registers::secure::Security;
+use crate::spec::effect::Effect;
 use crate::spec::regs;
 
 impl Smmu {
@@ -42,7 +43,7 @@ impl Smmu {
             data.fill(u8::MAX);
         } else {
             let value = hit.as_ref().map_or(0, |hit| {
-                let value = answer.replaced(self.load(env, hit.place, security));
+                let value = answer.replaced(self.touch(env, &hit.id));
                 (value & hit.lanes) >> hit.shift
             });
             data.fill(0);
@@ -57,7 +58,7 @@ impl Smmu {
     fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
         let (frame, hit) = self.map().locate(offset, data.len(), security);
         let before = hit.as_ref().filter(|_| env.traces());
-        let before = before.and_then(|hit| self.whole(env, hit.place));
+        let before = before.and_then(|hit| self.whole(env, &hit.id));
         let answer = self.answer(env, AccessKind::Write, frame, hit.as_ref());
         if let (Some(hit), Answer::Normal) = (&hit, answer) {
             // Whatever was written may change a translation: no thread's own copies count from here on.
@@ -69,10 +70,10 @@ impl Smmu {
     }
 
     /// The whole register as a read without side effects finds it. Event counters are left out: reading them counts.
-    fn whole(&self, env: &dyn Env, place: Place) -> Option<u64> {
-        match place {
-            Place::Pm(..) | Place::BankPm(..) => None,
-            place => Some(self.peek_place(env, place)),
+    fn whole(&self, env: &dyn Env, id: &RegisterId) -> Option<u64> {
+        match id.row.effect {
+            Effect::Counters | Effect::CounterView(_) => None,
+            _ => Some(self.look(env, id)),
         }
     }
 
@@ -99,128 +100,38 @@ impl Smmu {
         }
     }
 
-    /// The register's value as software reads it.
-    fn load(&mut self, env: &mut dyn Env, place: Place, security: Security) -> u64 {
-        match place {
-            Place::Core(target) => {
-                let stored = self.stored(target);
-                let value = self.read_effect(env, target, stored);
-                match target {
-                    Target::Gr0(register, _) => {
-                        secure::identification(&self.registers, &self.geometry, security, register, value)
-                    }
-                    _ => value,
-                }
-            }
-            Place::Secure(register) => self.registers.secure.get(register, 0),
-            Place::Exsmr(group) => self.registers.smr(group).raw_value().into(),
-            Place::Exs2cr(group) => self.registers.s2cr(group).raw_value().into(),
-            Place::Gid(register) => self.registers.gid.get(register, 0),
-            Place::Prr(register) => self.registers.prr.get(register, 0),
-            Place::Pm(register, index) => self.load_pm(env, register, index).into(),
-            Place::BankPm(register, index, bank) => self.load_bank_pm(env, register, index, bank).into(),
-            Place::Raz => 0,
-        }
-    }
-
-    fn stored(&self, target: Target) -> u64 {
-        match target {
-            Target::Gr0(register, index) => self.registers.gr0.get(register, index),
-            Target::Gr1(register, index) => self.registers.gr1.get(register, index),
-            Target::Cb(register, bank) => self.registers.bank(bank, register),
-        }
-    }
-
     /// Tells the environment of an access; `before` is what a write found.
     fn report(&self, env: &mut dyn Env, access: &Access, hit: Option<&Hit>, before: Option<u64>) {
         env.access(access);
         if !env.traces() {
             return;
         }
-        let place = hit.map(|hit| hit.place);
-        let after = place.and_then(|place| self.whole(env, place));
+        let after = hit.and_then(|hit| self.whole(env, &hit.id));
         env.trace(&Event::Access(Accessed {
             access: *access,
-            whole: hit.is_some_and(|hit| hit.lanes.count_ones() == 8 * hit.row.width),
+            whole: hit.is_some_and(|hit| hit.lanes.count_ones() == 8 * hit.id.row.width),
             change: before.zip(after).map(|(before, after)| Change { before, after }),
-            form: match place {
-                Some(Place::Core(Target::Cb(_, bank))) => Some(self.form(bank)),
-                _ => None,
-            },
+            form: hit.and_then(|hit| self.form_of(&hit.id)),
         }));
     }
 
-    /// Applies the access rule, then the side effect.
+    /// Applies the access rule, then the effect.
     fn store(&mut self, env: &mut dyn Env, hit: &Hit, written: u64) {
-        let Hit {
-            place, row, lanes, ..
-        } = *hit;
-        match place {
-            Place::Core(target) => self.store_core(env, target, hit, written),
-            Place::Secure(register) => self.store_secure(register, hit, written),
-            Place::Exsmr(group) => {
-                let old = self.registers.smr(group).raw_value().into();
-                let writable = options::smr_bits(&self.geometry).into();
-                self.registers
-                    .set_smr(group, row.merge(writable, old, written, lanes));
-            }
-            Place::Exs2cr(group) => {
-                let old = self.registers.s2cr(group).raw_value().into();
-                self.registers
-                    .set_s2cr(group, row.merge(u64::MAX, old, written, lanes));
-            }
-            Place::Gid(register) => {
-                let old = self.registers.gid.get(register, 0);
-                let new = row.merge(u64::MAX, old, written, lanes);
-                self.registers.gid.set(register, 0, new);
-            }
-            Place::Prr(register) => {
-                let old = self.registers.prr.get(register, 0);
-                let new = row.merge(u64::MAX, old, written, lanes);
-                self.registers.prr.set(register, 0, new);
-            }
-            Place::Pm(register, index) => self.store_pm(env, register, index, word(written)),
-            Place::BankPm(register, index, bank) => {
-                self.store_bank_pm(env, register, index, bank, word(written));
-            }
-            Place::Raz => {}
-        }
-    }
-
-    fn store_core(&mut self, env: &mut dyn Env, target: Target, hit: &Hit, written: u64) {
-        let Hit { row, lanes, .. } = *hit;
-        let writable = options::writable(&self.geometry, &self.registers, target);
-        let new = row.merge(writable, self.stored(target), written, lanes);
-        match target {
-            Target::Gr0(register, index) => self.registers.gr0.set(register, index, new),
-            Target::Gr1(register, index) => self.registers.gr1.set(register, index, new),
-            Target::Cb(register, bank) => self.registers.set_bank(bank, register, new),
-        }
+        let Hit { id, lanes, .. } = hit;
+        let writable = options::writable(&self.geometry, &self.registers, id);
+        let new = id.row.merge(writable, self.registers.get(id), written, *lanes);
+        self.registers.set(id, new);
         // A trigger of 64 bits acts on its low half alone, extended with zeros; the upper half on its own does
         // nothing (IHI 0062D §5).
-        let trigger = row.access != regs::Access::Wo || hit.shift == 0;
-        if trigger && row.access != regs::Access::Raz {
-            self.write_effect(env, target, written & row.write & lanes);
+        let upper_half_alone = id.row.access == regs::Access::Wo && hit.shift != 0;
+        if !upper_half_alone && id.row.access != regs::Access::Raz {
+            self.write_effect(env, id, written & id.row.write & lanes);
         }
-    }
-
-    /// Secure operations have nothing to do: no stream is Secure. Restored faults show in the Secure sGFSR.
-    fn store_secure(&mut self, register: Gr0, hit: &Hit, written: u64) {
-        let Hit { row, lanes, .. } = *hit;
-        let target = Target::Gr0(register, 0);
-        let writable = options::writable(&self.geometry, &self.registers, target);
-        let file = &mut self.registers.secure;
-        if register == Gr0::Sgfsrrestore {
-            let faults = file.get(Gr0::Sgfsr, 0) | written & row.write;
-            file.set(Gr0::Sgfsr, 0, faults);
-        }
-        let new = row.merge(writable, file.get(register, 0), written, lanes);
-        file.set(register, 0, new);
     }
 }
 
 fn seen(kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Seen {
-    let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
+    let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.id.row.name, hit.id.number));
     Seen {
         kind,
         frame,
@@ -230,7 +141,7 @@ fn seen(kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Seen {
 }
 
 fn access(kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: &[u8]) -> Access {
-    let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.row.name, hit.index));
+    let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.id.row.name, hit.id.number));
     let width = u8::try_from(data.len()).unwrap_or(u8::MAX);
     Access {
         name,
@@ -241,10 +152,4 @@ fn access(kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: 
         value: little_endian(data),
         offset,
     }
-}
-
-/// The low word: registers of the performance monitor have 32 bits.
-#[expect(clippy::cast_possible_truncation, reason = "the upper word is zero")]
-const fn word(value: u64) -> u32 {
-    value as u32
 }

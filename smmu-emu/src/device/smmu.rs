@@ -132,7 +132,7 @@ impl Smmu {
             },
             injector: Injector::new(plan),
             stalls: Stalls::new(geometry.context_banks),
-            pmu: Pmu::new(),
+            pmu: Pmu::new(&geometry),
             tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
             learnt: RefCell::default(),
             decodings: Decodings::new(geometry.context_banks),
@@ -166,7 +166,7 @@ impl Smmu {
             operations,
         } = self;
         *registers = Registers::new(geometry).with_live_groups(live_groups);
-        *pmu = Pmu::new();
+        *pmu = Pmu::new(geometry);
         *tlb = Tlb::new(geometry.tlb, geometry.tlb_entries);
         epoch.advance();
         *global_sync = Sync::default();

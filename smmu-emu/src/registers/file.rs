@@ -9,8 +9,12 @@ use arbitrary_int::u15;
 
 use crate::config::{Geometry, LiveGroup};
 use crate::registers::identity;
+use crate::registers::options;
+use crate::registers::register::{RegisterId, Scope};
+use crate::spec::any::AnyRegister;
 use crate::spec::bank::{ContextFaults, Format, Sctlr};
 use crate::spec::cb::Cb;
+use crate::spec::effect::Features;
 use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
 use crate::spec::global::{GlobalFaults, S2cr, Scr0, Scr2, Smr, StreamType};
 use crate::spec::gr0::Gr0;
@@ -82,6 +86,8 @@ pub(crate) struct Registers {
     exs2cr: File<Exs2cr>,
     pub(crate) gr1: File<Gr1>,
     pub(crate) banks: Vec<File<Cb>>,
+    /// The features of the configuration.
+    pub(crate) features: Features,
     /// Without short descriptors (IDR0.PTFS) TCR.EAE counts as 1.
     short_descriptors: bool,
 }
@@ -113,6 +119,7 @@ impl Registers {
             exs2cr: File::at_reset(),
             gr1,
             banks,
+            features: options::features(geometry),
             short_descriptors: geometry.aarch32_short,
         }
     }
@@ -129,6 +136,43 @@ impl Registers {
             self.set_s2cr(group, s2cr.raw_value().into());
         }
         self
+    }
+
+    /// The value of a register. The performance monitor keeps its own: zero here.
+    pub(crate) fn get(&self, id: &RegisterId) -> u64 {
+        match id.register {
+            AnyRegister::Gr0(register) if id.is_secure_copy() => self.secure.get(register, id.index),
+            AnyRegister::Gr0(register) => self.gr0.get(register, id.index),
+            AnyRegister::Gr1(register) => self.gr1.get(register, id.index),
+            AnyRegister::Cb(register) => match id.scope {
+                Scope::Bank(bank) => self.bank(bank, register),
+                Scope::Global => 0,
+            },
+            AnyRegister::Gid(register) => self.gid.get(register, id.index),
+            AnyRegister::Prr(register) => self.prr.get(register, id.index),
+            AnyRegister::Exsmr(_) => self.smr(id.index).raw_value().into(),
+            AnyRegister::Exs2cr(_) => self.s2cr(id.index).raw_value().into(),
+            AnyRegister::Pm(_) | AnyRegister::Ssd(_) | AnyRegister::Compindex(_) => 0,
+        }
+    }
+
+    /// Sets a register, other than those of the performance monitor.
+    pub(crate) fn set(&mut self, id: &RegisterId, value: u64) {
+        match id.register {
+            AnyRegister::Gr0(register) if id.is_secure_copy() => self.secure.set(register, id.index, value),
+            AnyRegister::Gr0(register) => self.gr0.set(register, id.index, value),
+            AnyRegister::Gr1(register) => self.gr1.set(register, id.index, value),
+            AnyRegister::Cb(register) => {
+                if let Scope::Bank(bank) = id.scope {
+                    self.set_bank(bank, register, value);
+                }
+            }
+            AnyRegister::Gid(register) => self.gid.set(register, id.index, value),
+            AnyRegister::Prr(register) => self.prr.set(register, id.index, value),
+            AnyRegister::Exsmr(_) => self.set_smr(id.index, value),
+            AnyRegister::Exs2cr(_) => self.set_s2cr(id.index, value),
+            AnyRegister::Pm(_) | AnyRegister::Ssd(_) | AnyRegister::Compindex(_) => {}
+        }
     }
 
     /// A register of a context bank; zero if the bank does not exist.

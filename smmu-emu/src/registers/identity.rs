@@ -4,7 +4,7 @@
 //! an implementation fixes.
 
 use arbitrary_int::traits::Integer;
-use arbitrary_int::{u2, u3, u4, u11};
+use arbitrary_int::{u2, u3, u4, u6, u11};
 
 use crate::config::{Geometry, Implementation, PageSize};
 use crate::registers::options::has_stage1;
@@ -12,6 +12,7 @@ use crate::spec::global::Scr0;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{BankType, Cba2r, Cbar, Gr1};
 use crate::spec::ident::{Idr0, Idr1, Idr2, Idr7, address_bits};
+use crate::spec::pm::{Pm, Pmcfgr, Pmcgcr};
 use crate::spec::secure::Scr1;
 
 /// PIDR0 to 2, PIDR4 and CIDR0 to 3 of MMU-500: part 0x481 by Arm, revision r2p1.
@@ -61,6 +62,22 @@ pub(crate) fn secure_values(geometry: &Geometry) -> [(Gr0, u32); 3] {
         (Gr0::Scr1, scr1.raw_value()),
         (Gr0::Sacr, if geometry.is_mmu_500() { SECURE_SACR } else { 0 }),
     ]
+}
+
+/// Registers of the performance monitor whose value follows from the number of groups and counters.
+pub(crate) fn monitor_values(geometry: &Geometry) -> Vec<(Pm, u16, u32)> {
+    let size = pmcfgr(geometry.pmu_groups, geometry.pmu_counter_count());
+    let group = Pmcgcr::ZERO.with_cgnc(u4::masked_new(geometry.pmu_counters));
+    let groups = (0..geometry.pmu_groups).map(|n| (Pm::Pmcgcr, n.into(), group.raw_value()));
+    groups.chain([(Pm::Pmcfgr, 0, size.raw_value())]).collect()
+}
+
+/// `PMCFGR` of so many groups and counters.
+pub(crate) fn pmcfgr(groups: u8, counters: u16) -> Pmcfgr {
+    Pmcfgr::ZERO
+        .with_ncg(groups.saturating_sub(1))
+        .with_size(u6::new(31))
+        .with_n(u8::masked_new(counters.saturating_sub(1)))
 }
 
 /// Registers of global space 1 that the stages of the bank fix, and the formats that there are. SMMUv1 has no CBA2R; its

@@ -8,10 +8,12 @@
 //! | `identity` | reset values and fixed bits that follow from the configuration |
 //! | `options` | registers and bits that a configuration leaves out |
 //! | `lookup` | from an offset to a register |
-//! | `secure` | Secure state: banked copies, aliases |
+//! | `register` | identity of a register |
+//! | `secure` | Secure state: what it takes from Non-secure software |
 
 pub(crate) mod file;
 pub(crate) mod identity;
 pub(crate) mod lookup;
 pub(crate) mod options;
+pub(crate) mod register;
 pub(crate) mod secure;

@@ -1,92 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a configuration takes away from the tables: registers that are not there, and bits that are not writable.
+//! Features of a configuration, which decide what registers there are, and the bits that it does not let software write.
 
 use crate::config::Geometry;
 use crate::registers::file::Registers;
 use crate::registers::identity;
+use crate::registers::register::RegisterId;
+use crate::spec::any::AnyRegister;
 use crate::spec::bank::Actlr;
 use crate::spec::cb::Cb;
+use crate::spec::effect::Features;
 use crate::spec::global::{Sacr, Scr2, Smr};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cbar, Gr1};
-use crate::spec::regs::Table;
 use crate::spec::tcr::Tcr2;
 
-/// One register of the SMMU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Of global space 0, with its number in an array.
-    Gr0(Gr0, u16),
-    /// Of global space 1, with the context bank.
-    Gr1(Gr1, u16),
-    /// Of a context bank, with the bank.
-    Cb(Cb, u8),
-}
-
-impl Target {
-    /// Name and number of the register.
-    pub(crate) fn name(self) -> (&'static str, u16) {
-        match self {
-            Self::Gr0(register, index) => (register.row().name, index),
-            Self::Gr1(register, bank) => (register.row().name, bank),
-            Self::Cb(register, bank) => (register.row().name, bank.into()),
-        }
-    }
-}
-
-/// Whether the register exists; RAZ/WI otherwise (IHI 0062D §3.9 leaves that open for global space, and asks for it in
-/// context banks).
-pub(crate) fn present(geometry: &Geometry, target: Target) -> bool {
-    if geometry.is_version_1() && is_of_version_2(target) {
-        return false;
-    }
-    match target {
-        Target::Gr0(Gr0::Smr, group) => group < geometry.stream_match_groups,
-        Target::Gr0(Gr0::S2cr, group) => group < geometry.stream_to_context_count(),
-        Target::Gr0(Gr0::Sacr, _) => geometry.is_mmu_500(),
-        Target::Gr0(
-            Gr0::Gats1ur
-            | Gr0::Gats1uw
-            | Gr0::Gats1pr
-            | Gr0::Gats1pw
-            | Gr0::Gats12ur
-            | Gr0::Gats12uw
-            | Gr0::Gats12pr
-            | Gr0::Gats12pw
-            | Gr0::Gpar
-            | Gr0::Gatsr,
-            _,
-        ) => geometry.ats,
-        Target::Gr0(..) => true,
-        Target::Gr1(_, bank) => bank < geometry.context_banks,
-        Target::Cb(Cb::Actlr, _) => geometry.is_mmu_500(),
-        Target::Cb(Cb::Ats1pr | Cb::Ats1pw | Cb::Ats1ur | Cb::Ats1uw | Cb::Atsr | Cb::Par, bank) => {
-            geometry.ats && has_stage1(geometry, bank)
-        }
-        Target::Cb(
-            Cb::Tcr2
-            | Cb::Ttbr1
-            | Cb::Contextidr
-            | Cb::Mair0
-            | Cb::Mair1
-            | Cb::Tlbiva
-            | Cb::Tlbivaa
-            | Cb::Tlbiasid
-            | Cb::Tlbival
-            | Cb::Tlbivaal,
-            bank,
-        ) => has_stage1(geometry, bank),
-        Target::Cb(..) => true,
-    }
-}
-
-/// Whether SMMUv1 lacks the register.
-fn is_of_version_2(target: Target) -> bool {
-    matches!(
-        target,
-        Target::Gr1(Gr1::Cba2r, _) | Target::Cb(Cb::Tcr2 | Cb::Tlbiipas2 | Cb::Tlbiipas2l, _)
-    )
+/// The features of a configuration. STAGE_1 is that of a bank with stage 1.
+pub(crate) fn features(geometry: &Geometry) -> Features {
+    let mut features = Features::empty();
+    features.set(Features::VERSION_2, !geometry.is_version_1());
+    features.set(Features::STAGE_1, geometry.stage1);
+    features.set(Features::ATS, geometry.ats);
+    features.set(
+        Features::EXTENDED_GROUPS,
+        geometry.extended_stream_match_groups != 0,
+    );
+    features.set(Features::MONITOR, geometry.pmu_groups != 0);
+    features.set(Features::MMU_500, geometry.is_mmu_500());
+    features.set(Features::QCOM, geometry.is_qcom());
+    features
 }
 
 /// Whether the hardware of the bank can translate stage 1.
@@ -95,18 +37,18 @@ pub(crate) fn has_stage1(geometry: &Geometry, bank: u8) -> bool {
 }
 
 /// The bits of the register that this configuration, in its present state, lets software write.
-pub(crate) fn writable(geometry: &Geometry, registers: &Registers, target: Target) -> u64 {
-    match target {
-        Target::Gr0(Gr0::Scr0, _) => (!identity::scr0_fixed(geometry)).into(),
-        Target::Gr0(Gr0::Smr, _) => smr_bits(geometry).into(),
-        Target::Gr0(Gr0::Scr2, _) if geometry.extended_stream_match_groups == 0 => {
+pub(crate) fn writable(geometry: &Geometry, registers: &Registers, id: &RegisterId) -> u64 {
+    match id.register {
+        AnyRegister::Gr0(Gr0::Scr0) => (!identity::scr0_fixed(geometry)).into(),
+        AnyRegister::Gr0(Gr0::Smr) | AnyRegister::Exsmr(_) => smr_bits(geometry).into(),
+        AnyRegister::Gr0(Gr0::Scr2) if geometry.extended_stream_match_groups == 0 => {
             (!Scr2::exsmrgenable_mask()).into()
         }
-        Target::Gr1(Gr1::Cbar, bank) => (!(Cbar::irptndx_mask() | fixed_type(geometry, bank))).into(),
-        Target::Gr1(Gr1::Cba2r, _) => (!identity::cba2r_fixed(geometry)).into(),
-        Target::Cb(Cb::Tcr2, _) => (!tcr2_missing(geometry)).into(),
-        Target::Cb(Cb::Actlr, _) if actlr_is_locked(registers) => 0,
-        Target::Cb(Cb::Actlr, _) if !geometry.is_qcom() => (!Actlr::QCOM).into(),
+        AnyRegister::Gr1(Gr1::Cbar) => (!(Cbar::irptndx_mask() | fixed_type(geometry, id.index))).into(),
+        AnyRegister::Gr1(Gr1::Cba2r) => (!identity::cba2r_fixed(geometry)).into(),
+        AnyRegister::Cb(Cb::Tcr2) => (!tcr2_missing(geometry)).into(),
+        AnyRegister::Cb(Cb::Actlr) if actlr_is_locked(registers) => 0,
+        AnyRegister::Cb(Cb::Actlr) if !geometry.is_qcom() => (!Actlr::QCOM).into(),
         _ => u64::MAX,
     }
 }

@@ -9,6 +9,8 @@ use arbitrary_int::traits::Integer;
 
 use crate::config::Geometry;
 use crate::registers::file::Registers;
+use crate::registers::register::RegisterId;
+use crate::spec::any::AnyRegister;
 use crate::spec::gr0::Gr0;
 use crate::spec::ident::{Idr0, Idr1};
 
@@ -45,32 +47,64 @@ pub(crate) fn groups(registers: &Registers, geometry: &Geometry) -> u16 {
     }
 }
 
+/// What software sees of the registers, by its security.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visible {
+    /// The pages of the global address space (`SCR1.GASRAE`).
+    pub(crate) global: bool,
+    /// The registers of Secure software, and its copies of others.
+    pub(crate) secure: bool,
+    /// Stream-matching groups of global space 0, the lowest ones.
+    pub(crate) groups: u16,
+    /// Context banks, the lowest ones.
+    pub(crate) banks: u16,
+}
+
+/// What software of this security sees of the registers. Without Secure state there is one kind of software.
+pub(crate) fn visible(registers: &Registers, geometry: &Geometry, security: Security) -> Visible {
+    let all = Visible {
+        global: true,
+        secure: geometry.secure_state && security == Security::Secure,
+        groups: u16::MAX,
+        banks: geometry.context_banks,
+    };
+    if !geometry.secure_state || security == Security::Secure {
+        return all;
+    }
+    let scr1 = registers.scr1();
+    Visible {
+        global: !scr1.gasrae(),
+        groups: scr1.nsnumsmrgo().into(),
+        banks: banks(registers, geometry),
+        ..all
+    }
+}
+
 /// IDR0 and IDR1 show Secure software everything, and others what Secure software leaves them.
 #[expect(clippy::cast_possible_truncation, reason = "the registers are 32 bits wide")]
 pub(crate) fn identification(
     registers: &Registers,
     geometry: &Geometry,
-    security: Security,
-    register: Gr0,
+    register: &RegisterId,
     stored: u64,
 ) -> u64 {
     if !geometry.secure_state {
         return stored;
     }
     let scr1 = registers.scr1();
-    match (register, security) {
-        (Gr0::Idr0, Security::Secure) => Idr0::new_with_raw_value(stored as u32)
+    match (register.register, register.security) {
+        (AnyRegister::Gr0(Gr0::Idr0), Security::Secure) => Idr0::new_with_raw_value(stored as u32)
             .with_ses(true)
             .raw_value()
             .into(),
-        (Gr0::Idr0, Security::NonSecure) => {
+        (AnyRegister::Gr0(Gr0::Idr0), Security::NonSecure) => {
             let idr0 = Idr0::new_with_raw_value(stored as u32);
             idr0.with_numirpt(idr0.numirpt().min(scr1.nsnumirpto()))
                 .with_numsmrg(idr0.numsmrg().min(scr1.nsnumsmrgo()))
                 .raw_value()
                 .into()
         }
-        (Gr0::Idr1, Security::NonSecure) => {
+        (AnyRegister::Gr0(Gr0::Idr1), Security::NonSecure) => {
             let idr1 = Idr1::new_with_raw_value(stored as u32);
             let banks = u8::masked_new(banks(registers, geometry));
             idr1.with_nums2cb(idr1.nums2cb().min(banks))
@@ -80,45 +114,4 @@ pub(crate) fn identification(
         }
         _ => stored,
     }
-}
-
-/// Whether Secure software has a copy of its own of a register, or the register for itself.
-#[rustfmt::skip]
-pub(crate) const fn is_banked(register: Gr0) -> bool {
-    matches!(
-        register,
-        Gr0::Scr0 | Gr0::Scr1 | Gr0::Scr2 | Gr0::Sacr | Gr0::Sgfar | Gr0::Sgfsr | Gr0::Sgfsrrestore
-        | Gr0::Sgfsynr0 | Gr0::Sgfsynr1 | Gr0::Sgfsynr2 | Gr0::Stlbgsync | Gr0::Stlbgstatus
-        | Gr0::Stlbiall | Gr0::Stlbivalm | Gr0::Stlbivam | Gr0::Stlbiallm
-        | Gr0::Gats1ur | Gr0::Gats1uw | Gr0::Gats1pr | Gr0::Gats1pw
-        | Gr0::Gats12ur | Gr0::Gats12uw | Gr0::Gats12pr | Gr0::Gats12pw | Gr0::Gpar | Gr0::Gatsr
-    )
-}
-
-/// The Non-secure register behind an alias that Secure software has, 0x400 below it.
-pub(crate) const fn behind_alias(register: Gr0) -> Option<Gr0> {
-    Some(match register {
-        Gr0::Nscr0 => Gr0::Scr0,
-        Gr0::Nscr2 => Gr0::Scr2,
-        Gr0::Nsacr => Gr0::Sacr,
-        Gr0::Nsgfar => Gr0::Sgfar,
-        Gr0::Nsgfsr => Gr0::Sgfsr,
-        Gr0::Nsgfsrrestore => Gr0::Sgfsrrestore,
-        Gr0::Nsgfsynr0 => Gr0::Sgfsynr0,
-        Gr0::Nsgfsynr1 => Gr0::Sgfsynr1,
-        Gr0::Nsgfsynr2 => Gr0::Sgfsynr2,
-        Gr0::Nstlbgsync => Gr0::Stlbgsync,
-        Gr0::Nstlbgstatus => Gr0::Stlbgstatus,
-        Gr0::Nsgats1ur => Gr0::Gats1ur,
-        Gr0::Nsgats1uw => Gr0::Gats1uw,
-        Gr0::Nsgats1pr => Gr0::Gats1pr,
-        Gr0::Nsgats1pw => Gr0::Gats1pw,
-        Gr0::Nsgats12ur => Gr0::Gats12ur,
-        Gr0::Nsgats12uw => Gr0::Gats12uw,
-        Gr0::Nsgats12pr => Gr0::Gats12pr,
-        Gr0::Nsgats12pw => Gr0::Gats12pw,
-        Gr0::Nsgpar => Gr0::Gpar,
-        Gr0::Nsgatsr => Gr0::Gatsr,
-        _ => return None,
-    })
 }

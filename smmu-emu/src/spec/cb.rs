@@ -4,7 +4,7 @@
 //! `PMCGCRn.CBAEN` assigns to the bank; RAZ/WI without one.
 
 use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr};
-use super::effect::{Maintenance, Operation};
+use super::effect::{BankMaintenance, Operation};
 use super::par::{ParFault, ParShort, ParSuccess};
 use super::pm::{Pm, Pmcfgr, Pmcr, Pmevtyper};
 use super::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
@@ -55,26 +55,26 @@ frame! {
         Ipafar "CBn_IPAFAR" = 0x070, 8, Rw, write u64::MAX;
         /// Invalidates TLB entries by address and ASID.
         Tlbiva "CBn_TLBIVA" = 0x600, 8, Wo, write u64::MAX, needs STAGE_1,
-            effect Invalidate(Maintenance::BankAddress { any_asid: false, last_level: false });
+            effect InvalidateBank(BankMaintenance::Address { any_asid: false, last_level: false });
         /// Invalidates TLB entries by address, all ASIDs.
         Tlbivaa "CBn_TLBIVAA" = 0x608, 8, Wo, write u64::MAX, needs STAGE_1,
-            effect Invalidate(Maintenance::BankAddress { any_asid: true, last_level: false });
+            effect InvalidateBank(BankMaintenance::Address { any_asid: true, last_level: false });
         /// Invalidates TLB entries by ASID.
-        Tlbiasid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff, needs STAGE_1, effect Invalidate(Maintenance::BankAsid);
+        Tlbiasid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff, needs STAGE_1, effect InvalidateBank(BankMaintenance::Asid);
         /// Invalidates all TLB entries of the bank's VMID.
-        Tlbiall "CBn_TLBIALL" = 0x618, 4, Wo, write WORD, effect Invalidate(Maintenance::Bank);
+        Tlbiall "CBn_TLBIALL" = 0x618, 4, Wo, write WORD, effect InvalidateBank(BankMaintenance::All);
         /// Invalidates last-level TLB entries by address and ASID.
         Tlbival "CBn_TLBIVAL" = 0x620, 8, Wo, write u64::MAX, needs STAGE_1,
-            effect Invalidate(Maintenance::BankAddress { any_asid: false, last_level: true });
+            effect InvalidateBank(BankMaintenance::Address { any_asid: false, last_level: true });
         /// Invalidates last-level TLB entries by address, all ASIDs.
         Tlbivaal "CBn_TLBIVAAL" = 0x628, 8, Wo, write u64::MAX, needs STAGE_1,
-            effect Invalidate(Maintenance::BankAddress { any_asid: true, last_level: true });
+            effect InvalidateBank(BankMaintenance::Address { any_asid: true, last_level: true });
         /// Invalidates stage 2 TLB entries by intermediate address.
         Tlbiipas2 "CBn_TLBIIPAS2" = 0x630, 8, Wo, write u64::MAX, needs VERSION_2,
-            effect Invalidate(Maintenance::BankIntermediate { last_level: false });
+            effect InvalidateBank(BankMaintenance::Intermediate { last_level: false });
         /// Invalidates last-level stage 2 TLB entries by intermediate address.
         Tlbiipas2l "CBn_TLBIIPAS2L" = 0x638, 8, Wo, write u64::MAX, needs VERSION_2,
-            effect Invalidate(Maintenance::BankIntermediate { last_level: true });
+            effect InvalidateBank(BankMaintenance::Intermediate { last_level: true });
         /// Starts a TLB synchronisation of the bank.
         Tlbsync "CBn_TLBSYNC" = 0x7f0, 4, Wo, write WORD, effect Sync;
         /// Whether a TLB synchronisation of the bank is under way.

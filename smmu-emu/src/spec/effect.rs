@@ -31,7 +31,7 @@ bitflags! {
     }
 }
 
-/// TLB maintenance operation of a register (IHI 0062D §5).
+/// TLB maintenance operation of a global register (IHI 0062D §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maintenance {
     /// Both stages of the VMID that is written.
@@ -49,19 +49,24 @@ pub enum Maintenance {
         /// Blocks and pages only, and not the tables above them.
         last_level: bool,
     },
+}
+
+/// TLB maintenance operation of a register of a context bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BankMaintenance {
     /// Everything of the bank's VMID.
-    Bank,
+    All,
     /// Stage 1 of the bank's VMID and the ASID that is written.
-    BankAsid,
+    Asid,
     /// Stage 1 of the bank's VMID, by address.
-    BankAddress {
+    Address {
         /// Entries of every ASID, and not of the one that is written.
         any_asid: bool,
         /// Blocks and pages only.
         last_level: bool,
     },
     /// Stage 2 of the bank's VMID, by intermediate address.
-    BankIntermediate {
+    Intermediate {
         /// Blocks and pages only.
         last_level: bool,
     },
@@ -130,6 +135,8 @@ pub enum Effect {
     Resume,
     /// Written: drops TLB entries.
     Invalidate(Maintenance),
+    /// Written: drops TLB entries of the bank's VMID.
+    InvalidateBank(BankMaintenance),
     /// Written: starts a TLB synchronisation.
     Sync,
     /// Read: whether one is under way.
@@ -140,9 +147,9 @@ pub enum Effect {
     TranslateStatus,
     /// Read: its result. Written: software replaces that.
     TranslateResult,
-    /// Read: time passes for the event counters. Written: what they count has changed.
+    /// Of the performance monitor. Read: time passes for the event counters. Written: what they count has changed.
     Counters,
-    /// As of the monitor's register that is named, for the counters of the group that is assigned to the bank.
+    /// Shows the monitor's register for the counters of the group that is assigned to the bank.
     CounterView(Pm),
 }
 
@@ -155,7 +162,12 @@ impl Effect {
             Self::None => !matches!(access, Access::Wo),
             Self::Control | Self::BankAttributes | Self::TranslateResult => matches!(access, Access::Rw),
             Self::FaultStatus => matches!(access, Access::W1c),
-            Self::FaultRestore | Self::Resume | Self::Invalidate(_) | Self::Sync | Self::Translate(_) => {
+            Self::FaultRestore
+            | Self::Resume
+            | Self::Invalidate(_)
+            | Self::InvalidateBank(_)
+            | Self::Sync
+            | Self::Translate(_) => {
                 matches!(access, Access::Wo)
             }
             Self::Identification | Self::SyncStatus | Self::TranslateStatus => matches!(access, Access::Ro),
@@ -175,7 +187,7 @@ impl fmt::Display for Effect {
             Self::FaultStatus => "fault status",
             Self::FaultRestore => "fault restore",
             Self::Resume => "resume",
-            Self::Invalidate(_) => "invalidate",
+            Self::Invalidate(_) | Self::InvalidateBank(_) => "invalidate",
             Self::Sync => "sync",
             Self::SyncStatus => "sync status",
             Self::Translate(_) => "translate",

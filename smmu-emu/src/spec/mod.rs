@@ -8,6 +8,7 @@
 
 #![expect(missing_debug_implementations, reason = "bitbybit's builders have none")]
 
+pub(crate) mod any;
 pub mod bank;
 pub mod cb;
 pub mod desc;

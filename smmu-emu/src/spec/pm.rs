@@ -35,17 +35,17 @@ frame! {
         /// Sets overflows of counters.
         Pmovsset "PMOVSSETn" = 0xcc0, 4 x 8, W1s, write WORD, effect Counters;
         /// Number and size of the counters.
-        Pmcfgr "PMCFGR" = 0xe00, 4, Ro, as Pmcfgr;
+        Pmcfgr "PMCFGR" = 0xe00, 4, Ro, as Pmcfgr, effect Counters;
         /// Control of all counters.
         Pmcr "PMCR" = 0xe04, 4, Rw, as Pmcr, effect Counters;
         /// Which of the events 0 to 31 can be counted.
-        Pmceid0 "PMCEID0" = 0xe20, 4, Ro;
+        Pmceid0 "PMCEID0" = 0xe20, 4, Ro, reset event::IDENTIFIED, effect Counters;
         /// Which of the events 32 to 63 can be counted.
-        Pmceid1 "PMCEID1" = 0xe24, 4, Ro;
-        /// Which debug accesses are allowed.
-        Pmauthstatus "PMAUTHSTATUS" = 0xfb8, 4, Ro;
-        /// Kind of the device.
-        Pmdevtype "PMDEVTYPE" = 0xfcc, 4, Ro;
+        Pmceid1 "PMCEID1" = 0xe24, 4, Ro, effect Counters;
+        /// Which debug accesses are allowed: Non-secure counters may count. SNID stays "not implemented".
+        Pmauthstatus "PMAUTHSTATUS" = 0xfb8, 4, Ro, reset 0b11 << 2, effect Counters;
+        /// Kind of the device: performance monitor of a memory management unit.
+        Pmdevtype "PMDEVTYPE" = 0xfcc, 4, Ro, reset 0x56, effect Counters;
     }
 }
 

@@ -3,7 +3,7 @@
 //! Register tables: one row per register, which says everything about it; the checks that a table compiles; lookup.
 
 use crate::spec::effect::{Effect, Features};
-use crate::spec::fields::{Form, Layout};
+use crate::spec::fields::{Applies, Form, Layout};
 
 /// What software's accesses do to a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +71,12 @@ impl Row {
         format.filter(|_| self.access != Access::Wo)
     }
 
+    /// Whether Secure software has a copy of its own of the register, or the register for itself.
+    #[must_use]
+    pub const fn has_secure_copy(&self) -> bool {
+        self.banked || self.secure && self.alias.is_none()
+    }
+
     /// The value after `written` arrived on the byte lanes `lanes`, where software may write the bits `write`.
     #[must_use]
     pub const fn merge(&self, write: u64, old: u64, written: u64, lanes: u64) -> u64 {
@@ -128,8 +134,8 @@ const fn fault_of_row(row: &Row) -> Option<&'static str> {
         return Some("a register of Secure software alone has no Non-secure copy");
     }
     // No stream is Secure: Secure software's own triggers have nothing to do.
-    let secure_trigger = row.secure && row.alias.is_none();
-    if !secure_trigger && !row.effect.suits(row.access) {
+    let of_secure_software = row.secure && row.alias.is_none();
+    if !of_secure_software && !row.effect.suits(row.access) {
         return Some("an access rule and an effect contradict each other");
     }
     fault_of_formats(row)
@@ -143,7 +149,7 @@ const fn fault_of_formats(row: &Row) -> Option<&'static str> {
             return Some("a register and the type of its fields have different widths");
         }
         let last = i + 1 == row.formats.len();
-        if matches!(format.applies, crate::spec::fields::Applies::Always) != last {
+        if matches!(format.applies, Applies::Always) != last {
             return Some("the last format of a register applies always, and no other");
         }
         i += 1;
@@ -237,6 +243,11 @@ pub trait Table: Copy + 'static {
     /// The register's row.
     fn row(self) -> &'static Row {
         &Self::ROWS[self.position()]
+    }
+    /// The register behind an alias; itself if it is none.
+    fn behind_alias(self) -> Self {
+        let behind = self.row().alias.and_then(|at| Self::ALL.get(at));
+        behind.copied().unwrap_or(self)
     }
     /// The register at a byte offset in the frame, and its number in an array.
     fn decode(offset: u32) -> Option<(Self, u16)> {

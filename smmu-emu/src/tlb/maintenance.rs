@@ -6,10 +6,8 @@
 //! Linux clears SCTLR first and invalidates afterwards.
 
 use crate::registers::file::Registers;
-use crate::registers::options::Target;
 use crate::spec::bank::Format;
-use crate::spec::cb::Cb;
-use crate::spec::gr0::Gr0;
+use crate::spec::effect::{BankMaintenance, Maintenance};
 use crate::translate::tag::{Space, Tag, truncated};
 
 /// Which ASIDs an operation by address is for. Global entries match any of them.
@@ -46,16 +44,8 @@ pub(crate) enum Invalidation {
     },
 }
 
-/// The operation that a write of a register starts; `None` if the register is none of the bank's kind.
-pub(crate) fn decode(registers: &Registers, target: Target, value: u64) -> Option<Invalidation> {
-    match target {
-        Target::Gr0(register, _) => global(registers, register, value),
-        Target::Gr1(..) => None,
-        Target::Cb(register, bank) => context(registers, register, bank, value),
-    }
-}
-
-fn global(registers: &Registers, register: Gr0, value: u64) -> Option<Invalidation> {
+/// The operation that a write of a global register starts.
+pub(crate) fn decode(registers: &Registers, operation: Maintenance, value: u64) -> Invalidation {
     let wide = registers.scr0().vmid16en();
     let vmid = low16(if wide { value } else { value & 0xff });
     let hyp = |address, last_level| Invalidation::Address {
@@ -65,19 +55,23 @@ fn global(registers: &Registers, register: Gr0, value: u64) -> Option<Invalidati
         address,
         last_level,
     };
-    Some(match register {
-        Gr0::Tlbivmid => Invalidation::BothStages(vmid),
-        Gr0::Tlbivmids1 => Invalidation::Vmid(Space::El10, vmid),
-        Gr0::Tlbiallnsnh => Invalidation::NonHyp,
-        Gr0::Tlbiallh => Invalidation::Space(Space::Hyp),
-        Gr0::Tlbivah => hyp(value & 0xffff_f000, false),
-        Gr0::Tlbivah64 => hyp(extended(value), false),
-        Gr0::Tlbivalh64 => hyp(extended(value), true),
-        _ => return None,
-    })
+    match operation {
+        Maintenance::Vmid => Invalidation::BothStages(vmid),
+        Maintenance::VmidStage1 => Invalidation::Vmid(Space::El10, vmid),
+        Maintenance::NonHypervisor => Invalidation::NonHyp,
+        Maintenance::Hypervisor => Invalidation::Space(Space::Hyp),
+        Maintenance::HypervisorAddress32 => hyp(value & 0xffff_f000, false),
+        Maintenance::HypervisorAddress64 { last_level } => hyp(extended(value), last_level),
+    }
 }
 
-fn context(registers: &Registers, register: Cb, bank: u8, value: u64) -> Option<Invalidation> {
+/// The operation that a write of a register of a context bank starts; `None` if the register is none of the bank's stage.
+pub(crate) fn decode_bank(
+    registers: &Registers,
+    operation: BankMaintenance,
+    bank: u8,
+    value: u64,
+) -> Option<Invalidation> {
     let Tag { space, vmid, .. } = Tag::of(registers, bank);
     let aarch64 = registers.format(bank) == Format::AArch64;
     // An AArch32 bank does not see the upper half of a 64-bit write.
@@ -109,24 +103,22 @@ fn context(registers: &Registers, register: Cb, bank: u8, value: u64) -> Option<
         address: (value & 0xf_ffff_ffff) << 12,
         last_level,
     };
-    let operation = match (register, space) {
-        (Cb::Tlbiall, Space::Stage2) => Invalidation::BothStages(vmid),
-        (Cb::Tlbiall | Cb::Tlbiasid, Space::Hyp) => Invalidation::Space(Space::Hyp),
-        (Cb::Tlbiall, Space::El10) => Invalidation::Vmid(space, vmid),
-        (Cb::Tlbiipas2, Space::Stage2) => by_ipa(false),
-        (Cb::Tlbiipas2l, Space::Stage2) => by_ipa(true),
-        // The rest is stage 1's.
-        (_, Space::Stage2) => return None,
-        (Cb::Tlbiasid, Space::El10) => Invalidation::Asid(Tag {
+    let operation = match (operation, space) {
+        (BankMaintenance::All, Space::Stage2) => Invalidation::BothStages(vmid),
+        (BankMaintenance::All | BankMaintenance::Asid, Space::Hyp) => Invalidation::Space(Space::Hyp),
+        (BankMaintenance::All, Space::El10) => Invalidation::Vmid(space, vmid),
+        (BankMaintenance::Intermediate { last_level }, Space::Stage2) => by_ipa(last_level),
+        // Each stage has its own.
+        (BankMaintenance::Intermediate { .. }, Space::El10 | Space::Hyp)
+        | (BankMaintenance::Asid | BankMaintenance::Address { .. }, Space::Stage2) => return None,
+        (BankMaintenance::Asid, Space::El10) => Invalidation::Asid(Tag {
             space,
             vmid,
             asid: truncated(registers, bank, value),
         }),
-        (Cb::Tlbiva, _) => by_address(false, false),
-        (Cb::Tlbivaa, _) => by_address(true, false),
-        (Cb::Tlbival, _) => by_address(false, true),
-        (Cb::Tlbivaal, _) => by_address(true, true),
-        _ => return None,
+        (BankMaintenance::Address { any_asid, last_level }, Space::El10 | Space::Hyp) => {
+            by_address(any_asid, last_level)
+        }
     };
     Some(operation)
 }

@@ -15,7 +15,7 @@ use crate::translate::tag::{Space, Tag};
 use cache::Cache;
 use floors::Floors;
 pub(crate) use lookup::Lookup;
-pub(crate) use maintenance::{Invalidation, decode};
+pub(crate) use maintenance::{Invalidation, decode, decode_bank};
 
 use crate::config::TlbMode;
 use crate::translate::walk::{Leaf, TableRef};

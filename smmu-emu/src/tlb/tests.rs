@@ -4,8 +4,8 @@ use super::maintenance::Asids;
 use super::*;
 use crate::Config;
 use crate::registers::file::Registers;
-use crate::registers::options::Target;
 use crate::spec::cb::Cb;
+use crate::spec::effect::{BankMaintenance, Maintenance};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::Gr1;
 use crate::translate::walk::Permissions;
@@ -262,8 +262,8 @@ fn the_vmid_of_a_bank() {
     registers.gr0.set(Gr0::Scr0, 0, 1 << 31);
     assert_eq!(Tag::of(&registers, 0).vmid, 0x4321);
     assert_eq!(
-        decode(&registers, Target::Gr0(Gr0::Tlbivmid, 0), 0x4321),
-        Some(Invalidation::BothStages(0x4321))
+        decode(&registers, Maintenance::Vmid, 0x4321),
+        Invalidation::BothStages(0x4321)
     );
 }
 
@@ -271,7 +271,13 @@ fn the_vmid_of_a_bank() {
 #[test]
 fn operations_of_aarch32_banks() {
     let registers = bank(1 << 31, 0, 1 << 16 | 5);
-    let by_address = |register, value| match decode(&registers, Target::Cb(register, 0), value) {
+    let value = 0x00ff_0001_8765_4f21;
+    let by_address = |any_asid, last_level| match decode_bank(
+        &registers,
+        BankMaintenance::Address { any_asid, last_level },
+        0,
+        value,
+    ) {
         Some(Invalidation::Address {
             asids,
             address,
@@ -280,18 +286,16 @@ fn operations_of_aarch32_banks() {
         }) => (asids, address, last_level),
         other => panic!("{other:?}"),
     };
-    let value = 0x00ff_0001_8765_4f21;
-    assert_eq!(
-        by_address(Cb::Tlbiva, value),
-        (Asids::One(0x21), 0x8765_4000, false)
-    );
-    assert_eq!(
-        by_address(Cb::Tlbival, value),
-        (Asids::One(0x21), 0x8765_4000, true)
-    );
-    assert_eq!(by_address(Cb::Tlbivaal, value), (Asids::All, 0x8765_4000, true));
+    assert_eq!(by_address(false, false), (Asids::One(0x21), 0x8765_4000, false));
+    assert_eq!(by_address(false, true), (Asids::One(0x21), 0x8765_4000, true));
+    assert_eq!(by_address(true, true), (Asids::All, 0x8765_4000, true));
     let stage2 = bank(0, 0, 5);
-    let operation = decode(&stage2, Target::Cb(Cb::Tlbiipas2, 0), 0xffff_000f_0765_4321);
+    let operation = decode_bank(
+        &stage2,
+        BankMaintenance::Intermediate { last_level: false },
+        0,
+        0xffff_000f_0765_4321,
+    );
     assert!(matches!(
         operation,
         Some(Invalidation::Address {
@@ -310,7 +314,11 @@ fn addresses_of_aarch64_banks() {
         (0x0007_0800_0000_0001, 0xff80_0000_0000_1000),
         (0x0007_0400_0000_0001, 0x0040_0000_0000_1000),
     ] {
-        let operation = decode(&registers, Target::Cb(Cb::Tlbiva, 0), value);
+        let by_address = BankMaintenance::Address {
+            any_asid: false,
+            last_level: false,
+        };
+        let operation = decode_bank(&registers, by_address, 0, value);
         let found = match operation {
             Some(Invalidation::Address {
                 address,

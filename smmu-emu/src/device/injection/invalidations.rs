@@ -9,21 +9,18 @@ use crate::host::env::Env;
 use crate::host::injected::Point;
 use crate::plan::Sites;
 use crate::plan::{FaultRule, Kind};
-use crate::registers::options::Target;
-use crate::tlb::{self, Entry};
+use crate::registers::register::{RegisterId, Scope};
+use crate::tlb::{Entry, Invalidation};
 use crate::translate::tag::Space;
 
 impl Smmu {
-    /// A TLB maintenance register is written.
-    pub(crate) fn invalidate(&mut self, env: &mut dyn Env, target: Target, value: u64) {
-        let Some(operation) = tlb::decode(&self.registers, target, value) else {
-            return;
-        };
+    /// A TLB maintenance register is written, which starts this operation.
+    pub(crate) fn invalidate(&mut self, env: &mut dyn Env, id: &RegisterId, operation: Invalidation) {
         if !self.injector.watches(Sites::INVALIDATIONS) {
             self.tlb.invalidate(operation);
             return;
         }
-        if self.injector.loses(env, target) {
+        if self.injector.loses(env, id) {
             return;
         }
         let wanted = |entry: &Entry| self.injector.keeps(entry);
@@ -33,7 +30,7 @@ impl Smmu {
             .into_iter()
             .filter(|entry| !self.tlb.holds(entry))
             .collect();
-        for entry in self.injector.kept(env, target, &dropped) {
+        for entry in self.injector.kept(env, id, &dropped) {
             self.tlb.restore(&entry);
         }
     }
@@ -41,8 +38,8 @@ impl Smmu {
 
 impl Injector {
     /// Whether an invalidation does nothing.
-    fn loses(&mut self, env: &mut dyn Env, target: Target) -> bool {
-        let at = point(target);
+    fn loses(&mut self, env: &mut dyn Env, id: &RegisterId) -> bool {
+        let at = point(id);
         let is_for = |rule: &FaultRule| {
             rule.kind == Kind::LostInvalidation
                 && rule
@@ -60,10 +57,10 @@ impl Injector {
     }
 
     /// The entries that an invalidation would have dropped and does not.
-    fn kept(&mut self, env: &mut dyn Env, target: Target, dropped: &[Entry]) -> Vec<Entry> {
+    fn kept(&mut self, env: &mut dyn Env, id: &RegisterId, dropped: &[Entry]) -> Vec<Entry> {
         let at = Point {
             address: dropped.first().map(|entry| entry.address),
-            ..point(target)
+            ..point(id)
         };
         let is_for = |rule: &FaultRule| dropped.iter().any(|entry| rule.keeps(entry));
         match self.fault(env, at, is_for) {
@@ -98,14 +95,13 @@ impl FaultRule {
     }
 }
 
-fn point(target: Target) -> Point {
-    let (name, index) = target.name();
+fn point(id: &RegisterId) -> Point {
     Point {
-        register: Some(name),
-        index: Some(index),
-        bank: match target {
-            Target::Cb(_, bank) => Some(bank),
-            Target::Gr0(..) | Target::Gr1(..) => None,
+        register: Some(id.row.name),
+        index: Some(id.number),
+        bank: match id.scope {
+            Scope::Bank(bank) => Some(bank),
+            Scope::Global => None,
         },
         ..Point::default()
     }

@@ -6,16 +6,11 @@ use crate::arch::frame::{EXS2CR_PAGE, EXSMR_PAGE, Frame, GID_PAGE, PM_PAGE};
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::host::events::{Accessed, Form};
-use crate::registers::lookup::Place;
-use crate::registers::options::Target;
-use crate::registers::secure::{self, Security};
+use crate::registers::register::{RegisterId, Scope};
+use crate::registers::secure::Security;
 use crate::spec;
-use crate::spec::cb::Cb;
-use crate::spec::gid::{Exs2cr, Exsmr, Gid, Prr};
-use crate::spec::gr0::Gr0;
-use crate::spec::gr1::Gr1;
-use crate::spec::pm::Pm;
-use crate::spec::regs::{Row, Table};
+use crate::spec::any::{AnyRegister, AnyTable};
+use crate::spec::regs::Row;
 
 mod entries;
 mod explain;
@@ -28,7 +23,7 @@ pub use explain::{Descriptor, Explained, Step};
 /// A register of an SMMU and where it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Register {
-    place: Place,
+    id: RegisterId,
     /// The frame.
     pub frame: Frame,
     /// The `n` of the name; 0 for registers without one.
@@ -55,19 +50,11 @@ impl Smmu {
         all.filter(move |register| there && register.secure)
     }
 
-    /// Every register of the tables that an access to the frame would find.
+    /// Every register of an implemented table that an access to the frame would find.
     fn found_in(&self, frame: Frame, security: Security) -> impl Iterator<Item = Register> + use<'_> {
-        let rows = match frame {
-            Frame::Gr0 => Gr0::ROWS,
-            Frame::Gr1 => Gr1::ROWS,
-            Frame::Context(_) => Cb::ROWS,
-            Frame::Global(GID_PAGE) => Gid::ROWS,
-            Frame::Global(PM_PAGE) => Pm::ROWS,
-            Frame::Global(EXSMR_PAGE) if self.geometry.is_qcom() => Prr::ROWS,
-            Frame::Global(EXSMR_PAGE) => Exsmr::ROWS,
-            Frame::Global(EXS2CR_PAGE) => Exs2cr::ROWS,
-            Frame::Global(_) | Frame::Outside => &[],
-        };
+        let implemented = |table: &AnyTable| !matches!(table, AnyTable::Ssd | AnyTable::Compindex);
+        let table = self.map().table(frame).filter(implemented);
+        let rows = table.map_or(&[][..], AnyTable::rows);
         let page = match frame {
             Frame::Gr0 | Frame::Outside => 0,
             Frame::Gr1 => 1,
@@ -75,21 +62,18 @@ impl Smmu {
             Frame::Context(bank) => self.geometry.page_count() + u64::from(bank),
         };
         let start = page << self.geometry.page_size.shift();
-        let views = self.geometry.pmu_groups != 0;
         let offsets = rows
             .iter()
             .flat_map(|row| (0..row.count).map(|index| row.offset + row.width * u32::from(index)));
         offsets.filter_map(move |offset| {
-            let (place, row, index) = self.map().find(frame, offset, security)?;
-            // A bank's view of counters is empty without counters.
-            let shown = views || !matches!(place, Place::BankPm(..));
-            shown.then(|| Register {
-                place,
+            let id = self.map().find(frame, offset, security)?;
+            Some(Register {
+                id,
                 frame,
-                index,
-                row,
+                index: id.number,
+                row: id.row,
                 offset: start + u64::from(offset),
-                secure: row.secure || matches!(place, Place::Secure(_)),
+                secure: id.row.secure || id.is_secure_copy(),
             })
         })
     }
@@ -110,47 +94,14 @@ impl Smmu {
     /// What a read of the register would return, without the read: no poll counts, no result is taken up, no rule is asked.
     #[must_use]
     pub fn peek(&self, env: &dyn Env, register: &Register) -> u64 {
-        self.peek_place(env, register.place)
+        self.look(env, &register.id)
     }
 
-    pub(crate) fn peek_place(&self, env: &dyn Env, place: Place) -> u64 {
-        match place {
-            Place::Core(target) => self.peek_core(env, target),
-            Place::Secure(register) => self.registers.secure.get(register, 0),
-            Place::Exsmr(group) => self.registers.smr(group).raw_value().into(),
-            Place::Exs2cr(group) => self.registers.s2cr(group).raw_value().into(),
-            Place::Gid(register) => self.registers.gid.get(register, 0),
-            Place::Prr(register) => self.registers.prr.get(register, 0),
-            Place::Pm(register, index) => self.peek_pm(env, register, index).into(),
-            Place::BankPm(register, index, bank) => self.peek_bank_pm(env, register, index, bank).into(),
-            Place::Raz => 0,
-        }
-    }
-
-    fn peek_core(&self, env: &dyn Env, target: Target) -> u64 {
-        let busy = |busy: bool| u64::from(busy);
-        match target {
-            Target::Gr0(Gr0::Stlbgstatus, _) => busy(self.global_sync.is_busy(env, &self.epoch)),
-            Target::Gr0(reg, index) => {
-                let stored = self.registers.gr0.get(reg, index);
-                secure::identification(&self.registers, &self.geometry, Security::NonSecure, reg, stored)
-            }
-            Target::Gr1(reg, index) => self.registers.gr1.get(reg, index),
-            Target::Cb(reg, bank) => {
-                let stored = self.registers.bank(bank, reg);
-                let Some(operations) = self.operations(bank) else {
-                    return stored;
-                };
-                match reg {
-                    Cb::Tlbstatus => busy(operations.sync.is_busy(env, &self.epoch)),
-                    Cb::Atsr => busy(operations.waiting.is_some() || operations.ats.is_busy(env)),
-                    Cb::Par if operations.waiting.is_none() && !operations.ats.is_busy(env) => {
-                        operations.par.unwrap_or(stored)
-                    }
-                    Cb::Fsr => self.fault_status(target, stored),
-                    _ => stored,
-                }
-            }
+    /// The form of the bank that the register belongs to.
+    pub(crate) fn form_of(&self, id: &RegisterId) -> Option<Form> {
+        match (id.register, id.scope) {
+            (AnyRegister::Cb(_), Scope::Bank(bank)) => Some(self.form(bank)),
+            _ => None,
         }
     }
 
@@ -165,10 +116,7 @@ impl Smmu {
     /// The fields of a value of the register, by name; empty for a register that is one number.
     #[must_use]
     pub fn fields(&self, register: &Register, value: u64) -> Vec<(String, String)> {
-        let form = match register.place {
-            Place::Core(Target::Cb(_, bank)) => self.form(bank),
-            _ => Form::default(),
-        };
+        let form = self.form_of(&register.id).unwrap_or_default();
         fields(register.row, form, value)
     }
 }

@@ -2,70 +2,38 @@
 
 //! The registers of the performance monitor, and a context bank's view of one group.
 
-use arbitrary_int::traits::Integer;
-use arbitrary_int::{u4, u6};
-
-use super::{Pmu, counters};
+use super::counters;
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
-use crate::spec::cb::Cb;
-use crate::spec::pm::{Pm, Pmcfgr, Pmcgcr, Pmcr, event};
-use crate::spec::regs::Table;
-
-/// `PMAUTHSTATUS`: Non-secure counters may count. SNID stays "not implemented".
-const AUTHENTICATION: u32 = 0b11 << 2;
-/// `PMDEVTYPE`: a performance monitor of a memory management unit.
-const DEVICE_TYPE: u32 = 0x56;
-/// Registers that set and clear the same bits keep them in one place.
-const fn storage(register: Pm) -> Pm {
-    match register {
-        Pm::Pmcntenclr => Pm::Pmcntenset,
-        Pm::Pmintenclr => Pm::Pmintenset,
-        Pm::Pmovsclr => Pm::Pmovsset,
-        other => other,
-    }
-}
+use crate::registers::identity;
+use crate::registers::register::{RegisterId, Scope};
+use crate::spec::any::AnyRegister;
+use crate::spec::pm::{Pm, Pmcr};
+use crate::spec::regs::{Access, Row, Table};
 
 impl Smmu {
-    /// A register of the monitor as software reads it.
-    pub(crate) fn load_pm(&mut self, env: &mut dyn Env, register: Pm, index: u16) -> u32 {
-        self.advance_pmu(env);
-        self.shown_pm(&self.pmu, register, index)
-    }
-
-    /// The same without the read.
-    pub(crate) fn peek_pm(&self, env: &dyn Env, register: Pm, index: u16) -> u32 {
-        self.shown_pm(&self.pmu.at(&self.geometry, env), register, index)
-    }
-
-    fn shown_pm(&self, pmu: &Pmu, register: Pm, index: u16) -> u32 {
-        let geometry = &self.geometry;
-        let counters = geometry.pmu_counter_count();
-        match register {
-            Pm::Pmcfgr => configuration(geometry.pmu_groups, counters),
-            Pm::Pmceid0 => event::IDENTIFIED,
-            Pm::Pmauthstatus => AUTHENTICATION,
-            Pm::Pmdevtype => DEVICE_TYPE,
-            Pm::Pmcgcr if index < geometry.pmu_groups.into() => {
-                let stored = Pmcgcr::new_with_raw_value(pmu.file.get32(register, index));
-                stored
-                    .with_cgnc(u4::masked_new(geometry.pmu_counters))
-                    .raw_value()
-            }
-            _ => pmu.file.get32(storage(register), index),
+    /// The value of a register of the monitor at this time.
+    pub(crate) fn look_pm(&self, env: &dyn Env, id: &RegisterId) -> u32 {
+        match id.register {
+            AnyRegister::Pm(register) => self.pmu.at(&self.geometry, env).file.get32(register, id.index),
+            _ => 0,
         }
     }
 
     /// Software writes a register of the monitor.
-    pub(crate) fn store_pm(&mut self, env: &mut dyn Env, register: Pm, index: u16, written: u32) {
+    pub(crate) fn write_pm(&mut self, env: &mut dyn Env, id: &RegisterId, written: u32) {
+        if let AnyRegister::Pm(register) = id.register {
+            self.store_pm(env, id.row, register, id.index, written);
+        }
+    }
+
+    /// Stores by the access rule of a row, which may be that of an alias.
+    fn store_pm(&mut self, env: &mut dyn Env, row: &Row, register: Pm, index: u16, written: u32) {
         self.advance_pmu(env);
-        let kept = storage(register);
-        let old = self.pmu.file.get(kept, index);
+        let old = self.pmu.file.get(register, index);
         let writable = self.writable_pm(register, index);
-        let new = register
-            .row()
-            .merge(writable.into(), old, written.into(), u64::MAX);
-        self.pmu.file.set(kept, index, new);
+        let new = row.merge(writable.into(), old, written.into(), u64::MAX);
+        self.pmu.file.set(register, index, new);
         if register == Pm::Pmcr && Pmcr::new_with_raw_value(written).p() {
             self.pmu.clear_counters(0..self.geometry.pmu_counter_count());
         }
@@ -99,102 +67,84 @@ impl Smmu {
     }
 
     /// The group that a context bank has a view of: the first, if several name the bank.
-    fn group_of_bank(&self, bank: u8) -> Option<u8> {
+    fn group_in_view(&self, id: &RegisterId) -> Option<u8> {
+        let Scope::Bank(bank) = id.scope else { return None };
         (0..self.geometry.pmu_groups).find(|&group| {
             let configuration = self.pmu.group(group);
             configuration.cbaen() && configuration.ndx() == bank
         })
     }
 
-    /// The word of set or clear bits behind a register of a bank's view.
-    fn bits_of_bank(register: Cb) -> Option<Pm> {
-        Some(match register {
-            Cb::Pmcntenset | Cb::Pmcntenclr => Pm::Pmcntenset,
-            Cb::Pmintenset | Cb::Pmintenclr => Pm::Pmintenset,
-            Cb::Pmovsset | Cb::Pmovsclr => Pm::Pmovsset,
-            _ => return None,
-        })
-    }
-
-    /// A register of a bank's view of a group as software reads it.
-    pub(crate) fn load_bank_pm(&mut self, env: &mut dyn Env, register: Cb, index: u16, bank: u8) -> u32 {
-        self.advance_pmu(env);
-        self.shown_bank_pm(&self.pmu, register, index, bank)
-    }
-
-    /// The same without the read.
-    pub(crate) fn peek_bank_pm(&self, env: &dyn Env, register: Cb, index: u16, bank: u8) -> u32 {
-        self.shown_bank_pm(&self.pmu.at(&self.geometry, env), register, index, bank)
-    }
-
-    fn shown_bank_pm(&self, pmu: &Pmu, register: Cb, index: u16, bank: u8) -> u32 {
-        let Some(group) = self.group_of_bank(bank) else {
+    /// The value of a register of a bank's view, which shows the register `of` of the monitor for the counters of a group.
+    pub(crate) fn look_bank_pm(&self, env: &dyn Env, of: Pm, id: &RegisterId) -> u32 {
+        let Some(group) = self.group_in_view(id) else {
             return 0;
         };
+        let pmu = self.pmu.at(&self.geometry, env);
         let each = u16::from(self.geometry.pmu_counters);
-        let counter = u16::from(group) * each + index;
-        match register {
-            Cb::Pmevcntr if index < each => pmu.file.get32(Pm::Pmevcntr, counter),
-            Cb::Pmevtyper if index < each => pmu.file.get32(Pm::Pmevtyper, counter),
-            Cb::Pmcfgr => configuration(1, each),
-            Cb::Pmcr => Pmcr::ZERO.with_e(pmu.group(group).e()).raw_value(),
-            Cb::Pmceid => event::IDENTIFIED,
-            Cb::Pmauthstatus => AUTHENTICATION,
-            _ => Self::bits_of_bank(register).map_or(0, |bits| {
-                counters(&self.geometry, group)
-                    .rev()
-                    .fold(0, |word, counter| word << 1 | u32::from(pmu.bit(bits, counter)))
-            }),
+        match of {
+            Pm::Pmevcntr | Pm::Pmevtyper if id.index < each => {
+                pmu.file.get32(of, u16::from(group) * each + id.index)
+            }
+            Pm::Pmcfgr => identity::pmcfgr(1, each).raw_value(),
+            // `PMCR.E` is `PMCGCRn.E` of the group.
+            Pm::Pmcr => Pmcr::ZERO.with_e(pmu.group(group).e()).raw_value(),
+            Pm::Pmcntenset
+            | Pm::Pmcntenclr
+            | Pm::Pmintenset
+            | Pm::Pmintenclr
+            | Pm::Pmovsclr
+            | Pm::Pmovsset => counters(&self.geometry, group)
+                .rev()
+                .fold(0, |word, counter| word << 1 | u32::from(pmu.bit(of, counter))),
+            Pm::Pmceid0 | Pm::Pmceid1 | Pm::Pmauthstatus | Pm::Pmdevtype => pmu.file.get32(of, 0),
+            Pm::Pmevcntr | Pm::Pmevtyper | Pm::Pmcgcr | Pm::Pmcgsmr => 0,
         }
     }
 
-    /// Software writes a register of a bank's view of a group. `PMCR.E` is `PMCGCRn.E` of the group.
-    pub(crate) fn store_bank_pm(
-        &mut self,
-        env: &mut dyn Env,
-        register: Cb,
-        index: u16,
-        bank: u8,
-        written: u32,
-    ) {
-        let Some(group) = self.group_of_bank(bank) else {
+    /// Software writes a register of a bank's view.
+    pub(crate) fn write_bank_pm(&mut self, env: &mut dyn Env, of: Pm, id: &RegisterId, written: u32) {
+        let Some(group) = self.group_in_view(id) else {
             return;
         };
         let each = u16::from(self.geometry.pmu_counters);
-        let counter = u16::from(group) * each + index;
-        match register {
-            Cb::Pmevcntr if index < each => self.store_pm(env, Pm::Pmevcntr, counter, written),
-            Cb::Pmevtyper if index < each => self.store_pm(env, Pm::Pmevtyper, counter, written),
-            Cb::Pmcr => {
+        match of {
+            Pm::Pmevcntr | Pm::Pmevtyper if id.index < each => {
+                let counter = u16::from(group) * each + id.index;
+                self.store_pm(env, of.row(), of, counter, written);
+            }
+            Pm::Pmcr => {
                 let control = Pmcr::new_with_raw_value(written);
                 let group_control = self.pmu.group(group).with_e(control.e()).raw_value();
-                self.store_pm(env, Pm::Pmcgcr, group.into(), group_control);
+                self.store_pm(env, Pm::Pmcgcr.row(), Pm::Pmcgcr, group.into(), group_control);
                 if control.p() {
                     self.pmu.clear_counters(counters(&self.geometry, group));
                 }
             }
-            _ => {
-                let Some(bits) = Self::bits_of_bank(register) else {
-                    return;
-                };
+            Pm::Pmcntenset
+            | Pm::Pmcntenclr
+            | Pm::Pmintenset
+            | Pm::Pmintenclr
+            | Pm::Pmovsclr
+            | Pm::Pmovsset => {
                 self.advance_pmu(env);
-                let sets = matches!(register, Cb::Pmcntenset | Cb::Pmintenset | Cb::Pmovsset);
+                let sets = id.row.access == Access::W1s;
                 for (m, counter) in counters(&self.geometry, group).enumerate() {
                     if written >> m & 1 == 1 {
-                        self.pmu.set_bit(bits, counter, sets);
+                        self.pmu.set_bit(of, counter, sets);
                     }
                 }
                 self.update_pmu_lines(env, true);
             }
+            Pm::Pmevcntr
+            | Pm::Pmevtyper
+            | Pm::Pmcgcr
+            | Pm::Pmcgsmr
+            | Pm::Pmcfgr
+            | Pm::Pmceid0
+            | Pm::Pmceid1
+            | Pm::Pmauthstatus
+            | Pm::Pmdevtype => {}
         }
     }
-}
-
-/// `PMCFGR` of so many groups and counters.
-fn configuration(groups: u8, counters: u16) -> u32 {
-    Pmcfgr::ZERO
-        .with_ncg(groups.saturating_sub(1))
-        .with_size(u6::new(31))
-        .with_n(u8::masked_new(counters.saturating_sub(1)))
-        .raw_value()
 }

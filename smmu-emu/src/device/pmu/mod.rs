@@ -7,6 +7,7 @@
 //! alone uses.
 
 use core::ops::Range;
+use std::borrow::Cow;
 
 use crate::arch::line::Line;
 use crate::arch::transaction::{Intent, Transaction};
@@ -14,6 +15,7 @@ use crate::config::Geometry;
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::registers::file::File;
+use crate::registers::identity;
 use crate::spec::global::Smr;
 use crate::spec::pm::{Pm, Pmcgcr, Pmcr, Pmevtyper, event};
 
@@ -61,11 +63,13 @@ impl Event {
 }
 
 impl Pmu {
-    pub(crate) fn new() -> Self {
-        Self {
-            file: File::at_reset(),
-            cycle: 0,
+    /// A monitor out of reset.
+    pub(crate) fn new(geometry: &Geometry) -> Self {
+        let mut file = File::at_reset();
+        for (register, index, value) in identity::monitor_values(geometry) {
+            file.set(register, index, value.into());
         }
+        Self { file, cycle: 0 }
     }
 
     fn group(&self, group: u8) -> Pmcgcr {
@@ -126,10 +130,14 @@ impl Pmu {
     }
 
     /// As it would be now.
-    fn at(&self, geometry: &Geometry, env: &dyn Env) -> Self {
+    fn at(&self, geometry: &Geometry, env: &dyn Env) -> Cow<'_, Self> {
+        let now = env.now();
+        if now <= self.cycle {
+            return Cow::Borrowed(self);
+        }
         let mut pmu = self.clone();
-        pmu.advance(geometry, env.now());
-        pmu
+        pmu.advance(geometry, now);
+        Cow::Owned(pmu)
     }
 
     fn count(&mut self, geometry: &Geometry, extended: bool, seen: &Event) {
@@ -235,7 +243,7 @@ impl Smmu {
         }
     }
 
-    fn advance_pmu(&mut self, env: &mut dyn Env) {
+    pub(crate) fn advance_pmu(&mut self, env: &mut dyn Env) {
         self.pmu.advance(&self.geometry, env.now());
         self.update_pmu_lines(env, false);
     }
