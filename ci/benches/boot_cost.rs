@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use boot_stress::boot::run::Bench;
+use boot_stress::boot::run::BootRunner;
 use boot_stress::boot::rundir::RunDir;
 use boot_stress::recipe::{Recipe, shipped};
 use boot_stress::reproduce::limits;
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         } else {
             Backing::None
         };
-        let bench = Bench {
+        let bench = BootRunner {
             helper,
             dir: &dir,
             recipe,

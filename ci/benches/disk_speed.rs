@@ -11,7 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use boot_stress::boot::run::{Bench, BootReport, Outcome};
+use boot_stress::boot::outcome::{BootReport, Outcome};
+use boot_stress::boot::run::BootRunner;
 use boot_stress::boot::rundir::RunDir;
 use boot_stress::recipe::{Action, Image, Recipe};
 use boot_stress::reproduce::limits;
@@ -83,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for argument in ["-drive", &drive, "-global", "virtio-mmio.force-legacy=false"] {
         qemu.args.push(argument.into());
     }
-    let bench = Bench {
+    let bench = BootRunner {
         helper: Path::new(env!("CARGO_BIN_EXE_boot-stress")),
         dir: &dir,
         recipe: &recipe,
@@ -95,7 +96,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let console = tmpfs.path().join("console");
     let report = bench.boot(1, Some(&console), &mut |step| eprintln!("{step}"))?;
-    if report.outcome != Outcome::NoHit {
+    if report.outcome != Outcome::AsExpected {
         return Err(format!("{:?}: {}", report.outcome, report.tail.join("\n")).into());
     }
     for (name, goal) in [

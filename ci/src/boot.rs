@@ -6,10 +6,14 @@
 //! - [`server`]: the server's configuration, and the files of its disks.
 //! - [`supervise`]: child processes that cannot outlive the run.
 //! - [`rundir`]: the directory of a run.
-//! - [`console`], [`classify`]: the console's lines, and the events in them.
+//! - [`console`], [`classify`], [`findings`]: the console's lines, and the findings in them.
+//! - [`judge`], [`outcome`]: findings against expectations, and what comes of it.
 
 pub mod classify;
 pub mod console;
+pub mod findings;
+pub mod judge;
+pub mod outcome;
 pub mod run;
 pub mod rundir;
 pub mod server;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::boot::{run, supervise};
-use crate::recipe::{DEFAULT, Recipe, SHIPPED};
+use crate::recipe::{DEFAULT, ExpectBoots, Recipe, SHIPPED};
 use crate::report::results::Keep;
 use crate::setup::doctor::Check;
 use crate::setup::environment::{Choice, Environment};
@@ -24,19 +24,19 @@ use crate::setup::environment::{Choice, Environment};
 /// Exit statuses, for the help text and for [`code`].
 pub const EXIT_STATUS: &str = "\
 EXIT STATUS
-  0  reproduced: the warning was seen (also by a control recipe, which should not show it)
-  1  not reproduced: every boot asked for was conclusive, and none showed the warning
+  0  as expected: a boot showed what the recipe looks for, or, for a control, no boot showed what it must not
+  1  not as expected: every boot asked for was conclusive, and none was as the recipe expects; or one of a control was not
   2  usage: a wrong option, or a recipe that is not valid
   3  environment: something is missing or failed outside the guest; the message says what to do
-  4  inconclusive: the warning was not seen, and at least one boot did not get to the end of its steps
+  4  inconclusive: neither, and at least one boot says nothing, for its experiment did not take place
   130, 143, 129  ended by Ctrl-C, SIGTERM, SIGHUP";
 
 /// Exit statuses by name.
 pub mod code {
-    /// The warning was seen.
-    pub const REPRODUCED: u8 = 0;
-    /// The warning was not seen.
-    pub const NOT_REPRODUCED: u8 = 1;
+    /// The run was as its recipe expects.
+    pub const AS_EXPECTED: u8 = 0;
+    /// The run was not as its recipe expects.
+    pub const NOT_AS_EXPECTED: u8 = 1;
     /// Wrong options or a recipe that is not valid.
     pub const USAGE: u8 = 2;
     /// Something outside the guest.
@@ -265,10 +265,15 @@ fn list() -> String {
         // A test reads them all.
         let Ok(recipe) = shipped.recipe() else { continue };
         text.push_str(&format!(
-            "{:<22} {:<7} {}\n",
+            "{:<22} {}\n{:<22} expects {}{}\n",
             recipe.name,
-            recipe.expect.to_string(),
-            recipe.summary
+            recipe.summary,
+            "",
+            match recipe.expect.boots {
+                ExpectBoots::Some => "",
+                ExpectBoots::Every => "in every boot: ",
+            },
+            recipe.expect
         ));
     }
     text

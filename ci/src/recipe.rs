@@ -5,8 +5,12 @@
 //! Reading one checks everything that can be checked without booting it; an error names file, line and column.
 
 mod check;
+mod expect;
+mod finding;
 mod image;
 mod master;
+mod names;
+mod problem;
 pub mod script;
 mod shipped;
 mod step;
@@ -26,31 +30,14 @@ use toml::Spanned;
 use vfio_server::config::ClockConfig;
 use vfio_server::config::MasterConfig;
 
+pub use expect::{ExpectBoots, Expectation, Expectations, FindingRef, Pattern, Subject};
+pub use finding::FindingKind;
 pub use image::Image;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
 pub use step::{Action, DEFAULT_WAIT_S, Step};
 
 /// Recipe files that state another `schema` are refused.
 pub const SCHEMA: u32 = 1;
-
-/// What a recipe is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Expect {
-    /// The warning is to be seen.
-    Hit,
-    /// A control: the warning is not to be seen.
-    NoHit,
-}
-
-impl fmt::Display for Expect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Hit => "hit",
-            Self::NoHit => "no hit",
-        })
-    }
-}
 
 /// One SMMU's model and plan, for the SMMU of the board with the same name.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,7 +72,13 @@ struct Written {
     summary: String,
     #[serde(default)]
     why: String,
-    expect: Expect,
+    expect: Spanned<expect::WrittenExpect>,
+    #[serde(default)]
+    expect_boots: Option<ExpectBoots>,
+    #[serde(default)]
+    inconclusive: Vec<Spanned<expect::WrittenExpectation>>,
+    #[serde(default)]
+    allow_unbound: Vec<Spanned<String>>,
     #[serde(default)]
     cmdline: Vec<String>,
     #[serde(default)]
@@ -118,8 +111,8 @@ pub struct Recipe {
     pub summary: String,
     /// How it works, for people.
     pub why: String,
-    /// Whether the warning is to be seen.
-    pub expect: Expect,
+    /// What its boots have to show.
+    pub expect: Expectations,
     /// Kernel arguments beyond those that every boot gets.
     pub cmdline: Vec<String>,
     /// Kernel modules to pack (with what they depend on), not loaded by themselves.
@@ -190,6 +183,8 @@ impl Recipe {
     /// # Errors
     /// The first problem found.
     pub fn parse(text: &str, file: &str) -> Result<Self, RecipeError> {
+        // An editor of another system may have written it; the guest's shell knows no CR.
+        let text = &text.replace("\r\n", "\n");
         let error = |span: Option<Range<usize>>, problem: String| RecipeError {
             file: file.to_owned(),
             place: span.map(|span| line_and_column(text, span.start)),

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::boot::run::{Bench, BootError, Limits, Outcome};
+use crate::boot::outcome::Outcome;
+use crate::boot::run::{BootError, BootRunner, Limits};
 use crate::boot::rundir::{RunDir, RunDirError};
 use crate::recipe::Recipe;
 use crate::recipe::script;
@@ -26,14 +27,14 @@ const FIRST_OUTPUT: Duration = Duration::from_secs(20);
 /// Until the guest's script runs: eight seconds on two idle cores.
 const BOOT: Duration = Duration::from_secs(90);
 
-/// What is wanted of a run.
+/// Options of a run.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct RunOptions {
     /// The recipe.
     pub recipe: Recipe,
     /// Boots at most.
     pub boots: u32,
-    /// The first boot with the warning is the last.
+    /// The first boot that decides the verdict is the last.
     pub until_hit: bool,
     /// Seed of the run; a new one if absent.
     pub seed: Option<u64>,
@@ -115,17 +116,17 @@ pub fn limits(recipe: &Recipe, timeout: Option<Duration>) -> Limits {
     }
 }
 
-/// Boots `wanted` in `environment`; `helper` is this program.
+/// Boots as `options` say in `environment`; `helper` is this program.
 ///
 /// # Errors
 /// The run could not begin. What goes wrong after the first boot is part of [`Run`].
 pub fn run(
-    wanted: &Wanted,
+    options: &RunOptions,
     environment: &Environment,
     helper: &Path,
     progress: &mut Progress,
 ) -> Result<Run, RunError> {
-    let recipe = &wanted.recipe;
+    let recipe = &options.recipe;
     let stop = Arc::new(AtomicUsize::new(0));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let number = usize::try_from(signal).unwrap_or_default();
@@ -138,9 +139,14 @@ pub fn run(
     }
     let layout = recipe.layout().map_err(FilesError::from)?;
     let files = Files::generate(dir.path(), recipe, &layout, &environment.guest)?;
-    let mut results = Results::create(wanted.results.as_deref(), &recipe.name, wanted.keep)?;
+    let mut results = Results::create(
+        options.results.as_deref(),
+        &recipe.name,
+        recipe.expect.boots,
+        options.keep,
+    )?;
     let backing = Backing::Server { sockets: dir.path() };
-    let bench = Bench {
+    let bench = BootRunner {
         helper,
         dir: &dir,
         recipe,
@@ -153,11 +159,11 @@ pub fn run(
             backing,
         ),
         server: true,
-        server_args: wanted.server_args.clone(),
-        limits: limits(recipe, wanted.timeout),
+        server_args: options.server_args.clone(),
+        limits: limits(recipe, options.timeout),
         stop: Arc::clone(&stop),
     };
-    let seed = wanted.seed.unwrap_or_else(new_seed);
+    let seed = options.seed.unwrap_or_else(new_seed);
     let kernel = Part {
         version: environment.guest.release.clone(),
         source: environment.kernel_source.clone(),
@@ -166,34 +172,38 @@ pub fn run(
         version: environment.qemu.version.clone(),
         source: environment.qemu.source.clone(),
     };
-    let mut verdict = Verdict::new(recipe, kernel, qemu, seed, wanted.boots, results.dir().to_owned());
+    let mut verdict = Verdict::new(
+        recipe,
+        kernel,
+        qemu,
+        seed,
+        options.boots,
+        results.dir().to_owned(),
+    );
     let mut broken = None;
-    for boot in 1..=wanted.boots {
+    for boot in 1..=options.boots {
         match one(
             &bench,
             boot,
-            wanted.boots,
+            options.boots,
             boot_seed(seed, boot),
             &mut results,
             &mut verdict,
             progress,
         ) {
-            Ok(Outcome::Hit) => {
+            Ok(Outcome::AsExpected) => {
                 let elapsed = started.elapsed();
-                verdict.first_hit_ms.get_or_insert(millis(elapsed));
-                if wanted.until_hit {
-                    break;
-                }
+                verdict.first_as_expected_ms.get_or_insert(millis(elapsed));
             }
             // A machine that has booted before was slow this time.
             Ok(Outcome::NotBooted(_)) if verdict.rate.boots > 0 => {}
             Ok(Outcome::NotBooted(_)) => {
-                if boot < wanted.boots {
+                if boot < options.boots {
                     verdict.ended_early = Some("the guest does not boot".to_owned());
                 }
                 break;
             }
-            Ok(Outcome::NoHit | Outcome::Inconclusive(_)) => {}
+            Ok(Outcome::NotAsExpected(_) | Outcome::Inconclusive(_)) => {}
             Err(RunError::Boot(BootError::Interrupted)) => {
                 broken = Some(RunError::Interrupted {
                     signal: stop.load(Ordering::Relaxed),
@@ -204,6 +214,9 @@ pub fn run(
                 broken = Some(error);
                 break;
             }
+        }
+        if options.until_hit && verdict.is_decided() {
+            break;
         }
     }
     verdict.elapsed_ms = millis(started.elapsed());
@@ -226,7 +239,7 @@ pub fn run(
 
 /// One boot, on disk and counted.
 fn one(
-    bench: &Bench<'_>,
+    bench: &BootRunner<'_>,
     boot: u32,
     boots: u32,
     seed: u64,
@@ -237,14 +250,14 @@ fn one(
     progress.task(&format!("boot {boot} of {boots}"));
     let console = results.console(boot);
     let report = bench.boot(seed, console.as_deref(), &mut |step| progress.detail(step))?;
-    for line in &report.said {
+    for line in &report.stderr_tail {
         progress.detail(line);
     }
     results.record(boot, seed, &report)?;
     let outcome = report.outcome.clone();
-    let said = match &outcome {
-        Outcome::Hit => format!("hit, {} warning(s)", report.warnings),
-        Outcome::NoHit => "no hit".to_owned(),
+    let words = match &outcome {
+        Outcome::AsExpected => "as expected".to_owned(),
+        Outcome::NotAsExpected(reason) => format!("not as expected: {reason}"),
         Outcome::Inconclusive(reason) => format!("inconclusive: {reason}"),
         Outcome::NotBooted(reason) => format!("not booted: {reason}"),
     };
@@ -253,7 +266,7 @@ fn one(
         .map(|ms| format!(", at its first step after {}.{} s", ms / 1000, ms % 1000 / 100))
         .unwrap_or_default();
     progress.line(&format!(
-        "boot {boot} of {boots}: {said} ({}.{} s{booted})",
+        "boot {boot} of {boots}: {words} ({}.{} s{booted})",
         report.total_ms / 1000,
         report.total_ms % 1000 / 100
     ));

@@ -13,9 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-use crate::boot::classify::{LateProbe, Other};
+use crate::boot::outcome::BootReport;
 use crate::boot::rundir::RunDir;
 use crate::boot::server::{self, PrepareError};
 use crate::boot::supervise::{Program, Supervised, describe};
@@ -43,56 +41,6 @@ pub struct Limits {
     pub total: Duration,
 }
 
-/// What one boot was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "outcome", content = "reason")]
-pub enum Outcome {
-    /// The warning was seen.
-    Hit,
-    /// Every step was done and the warning was not seen.
-    NoHit,
-    /// The guest ran, but not to the end of its steps: not having seen the warning says nothing.
-    Inconclusive(String),
-    /// The guest did not get as far as its first step, and another boot will not either.
-    NotBooted(String),
-}
-
-/// Something that a step has found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GuestResult {
-    /// What it is.
-    pub name: String,
-    /// What was found.
-    pub text: String,
-}
-
-/// What one boot showed.
-#[derive(Debug, Clone, Serialize)]
-pub struct BootReport {
-    /// What it was.
-    #[serde(flatten)]
-    pub outcome: Outcome,
-    /// How often the warning was seen.
-    pub warnings: u32,
-    /// The warnings, with their traces.
-    pub hits: Vec<LateProbe>,
-    /// Other kernel trouble.
-    pub others: Vec<Other>,
-    /// From the start of the server to the end of everything, in milliseconds.
-    pub total_ms: u64,
-    /// From the start of QEMU to the guest's first step, in milliseconds.
-    pub boot_ms: Option<u64>,
-    /// What the steps have found, in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub results: Vec<GuestResult>,
-    /// The last lines of the console.
-    #[serde(skip)]
-    pub tail: Vec<String>,
-    /// What the server and QEMU said on standard error.
-    #[serde(skip)]
-    pub said: Vec<String>,
-}
-
 /// Why there is no report: not the guest failed, but what it stands on.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
@@ -108,7 +56,7 @@ pub enum BootError {
         source: io::Error,
     },
     /// A child ended or stopped answering when it had no reason to.
-    #[error("{what}{}", said(.stderr))]
+    #[error("{what}{}", with_tail(.stderr))]
     Child {
         /// Which one, and what it did.
         what: String,
@@ -128,7 +76,7 @@ pub enum BootError {
     Prepare(#[from] PrepareError),
 }
 
-fn said(stderr: &[String]) -> String {
+fn with_tail(stderr: &[String]) -> String {
     let from = stderr.len().saturating_sub(8);
     let lines = stderr.get(from..).unwrap_or_default();
     if lines.is_empty() {
@@ -140,7 +88,7 @@ fn said(stderr: &[String]) -> String {
 
 /// What is the same for every boot of a run.
 #[derive(Debug)]
-pub struct Bench<'a> {
+pub struct BootRunner<'a> {
     /// This program, with its hidden subcommands.
     pub helper: &'a Path,
     /// The run's directory.
@@ -166,7 +114,7 @@ pub(crate) enum Message {
     Ready,
 }
 
-impl Bench<'_> {
+impl BootRunner<'_> {
     /// Boots once. `seed` decides everything that the server draws; the console is copied to `console`; `step` hears
     /// what the guest does.
     ///
@@ -188,9 +136,9 @@ impl Bench<'_> {
                 let _ = fs::remove_file(socket);
             }
         }
-        let (end, watch, said) = result?;
+        let (end, watch, stderr_tail) = result?;
         Ok(BootReport {
-            said,
+            stderr_tail,
             ..watch.report(end, started.elapsed())
         })
     }
@@ -210,7 +158,7 @@ impl Bench<'_> {
         let lost = Arc::new(AtomicU32::new(0));
         let mut qemu = self.start_qemu(&sender, &lost)?;
         drop(sender);
-        let mut watch = Watch::new(self.limits, console)?;
+        let mut watch = Watch::new(self.limits, &self.recipe.expect, console)?;
         let end = loop {
             if self.stop.load(Ordering::Relaxed) != 0 {
                 return Err(BootError::Interrupted);
@@ -224,7 +172,7 @@ impl Bench<'_> {
             if let Some(status) = server.as_mut().and_then(Supervised::ended) {
                 // QEMU may hang until its answer is due, and is of no use any more.
                 qemu.kill();
-                let stderr = server.as_ref().map(Supervised::last_words).unwrap_or_default();
+                let stderr = server.as_ref().map(Supervised::stderr_tail).unwrap_or_default();
                 let what = format!("vfio-server ended during the boot: {}", describe(status));
                 return Err(BootError::Child { what, stderr });
             }
@@ -233,7 +181,7 @@ impl Bench<'_> {
                 let what = format!("vfio-server did not answer QEMU; {}", watch.whereabouts());
                 return Err(BootError::Child {
                     what,
-                    stderr: qemu.last_words(),
+                    stderr: qemu.stderr_tail(),
                 });
             }
             if let Some(end) = watch.end() {
@@ -252,7 +200,7 @@ impl Bench<'_> {
                     let what = format!("QEMU ended: {}; {}", describe(status), watch.whereabouts());
                     return Err(BootError::Child {
                         what,
-                        stderr: qemu.last_words(),
+                        stderr: qemu.stderr_tail(),
                     });
                 }
                 break End::Powered;
@@ -265,15 +213,15 @@ impl Bench<'_> {
             server.finish();
         }
         watch.finish();
-        let said = |child: &Supervised| {
+        let tail = |child: &Supervised| {
             let name = child.name();
             child
-                .last_words()
+                .stderr_tail()
                 .into_iter()
                 .map(move |line| format!("{name}: {line}"))
         };
-        let said = server.iter().flat_map(said).chain(said(&qemu)).collect();
-        Ok((end, watch, said))
+        let tail = server.iter().flat_map(tail).chain(tail(&qemu)).collect();
+        Ok((end, watch, tail))
     }
 
     fn start_server(
@@ -334,14 +282,14 @@ impl Bench<'_> {
                 thread::sleep(TICK);
                 return Err(BootError::Child {
                     what,
-                    stderr: server.last_words(),
+                    stderr: server.stderr_tail(),
                 });
             }
             if Instant::now() > deadline {
                 let what = format!("vfio-server was not ready after {} s", READY.as_secs());
                 return Err(BootError::Child {
                     what,
-                    stderr: server.last_words(),
+                    stderr: server.stderr_tail(),
                 });
             }
         }

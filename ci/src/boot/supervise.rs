@@ -123,7 +123,7 @@ impl Supervised {
     }
 
     /// The last lines of its standard error.
-    pub fn last_words(&self) -> Vec<String> {
+    pub fn stderr_tail(&self) -> Vec<String> {
         self.stderr
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

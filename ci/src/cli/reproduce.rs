@@ -10,7 +10,7 @@ use super::{Reproduce, code, environment_of, fail, print, recipe_of};
 use crate::report::progress::Progress;
 use crate::report::results::ResultsError;
 use crate::report::verdict::Word;
-use crate::reproduce::{Run, RunError, Wanted, run};
+use crate::reproduce::{Run, RunError, RunOptions, run};
 
 /// Boots of a run that was not told how many.
 const BOOTS: u32 = 3;
@@ -41,7 +41,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
     if let Some(trace) = trace {
         server_args.extend(["--trace".to_owned(), trace.to_string_lossy().into_owned()]);
     }
-    let wanted = Wanted {
+    let options = RunOptions {
         recipe,
         boots: boots.unwrap_or(BOOTS),
         until_hit: until_hit || boots.is_none(),
@@ -51,12 +51,12 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         results,
         server_args,
     };
-    let environment = match environment_of(parts, &wanted.recipe) {
+    let environment = match environment_of(parts, &options.recipe) {
         Ok(environment) => environment,
         Err(code) => return code,
     };
     let mut progress = Progress::new(verbose > 0);
-    let result = run(&wanted, &environment, Path::new(SELF), &mut progress);
+    let result = run(&options, &environment, Path::new(SELF), &mut progress);
     progress.clear();
     match result {
         Ok(run) => report(&run, json),
@@ -99,9 +99,13 @@ fn report(run: &Run, json: bool) -> ExitCode {
     }
     let code = match (broken, verdict.verdict) {
         (Some(error @ RunError::Interrupted { .. }), _) => status(error),
-        (_, Word::Reproduced) => code::REPRODUCED,
+        (_, word) if word != Word::Inconclusive && verdict.is_decided() => match word {
+            Word::AsExpected => code::AS_EXPECTED,
+            _ => code::NOT_AS_EXPECTED,
+        },
         (Some(error), _) => status(error),
-        (None, Word::NotReproduced) => code::NOT_REPRODUCED,
+        (None, Word::AsExpected) => code::AS_EXPECTED,
+        (None, Word::NotAsExpected) => code::NOT_AS_EXPECTED,
         (None, Word::Inconclusive) => code::INCONCLUSIVE,
     };
     ExitCode::from(code)

@@ -10,23 +10,11 @@ use guest_images::packages::lock::Lock;
 use smmu_emu::{MarkRule, Marks, Plan, Smmu};
 use toml::Spanned;
 
-use super::{DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, master, step};
-use crate::recipe::Action;
-
-/// A problem and the bytes of the text that have it.
-pub(super) struct Problem {
-    pub(super) span: Range<usize>,
-    pub(super) problem: String,
-}
-
-pub(super) type Checked<T> = Result<T, Problem>;
-
-pub(super) fn problem<T>(span: Range<usize>, problem: impl Into<String>) -> Checked<T> {
-    Err(Problem {
-        span,
-        problem: problem.into(),
-    })
-}
+use super::names::{is_module, is_name, list, references, unknown_mark};
+use super::problem::{Checked, problem};
+use super::{
+    Action, DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, expect, master, step,
+};
 
 pub(super) fn recipe(written: Written) -> Checked<Recipe> {
     let Written {
@@ -35,6 +23,9 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
         summary,
         why,
         expect,
+        expect_boots,
+        inconclusive,
+        allow_unbound,
         cmdline,
         modules,
         tools,
@@ -89,6 +80,7 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
         Ok(layout) => layout,
         Err(error) => return problem(board_span, error.to_string()),
     };
+    let expect = expect::expectations(expect, inconclusive, allow_unbound, expect_boots, &layout)?;
     let marks = marks_of(&board, marks)?;
     let steps = steps_of(steps, &modules, &mark_names, &layout)?;
     Ok(Recipe {
@@ -280,45 +272,4 @@ fn action(action: &Action, modules: &[String], marks: &[String], layout: &Layout
         }
     }
     Ok(())
-}
-
-/// The names in `${name}`.
-fn references(text: &str) -> impl Iterator<Item = &str> {
-    text.split("${")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}'))
-        .map(|(name, _)| name)
-}
-
-fn unknown_mark(key: &str, mark: &str, marks: &[String]) -> String {
-    format!(
-        "`{key}`: \"{mark}\" is no mark of this recipe, which has {}",
-        list(marks)
-    )
-}
-
-pub(super) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    let names: Vec<String> = names
-        .into_iter()
-        .map(|name| format!("\"{}\"", name.as_ref()))
-        .collect();
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    let letters = name
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    letters && (1..=40).contains(&name.len())
-}
-
-fn is_module(name: &str) -> bool {
-    let letters = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    letters && (1..=64).contains(&name.len())
 }

@@ -9,8 +9,9 @@ use toml::Spanned;
 use vfio_server::config::masters::{self as config, Kind, MasterConfig};
 
 use super::SmmuModel;
-use super::check::{Checked, list, problem};
 use super::image::{Image, MAX_MIB};
+use super::names::list;
+use super::problem::{Checked, problem};
 
 /// The images: files of the run's directory, none twice.
 pub(super) fn images(written: Vec<Spanned<Image>>) -> Checked<Vec<Image>> {

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use guest_images::machine::layout::Layout;
 use guest_images::system::initramfs::ExtraFile;
 
-use crate::recipe::{Action, Recipe, Step};
+use crate::recipe::{Action, FindingKind, Recipe, Step};
 
 /// Kernel arguments of every boot, before those of the recipe. The self-tests of the crypto API take a tenth of a boot
 /// and have nothing to do with IOMMUs.
@@ -56,102 +56,34 @@ pub fn time_limit_s(recipe: &Recipe) -> u64 {
             Action::Sleep { ms } => u64::from(*ms).div_ceil(1000),
             _ => 0,
         });
-    let background = recipe.steps.iter().any(|step| step.background);
-    steps.sum::<u64>()
-        + if background { u64::from(JOIN_S) } else { 0 }
-        + u64::from(recipe.settle_ms).div_ceil(1000)
+    let background = recipe.steps.iter().filter(|step| step.background);
+    let join = background.map(|step| step.abandon_s.unwrap_or(JOIN_S)).max();
+    let once = steps.sum::<u64>() + u64::from(join.unwrap_or(0)) + u64::from(recipe.settle_ms).div_ceil(1000);
+    let again = [
+        FindingKind::Panic,
+        FindingKind::Reset,
+        FindingKind::Kexec,
+        FindingKind::CrashKernel,
+    ];
+    if again.into_iter().any(|kind| recipe.expect.wants(kind)) {
+        // Another kernel boots, and begins the steps anew.
+        2 * once + u64::from(REBOOT_S)
+    } else {
+        once
+    }
 }
 
-/// What the script of a step begins with, and the others too.
-const SHARED: &str = r#"
-say() { echo "<0>@@boot-stress $*" >/dev/kmsg; }
-# What a step has found: a name, and a text of one line.
-result() { say "result $*"; }
-"#;
-
-/// The functions that the steps use.
-const PRELUDE: &str = r#"#!/bin/sh
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin
-mount -t proc proc /proc 2>/dev/null
-mount -t sysfs sysfs /sys 2>/dev/null
-mount -t devtmpfs devtmpfs /dev 2>/dev/null
-mkdir -p /run /tmp
-exec </dev/console >/dev/console 2>&1
-
-# Background steps that go on for ever end when this file is there.
-export STOP=/run/stop
-background=
-
-. /steps/shared
-# Seconds of uptime, whole ones, without starting a process. A loop that waits ends with `return 0`: its own status would
-# be that of the last look at the clock.
-deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
-late() { read -r up rest </proc/uptime; [ "${up%.*}" -ge "$end" ]; }
-# The list names what the module needs, in order, and itself; it is empty if the kernel has the module built in.
-load() {
-  list=/lib/modules/load/$1
-  shift
-  for module in $(cat "$list"); do last=$module; done
-  for module in $(cat "$list"); do
-    [ -d "/sys/module/$module" ] && continue
-    if [ "$module" = "$last" ]; then insmod "/lib/modules/$module.ko" "$@"; else insmod "/lib/modules/$module.ko"; fi ||
-      { say "failed step $step: loading $module"; return 1; }
-  done
-  return 0
-}
-unload() { rmmod "$(echo "$1" | tr - _)" || { say "failed step $step: unloading $1"; return 1; }; }
-put() { echo "$2" >"$1" 2>/dev/null || say "note step $step: writing $2 to $1 failed"; return 0; }
-wait_mark() {
-  deadline "$3"
-  until [ "$(devmem "$2" 32)" = 0x00000001 ]; do
-    late && { say "timeout step $step: mark $1 after $3 s"; return 1; }
-  done
-  return 0
-}
-raise_mark() { devmem "$1" 32 1; }
-run() {
-  timeout "$2" sh -e "/steps/$step"
-  set -- "$?" "$1"
-  [ "$1" = "$2" ] || { say "failed step $step: exit status $1 and not $2"; return 1; }
-}
-reboot_once() {
-  [ "$(devmem "$1" 32)" = 0x00000001 ] && return 0
-  raise_mark "$1"
-  sync
-  reboot -f
-  while :; do sleep 1; done
-}
-wait_path() {
-  deadline "$2"
-  until for path in $1; do [ -e "$path" ] && break; done; [ -e "$path" ]; do
-    late && { say "timeout step $step: $1 after $2 s"; return 1; }
-  done
-  return 0
-}
-wait_log() {
-  deadline "$2"
-  until dmesg | grep -qF -e "$1"; do
-    late && { say "timeout step $step: \"$1\" in the kernel log after $2 s"; return 1; }
-    sleep 0.05
-  done
-  return 0
-}
-join() {
-  : >"$STOP"
-  deadline "$1"
-  for step in $background; do
-    until [ -e "/run/step.$step" ]; do
-      late && { say "timeout step $step: still running $1 s after the last step"; return 1; }
-      sleep 0.05
-    done
-  done
-  return 0
-}
-"#;
+/// Functions that scripts of steps have, and the others too.
+const SHARED: &str = include_str!("../../assets/shared.sh");
+/// Runs the script of a step, so that its line numbers are those of the recipe's text.
+const SCRIPT: &str = ". /steps/shared\n. \"$1\"\n";
+/// Functions that the steps use.
+const PRELUDE: &str = include_str!("../../assets/prelude.sh");
 
 /// What runs after the steps; `finish` is also what a failed step jumps to.
 const POSTLUDE: &str = r#"
   say done
+  trap - EXIT
   poweroff -f
   # Nothing may follow the death of the first process but the end.
   while :; do sleep 1; done
@@ -161,7 +93,11 @@ const POSTLUDE: &str = r#"
 /// The script for a recipe whose devices lie as `layout` says.
 pub fn init(recipe: &Recipe, layout: &Layout) -> String {
     let mut script = PRELUDE.to_owned();
-    script.push_str("finish() {\n");
+    script.push_str("finish() {\n  look_at_smmus");
+    for smmu in &layout.smmus {
+        let _ = write!(script, " {}:{}", smmu.name, smmu.sysfs_name());
+    }
+    script.push('\n');
     if recipe.quiet {
         script.push_str(&dump(&recipe.dmesg_drop));
     }
@@ -182,13 +118,24 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
     if recipe.quiet {
         script.push_str("dmesg -n 1\n");
     }
+    let scripts = (1..)
+        .zip(&recipe.steps)
+        .filter(|(_, step)| commands_of(step).is_some());
+    let numbers: Vec<String> = scripts.map(|(number, _): (u32, _)| number.to_string()).collect();
+    if !numbers.is_empty() {
+        let _ = writeln!(script, "check_scripts {} || finish", numbers.join(" "));
+    }
     for (number, step) in (1..).zip(&recipe.steps) {
         let text = quote(&resolve(&step.action.describe(), layout));
         let _ = writeln!(script, "step={number}; say \"step {number}\" {text}");
         let _ = if step.background {
             writeln!(
                 script,
-                "{{ step_{number}; : >/run/step.{number}; }} &\nbackground=\"$background {number}\""
+                "{{ step_{number}; : >/run/step.{number}; }} &\nbackground=\"$background {number}:{}\"",
+                match step.abandon_s {
+                    None => JOIN_S.to_string(),
+                    Some(seconds) => format!("{seconds}:abandon"),
+                }
             )
         } else {
             writeln!(
@@ -199,7 +146,7 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
     }
     let _ = writeln!(
         script,
-        "join {JOIN_S} || finish\nsleep {}\nfinish",
+        "join || finish\nsleep {}\nfinish",
         decimal_seconds(recipe.settle_ms)
     );
     script
@@ -212,22 +159,25 @@ pub fn files(recipe: &Recipe, layout: &Layout) -> Vec<ExtraFile> {
         mode: 0o644,
         contents: text.into_bytes(),
     };
-    let scripts = (1..)
-        .zip(&recipe.steps)
-        .filter_map(|(number, step)| match &step.action {
-            Action::Run { commands, .. } => {
-                let commands = resolve(commands, layout);
-                Some(file(
-                    &format!("{number}"),
-                    format!(". {STEPS}/shared\n{commands}\n"),
-                ))
-            }
-            _ => None,
-        });
-    [file("shared", SHARED.to_owned())]
-        .into_iter()
-        .chain(scripts)
-        .collect()
+    let scripts = (1..).zip(&recipe.steps).filter_map(|(number, step): (u32, _)| {
+        let commands = resolve(commands_of(step)?, layout);
+        Some(file(&number.to_string(), format!("{}\n", commands.trim_end())))
+    });
+    [
+        file("shared", SHARED.to_owned()),
+        file("script", SCRIPT.to_owned()),
+    ]
+    .into_iter()
+    .chain(scripts)
+    .collect()
+}
+
+/// The commands of a step that is a script.
+fn commands_of(step: &Step) -> Option<&str> {
+    match &step.action {
+        Action::Run { commands, .. } | Action::Shell { commands } => Some(commands),
+        _ => None,
+    }
 }
 
 /// Prints the kernel log since the script began, without the floods, and waits until it has left the serial port.
@@ -272,9 +222,9 @@ fn commands(action: &Action, recipe: &Recipe, layout: &Layout) -> String {
     let mark = |name: &str| mark_address(name, recipe, layout);
     match action {
         // Parameters are words of their own.
-        Action::Load { module, args } => format!("load {module} {}", resolve(args, layout))
-            .trim_end()
-            .to_owned(),
+        Action::Load { module, args } => resolve(args, layout)
+            .split_whitespace()
+            .fold(format!("load {module}"), |line, word| line + " " + &quote(word)),
         Action::Unload { module } => format!("unload {module}"),
         Action::Write { path, value } => format!("put {} {}", text(path), text(value)),
         Action::WaitMark {
@@ -294,8 +244,8 @@ fn commands(action: &Action, recipe: &Recipe, layout: &Layout) -> String {
             status, timeout_s, ..
         } => format!("run {status} {timeout_s}"),
         Action::Reboot { mark: name } => format!("reboot_once {}", mark(name)),
-        // Its last command may well fail, in a race.
-        Action::Shell { commands } => format!("{}\n:", resolve(commands, layout).trim_end()),
+        // In the first process itself. Its last command may well fail, in a race.
+        Action::Shell { .. } => format!(". {STEPS}/$step\n:"),
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct Written {
     note: Option<String>,
     #[serde(default)]
     background: bool,
+    abandon_s: Option<u32>,
     raises: Option<String>,
     timeout_s: Option<u32>,
     load: Option<String>,
@@ -62,6 +63,9 @@ pub struct Step {
     pub note: Option<String>,
     /// The next step starts without waiting for this one.
     pub background: bool,
+    /// How long the script waits for it after the last step, in seconds, before it goes on without it; absent, a step that
+    /// does not end makes the boot inconclusive.
+    pub abandon_s: Option<u32>,
     /// The mark that is raised when it is over, whether it succeeded or not.
     pub raises: Option<String>,
     /// What it does.
@@ -148,6 +152,7 @@ impl Written {
         let Self {
             note,
             background,
+            abandon_s,
             raises,
             timeout_s,
             load,
@@ -169,6 +174,12 @@ impl Written {
         let wait = timeout_s.unwrap_or(DEFAULT_WAIT_S);
         if !(1..=MAX_WAIT_S).contains(&wait) {
             return Err(format!("`timeout_s` = {wait}: allowed are 1 to {MAX_WAIT_S}"));
+        }
+        if abandon_s.is_some() && !background {
+            return Err("`abandon_s` goes with `background = true`".to_owned());
+        }
+        if abandon_s.is_some_and(|seconds| seconds > MAX_WAIT_S) {
+            return Err(format!("`abandon_s`: at most {MAX_WAIT_S}"));
         }
         let (has_args, has_status) = (args.is_some(), status.is_some());
         let bound = |file: &str, to: DriverDevice| Action::Write {
@@ -235,6 +246,7 @@ impl Written {
         Ok(Step {
             note,
             background,
+            abandon_s,
             raises,
             action,
         })

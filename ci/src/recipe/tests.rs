@@ -176,3 +176,30 @@ fn the_example_of_the_documentation_is_valid() {
     let recipe = Recipe::parse(example, "docs/recipe-format.md").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(recipe.steps.len(), example.matches("[[step]]").count());
 }
+
+#[test]
+fn the_expectations_of_the_documentation_are_valid() {
+    let document = include_str!("../../../docs/recipe-format.md");
+    let example = document
+        .split("```toml\n")
+        .filter_map(|rest| rest.split("```").next())
+        .find(|example| example.starts_with("expect_boots"))
+        .unwrap();
+    let smmus = "[board]\n[[board.smmu]]\nname = \"a\"\n[[board.smmu]]\nname = \"b\"\n";
+    let text = format!("name = \"t\"\nsummary = \"\"\n{example}\n{smmus}");
+    let recipe = Recipe::parse(&text, "docs/recipe-format.md").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(recipe.expect.all.len(), example.matches("[[expect]]").count());
+    assert_eq!(recipe.expect.inconclusive.len(), 1);
+}
+
+#[test]
+fn line_ends_of_another_system_are_read() {
+    let text = (with("") + "[[step]]\nshell = '''\necho a\necho b\n'''\n").replace('\n', "\r\n");
+    let recipe = Recipe::parse(&text, "file.toml").unwrap();
+    let Action::Shell { commands } = &recipe.steps[0].action else {
+        panic!("{:?}", recipe.steps)
+    };
+    assert_eq!(commands, "echo a\necho b\n");
+    let error = Recipe::parse(&text.replace("echo b", "echo b\u{0}"), "file.toml").unwrap_err();
+    assert!(error.to_string().starts_with("file.toml:"), "{error}");
+}

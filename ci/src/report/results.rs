@@ -15,12 +15,13 @@ use clap::ValueEnum;
 use guest_images::packages::store::base_directory;
 use serde::Serialize;
 
-use crate::boot::run::{BootReport, Outcome};
+use crate::boot::outcome::{BootReport, Outcome};
+use crate::recipe::ExpectBoots;
 
 /// Which consoles to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Keep {
-    /// Those of boots that showed the warning or were inconclusive.
+    /// Those of boots with kernel trouble, of inconclusive ones, and of those that decide the verdict.
     Hits,
     /// All of them.
     All,
@@ -52,6 +53,7 @@ pub enum ResultsError {
 pub struct Results {
     dir: PathBuf,
     keep: Keep,
+    boots: ExpectBoots,
     log: File,
     kept: Vec<PathBuf>,
     /// The directory is this run's own.
@@ -80,7 +82,12 @@ impl Results {
     ///
     /// # Errors
     /// It cannot be made or written, or has results already.
-    pub fn create(dir: Option<&Path>, recipe: &str, keep: Keep) -> Result<Self, ResultsError> {
+    pub fn create(
+        dir: Option<&Path>,
+        recipe: &str,
+        boots: ExpectBoots,
+        keep: Keep,
+    ) -> Result<Self, ResultsError> {
         let made = dir.is_none_or(|dir| !dir.exists());
         let dir = match dir {
             Some(dir) => {
@@ -103,6 +110,7 @@ impl Results {
             Ok((0, log)) => Ok(Self {
                 dir,
                 keep,
+                boots,
                 log,
                 kept: Vec::new(),
                 made,
@@ -166,13 +174,25 @@ impl Results {
             return Err(error(source));
         }
         if let Some(console) = self.console(boot) {
-            if self.keep == Keep::All || report.outcome != Outcome::NoHit {
+            if self.keep == Keep::All || self.is_of_interest(report) {
                 self.kept.push(console);
             } else {
                 let _ = fs::remove_file(console);
             }
         }
         Ok(())
+    }
+}
+
+impl Results {
+    /// Whether the console of a boot is worth a look.
+    fn is_of_interest(&self, report: &BootReport) -> bool {
+        let decides = match report.outcome {
+            Outcome::AsExpected => self.boots == ExpectBoots::Some,
+            Outcome::NotAsExpected(_) => self.boots == ExpectBoots::Every,
+            Outcome::Inconclusive(_) | Outcome::NotBooted(_) => true,
+        };
+        decides || report.has_trouble()
     }
 }
 

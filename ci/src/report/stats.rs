@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A hit rate and how far it can be trusted.
+//! A rate and how far it can be trusted.
 
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 
-/// Hits out of boots, with the 95 % confidence interval of the underlying rate.
+/// Boots as expected out of conclusive boots, with the 95 % confidence interval of the underlying rate.
 ///
 /// The interval is the *exact* one of Clopper and Pearson (1934): it never covers less than 95 %, and at the
 /// ends, where control recipes live, it reads as people expect (0 of 8 is "below 0.37", 8 of 8 "above 0.63").
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Rate {
-    /// Boots that showed the warning.
-    pub hits: u32,
+    /// Boots that were as expected.
+    pub as_expected: u32,
     /// Boots that were conclusive.
     pub boots: u32,
     /// Lower bound of the rate, 0 to 1.
@@ -27,9 +27,9 @@ pub struct Rate {
 const TAIL: f64 = 0.025;
 
 impl Rate {
-    /// The rate of `hits` in `boots`; with no boot at all nothing is known and the interval is 0 to 1.
-    pub fn new(hits: u32, boots: u32) -> Self {
-        let hits = hits.min(boots);
+    /// The rate of `as_expected` in `boots`; with no boot at all nothing is known and the interval is 0 to 1.
+    pub fn new(as_expected: u32, boots: u32) -> Self {
+        let hits = as_expected.min(boots);
         // P(X >= hits) grows with the rate and P(X <= hits) falls with it, so each bound is a root.
         let low = if hits == 0 {
             0.0
@@ -42,7 +42,7 @@ impl Rate {
             root(|rate| 1.0 - at_least(hits + 1, boots, rate) > TAIL)
         };
         Self {
-            hits,
+            as_expected: hits,
             boots,
             low,
             high,
@@ -51,7 +51,7 @@ impl Rate {
 
     /// The observed share, or `None` without boots.
     pub fn share(&self) -> Option<f64> {
-        (self.boots > 0).then(|| f64::from(self.hits) / f64::from(self.boots))
+        (self.boots > 0).then(|| f64::from(self.as_expected) / f64::from(self.boots))
     }
 }
 

@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a run showed: as text for people, and as JSON with a schema version.
+//! Verdict of a run: as text for people, and as JSON with a schema version.
 
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::boot::classify::{LateProbe, Other, OtherKind};
-use crate::boot::run::{BootReport, Outcome};
-use crate::recipe::{Expect, Recipe};
+use crate::boot::findings::{Finding, LateProbe};
+use crate::boot::outcome::{BootReport, GuestResult, Outcome};
+use crate::recipe::{ExpectBoots, Expectations, Recipe};
 use crate::report::stats::Rate;
 
 /// Version of the JSON form; it changes when a field changes its meaning or goes.
-pub const SCHEMA: &str = "boot-stress/verdict/1";
+pub const SCHEMA: &str = "boot-stress/verdict/2";
+
+/// Findings of a run that are kept.
+const FINDINGS_MAX: usize = 512;
+/// Boots not as expected, and results of steps, that are kept; `results.ndjson` has all.
+const BOOTS_MAX: usize = 64;
+const RESULTS_MAX: usize = 1024;
 
 /// The one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
-    /// The warning was seen.
-    Reproduced,
-    /// Every boot was conclusive and none showed the warning.
-    NotReproduced,
-    /// The warning was not seen, and at least one boot says nothing.
+    /// As many boots were as expected as the recipe asks for.
+    AsExpected,
+    /// Every boot was conclusive, and too few were as expected; or one was not where every one has to be.
+    NotAsExpected,
+    /// Neither, and at least one boot says nothing.
     Inconclusive,
 }
 
@@ -40,30 +45,62 @@ pub struct Part {
     pub source: String,
 }
 
-/// Which recipe was run.
+/// Recipe of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecipePart {
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// Its summary.
     pub summary: String,
-    /// `hit` or `no-hit`.
-    pub expect: &'static str,
+    /// Boots that have to be as expected.
+    pub expect_boots: ExpectBoots,
 }
 
-/// A hit and the boot that showed it.
+/// One expectation, over all boots.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExpectationPart {
+    /// The expectation in words.
+    pub text: String,
+    /// The recipe's note on it.
+    pub note: Option<String>,
+    /// Boots that met it.
+    pub met: u32,
+    /// Boots that did not.
+    pub broken: u32,
+    /// Occurrences in all boots.
+    pub count: u64,
+    /// The first lines that fit, of one that looks for lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+}
+
+/// A finding, over all boots.
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingPart {
+    /// Whether the recipe expects to see it.
+    pub expected: bool,
+    /// Boots that showed it.
+    pub boots: u32,
+    /// Number of the first of them, from 1.
+    pub first_boot: u32,
+    /// The finding, as the first of them showed it; its count is that of all boots.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// A late-probe warning and the boot that showed it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Hit {
     /// Number of the boot, from 1.
     pub boot: u32,
-    /// What was seen.
+    /// The warning.
     #[serde(flatten)]
     pub late: LateProbe,
 }
 
-/// A boot that says nothing.
+/// A boot that says nothing, or that was not as expected.
 #[derive(Debug, Clone, Serialize)]
-pub struct Spoiled {
+pub struct Reason {
     /// Number of the boot, from 1.
     pub boot: u32,
     /// Why.
@@ -72,7 +109,17 @@ pub struct Spoiled {
     pub tail: Vec<String>,
 }
 
-/// What a run showed.
+/// A result of a step and the boot that showed it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepResult {
+    /// Number of the boot, from 1.
+    pub boot: u32,
+    /// The result.
+    #[serde(flatten)]
+    pub result: GuestResult,
+}
+
+/// Verdict of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
     /// [`SCHEMA`].
@@ -89,28 +136,36 @@ pub struct Verdict {
     pub cpus: u8,
     /// Seed of the run.
     pub seed: u64,
-    /// How many boots were wanted at most.
+    /// Boots asked for at most.
     pub boots_wanted: u32,
-    /// Boots with the warning among the conclusive ones, with its 95 % interval (Clopper-Pearson).
+    /// Boots as expected among the conclusive ones, with the 95 % interval of their share (Clopper-Pearson).
     pub rate: Rate,
-    /// The boots that say nothing.
-    pub inconclusive: Vec<Spoiled>,
-    /// The hits, with their traces.
+    /// The recipe's expectations, in its order.
+    pub expectations: Vec<ExpectationPart>,
+    /// Everything found on the consoles; first what was expected.
+    pub findings: Vec<FindingPart>,
+    /// Boots that were not as expected.
+    pub not_as_expected: Vec<Reason>,
+    /// Boots that say nothing.
+    pub inconclusive: Vec<Reason>,
+    /// The late-probe warnings, with their traces.
     pub hits: Vec<Hit>,
-    /// Other kernel trouble, over all boots.
-    pub others: Vec<Other>,
+    /// Results of the steps.
+    pub step_results: Vec<StepResult>,
     /// Why the run ended before it had to.
     pub ended_early: Option<String>,
-    /// How long the run took, in milliseconds, without fetching anything.
+    /// Duration of the run in milliseconds, without fetching anything.
     pub elapsed_ms: u64,
-    /// From the start to the end of the first boot with the warning, in milliseconds.
-    pub first_hit_ms: Option<u64>,
+    /// From the start to the end of the first boot that was as expected, in milliseconds.
+    pub first_as_expected_ms: Option<u64>,
     /// Directory with `results.ndjson`.
     #[serde(serialize_with = "lossy")]
     pub results: PathBuf,
     /// Consoles kept.
     #[serde(serialize_with = "all_lossy")]
     pub files: Vec<PathBuf>,
+    #[serde(skip)]
+    expect: Expectations,
 }
 
 /// A path as text: JSON has no other bytes, and a verdict must not fail for want of them.
@@ -132,16 +187,21 @@ impl Verdict {
         boots_wanted: u32,
         results: PathBuf,
     ) -> Self {
+        let expectation = |one: &crate::recipe::Expectation| ExpectationPart {
+            text: one.to_string(),
+            note: one.note.clone(),
+            met: 0,
+            broken: 0,
+            count: 0,
+            lines: Vec::new(),
+        };
         Self {
             schema: SCHEMA,
             verdict: Word::Inconclusive,
             recipe: RecipePart {
                 name: recipe.name.clone(),
                 summary: recipe.summary.clone(),
-                expect: match recipe.expect {
-                    Expect::Hit => "hit",
-                    Expect::NoHit => "no-hit",
-                },
+                expect_boots: recipe.expect.boots,
             },
             kernel,
             qemu,
@@ -149,14 +209,18 @@ impl Verdict {
             seed,
             boots_wanted,
             rate: Rate::new(0, 0),
+            expectations: recipe.expect.all.iter().map(expectation).collect(),
+            findings: Vec::new(),
+            not_as_expected: Vec::new(),
             inconclusive: Vec::new(),
             hits: Vec::new(),
-            others: Vec::new(),
+            step_results: Vec::new(),
             ended_early: None,
             elapsed_ms: 0,
-            first_hit_ms: None,
+            first_as_expected_ms: None,
             results,
             files: Vec::new(),
+            expect: recipe.expect.clone(),
         }
     }
 
@@ -166,41 +230,89 @@ impl Verdict {
             outcome,
             warnings: _,
             hits,
-            others,
+            findings,
+            expectations,
             total_ms: _,
             boot_ms: _,
+            results,
             tail,
-            results: _,
-            said: _,
+            stderr_tail: _,
         } = report;
         let Rate {
-            hits: seen,
-            boots,
-            low: _,
-            high: _,
+            as_expected, boots, ..
         } = self.rate;
         match outcome {
-            Outcome::Hit => self.rate = Rate::new(seen + 1, boots + 1),
-            Outcome::NoHit => self.rate = Rate::new(seen, boots + 1),
+            Outcome::AsExpected => self.rate = Rate::new(as_expected + 1, boots + 1),
+            Outcome::NotAsExpected(reason) => {
+                self.rate = Rate::new(as_expected, boots + 1);
+                if self.not_as_expected.len() < BOOTS_MAX {
+                    self.not_as_expected.push(Reason { boot, reason, tail });
+                }
+            }
             Outcome::Inconclusive(reason) | Outcome::NotBooted(reason) => {
-                self.inconclusive.push(Spoiled { boot, reason, tail });
+                self.inconclusive.push(Reason { boot, reason, tail });
+            }
+        }
+        for (sum, met) in self.expectations.iter_mut().zip(expectations) {
+            sum.met += u32::from(met.met == Some(true));
+            sum.broken += u32::from(met.met == Some(false));
+            sum.count += u64::from(met.count);
+            if sum.lines.is_empty() {
+                sum.lines = met.lines;
             }
         }
         self.hits.extend(hits.into_iter().map(|late| Hit { boot, late }));
-        let mut sum: BTreeMap<(OtherKind, String), u32> = BTreeMap::new();
-        for Other { kind, title, count } in self.others.drain(..).chain(others) {
-            let total = sum.entry((kind, title)).or_default();
-            *total = total.saturating_add(count);
+        let room = RESULTS_MAX.saturating_sub(self.step_results.len());
+        let results = results.into_iter().take(room);
+        self.step_results
+            .extend(results.map(|result| StepResult { boot, result }));
+        for finding in findings {
+            self.found(boot, finding);
         }
-        self.others = sum
-            .into_iter()
-            .map(|((kind, title), count)| Other { kind, title, count })
-            .collect();
-        self.verdict = match (self.rate.hits, self.rate.boots, self.inconclusive.is_empty()) {
-            (1.., _, _) => Word::Reproduced,
-            (0, 1.., true) => Word::NotReproduced,
-            (0, _, _) => Word::Inconclusive,
+        // What was expected comes first, then kernel trouble, then the rest.
+        self.findings
+            .sort_by_key(|part| (!part.expected, !part.finding.kind.is_trouble(), part.finding.kind));
+        self.verdict = self.word();
+    }
+
+    fn found(&mut self, boot: u32, finding: Finding) {
+        let same = |known: &&mut FindingPart| {
+            let known = &known.finding;
+            (known.kind, &known.device, &known.title) == (finding.kind, &finding.device, &finding.title)
         };
+        if let Some(known) = self.findings.iter_mut().find(same) {
+            known.boots += 1;
+            known.finding.count = known.finding.count.saturating_add(finding.count);
+        } else if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(FindingPart {
+                expected: self.expect.has_finding(finding.as_ref()),
+                boots: 1,
+                first_boot: boot,
+                finding,
+            });
+        }
+    }
+
+    fn word(&self) -> Word {
+        let Rate {
+            as_expected, boots, ..
+        } = self.rate;
+        let all_say_something = self.inconclusive.is_empty() && boots > 0;
+        match self.recipe.expect_boots {
+            ExpectBoots::Some if as_expected > 0 => Word::AsExpected,
+            ExpectBoots::Some if all_say_something => Word::NotAsExpected,
+            ExpectBoots::Every if as_expected < boots => Word::NotAsExpected,
+            ExpectBoots::Every if all_say_something => Word::AsExpected,
+            ExpectBoots::Some | ExpectBoots::Every => Word::Inconclusive,
+        }
+    }
+
+    /// Whether further boots cannot change the word.
+    pub fn is_decided(&self) -> bool {
+        match self.recipe.expect_boots {
+            ExpectBoots::Some => self.verdict == Word::AsExpected,
+            ExpectBoots::Every => self.verdict == Word::NotAsExpected,
+        }
     }
 
     /// Boots so far.

@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::boot::server::{ANSWER_MS, PrepareError};
 use crate::boot::supervise::Program;
 use crate::recipe::script;
-use crate::recipe::{Action, Recipe, Step};
+use crate::recipe::{Action, FindingKind, Recipe, Step};
 use crate::setup::qemu::Qemu;
 
 /// The kernel to boot and what goes with it.
@@ -178,7 +178,7 @@ pub fn program(
     args.push("-nodefaults".into());
     // A guest that panics resets, and that is the end of the boot; unless the recipe has it reboot.
     let reboots = |step: &Step| matches!(step.action, Action::Reboot { .. });
-    if !recipe.steps.iter().any(reboots) {
+    if !recipe.steps.iter().any(reboots) && !recipe.expect.wants(FindingKind::Reset) {
         args.push("-no-reboot".into());
     }
     Program {

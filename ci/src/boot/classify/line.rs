@@ -45,6 +45,18 @@ pub enum Sentinel {
         /// What it found.
         text: String,
     },
+    /// An SMMU of the board has no driver at the end of the steps.
+    Unbound {
+        /// Its name on the board.
+        name: String,
+        /// Its name in sysfs.
+        device: String,
+    },
+    /// A remark that decides nothing.
+    Note {
+        /// Its text.
+        text: String,
+    },
     /// The kernel log follows (quiet recipes).
     DmesgBegin,
     /// The kernel log was printed.
@@ -81,6 +93,16 @@ impl Sentinel {
                     text: text.to_owned(),
                 }
             }
+            ("unbound", text) => {
+                let (name, device) = text.split_once(' ')?;
+                Self::Unbound {
+                    name: name.to_owned(),
+                    device: device.to_owned(),
+                }
+            }
+            ("note", text) => Self::Note {
+                text: text.to_owned(),
+            },
             ("failed", text) => Self::Failed {
                 text: text.to_owned(),
             },

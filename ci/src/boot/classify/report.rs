@@ -2,8 +2,10 @@
 
 //! A kernel report being read: from `cut here`, or from the first line that looks like one, to `end trace`.
 
+use super::headline::normal;
 use super::line::Line;
-use super::{Frame, Kind, LateProbe, OtherKind};
+use crate::boot::findings::{Finding, Frame, Kind, LateProbe};
+use crate::recipe::FindingKind;
 
 /// The text of the warning. Never match its line number: that moves with every release.
 pub(super) const LATE_PROBE: &str = "late IOMMU probe at driver bind";
@@ -22,8 +24,10 @@ pub(super) struct Report {
     pub(super) caller: Option<String>,
     /// Set once the warning's text was seen.
     pub(super) late: Option<LateProbe>,
-    /// Kind and title if it is something else.
-    pub(super) other: Option<(OtherKind, String)>,
+    /// Kind, title, time and headline if it is something else.
+    pub(super) other: Option<(FindingKind, String, Option<String>, String)>,
+    /// Function that the program counter was in.
+    pc: Option<String>,
     cpu: Option<u32>,
     pid: Option<u32>,
     comm: Option<String>,
@@ -39,6 +43,11 @@ impl Report {
             caller: caller.map(str::to_owned),
             ..Self::default()
         }
+    }
+
+    /// Whether it is known to be of a kind other than the late probe.
+    pub(super) fn is_of(&self, kind: FindingKind) -> bool {
+        matches!(self.other, Some((own, ..)) if own == kind)
     }
 
     /// Whether it has taken all that a report can hold.
@@ -57,6 +66,8 @@ impl Report {
             self.warning(at);
         } else if text.contains(" PID: ") && text.contains("CPU: ") {
             self.context(text);
+        } else if let Some(place) = text.trim_start().strip_prefix("pc : ") {
+            self.pc = self.pc.take().or_else(|| Some(counter(place)));
         } else if text.trim_start().starts_with("Call trace:") || text.trim_start().starts_with("Call Trace:")
         {
             self.in_trace = true;
@@ -115,95 +126,79 @@ impl Report {
         !self.frames.is_empty()
     }
 
-    /// Closes the report: the late probe with all that was read, or what else it was.
-    pub(super) fn close(self) -> (Option<LateProbe>, Option<(OtherKind, String)>) {
+    /// Closes the report: the late probe with all that was read, and the finding that it is.
+    pub(super) fn close(self) -> (Option<LateProbe>, Option<Finding>) {
         let Some(late) = self.late else {
-            return (None, self.other);
+            return (None, self.trouble());
         };
         let kind = Kind::of(&self.frames);
-        let (cpu, pid, comm, source, trace, raw) =
-            (self.cpu, self.pid, self.comm, self.source, self.frames, self.raw);
-        (
-            Some(LateProbe {
-                cpu,
-                pid,
-                comm,
-                source,
-                kind,
-                trace,
-                raw,
-                ..late
-            }),
-            None,
-        )
+        let text = format!("{} {}: {LATE_PROBE}", late.driver, late.device);
+        let device = Some(late.device.clone());
+        let mut finding = Finding::new(FindingKind::LateProbe, device, kind.name().to_owned(), text);
+        finding.time.clone_from(&late.time);
+        let late = LateProbe {
+            cpu: self.cpu,
+            pid: self.pid,
+            comm: self.comm,
+            source: self.source,
+            kind,
+            trace: self.frames,
+            raw: self.raw,
+            ..late
+        };
+        (Some(late), Some(finding))
     }
-}
 
-impl LateProbe {
-    /// From the line with the warning's text: `<driver> <device>: late IOMMU probe …`.
-    pub(super) fn from_line(line: &Line<'_>) -> Option<Self> {
-        let (before, _) = line.text.split_once(LATE_PROBE)?;
-        // Console output of a user program may stand before the kernel's line, stamp and all.
-        let names = before
-            .rsplit("] ")
-            .next()
-            .unwrap_or(before)
-            .trim()
-            .trim_end_matches(':');
-        let (driver, device) = names.rsplit_once(' ').unwrap_or(("", names));
-        Some(Self {
-            device: clip(device, 128).to_owned(),
-            driver: clip(driver.trim(), 128).to_owned(),
-            time: line.time.map(str::to_owned),
-            cpu: None,
-            pid: None,
-            comm: None,
-            source: None,
-            kind: Kind::Unknown,
-            trace: Vec::new(),
-            raw: Vec::new(),
+    /// Trouble other than a late probe.
+    fn trouble(self) -> Option<Finding> {
+        let (kind, title, time, text) = self.other?;
+        let title = if kind == FindingKind::Oops {
+            let innermost = || self.frames.first().map(|frame| frame.function().to_owned());
+            // Without either, the headline as far as it holds no address.
+            let headline = || normal(text.split(" at virtual address").next().unwrap_or(&text));
+            self.pc.or_else(innermost).unwrap_or_else(headline)
+        } else {
+            title
+        };
+        Some(Finding {
+            time,
+            trace: self.frames,
+            ..Finding::new(kind, None, title, clip(&text, WIDTH_MAX).to_owned())
         })
     }
 }
 
-impl Frame {
-    /// ` sym+0x1c/0x40 [module] (P)`; anything else is a line of someone else.
-    fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let (place, rest) = text.split_once(' ').unwrap_or((text, ""));
-        let (symbol, offset) = place.split_once("+0x")?;
-        let (offset, size) = offset.split_once("/0x")?;
-        let hex = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        let known = rest.is_empty() || rest.starts_with('[') || rest.starts_with('(');
-        let named = symbol
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$' | b':'));
-        (hex(offset) && hex(size) && known && named && !symbol.is_empty()).then(|| Self(text.to_owned()))
-    }
-
-    /// The function, without offset and without the suffixes that compilers add (`.isra.0`, `.constprop.0`).
-    pub fn function(&self) -> &str {
-        let name = self.0.split('+').next().unwrap_or(&self.0);
-        name.split_once('.').map_or(name, |(name, _)| name)
-    }
+/// Function of `amba_dma_configure+0x74/0xc0`, or an address without one.
+fn counter(place: &str) -> String {
+    Frame::parse(place).map_or_else(
+        || clip(place.split_whitespace().next().unwrap_or("?"), 64).to_owned(),
+        |frame| frame.function().to_owned(),
+    )
 }
 
-impl Kind {
-    /// The innermost frame that tells: a replay at bind inside a walk (`arm_smmu_device_probe` is itself called by
-    /// `really_probe`) is told apart by the order.
-    fn of(frames: &[Frame]) -> Self {
-        frames
-            .iter()
-            .find_map(|frame| match frame.function() {
-                "probe_iommu_group" | "bus_iommu_probe" | "iommu_device_register" => Some(Self::Walk),
-                "of_iommu_configure"
-                | "acpi_iommu_configure_id"
-                | "acpi_dma_configure_id"
-                | "really_probe" => Some(Self::Replay),
-                _ => None,
-            })
-            .unwrap_or(Self::Unknown)
-    }
+/// The late probe of the line with the warning's text: `<driver> <device>: late IOMMU probe …`.
+pub(super) fn late_probe(line: &Line<'_>) -> Option<LateProbe> {
+    let (before, _) = line.text.split_once(LATE_PROBE)?;
+    // Console output of a user program may stand before the kernel's line, stamp and all.
+    let names = before
+        .rsplit("] ")
+        .next()
+        .unwrap_or(before)
+        .trim()
+        .trim_end_matches(':');
+    let (driver, device) = names.rsplit_once(' ').unwrap_or(("", names));
+    Some(LateProbe {
+        device: clip(device, 128).to_owned(),
+        driver: clip(driver.trim(), 128).to_owned(),
+        time: line.time.map(str::to_owned),
+        cpu: None,
+        pid: None,
+        comm: None,
+        source: None,
+        kind: Kind::Unknown,
+        trace: Vec::new(),
+        raw: Vec::new(),
+    })
 }
 
 /// At most `max` bytes, cut at a character.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Watches a console: when is a boot over, and what was it?
+//! Watches a console: decides when a boot is over, and how it ended.
 
 #[cfg(test)]
 mod tests;
@@ -8,11 +8,15 @@ mod tests;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{BootError, BootReport, Copy, GuestResult, Limits, Outcome};
-use crate::boot::classify::{Classifier, Event, OtherKind, Sentinel};
+use super::{BootError, Copy, Limits};
+use crate::boot::classify::{Classifier, Event, Sentinel};
+use crate::boot::findings::Finding;
+use crate::boot::judge::Judge;
+use crate::boot::outcome::{BootReport, GuestResult};
+use crate::recipe::{Expectations, FindingKind};
 
-/// After a complete report of the warning: time for what follows from it, such as a second warning.
-const AFTER_HIT: Duration = Duration::from_millis(700);
+/// After the last finding that was looked for: time for what follows from it, such as a second warning.
+const AFTER_SETTLED: Duration = Duration::from_millis(700);
 /// After the warning's text, if the report does not end.
 const TRACE: Duration = Duration::from_secs(5);
 /// After the last line of the script, the guest powers itself off.
@@ -38,19 +42,33 @@ pub(super) enum End {
     Timeout,
 }
 
+/// Events of the guest's life that the recipe wants to see.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    panic: bool,
+    power_off: bool,
+}
+
 /// The state of one boot.
 pub(super) struct Watch {
     limits: Limits,
     copy: Option<Copy>,
     classifier: Classifier,
+    judge: Judge,
+    /// Events of the guest's life that do not end the boot.
+    wanted: Wanted,
     started: Instant,
     begun: Option<Duration>,
     any_output: bool,
     /// When to stop looking, once something has decided the boot.
     enough: Option<Instant>,
+    /// When to stop waiting for the trace of a late-probe warning.
+    trace: Option<Instant>,
     in_dump: bool,
     done: bool,
     panicked: bool,
+    powered_off: bool,
+    reset: bool,
     /// What makes the boot say nothing.
     spoiled: Option<String>,
     step: String,
@@ -58,19 +76,31 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(limits: Limits, console: Option<&Path>) -> Result<Self, BootError> {
+    pub(super) fn new(
+        limits: Limits,
+        expect: &Expectations,
+        console: Option<&Path>,
+    ) -> Result<Self, BootError> {
         let copy = console.map(Copy::create).transpose()?;
         Ok(Self {
             limits,
             copy,
-            classifier: Classifier::default(),
+            classifier: Classifier::looking_for(expect.lines()),
+            judge: Judge::new(expect),
+            wanted: Wanted {
+                panic: expect.wants(FindingKind::Panic) || expect.wants(FindingKind::CrashKernel),
+                power_off: expect.wants(FindingKind::PowerOff),
+            },
             started: Instant::now(),
             begun: None,
             any_output: false,
             enough: None,
+            trace: None,
             in_dump: false,
             done: false,
             panicked: false,
+            powered_off: false,
+            reset: false,
             spoiled: None,
             step: String::new(),
             results: Vec::new(),
@@ -82,7 +112,7 @@ impl Watch {
         if let Some(copy) = &mut self.copy {
             copy.write(bytes)?;
         }
-        self.any_output = true;
+        self.any_output |= !bytes.is_empty();
         for event in self.classifier.feed(bytes) {
             self.event(event, step);
         }
@@ -93,14 +123,13 @@ impl Watch {
         let in_time = |after| Some(Instant::now() + after);
         match event {
             Event::Hit => {
-                step("the warning was seen");
-                self.enough = self.enough.or(in_time(TRACE));
+                step("the late-probe warning was seen");
+                if self.judge.looks_for_late_probe() {
+                    self.trace = self.trace.or(in_time(TRACE));
+                }
             }
-            Event::HitComplete => self.enough = in_time(AFTER_HIT),
-            Event::Panic => {
-                self.panicked = true;
-                self.enough = in_time(AFTER_PANIC);
-            }
+            Event::Finding(finding) => self.finding(&finding),
+            Event::Line { pattern, text } => self.judge.line(pattern, text),
             Event::Sentinel(sentinel) => match sentinel {
                 Sentinel::Begin => {
                     // A guest may reboot.
@@ -116,10 +145,13 @@ impl Watch {
                 }
                 Sentinel::Result { name, text } => {
                     step(&format!("{name}: {text}"));
+                    self.judge.result(&name, &text);
                     if self.results.len() < RESULTS_MAX {
                         self.results.push(GuestResult { name, text });
                     }
                 }
+                Sentinel::Unbound { name, device } => self.unbound(name, device),
+                Sentinel::Note { text } => step(&text),
                 Sentinel::DmesgBegin => {
                     self.in_dump = true;
                     step("reading the kernel log");
@@ -133,11 +165,51 @@ impl Watch {
         }
     }
 
+    fn finding(&mut self, finding: &Finding) {
+        self.judge.finding(finding);
+        match finding.kind {
+            FindingKind::LateProbe => self.trace = None,
+            FindingKind::Panic => {
+                self.panicked = true;
+                if !self.wanted.panic {
+                    self.enough = Some(Instant::now() + AFTER_PANIC);
+                }
+            }
+            FindingKind::PowerOff => self.powered_off = true,
+            FindingKind::Reset => self.reset = true,
+            _ => {}
+        }
+        if self.judge.is_settled() {
+            self.enough = Some(Instant::now() + AFTER_SETTLED);
+        }
+    }
+
+    /// Counts an SMMU of the board that has no driver.
+    fn unbound(&mut self, name: String, device: String) {
+        let of_device = |finding: &&Finding| finding.device.as_ref() == Some(&device);
+        let why = self
+            .classifier
+            .findings()
+            .iter()
+            .filter(of_device)
+            .find_map(|finding| match finding.kind {
+                FindingKind::ProbeFailed => Some(format!("its probe failed ({})", finding.title)),
+                FindingKind::DeferredPending => Some("its probe was deferred".to_owned()),
+                _ => None,
+            })
+            .unwrap_or_else(|| "the kernel did not say why".to_owned());
+        let text = format!("SMMU {name} ({device}) had no driver: {why}");
+        let finding = Finding::new(FindingKind::Unbound, Some(device), name, text);
+        self.classifier.add(finding.clone());
+        self.judge.finding(&finding);
+    }
+
     /// Whether the boot is over, by what was seen or by time.
     pub(super) fn end(&self) -> Option<End> {
         let elapsed = self.started.elapsed();
         // A hit in the dumped log is history: let the rest of it come.
-        if !self.in_dump && self.enough.is_some_and(|enough| Instant::now() > enough) {
+        let due = [self.enough, self.trace].into_iter().flatten().min();
+        if !self.in_dump && due.is_some_and(|due| Instant::now() > due) {
             Some(End::Seen)
         } else if !self.any_output && elapsed > self.limits.first_output {
             Some(End::Mute)
@@ -165,68 +237,61 @@ impl Watch {
 
     /// The console has ended.
     pub(super) fn finish(&mut self) {
-        // What it completes is in the classifier; there is nothing more to react to.
-        let _ = self.classifier.finish();
+        for event in self.classifier.finish() {
+            self.event(event, &mut |_| {});
+        }
     }
 
     pub(super) fn report(self, end: End, total: Duration) -> BootReport {
-        let outcome = self.outcome(end);
+        let incomplete = self.incomplete(end);
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (outcome, expectations) = self.judge.conclude(incomplete, self.begun.is_some());
         BootReport {
             outcome,
             warnings: self.classifier.hit_count(),
             hits: self.classifier.hits().to_vec(),
-            others: self.classifier.others(),
+            findings: self.classifier.findings().iter().cloned().collect(),
+            expectations,
             total_ms: millis(total),
             boot_ms: self.begun.map(millis),
             results: self.results,
             tail: self.classifier.tail().map(str::to_owned).collect(),
-            said: Vec::new(),
+            stderr_tail: Vec::new(),
         }
     }
 
-    fn outcome(&self, end: End) -> Outcome {
-        if self.classifier.hit_count() > 0 {
-            return Outcome::Hit;
-        }
+    /// Why the boot did not get to its end, if it did not.
+    fn incomplete(&self, end: End) -> Option<String> {
         let seconds = |limit: Duration| limit.as_secs();
-        let reason = match end {
-            _ if self.panicked => "the kernel panicked".to_owned(),
-            End::Mute => {
-                format!(
-                    "the kernel printed nothing for {} s",
-                    seconds(self.limits.first_output)
-                )
-            }
-            End::NoBegin => format!(
+        match end {
+            _ if self.panicked && !self.wanted.panic => Some("the kernel panicked".to_owned()),
+            End::Mute => Some(format!(
+                "the kernel printed nothing for {} s",
+                seconds(self.limits.first_output)
+            )),
+            End::NoBegin => Some(format!(
                 "the guest was still booting after {} s",
                 seconds(self.limits.boot)
-            ),
-            End::Timeout => {
-                format!(
-                    "not over after {} s; {}",
-                    seconds(self.limits.total),
-                    self.whereabouts()
-                )
+            )),
+            End::Timeout => Some(format!(
+                "not over after {} s; {}",
+                seconds(self.limits.total),
+                self.whereabouts()
+            )),
+            End::Powered | End::Seen if self.spoiled.is_some() => self.spoiled.clone(),
+            End::Powered | End::Seen if self.done => None,
+            End::Powered if self.wanted.panic && self.panicked => None,
+            End::Powered if self.wanted.power_off && self.powered_off => None,
+            End::Powered | End::Seen => {
+                let how = if self.powered_off {
+                    "the guest switched itself off early"
+                } else if self.reset {
+                    "the guest was reset early (with `finding = \"reset\"` expected, or a `reboot` step, it would have gone on)"
+                } else {
+                    "the guest ended early without a word of its kernel: a reset by firmware or a watchdog"
+                };
+                Some(format!("{how}; {}", self.whereabouts()))
             }
-            End::Powered | End::Seen => match &self.spoiled {
-                Some(spoiled) => spoiled.clone(),
-                None if self.done => {
-                    let oops = self
-                        .classifier
-                        .others()
-                        .into_iter()
-                        .find(|other| other.kind == OtherKind::Oops);
-                    let Some(oops) = oops else { return Outcome::NoHit };
-                    format!("the kernel had an oops: {}", oops.title)
-                }
-                None => format!("the guest ended early; {}", self.whereabouts()),
-            },
-        };
-        if self.begun.is_some() {
-            Outcome::Inconclusive(reason)
-        } else {
-            Outcome::NotBooted(reason)
         }
     }
 }

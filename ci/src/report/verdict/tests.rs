@@ -2,11 +2,14 @@
 
 use super::{Part, Verdict, Word};
 use crate::boot::classify::Classifier;
-use crate::boot::run::{BootReport, Outcome};
-use crate::recipe::shipped;
+use crate::boot::outcome::{BootReport, GuestResult, Met, Outcome};
+use crate::recipe::Recipe;
 
-fn verdict() -> Verdict {
-    let recipe = shipped("boot").unwrap().recipe().unwrap();
+fn verdict(expect: &str) -> Verdict {
+    let text = format!(
+        "name = \"test\"\nsummary = \"a test\"\nexpect = {expect}\n[board]\n[[board.smmu]]\nname = \"a\"\n"
+    );
+    let recipe = Recipe::parse(&text, "test").unwrap_or_else(|error| panic!("{error}"));
     let part = |version: &str, source: &str| Part {
         version: version.into(),
         source: source.into(),
@@ -26,16 +29,29 @@ fn report(outcome: Outcome, console: &str) -> BootReport {
     let mut classifier = Classifier::default();
     classifier.feed(console.as_bytes());
     classifier.finish();
+    let outcome_met = outcome.clone();
     BootReport {
         outcome,
         warnings: classifier.hit_count(),
         hits: classifier.hits().to_vec(),
-        others: classifier.others(),
+        findings: classifier.findings().iter().cloned().collect(),
+        expectations: vec![Met {
+            met: match outcome_met {
+                Outcome::AsExpected => Some(true),
+                Outcome::NotAsExpected(_) => Some(false),
+                _ => None,
+            },
+            count: classifier.hit_count(),
+            lines: Vec::new(),
+        }],
         total_ms: 12_345,
         boot_ms: Some(8_000),
-        results: Vec::new(),
+        results: vec![GuestResult {
+            name: "disk".into(),
+            text: "ok".into(),
+        }],
         tail: classifier.tail().map(str::to_owned).collect(),
-        said: Vec::new(),
+        stderr_tail: Vec::new(),
     }
 }
 
@@ -56,11 +72,15 @@ fn console(cpu: u32) -> String {
     )
 }
 
+fn not() -> Outcome {
+    Outcome::NotAsExpected("late-probe warning was not seen".into())
+}
+
 fn full() -> Verdict {
-    let mut verdict = verdict();
-    verdict.add(1, report(Outcome::Hit, &console(0)));
-    verdict.add(2, report(Outcome::NoHit, ""));
-    verdict.add(3, report(Outcome::Hit, &console(3)));
+    let mut verdict = verdict("\"hit\"");
+    verdict.add(1, report(Outcome::AsExpected, &console(0)));
+    verdict.add(2, report(not(), ""));
+    verdict.add(3, report(Outcome::AsExpected, &console(3)));
     verdict.add(
         4,
         report(
@@ -69,7 +89,7 @@ fn full() -> Verdict {
         ),
     );
     verdict.elapsed_ms = 50_123;
-    verdict.first_hit_ms = Some(12_345);
+    verdict.first_as_expected_ms = Some(12_345);
     verdict.ended_early = Some("interrupted".into());
     verdict.files = vec!["/results/boot-001.log".into()];
     verdict
@@ -87,18 +107,39 @@ fn json() {
 
 #[test]
 fn the_one_word() {
-    let word = |outcomes: &[Outcome]| {
-        let mut verdict = verdict();
+    let word = |expect: &str, outcomes: &[Outcome]| {
+        let mut verdict = verdict(expect);
         for (boot, outcome) in (1..).zip(outcomes) {
             verdict.add(boot, report(outcome.clone(), ""));
         }
-        verdict.verdict
+        (verdict.verdict, verdict.is_decided())
     };
-    let spoiled = Outcome::Inconclusive("x".into());
+    let spoiled = || Outcome::Inconclusive("x".into());
     let dead = Outcome::NotBooted("x".into());
-    assert_eq!(word(&[]), Word::Inconclusive);
-    assert_eq!(word(&[Outcome::NoHit, Outcome::NoHit]), Word::NotReproduced);
-    assert_eq!(word(&[Outcome::NoHit, spoiled.clone()]), Word::Inconclusive);
-    assert_eq!(word(std::slice::from_ref(&dead)), Word::Inconclusive);
-    assert_eq!(word(&[spoiled, Outcome::Hit, dead]), Word::Reproduced);
+    for expect in ["\"hit\"", "\"no-hit\""] {
+        assert_eq!(word(expect, &[]), (Word::Inconclusive, false));
+        assert_eq!(
+            word(expect, std::slice::from_ref(&dead)),
+            (Word::Inconclusive, false)
+        );
+    }
+    // One boot is enough.
+    let word_of_some = |outcomes: &[Outcome]| word("\"hit\"", outcomes);
+    assert_eq!(word_of_some(&[not(), not()]), (Word::NotAsExpected, false));
+    assert_eq!(word_of_some(&[not(), spoiled()]), (Word::Inconclusive, false));
+    assert_eq!(
+        word_of_some(&[spoiled(), Outcome::AsExpected, dead]),
+        (Word::AsExpected, true)
+    );
+    // Every one has to be.
+    let word_of_every = |outcomes: &[Outcome]| word("\"no-hit\"", outcomes);
+    assert_eq!(word_of_every(&[Outcome::AsExpected]), (Word::AsExpected, false));
+    assert_eq!(
+        word_of_every(&[Outcome::AsExpected, spoiled()]),
+        (Word::Inconclusive, false)
+    );
+    assert_eq!(
+        word_of_every(&[Outcome::AsExpected, not(), spoiled()]),
+        (Word::NotAsExpected, true)
+    );
 }

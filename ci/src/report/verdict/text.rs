@@ -4,29 +4,37 @@
 
 use std::fmt;
 
-use super::{Hit, Verdict, Word};
-use crate::boot::classify::{Kind, OtherKind};
+use super::{ExpectationPart, FindingPart, Hit, Reason, StepResult, Verdict, Word};
+use crate::boot::findings::Kind;
+use crate::recipe::ExpectBoots;
 use crate::report::stats::Rate;
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rate { hits, boots, .. } = self.rate;
+        let Rate {
+            as_expected, boots, ..
+        } = self.rate;
+        let expected: Vec<&str> = self.expectations.iter().map(|one| one.text.as_str()).collect();
+        let expected = expected.join("; ");
         match self.verdict {
-            Word::Reproduced => writeln!(
-                f,
-                "REPRODUCED: {hits} of {boots} boots showed the late-probe warning."
-            )?,
-            Word::NotReproduced => writeln!(
-                f,
-                "NOT REPRODUCED: none of {boots} boots showed the late-probe warning."
-            )?,
+            Word::AsExpected => {
+                writeln!(f, "AS EXPECTED in {as_expected} of {boots} boots: {expected}.")?;
+            }
+            Word::NotAsExpected => {
+                writeln!(
+                    f,
+                    "NOT AS EXPECTED in {} of {boots} boots: {expected}.",
+                    boots - as_expected
+                )?;
+            }
             Word::Inconclusive => writeln!(
                 f,
-                "INCONCLUSIVE: no late-probe warning, and {} of {} boots did not get to the end.",
+                "INCONCLUSIVE: {} of {} boots say nothing on what was expected: {expected}.",
                 self.inconclusive.len(),
                 self.boots()
             )?,
         }
+        self.something_else(f)?;
         writeln!(f)?;
         writeln!(f, "  kernel   {} ({})", self.kernel.version, self.kernel.source)?;
         writeln!(f, "  QEMU     {} ({})", self.qemu.version, self.qemu.source)?;
@@ -35,30 +43,36 @@ impl fmt::Display for Verdict {
         if boots > 0 {
             writeln!(
                 f,
-                "  rate     {hits}/{boots}, 95 % interval {:.1} % to {:.1} % (Clopper-Pearson)",
+                "  rate     {as_expected}/{boots} as expected, 95 % interval {:.1} % to {:.1} % (Clopper-Pearson)",
                 self.rate.low * 100.0,
                 self.rate.high * 100.0
             )?;
         }
         let seconds = |ms: u64| format!("{}.{} s", ms / 1000, ms % 1000 / 100);
         write!(f, "  time     {} in all", seconds(self.elapsed_ms))?;
-        match self.first_hit_ms {
-            Some(ms) => writeln!(f, ", first hit after {}", seconds(ms))?,
-            None => writeln!(f)?,
-        }
-        self.groups(f)?;
-        if !self.others.is_empty() {
-            writeln!(f, "\nOther kernel trouble:")?;
-            for other in &self.others {
-                writeln!(f, "  {:>3} x {}: {}", other.count, name(other.kind), other.title)?;
+        match self.first_as_expected_ms {
+            Some(ms) if self.recipe.expect_boots == ExpectBoots::Some => {
+                writeln!(f, ", first as expected after {}", seconds(ms))?;
             }
+            _ => writeln!(f)?,
         }
-        for spoiled in &self.inconclusive {
+        self.expected_of_a_boot(f)?;
+        self.found_on_consoles(f)?;
+        self.groups(f)?;
+        self.results_of_steps(f)?;
+        for Reason { boot, reason, .. } in self.not_as_expected.iter().take(SHOWN) {
+            writeln!(f, "\nBoot {boot} was not as expected: {reason}")?;
+        }
+        for spoiled in self.inconclusive.iter().take(SHOWN) {
             writeln!(f, "\nBoot {} says nothing: {}", spoiled.boot, spoiled.reason)?;
             let from = spoiled.tail.len().saturating_sub(6);
             for line in spoiled.tail.get(from..).unwrap_or_default() {
                 writeln!(f, "  | {line}")?;
             }
+        }
+        let told = |all: &[Reason]| all.len() <= SHOWN;
+        if !(told(&self.not_as_expected) && told(&self.inconclusive)) {
+            writeln!(f, "\nMore such boots are in results.ndjson.")?;
         }
         if let Some(reason) = &self.ended_early {
             writeln!(
@@ -77,6 +91,135 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
+    /// Kernel trouble that the recipe does not expect, beside the headline.
+    fn something_else(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut else_: Vec<(String, u32)> = Vec::new();
+        for FindingPart {
+            expected,
+            boots,
+            finding,
+            ..
+        } in &self.findings
+        {
+            if *expected || !finding.kind.is_trouble() {
+                continue;
+            }
+            let name = named(finding.kind.words(), &finding.title);
+            match else_.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, most)) => *most = (*most).max(*boots),
+                None => else_.push((name, *boots)),
+            }
+        }
+        for (name, boots) in else_.iter().take(SHOWN) {
+            writeln!(f, "SOMETHING ELSE in {boots} of {} boots: {name}.", self.boots())?;
+        }
+        if else_.len() > SHOWN {
+            writeln!(f, "SOMETHING ELSE: {} more, see below.", else_.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+
+    /// Each expectation, if there are several or lines to show.
+    fn expected_of_a_boot(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.expectations.len() == 1 && self.expectations.iter().all(|one| one.lines.is_empty()) {
+            return Ok(());
+        }
+        writeln!(f, "\nExpected of a boot:")?;
+        for ExpectationPart {
+            text,
+            note,
+            met,
+            broken,
+            lines,
+            ..
+        } in &self.expectations
+        {
+            write!(f, "  {text}: met by {met}")?;
+            if *broken > 0 {
+                write!(f, ", not by {broken}")?;
+            }
+            match note {
+                Some(note) => writeln!(f, " ({note})")?,
+                None => writeln!(f)?,
+            }
+            for line in lines {
+                writeln!(f, "    | {line}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Findings by title, those of a late probe excepted: they follow with their traces.
+    fn found_on_consoles(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.findings.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nFound on the consoles:")?;
+        for FindingPart {
+            expected,
+            boots,
+            first_boot,
+            finding,
+        } in self.findings.iter().take(FINDINGS_SHOWN)
+        {
+            let name = named(finding.kind.words(), &finding.title);
+            let of = finding
+                .device
+                .as_ref()
+                .map(|device| format!(" of {device}"))
+                .unwrap_or_default();
+            let as_expected = if *expected { ", as expected" } else { "" };
+            writeln!(
+                f,
+                "  {:>3} x in {boots} boots{as_expected}: {name}{of}",
+                finding.count
+            )?;
+            let time = finding
+                .time
+                .as_ref()
+                .map(|time| format!("[{time}] "))
+                .unwrap_or_default();
+            if !finding.text.is_empty() {
+                writeln!(f, "      boot {first_boot}: {time}{}", finding.text)?;
+            }
+            for frame in finding.trace.iter().take(FRAMES_SHOWN) {
+                writeln!(f, "        {}", frame.as_str())?;
+            }
+        }
+        if self.findings.len() > FINDINGS_SHOWN {
+            writeln!(
+                f,
+                "  and {} more, see --json",
+                self.findings.len() - FINDINGS_SHOWN
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Results of steps; equal ones of several boots are told once.
+    fn results_of_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told: Vec<(String, u32)> = Vec::new();
+        for StepResult { result, .. } in &self.step_results {
+            let text = format!("{}: {}", result.name, result.text);
+            if let Some((_, count)) = told.iter_mut().find(|(known, _)| *known == text) {
+                *count += 1;
+            } else if told.len() < RESULTS_SHOWN {
+                told.push((text, 1));
+            }
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nResults of the steps:")?;
+        for (text, count) in told {
+            match count {
+                1 => writeln!(f, "  {text}")?,
+                _ => writeln!(f, "  {text} ({count} times)")?,
+            }
+        }
+        Ok(())
+    }
+
     /// Hits with the same call trace are told together, with the trace once.
     fn groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut groups: Vec<Vec<&Hit>> = Vec::new();
@@ -132,8 +275,12 @@ impl Verdict {
     }
 }
 
-/// Hits with the same call trace that are listed.
+/// Hits with the same call trace, boots with a reason, and kinds of other trouble that are listed.
 const SHOWN: usize = 8;
+/// Findings, frames of each, and results of steps that are listed.
+const FINDINGS_SHOWN: usize = 40;
+const FRAMES_SHOWN: usize = 12;
+const RESULTS_SHOWN: usize = 60;
 
 fn alike(a: &Hit, b: &Hit) -> bool {
     let path = |hit: &Hit| {
@@ -154,14 +301,10 @@ fn place(kind: Kind) -> &'static str {
     }
 }
 
-fn name(kind: OtherKind) -> &'static str {
-    match kind {
-        OtherKind::Warning => "WARNING",
-        OtherKind::Bug => "BUG",
-        OtherKind::Oops => "oops",
-        OtherKind::Panic => "panic",
-        OtherKind::RcuStall => "RCU stall",
-        OtherKind::HungTask => "hung task",
-        OtherKind::TlbSync => "TLB sync",
+fn named(kind: &str, title: &str) -> String {
+    if title.is_empty() {
+        kind.to_owned()
+    } else {
+        format!("{kind} {title}")
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{End, Watch, tells_of_lost_device};
-use crate::boot::run::{BootReport, Limits, Outcome};
+use crate::boot::outcome::{BootReport, Outcome};
+use crate::boot::run::Limits;
+use crate::recipe::Recipe;
 
 const LIMITS: Limits = Limits {
     first_output: Duration::from_secs(20),
@@ -11,14 +13,30 @@ const LIMITS: Limits = Limits {
     total: Duration::from_secs(120),
 };
 
-fn watch(limits: Limits, console: &str) -> Watch {
-    let mut watch = Watch::new(limits, None).unwrap();
+fn watch_for(expect: &str, limits: Limits, console: &str) -> Watch {
+    let (word, tables) = if expect.starts_with('"') {
+        (format!("expect = {expect}"), "")
+    } else {
+        (String::new(), expect)
+    };
+    let text =
+        format!("name = \"t\"\nsummary = \"\"\n{word}\n[board]\n[[board.smmu]]\nname = \"a\"\n{tables}");
+    let recipe = Recipe::parse(&text, "test").unwrap_or_else(|error| panic!("{error}"));
+    let mut watch = Watch::new(limits, &recipe.expect, None).unwrap();
     watch.console(console.as_bytes(), &mut |_| {}).unwrap();
     watch
 }
 
+fn watch(limits: Limits, console: &str) -> Watch {
+    watch_for("\"hit\"", limits, console)
+}
+
 fn outcome(console: &str, end: End) -> Outcome {
-    let mut watch = watch(LIMITS, console);
+    outcome_for("\"hit\"", console, end)
+}
+
+fn outcome_for(expect: &str, console: &str, end: End) -> Outcome {
+    let mut watch = watch_for(expect, LIMITS, console);
     watch.finish();
     let BootReport { outcome, .. } = watch.report(end, Duration::from_secs(1));
     outcome
@@ -28,6 +46,10 @@ const BEGIN: &str = "[ 1.0] @@boot-stress begin\n[ 1.1] @@boot-stress step 1 loa
 const DONE: &str = "[ 9.0] @@boot-stress done\n";
 const HIT: &str = "[ 2.0] drv dev: late IOMMU probe at driver bind, something fishy here!\n";
 
+fn not_seen() -> Outcome {
+    Outcome::NotAsExpected("late-probe warning was not seen".to_owned())
+}
+
 fn inconclusive(reason: &str) -> Outcome {
     Outcome::Inconclusive(reason.to_owned())
 }
@@ -35,10 +57,12 @@ fn inconclusive(reason: &str) -> Outcome {
 #[test]
 fn only_a_boot_that_got_to_its_end_says_that_nothing_was_seen() {
     let after_begin = |more: &str| outcome(&format!("{BEGIN}{more}"), End::Powered);
-    assert_eq!(after_begin(DONE), Outcome::NoHit);
+    assert_eq!(after_begin(DONE), not_seen());
     assert_eq!(
         after_begin(""),
-        inconclusive("the guest ended early; the guest was at step 1: load fixed")
+        inconclusive(
+            "the guest ended early without a word of its kernel: a reset by firmware or a watchdog; the guest was at step 1: load fixed"
+        )
     );
     let spoiled = format!("@@boot-stress timeout step 2: mark x after 5 s\n{DONE}");
     assert_eq!(after_begin(&spoiled), inconclusive("step 2: mark x after 5 s"));
@@ -49,7 +73,7 @@ fn only_a_boot_that_got_to_its_end_says_that_nothing_was_seen() {
     let oops = format!("[ 3.0] Internal error: Oops: 0 [#1]\n[ 3.1] ---[ end trace 0 ]---\n{DONE}");
     assert_eq!(
         after_begin(&oops),
-        inconclusive("the kernel had an oops: Internal error: Oops: 0 [#1]")
+        inconclusive("the kernel had an oops: Internal error: Oops: N [#N]")
     );
     assert!(matches!(outcome(BEGIN, End::Timeout), Outcome::Inconclusive(_)));
 }
@@ -65,13 +89,13 @@ fn a_hit_counts_whatever_else_happens() {
         for end in [End::Powered, End::Seen, End::Timeout] {
             assert_eq!(
                 outcome(&format!("{BEGIN}{HIT}{more}"), end),
-                Outcome::Hit,
+                Outcome::AsExpected,
                 "{more} {end:?}"
             );
         }
     }
     // Before the first step too.
-    assert_eq!(outcome(HIT, End::Powered), Outcome::Hit);
+    assert_eq!(outcome(HIT, End::Powered), Outcome::AsExpected);
 }
 
 #[test]
@@ -92,7 +116,7 @@ fn time_limits() {
         boot: Duration::ZERO,
         total: Duration::ZERO,
     };
-    assert_eq!(Watch::new(none, None).unwrap().end(), Some(End::Mute));
+    assert_eq!(watch_for("\"hit\"", none, "").end(), Some(End::Mute));
     assert_eq!(watch(none, "x").end(), Some(End::NoBegin));
     assert_eq!(watch(none, BEGIN).end(), Some(End::Timeout));
     assert_eq!(watch(LIMITS, BEGIN).end(), None);
@@ -102,12 +126,12 @@ fn time_limits() {
 fn a_hit_ends_the_boot_only_after_its_trace_and_never_within_the_dumped_log() {
     let seen = watch(LIMITS, &format!("{BEGIN}{HIT}"));
     assert!(
-        seen.enough
+        seen.trace
             .is_some_and(|at| at > std::time::Instant::now() + Duration::from_secs(1))
     );
     assert_eq!(seen.end(), None);
     let traced = watch(LIMITS, &format!("{BEGIN}{HIT}[ 2.1] ---[ end trace 0 ]---\n"));
-    assert!(traced.enough < seen.enough.map(|at| at + Duration::from_secs(1)));
+    assert!(traced.trace.is_none() && traced.enough < seen.trace.map(|at| at + Duration::from_secs(1)));
     let mut dumped = watch(LIMITS, &format!("{BEGIN}@@boot-stress dmesg begin\n{HIT}"));
     dumped.enough = Some(std::time::Instant::now() - Duration::from_secs(1));
     assert_eq!(dumped.end(), None);
@@ -126,4 +150,90 @@ fn what_qemu_says_about_a_server_that_does_not_answer() {
     assert!(!tells_of_lost_device(
         "qemu-system-aarch64: warning: something else"
     ));
+}
+
+const PANIC: &str = "[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n";
+const SECOND: &str = "[ 3.1] Starting crashdump kernel...\n[ 0.0] Booting Linux on physical CPU 0x0\n";
+
+#[test]
+fn a_panic_that_is_expected_does_not_end_the_boot() {
+    let expect = "[[expect]]\nfinding = \"panic\"\ntitle = \"sysrq triggered crash\"\n[[expect]]\nlog = \"in the second kernel\"";
+    let watch = watch_for(expect, LIMITS, &format!("{BEGIN}{PANIC}"));
+    assert_eq!(watch.enough, None);
+    let boot = |more: &str, end| outcome_for(expect, &format!("{BEGIN}{PANIC}{more}"), end);
+    let second = format!("{SECOND}[ 5.0] in the second kernel\n");
+    assert_eq!(
+        boot(&format!("{second}{BEGIN}{DONE}"), End::Powered),
+        Outcome::AsExpected
+    );
+    // Without a crash kernel the panic is the end, and a good one.
+    assert_eq!(
+        boot("", End::Powered),
+        Outcome::NotAsExpected("line with \"in the second kernel\" was not seen".into())
+    );
+    // Anyone else's boot is over.
+    assert!(Watch::end(&watch_for("\"hit\"", LIMITS, &format!("{BEGIN}{PANIC}"))).is_none());
+    assert_eq!(
+        outcome(&format!("{BEGIN}{PANIC}"), End::Seen),
+        inconclusive("the kernel panicked")
+    );
+}
+
+#[test]
+fn a_guest_that_switches_itself_off_may_be_what_is_expected() {
+    let off = "[ 9.0] reboot: Power down\n";
+    let expect = "[[expect]]\nfinding = \"power-off\"\n[[expect]]\nresult = \"ssh\"\nvalue = \"active\"";
+    let boot = |more: &str| outcome_for(expect, &format!("{BEGIN}{more}{off}"), End::Powered);
+    assert_eq!(
+        boot("[ 8.0] @@boot-stress result ssh active\n"),
+        Outcome::AsExpected
+    );
+    assert_eq!(
+        boot("[ 8.0] @@boot-stress result ssh failed\n"),
+        Outcome::NotAsExpected("result ssh = active was not seen".into())
+    );
+    let early = outcome(&format!("{BEGIN}{off}"), End::Powered);
+    assert_eq!(
+        early,
+        inconclusive("the guest switched itself off early; the guest was at step 1: load fixed")
+    );
+    let reset = outcome(
+        &format!("{BEGIN}[ 9.0] reboot: Restarting system\n"),
+        End::Powered,
+    );
+    assert!(
+        matches!(&reset, Outcome::Inconclusive(reason) if reason.starts_with("the guest was reset early")),
+        "{reset:?}"
+    );
+}
+
+#[test]
+fn an_smmu_without_a_driver_makes_the_boot_inconclusive_and_is_named() {
+    let failed = "[ 2.0] arm-smmu 30000000.iommu: probe with driver arm-smmu failed with error -22\n";
+    let unbound = "[ 8.0] @@boot-stress unbound a 30000000.iommu\n";
+    let silent = "SMMU a (30000000.iommu) had no driver: the kernel did not say why";
+    let why = "SMMU a (30000000.iommu) had no driver: its probe failed (arm-smmu: error -22)";
+    let result = "[[expect]]\nresult = \"disk\"";
+    let found = "[ 7.0] @@boot-stress result disk ok\n";
+    for expect in ["\"hit\"", "\"no-hit\"", result] {
+        let boot = |more: &str| {
+            outcome_for(
+                expect,
+                &format!("{BEGIN}{found}{more}{unbound}{DONE}"),
+                End::Powered,
+            )
+        };
+        assert_eq!(boot(""), inconclusive(silent), "{expect}");
+        assert_eq!(boot(failed), inconclusive(why), "{expect}");
+    }
+    // Kernel trouble that was looked for is a fact all the same.
+    assert_eq!(
+        outcome(&format!("{BEGIN}{HIT}{unbound}{DONE}"), End::Powered),
+        Outcome::AsExpected
+    );
+    let probe = "[[expect]]\nfinding = \"probe-failed\"\nfields = { error = 22 }";
+    assert_eq!(
+        outcome_for(probe, &format!("{BEGIN}{failed}{unbound}{DONE}"), End::Powered),
+        Outcome::AsExpected
+    );
 }
