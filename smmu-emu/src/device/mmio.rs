@@ -10,8 +10,7 @@ use crate::host::env::Env;
 use crate::host::events::{Accessed, Change, Event};
 use crate::registers::lookup::Hit;
 use crate::registers::options;
-use crate::registers::register::RegisterId;
-use crate::registers::secure::Security;
+use crate::registers::register::{RegisterId, Security};
 use crate::spec::effect::Effect;
 use crate::spec::regs;
 

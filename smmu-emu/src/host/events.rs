@@ -18,7 +18,7 @@ use crate::arch::response::Response;
 use crate::arch::transaction::Origin;
 use crate::arch::transaction::{Transaction, Translation};
 use crate::host::injected::Injected;
-pub use crate::spec::fields::Form;
+pub use crate::spec::form::Form;
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 //! Identity of a register: row, number, what it belongs to, whose copy it is.
 
-use crate::registers::secure::Security;
 use crate::spec::any::AnyRegister;
 use crate::spec::regs::Row;
 
@@ -13,6 +12,15 @@ pub(crate) enum Scope {
     Global,
     /// A context bank: a register of its page, or one of global space 1 with the bank's number.
     Bank(u8),
+}
+
+/// The security attribute of a register access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// By Secure software.
+    Secure,
+    /// By anyone else.
+    NonSecure,
 }
 
 /// Identity of a register.

@@ -9,19 +9,10 @@ use arbitrary_int::traits::Integer;
 
 use crate::config::Geometry;
 use crate::registers::file::Registers;
-use crate::registers::register::RegisterId;
+use crate::registers::register::{RegisterId, Security};
 use crate::spec::any::AnyRegister;
 use crate::spec::gr0::Gr0;
 use crate::spec::ident::{Idr0, Idr1};
-
-/// The security attribute of a register access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Security {
-    /// By Secure software.
-    Secure,
-    /// By anyone else.
-    NonSecure,
-}
 
 /// Context banks that Non-secure streams and software have, the lowest ones (`SCR1.NSNUMCBO`).
 pub(crate) fn banks(registers: &Registers, geometry: &Geometry) -> u16 {

@@ -7,6 +7,7 @@ use bitbybit::bitfield;
 use bitflags::bitflags;
 
 use super::fields::{fields, flags_as_fields};
+pub use super::form::Format;
 
 fields! {
     #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]
@@ -141,26 +142,6 @@ impl ContextFaults {
 }
 
 flags_as_fields!(ContextFaults, writable ContextFaults::CLEARABLE);
-
-/// The format of a context bank's tables, as FSR and PAR report it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Format {
-    /// AArch32 short descriptors.
-    Short = 0,
-    /// AArch32 long descriptors.
-    Long = 1,
-    /// AArch64.
-    AArch64 = 2,
-}
-
-impl Format {
-    /// The FORMAT field of `CBn_FSR`, bits 10 and 9.
-    #[must_use]
-    pub const fn in_fsr(self) -> u32 {
-        (self as u32) << 9
-    }
-}
 
 fields! {
     #[bitfield(u32, introspect, debug, forbid_overlaps, default = 0)]

@@ -8,9 +8,6 @@
 use arbitrary_int::UInt;
 use arbitrary_int::traits::{BuiltinInteger, UnsignedInteger};
 
-use super::bank::Format;
-use super::gr1::BankType;
-
 /// The meaning of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -97,39 +94,6 @@ pub enum Applies {
     Short,
     /// Bit 0 of the value is set: `CBn_PAR.F`.
     Faulted,
-}
-
-/// Configuration of a context bank that the formats of `CBn_TCR` and `CBn_PAR` depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
-    /// The stages of the bank.
-    pub kind: BankType,
-    /// The format of its tables.
-    pub format: Format,
-}
-
-/// Form of a bank that translates stage 1 with AArch64 tables.
-impl Default for Form {
-    fn default() -> Self {
-        Self {
-            kind: BankType::Stage1,
-            format: Format::AArch64,
-        }
-    }
-}
-
-impl Applies {
-    /// Whether the condition holds for a value of a register of a bank of this form.
-    #[must_use]
-    pub fn holds(self, form: Form, value: u64) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Stage2 => form.kind == BankType::Stage2,
-            Self::AArch64 => form.format == Format::AArch64,
-            Self::Short => form.format == Format::Short,
-            Self::Faulted => value & 1 == 1,
-        }
-    }
 }
 
 /// Format of a register: its fields, and the writable bits and the reset value that follow from them.

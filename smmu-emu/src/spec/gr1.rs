@@ -3,9 +3,10 @@
 //! Global space 1: attributes of the context banks.
 
 use arbitrary_int::{u2, u4};
-use bitbybit::{bitenum, bitfield};
+use bitbybit::bitfield;
 
-use super::fields::{encoding, fields};
+use super::fields::fields;
+pub use super::form::BankType;
 use crate::spec::regs::frame;
 
 frame! {
@@ -17,21 +18,6 @@ frame! {
         Cbfrsynra "CBFRSYNRAn" = 0x400, 4 x 128, Rw, as Cbfrsynra;
         /// More about what context bank n translates.
         Cba2r "CBA2Rn" = 0x800, 4 x 128, Rw, as Cba2r, needs VERSION_2, effect BankAttributes;
-    }
-}
-
-encoding! {
-    /// `CBARn.TYPE`: the stages of a bank.
-    #[bitenum(u2, exhaustive = true)]
-    pub enum BankType {
-        /// Stage 2 only.
-        Stage2 = 0,
-        /// Stage 1, stage 2 bypassed.
-        Stage1 = 1,
-        /// Stage 1, stage 2 faults: the bank is not to be used.
-        Stage1WithFault = 2,
-        /// Stage 1, stage 2 by another bank.
-        Nested = 3,
     }
 }
 

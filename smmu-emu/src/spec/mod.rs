@@ -14,6 +14,7 @@ pub mod cb;
 pub mod desc;
 pub mod effect;
 pub mod fields;
+pub mod form;
 pub mod gid;
 pub mod global;
 pub mod gr0;

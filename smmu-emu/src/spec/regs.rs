@@ -3,7 +3,8 @@
 //! Register tables: one row per register, which says everything about it; the checks that a table compiles; lookup.
 
 use crate::spec::effect::{Effect, Features};
-use crate::spec::fields::{Applies, Form, Layout};
+use crate::spec::fields::{Applies, Layout};
+use crate::spec::form::Form;
 
 /// What software's accesses do to a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,7 +68,7 @@ impl Row {
     #[must_use]
     pub fn format(&self, form: Form, value: u64) -> Option<&'static Layout> {
         let mut formats = self.formats.iter();
-        let format = formats.find(|format| format.applies.holds(form, value));
+        let format = formats.find(|format| form.satisfies(format.applies, value));
         format.filter(|_| self.access != Access::Wo)
     }
 
