@@ -11,11 +11,11 @@
 //!     let registers = Arc::new(Mutex::new(Registers::default()));
 //!     let (theirs, interrupt) = (Arc::clone(&registers), place.interrupt());
 //!     let doorbell = place.thread(move |port| {            // once for each ring, or for several at once
-//!         let job = lock(&theirs).next.take();             // its lock is not held during an access
+//!         let job = theirs.lock().next.take();             // its lock is not held during an access
 //!         let Some(job) = job else { return };
 //!         match port.write(job.address, &job.data, job.access) {
 //!             Err(Refusal::Gone(_)) => return,             // a reset: `Block::reset` has cleared the registers
-//!             done => lock(&theirs).finish(job, done),     // unless a reset came after the access
+//!             done => theirs.lock().finish(job, done),     // unless a reset came after the access
 //!         }
 //!         interrupt.raise();
 //!     })?;

@@ -6,6 +6,7 @@
 //!
 //! | module | is |
 //! | --- | --- |
+//! | [`sync`] | locks and threads, without poison, and those of the model checker |
 //! | [`trace`] | events of the model, recorded and written out |
 //! | [`config`] | the TOML file |
 //! | [`host`] | the model's host: clock, guest memory, interrupts, marks, events, injections |
@@ -27,4 +28,5 @@ pub mod devices;
 pub mod dma;
 pub mod function;
 pub mod host;
+pub mod sync;
 pub mod trace;

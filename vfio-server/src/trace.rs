@@ -14,8 +14,8 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use smmu_emu::events::Event;
@@ -36,6 +36,7 @@ use output::{Begin, Output};
 use ring::{DEFAULT_RECORDS, Record, Ring, Taken};
 
 use self::format::Formatter;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Records that are copied while the lock is held: some microseconds.
 const BATCH: usize = 256;
@@ -112,7 +113,7 @@ impl Tracer {
         Self {
             start,
             state: Mutex::new(state),
-            news: Condvar::new(),
+            news: Condvar::default(),
         }
     }
 
@@ -258,7 +259,7 @@ impl Tracer {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -26,6 +26,7 @@ const CRATES: [Crate; 4] = [
     Crate {
         folder: "vfio-server",
         layers: &[
+            &["sync"],
             &["trace"],
             &["config"],
             &["host"],

@@ -2,14 +2,13 @@
 
 //! Virtio devices behind the SMMU, in a whole server: a small driver in a raw client maps pages, negotiates, and moves data.
 
-use std::time::Duration;
-
 use integration_tests::served::{raised, region, wait_raised};
 
 mod guest;
 mod queues;
 
 use guest::*;
+use queues::wait_for_accesses;
 
 #[test]
 fn a_disk_is_read_and_written_behind_the_smmu() {
@@ -41,7 +40,7 @@ fn an_address_that_is_not_mapped_faults_and_fails_the_request() {
     guest.request(IN, 0, DATA, 0x2000);
     guest.fault();
     // As long as the fault is there, whatever else the bank is asked for is terminated: also the answer.
-    std::thread::sleep(Duration::from_millis(20));
+    wait_for_accesses(&world, 3);
     assert!(!guest.is_used());
     // TF.
     assert_eq!((guest.smmu(FSR) & 0xc000_01ff, guest.smmu(FAR)), (2, 0x10_5000));

@@ -3,8 +3,6 @@
 //! Two queues of one disk, which have one stream: what becomes of the other one while a request stalls, and of both at a
 //! reset.
 
-use std::time::Duration;
-
 use integration_tests::qmp::QmpClient;
 use integration_tests::served::{region, within_patience};
 use rustix::process::Signal;
@@ -62,6 +60,24 @@ fn wait_for_stalls(world: &World, count: u64) {
         let masters = control.execute("masters-list", json!({})).unwrap();
         masters[0]["stalls"].as_u64().unwrap() >= count
     });
+}
+
+/// Waits until the disk has made this many more accesses.
+pub fn wait_for_accesses(world: &World, count: u64) {
+    let mut control = QmpClient::negotiated(&world.served.control()).unwrap();
+    let mut accesses = || {
+        let masters = control.execute("masters-list", json!({})).unwrap();
+        masters[0]["accesses"].as_u64().unwrap()
+    };
+    let before = accesses();
+    wait_for(|| accesses() >= before + count);
+}
+
+/// Whether a queue of the disk waits for software.
+fn is_stalled(world: &World) -> bool {
+    let mut control = QmpClient::negotiated(&world.served.control()).unwrap();
+    let masters = control.execute("masters-list", json!({})).unwrap();
+    masters[0]["stalled"].as_bool().unwrap()
 }
 
 fn clear(guest: &mut Guest) {
@@ -154,10 +170,14 @@ fn a_termination_before_the_fault_is_cleared_ends_both() {
     resume(&mut guest, TERMINATE);
     wait_for(|| guest.r(DISK, STATUS_REGISTER) == 0x4f);
     clear(&mut guest);
-    std::thread::sleep(Duration::from_millis(20));
-    assert!(world.on_disk(64, LENGTH as usize) == vec![0; LENGTH as usize]);
     guest.map(DATA + 0x1000);
+    // The queues begin nothing before all is over that they were asked for until the reset.
     guest.start_both();
+    for lane in [0, SECOND] {
+        guest.request_in(lane, IN, 512, DATA, 0x200);
+        assert_eq!(finish(&guest, lane), OK);
+    }
+    assert!(world.on_disk(64, LENGTH as usize) == vec![0; LENGTH as usize]);
     both_work(&world, &mut guest);
 }
 
@@ -206,7 +226,7 @@ fn nothing_outlasts(how: Reset, sctlr: u32, end: u32) {
         clear(&mut guest);
         resume(&mut guest, end);
     }
-    std::thread::sleep(Duration::from_millis(30));
+    wait_for(|| !is_stalled(&world));
     assert_eq!(guest.get(STATUS, 1), [0xaa], "{how:?}");
     assert_eq!(
         (guest.get(USED, 0x100), guest.get(USED + SECOND, 0x100)),
@@ -291,7 +311,7 @@ fn a_device_that_starts_again_under_a_stall_waits_for_software() {
         for lane in [0, SECOND] {
             guest.request_in(lane, IN, 512, DATA, 0x200);
         }
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(is_stalled(&world));
         assert!(!guest.is_used() && !guest.is_used_in(SECOND));
         // The SMMU knows no reset of a device: what is retried faults again as long as nothing is mapped.
         if end == RETRY {

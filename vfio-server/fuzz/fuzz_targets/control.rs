@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use vfio_server::client::device::Device;
@@ -13,6 +13,7 @@ use vfio_server::control::framing::{Framer, MAX_MESSAGE};
 use vfio_server::control::qmp;
 use vfio_server::function::Function;
 use vfio_server::host::{Host, Run};
+use vfio_server::sync::Mutex;
 
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
     let run = Arc::new(Run::new(Default::default()));

@@ -15,11 +15,12 @@ use libfuzzer_sys::fuzz_target;
 use vfio_server::devices::virtio::blk::{self, Blk, Disk, Image};
 use vfio_server::devices::virtio::complaint::Complaints;
 use vfio_server::devices::virtio::jobs::Life;
-use vfio_server::devices::virtio::mmio::{Bell, Identity, SharedRing, Transport, lock};
+use vfio_server::devices::virtio::mmio::{Bell, Identity, SharedRing, Transport};
 use vfio_server::devices::virtio::registers::Register;
 use vfio_server::devices::virtio::ring::{Handler, Next, Ring};
 use vfio_server::devices::virtio::rng::{self, Rng};
 use vfio_server::devices::virtio::{Dma, State};
+use vfio_server::sync::Mutex;
 use vm_memory::guest_memory::GuestMemorySliceIterator;
 use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryMmap, Permissions};
 
@@ -139,7 +140,7 @@ impl<H: Handler> Driver<H> {
     fn new(handler: H, identity: Identity, complaints: &Arc<Complaints>) -> Self {
         let state = Arc::new(State::default());
         let ring = Ring::new(0, QUEUE_SIZE, handler).expect("a power of two");
-        let ring = Arc::new(ring.into());
+        let ring = Arc::new(Mutex::new(ring));
         let bell: Bell = Box::new(|| ());
         let queues = vec![(Arc::clone(&ring), bell)];
         let ram = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), RAM.into())]).expect("memory");
@@ -214,13 +215,13 @@ impl<H: Handler> Driver<H> {
         for _ in 0..batches {
             self.memory.is_stalled.set(false);
             self.memory.accesses.set(0);
-            let next = lock(&self.ring).run(&self.memory, &self.state).next;
+            let next = self.ring.lock().run(&self.memory, &self.state).next;
             match next {
                 Next::Wait | Next::Broken(_) => return,
                 Next::Batch | Next::Retry(_) | Next::Settle => {}
                 Next::Work(ticket, job) => {
                     let worked = H::work(job);
-                    lock(&self.ring).finish(ticket, worked);
+                    self.ring.lock().finish(ticket, worked);
                 }
                 Next::Stalled(life) => {
                     self.stalled = Some(life);
@@ -270,7 +271,7 @@ impl<H: Handler> Driver<H> {
             } => {
                 self.memory.stalls = u64::from(at)..u64::from(at) + u64::from(length);
                 if let Some(life) = self.stalled.take().filter(|_| terminate) {
-                    drop(lock(&self.ring).terminated(life, &self.state));
+                    drop(self.ring.lock().terminated(life, &self.state));
                 }
             }
         }

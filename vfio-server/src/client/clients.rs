@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +21,10 @@ use super::gate;
 use super::socket::PublicSocket;
 use crate::function::Function;
 use crate::host::events::Event;
+use crate::sync::{Condvar, Mutex};
+
+#[cfg(test)]
+mod tests;
 
 /// How long a second client waits for the first one to leave.
 const TAKE_OVER: Duration = Duration::from_secs(1);
@@ -33,27 +37,31 @@ pub(super) struct Port {
     name: String,
     socket: PublicSocket,
     function: Arc<Mutex<Function>>,
-    slot: Arc<Slot>,
+    slot: Arc<Slot<UnixStream>>,
 }
 
 /// Room for one client.
-#[derive(Debug, Default)]
-struct Slot {
-    client: Mutex<Option<UnixStream>>,
+#[derive(Debug)]
+struct Slot<C> {
+    client: Mutex<Option<C>>,
     left: Condvar,
 }
 
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Option<UnixStream>> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+impl<C> Default for Slot<C> {
+    fn default() -> Self {
+        Self {
+            client: Mutex::new(None),
+            left: Condvar::default(),
+        }
     }
+}
 
+impl<C> Slot<C> {
     /// Takes the slot for a client, if it is free or gets free in time.
-    fn take(&self, client: UnixStream) -> bool {
-        let (mut slot, _) = self
+    fn take(&self, client: C) -> bool {
+        let mut slot = self
             .left
-            .wait_timeout_while(self.lock(), TAKE_OVER, |slot| slot.is_some())
-            .unwrap_or_else(PoisonError::into_inner);
+            .wait_timeout_while(self.client.lock(), TAKE_OVER, |slot| slot.is_some());
         let free = slot.is_none();
         if free {
             *slot = Some(client);
@@ -62,7 +70,7 @@ impl Slot {
     }
 
     fn free(&self) {
-        *self.lock() = None;
+        *self.client.lock() = None;
         self.left.notify_all();
     }
 }
@@ -109,7 +117,7 @@ impl Port {
                 }
             }
         }
-        if let Some(client) = &*self.slot.lock() {
+        if let Some(client) = &*self.slot.client.lock() {
             let _ = client.shutdown(Shutdown::Both);
         }
         if let Some(session) = session {
@@ -156,7 +164,7 @@ impl Port {
 struct Session {
     name: String,
     function: Arc<Mutex<Function>>,
-    slot: Arc<Slot>,
+    slot: Arc<Slot<UnixStream>>,
 }
 
 impl Session {
@@ -176,13 +184,7 @@ impl Session {
     }
 
     fn tell(&self, event: &'static str) {
-        let run = Arc::clone(
-            self.function
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .host()
-                .run(),
-        );
+        let run = Arc::clone(self.function.lock().host().run());
         run.tell(|| Event::new(event, json!({ "smmu": self.name })));
     }
 }
@@ -190,10 +192,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.tell("CLIENT_DISCONNECTED");
-        self.function
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .disconnect();
+        self.function.lock().disconnect();
         self.slot.free();
     }
 }

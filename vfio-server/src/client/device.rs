@@ -3,9 +3,10 @@
 //! One SMMU of a running server, as the control socket reaches it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::function::Function;
+use crate::sync::{Mutex, MutexGuard};
 
 /// One SMMU of a running server.
 #[derive(Clone, Debug)]
@@ -21,6 +22,6 @@ pub struct Device {
 impl Device {
     /// The function, for as short a time as possible: register accesses wait.
     pub fn lock(&self) -> MutexGuard<'_, Function> {
-        self.function.lock().unwrap_or_else(PoisonError::into_inner)
+        self.function.lock()
     }
 }

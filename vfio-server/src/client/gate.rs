@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -27,6 +27,7 @@ use crate::function::{Function, irq};
 use crate::host::Participant;
 use crate::host::injected::Held;
 use crate::host::memory::MAX_MAPS;
+use crate::sync::Mutex;
 
 /// A client has to negotiate this long after it connected; afterwards it may be silent for as long as it likes.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -91,10 +92,6 @@ pub fn serve(socket: &UnixStream, function: &Arc<Mutex<Function>>, directory: &P
     }
 }
 
-fn lock(function: &Mutex<Function>) -> MutexGuard<'_, Function> {
-    function.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Writes in order, up to the first that the function refuses.
 fn write_multi(function: &mut Function, writes: &[wire::WriteOne]) -> Result<(), Errno> {
     for write in writes {
@@ -140,7 +137,7 @@ impl Client<'_> {
             Ok(Request::Read(access)) => self.read(header, &access),
             Ok(Request::Write(access, data)) => {
                 let result = {
-                    let mut function = lock(self.function);
+                    let mut function = self.function.lock();
                     let result = function.write(access.region.get(), access.offset.get(), data);
                     (result, function.host_mut().take_held())
                 };
@@ -149,7 +146,7 @@ impl Client<'_> {
             }
             Ok(Request::WriteMulti(writes)) => {
                 let result = {
-                    let mut function = lock(self.function);
+                    let mut function = self.function.lock();
                     let result = write_multi(&mut function, writes);
                     (result, function.host_mut().take_held())
                 };
@@ -167,7 +164,7 @@ impl Client<'_> {
             return self.fail(header, Errno::INVAL);
         }
         let link = Link::open(self.function, self.directory).map_err(LinkError::from)?;
-        let participant = lock(self.function).host().join();
+        let participant = self.function.lock().host().join();
         self.session = Some(Session {
             link,
             _participant: participant,
@@ -205,7 +202,7 @@ impl Client<'_> {
         self.reply.resize(DATA + count, 0);
         let data = self.reply.get_mut(DATA..).unwrap_or_default();
         let result = {
-            let mut function = lock(self.function);
+            let mut function = self.function.lock();
             let result = function.read(access.region.get(), access.offset.get(), data);
             (result, function.host_mut().take_held())
         };
@@ -218,7 +215,7 @@ impl Client<'_> {
     /// Waits if a rule of the plan makes the reply late, while nothing is locked.
     fn waited<R>(&self, (result, held): (R, Option<Held>)) -> R {
         if let Some(held) = held {
-            let run = Arc::clone(lock(self.function).host().run());
+            let run = Arc::clone(self.function.lock().host().run());
             run.wait_out(&held);
         }
         result
@@ -254,7 +251,7 @@ impl Client<'_> {
     /// Logs what a client did wrong; only so often, because it may do nothing else.
     fn complain(&mut self, what: &str) {
         self.complaints = self.complaints.saturating_add(1);
-        let smmu = lock(self.function).host().name().to_owned();
+        let smmu = self.function.lock().host().name().to_owned();
         match self.complaints.cmp(&MAX_COMPLAINTS) {
             Ordering::Less => tracing::warn!(smmu, "{what}"),
             Ordering::Equal => tracing::warn!(smmu, "{what}; no more of this client's mistakes are logged"),

@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use super::socket;
 use super::wire::{self, Header};
 use crate::function::{Function, irq, region};
 use crate::host::memory::MapError;
+use crate::sync::Mutex;
 
 /// The crate answers at once; anything longer is a defect.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,7 +95,7 @@ impl Link {
         stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
         stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
         let refusal = Arc::new(Mutex::new(None));
-        let (irqs, regions) = describe(&lock(function));
+        let (irqs, regions) = describe(&function.lock());
         let server = Server::from_owned_fd(listener, true, irqs, regions);
         let mut backend = Backend {
             function: Arc::clone(function),
@@ -125,7 +126,7 @@ impl Link {
         payload: &[u8],
         fds: &[OwnedFd],
     ) -> Result<Result<Vec<u8>, Refusal>, LinkError> {
-        *lock(&self.refusal) = None;
+        *self.refusal.lock() = None;
         // The gate decides whether the client hears of it.
         let header = Header {
             flags: 0.into(),
@@ -146,7 +147,7 @@ impl Link {
         let mut payload = vec![0; size];
         self.stream.read_exact(&mut payload)?;
         // The crate sends errno 0 for an error of the backend, which QEMU takes for success.
-        if let Some(refusal) = lock(&self.refusal).take() {
+        if let Some(refusal) = self.refusal.lock().take() {
             return Ok(Err(refusal));
         }
         if reply.flags.get() & wire::FLAG_ERROR != 0 {
@@ -233,10 +234,6 @@ fn describe(function: &Function) -> (Vec<IrqInfo>, Vec<ServerRegion>) {
     (irqs.collect(), regions.collect())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What the crate calls.
 struct Backend {
     function: Arc<Mutex<Function>>,
@@ -249,7 +246,7 @@ impl Backend {
         result.map_err(|error| {
             let refusal = error.into();
             let errno = refusal.errno;
-            *lock(&self.refusal) = Some(refusal);
+            *self.refusal.lock() = Some(refusal);
             errno.into()
         })
     }
@@ -273,25 +270,28 @@ impl ServerBackend for Backend {
         size: u64,
         fd: Option<File>,
     ) -> io::Result<()> {
-        let result = lock(&self.function).map(address, size, offset, flags, fd.map(OwnedFd::from));
+        let result = self
+            .function
+            .lock()
+            .map(address, size, offset, flags, fd.map(OwnedFd::from));
         self.latch(result)
     }
 
     fn dma_unmap(&mut self, flags: DmaUnmapFlags, address: u64, size: u64) -> io::Result<()> {
         // The crate has another idea of the bit than the specification and QEMU.
         let all = flags.bits() & wire::UNMAP_ALL != 0;
-        let result = lock(&self.function).unmap(address, size, all);
+        let result = self.function.lock().unmap(address, size, all);
         self.latch(result)
     }
 
     fn reset(&mut self) -> io::Result<()> {
-        lock(&self.function).reset();
+        self.function.lock().reset();
         Ok(())
     }
 
     fn set_irqs(&mut self, index: u32, flags: u32, start: u32, count: u32, fds: Vec<File>) -> io::Result<()> {
         let fds = fds.into_iter().map(OwnedFd::from).collect();
-        let result = lock(&self.function).set_irqs(index, flags, start, count, fds);
+        let result = self.function.lock().set_irqs(index, flags, start, count, fds);
         self.latch(result)
     }
 }

@@ -8,9 +8,10 @@
 //! its word k, counted from ADDRESS, is `(SEED + k) * 0x9e3779b1` modulo 2^32. What is read is compared with the pattern,
 //! and its first 2 KiB are put into the window.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::dma::{Block, Doorbell, Place};
+use crate::sync::Mutex;
 
 pub mod registers;
 #[cfg(test)]
@@ -35,7 +36,7 @@ pub fn start(place: &mut Place) -> std::io::Result<Box<dyn Block>> {
     let registers = Arc::new(Mutex::new(Registers::new(place.stream())));
     let (theirs, interrupt) = (Arc::clone(&registers), place.interrupt());
     let doorbell = place.thread(move |port| {
-        let transfer = lock(&theirs).next.take();
+        let transfer = theirs.lock().next.take();
         if transfer.is_some_and(|transfer| transfer.run(port, &theirs).is_ok()) {
             interrupt.raise();
         }
@@ -43,20 +44,16 @@ pub fn start(place: &mut Place) -> std::io::Result<Box<dyn Block>> {
     Ok(Box::new(TestMaster { registers, doorbell }))
 }
 
-fn lock(registers: &Mutex<Registers>) -> MutexGuard<'_, Registers> {
-    registers.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Block for TestMaster {
     fn read(&mut self, offset: u64, data: &mut [u8]) {
-        let registers = lock(&self.registers);
+        let registers = self.registers.lock();
         for (at, byte) in (offset..).zip(data) {
             *byte = registers.byte(at);
         }
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) {
-        let mut registers = lock(&self.registers);
+        let mut registers = self.registers.lock();
         let mut rings = false;
         if let Some(at) = offset.checked_sub(WINDOW) {
             let at = usize::try_from(at).unwrap_or(usize::MAX);
@@ -75,6 +72,6 @@ impl Block for TestMaster {
     }
 
     fn reset(&mut self) {
-        lock(&self.registers).reset();
+        self.registers.lock().reset();
     }
 }

@@ -3,13 +3,12 @@
 //! The context that an engine is made in: registers, interrupt, threads.
 
 use std::io;
-use std::sync::{Arc, Mutex};
-
-use smmu_emu::Smmu;
+use std::sync::Arc;
 
 use super::port::{Activity, Port};
 use super::thread::{Doorbell, Thread};
 use crate::host::Shared;
+use crate::sync::SharedSmmu;
 
 /// Bytes of a register block.
 pub const BLOCK_SIZE: u64 = 4096;
@@ -47,7 +46,7 @@ impl Interrupt {
 pub struct Place {
     name: String,
     stream: u16,
-    smmu: Arc<Mutex<Smmu>>,
+    smmu: SharedSmmu,
     shared: Arc<Shared>,
     vector: usize,
     activity: Arc<Activity>,
@@ -57,13 +56,7 @@ pub struct Place {
 impl Place {
     /// A place for the master `name` behind `smmu`, whose accesses are of `stream` and whose interrupt is `vector`.
     #[must_use]
-    pub fn new(
-        name: &str,
-        stream: u16,
-        smmu: &Arc<Mutex<Smmu>>,
-        shared: &Arc<Shared>,
-        vector: usize,
-    ) -> Self {
+    pub fn new(name: &str, stream: u16, smmu: &SharedSmmu, shared: &Arc<Shared>, vector: usize) -> Self {
         Self {
             name: name.to_owned(),
             stream,

@@ -2,12 +2,12 @@
 
 //! How a thread of a master reaches guest memory: through the SMMU.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use smmu_emu::events::Event;
 use smmu_emu::{
-    BusError, Env, Injected, Intent, Line, Memory, Response, Smmu, Stall, Tbu, Transaction, Translation, View,
+    BusError, Env, Injected, Intent, Line, Memory, Response, Stall, Tbu, Transaction, Translation, View,
 };
 use thiserror::Error;
 use vm_memory::GuestMemoryMmap;
@@ -15,6 +15,7 @@ use vm_memory::GuestMemoryMmap;
 use crate::host::Shared;
 use crate::host::memory::Ranges;
 use crate::host::traffic::{Gone, Passage, Period};
+use crate::sync::SharedSmmu;
 
 #[cfg(test)]
 mod tests;
@@ -116,12 +117,7 @@ struct Wire {
 }
 
 impl Port {
-    pub(super) fn new(
-        smmu: &Arc<Mutex<Smmu>>,
-        shared: Arc<Shared>,
-        stream: u16,
-        activity: Arc<Activity>,
-    ) -> Self {
+    pub(super) fn new(smmu: &SharedSmmu, shared: Arc<Shared>, stream: u16, activity: Arc<Activity>) -> Self {
         Self {
             tbu: Tbu::new(smmu),
             wire: Wire {

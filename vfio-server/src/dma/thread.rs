@@ -4,11 +4,17 @@
 
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use super::port::Port;
 use crate::host::Shared;
+use crate::sync::{
+    Condvar, Mutex,
+    thread::{self, JoinHandle},
+};
+
+#[cfg(test)]
+mod tests;
 
 /// Tells a thread that there is work. Ringing does not wait, and several rings may be one.
 #[derive(Clone, Debug, Default)]
@@ -29,28 +35,21 @@ struct State {
 impl Doorbell {
     /// Rings.
     pub fn ring(&self) {
-        self.lock().rung = true;
+        self.0.state.lock().rung = true;
         self.0.rung.notify_one();
     }
 
     /// Waits for a ring; false once there are no more.
     fn wait(&self) -> bool {
-        let state = self
-            .0
-            .rung
-            .wait_while(self.lock(), |state| !state.rung && !state.closed);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let waits = |state: &mut State| !state.rung && !state.closed;
+        let mut state = self.0.rung.wait_while(self.0.state.lock(), waits);
         state.rung = false;
         !state.closed
     }
 
     fn close(&self) {
-        self.lock().closed = true;
+        self.0.state.lock().closed = true;
         self.0.rung.notify_one();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,7 +70,7 @@ impl Thread {
         let doorbell = Doorbell::default();
         let rings = doorbell.clone();
         let master = name.to_owned();
-        let handle = std::thread::Builder::new()
+        let handle = thread::Builder::new()
             .name(format!("dma {name}"))
             .spawn(move || {
                 while rings.wait() {

@@ -2,15 +2,14 @@
 
 //! The masters of one SMMU as the function holds them: a register block each, one after the other in BAR2.
 
-use std::sync::{Arc, Mutex};
-
-use smmu_emu::Smmu;
+use std::sync::Arc;
 
 use crate::config::{MasterConfig, MasterError};
 use crate::devices::kinds;
 use crate::dma::thread::Thread;
 use crate::dma::{Activity, BLOCK_SIZE, Block, Place};
 use crate::host::Shared;
+use crate::sync::SharedSmmu;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -68,7 +67,7 @@ impl Masters {
     /// [`MasterError`] names the master; none is left running then.
     pub fn start(
         configs: &[MasterConfig],
-        smmu: &Arc<Mutex<Smmu>>,
+        smmu: &SharedSmmu,
         shared: &Arc<Shared>,
         vector: usize,
     ) -> Result<Self, MasterError> {

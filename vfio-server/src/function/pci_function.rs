@@ -6,7 +6,7 @@
 //! register blocks of the masters follow, in the order of the configuration, and then that of the clock controller. BAR4 is the MSI-X table and pending bits.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde_json::json;
@@ -25,6 +25,7 @@ use crate::host::Host;
 use crate::host::events::Event;
 use crate::host::memory::MapError;
 use crate::host::timer::Called;
+use crate::sync::{MutexGuard, SharedSmmu, lock_smmu, share_smmu};
 
 #[cfg(test)]
 mod tests;
@@ -67,7 +68,7 @@ pub const MARKS_SIZE: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Function {
     /// Threads of masters translate too.
-    smmu: Arc<Mutex<Smmu>>,
+    smmu: SharedSmmu,
     host: Host,
     masters: Masters,
     clock: Option<ClockController>,
@@ -86,7 +87,7 @@ impl Function {
         let masters = Masters::none(host.shared());
         let config = config_space(register_space, MARKS_SIZE, &host);
         Ok(Self {
-            smmu: Arc::new(Mutex::new(smmu)),
+            smmu: share_smmu(smmu),
             host,
             masters,
             clock: None,
@@ -184,7 +185,7 @@ impl Function {
 
     /// The model, for as short a time as possible: DMA waits.
     pub fn smmu(&self) -> MutexGuard<'_, Smmu> {
-        lock(&self.smmu)
+        lock_smmu(&self.smmu)
     }
 
     /// The model and its surroundings, for the timer.
@@ -236,7 +237,7 @@ impl Function {
         match number {
             // What a powered-down block leaves on the bus.
             region::REGISTERS if !self.is_clocked(offset, false) => data.fill(0xff),
-            region::REGISTERS => lock(&self.smmu).read(&mut self.host, offset, data),
+            region::REGISTERS => lock_smmu(&self.smmu).read(&mut self.host, offset, data),
             region::BLOCKS => {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
@@ -264,7 +265,7 @@ impl Function {
         self.check(number, offset, data.len())?;
         match number {
             region::REGISTERS if !self.is_clocked(offset, true) => {}
-            region::REGISTERS => lock(&self.smmu).write(&mut self.host, offset, data),
+            region::REGISTERS => lock_smmu(&self.smmu).write(&mut self.host, offset, data),
             region::BLOCKS => {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
@@ -381,7 +382,7 @@ impl Function {
     pub fn power_cycle(&mut self) {
         let shared = Arc::clone(self.host.shared());
         let pause = shared.traffic().pause();
-        lock(&self.smmu).reset(&mut self.host);
+        lock_smmu(&self.smmu).reset(&mut self.host);
         drop(pause);
         self.tell_of_reset("control");
     }
@@ -397,7 +398,7 @@ impl Function {
             clock.reset();
         }
         self.config.reset();
-        lock(&self.smmu).reset(&mut self.host);
+        lock_smmu(&self.smmu).reset(&mut self.host);
         drop(end);
         self.tell_of_reset(cause);
     }
@@ -421,8 +422,4 @@ fn config_space(register_space: u64, blocks_size: u64, host: &Host) -> ConfigSpa
     let bars = [bar(register_space), 0, bar(blocks_size), 0, pci::MSIX_BAR_SIZE, 0];
     let vectors = u16::try_from(host.shared().vectors().len()).unwrap_or(pci::MAX_VECTORS);
     ConfigSpace::new(bars, vectors)
-}
-
-fn lock(smmu: &Mutex<Smmu>) -> MutexGuard<'_, Smmu> {
-    smmu.lock().unwrap_or_else(PoisonError::into_inner)
 }

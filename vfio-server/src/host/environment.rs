@@ -6,7 +6,7 @@
 //! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are taken
 //! in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is waited for.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use smmu_emu::events::Event as Traced;
 use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Memory};
@@ -17,6 +17,7 @@ use super::memory::{GuestMemory, OPTION};
 use super::msix::Vectors;
 use super::run::{Participant, Run};
 use super::traffic::Traffic;
+use crate::sync::{Mutex, MutexGuard};
 use crate::trace::Probe;
 
 /// Register accesses since the control socket was opened.
@@ -62,7 +63,7 @@ impl Shared {
 
     /// Interrupts of the client; for a moment only.
     pub fn vectors(&self) -> MutexGuard<'_, Vectors> {
-        self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.vectors.lock()
     }
 
     /// The accesses of masters.
@@ -73,7 +74,7 @@ impl Shared {
 
     /// A rule of the plan hit an operation: logs it and tells of it.
     pub fn injected(&self, injected: &Injected) {
-        let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hits = self.hits.lock();
         hits.log(self.run.now(), &self.name, injected);
         if let Some(events) = self.run.events()
             && let Some(event) = hits.event(self.run.now(), &self.name, injected)

@@ -3,7 +3,7 @@
 //! What all SMMUs of a process share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -13,7 +13,11 @@ use super::events::{Event, EventSink};
 use super::injected::Held;
 use super::timer::Timer;
 use crate::config::Patience;
+use crate::sync::{Condvar, Mutex};
 use crate::trace::Tracer;
+
+#[cfg(test)]
+mod tests;
 
 /// What all SMMUs of a process share: the clock, the marks of the run, the trace.
 ///
@@ -66,7 +70,7 @@ impl Run {
             tracer: Arc::new(Tracer::new(start)),
             has_marks,
             state,
-            changed: Condvar::new(),
+            changed: Condvar::default(),
             timer: Timer::default(),
             patience,
             events: OnceLock::new(),
@@ -85,7 +89,7 @@ impl Run {
     /// # Errors
     /// [`MarkError`] names the mark and the field; nothing is added then.
     pub fn add_marks(&self, rules: &[MarkRule], smmus: &[&str]) -> Result<usize, MarkError> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let known: Vec<MarkRule> = state.fresh.rules().cloned().collect();
         let number = known.len();
         let new: Vec<MarkRule> = rules
@@ -102,7 +106,7 @@ impl Run {
     /// The rules of all marks.
     #[must_use]
     pub fn mark_rules(&self) -> Vec<MarkRule> {
-        self.lock().fresh.rules().cloned().collect()
+        self.state.lock().fresh.rules().cloned().collect()
     }
 
     /// Nanoseconds since the start of the process.
@@ -120,7 +124,7 @@ impl Run {
     /// A client has negotiated; it counts until the guard is dropped.
     #[must_use]
     pub fn join(self: &Arc<Self>) -> Participant {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.clients == 0 {
             state.marks = state.fresh.clone();
         }
@@ -133,13 +137,13 @@ impl Run {
     /// Whether the mark with this number is raised.
     #[must_use]
     pub fn is_raised(&self, number: usize) -> bool {
-        self.lock().marks.is_raised_at(number)
+        self.state.lock().marks.is_raised_at(number)
     }
 
     /// Whether the mark of this name is raised.
     #[must_use]
     pub fn is_raised_by_name(&self, name: &str) -> bool {
-        self.lock().marks.is_raised(name)
+        self.state.lock().marks.is_raised(name)
     }
 
     /// Raises the mark with this number, if there is one.
@@ -150,7 +154,7 @@ impl Run {
     /// Every mark by name, and whether it is raised.
     #[must_use]
     pub fn marks(&self) -> Vec<(String, bool)> {
-        let state = self.lock();
+        let state = self.state.lock();
         let names = state.marks.names().enumerate();
         names
             .map(|(i, name)| (name.to_owned(), state.marks.is_raised_at(i)))
@@ -160,7 +164,7 @@ impl Run {
     /// Names of the marks of every run.
     #[must_use]
     pub fn mark_names(&self) -> Vec<String> {
-        self.lock().fresh.names().map(str::to_owned).collect()
+        self.state.lock().fresh.names().map(str::to_owned).collect()
     }
 
     /// Where interrupts wait that a rule makes late.
@@ -177,7 +181,7 @@ impl Run {
 
     /// Lets a reply wait. Nobody else waits for the caller meanwhile.
     pub fn wait_out(&self, held: &Held) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             let left = held.until.saturating_sub(self.now());
             let raised = held
@@ -187,14 +191,13 @@ impl Run {
             if left == 0 || raised || state.ends {
                 return;
             }
-            let wait = self.changed.wait_timeout(state, Duration::from_nanos(left));
-            state = wait.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.changed.wait_timeout(state, Duration::from_nanos(left));
         }
     }
 
     /// The process ends: no reply waits any longer.
     pub fn end(&self) {
-        self.lock().ends = true;
+        self.state.lock().ends = true;
         self.changed.notify_all();
     }
 
@@ -216,7 +219,7 @@ impl Run {
     }
 
     pub(super) fn change_marks(&self, change: impl FnOnce(&mut Marks)) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let raised =
             |marks: &Marks| -> Vec<bool> { (0..marks.len()).map(|i| marks.is_raised_at(i)).collect() };
         let before = raised(&state.marks);
@@ -237,10 +240,6 @@ impl Run {
         self.changed.notify_all();
         self.timer.look_now();
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Keeps a client counted as part of the run.
@@ -251,7 +250,7 @@ pub struct Participant {
 
 impl Drop for Participant {
     fn drop(&mut self) {
-        let mut state = self.run.lock();
+        let mut state = self.run.state.lock();
         state.clients = state.clients.saturating_sub(1);
     }
 }

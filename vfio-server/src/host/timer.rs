@@ -5,15 +5,21 @@
 //! The thread holds no lock of its own while it takes that of an SMMU, since those who set a time hold that.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smmu_emu::events::Event;
-use smmu_emu::{BusError, Env, Injected, Line, Memory, Smmu};
+use smmu_emu::{BusError, Env, Injected, Line, Memory};
 
 use super::environment::Shared;
 use super::run::Run;
+use crate::sync::{
+    Condvar, Mutex, SharedSmmu, lock_smmu,
+    thread::{self, JoinHandle},
+};
+
+#[cfg(test)]
+mod tests;
 
 /// When each SMMU wants to be called.
 #[derive(Debug, Default)]
@@ -33,7 +39,7 @@ struct State {
 #[derive(Debug)]
 pub struct Called {
     /// The model.
-    pub smmu: Arc<Mutex<Smmu>>,
+    pub smmu: SharedSmmu,
     /// Its surroundings.
     pub shared: Arc<Shared>,
 }
@@ -48,14 +54,14 @@ pub struct Running {
 impl Timer {
     /// The number of one more SMMU.
     pub(crate) fn join(&self) -> usize {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.due.push(None);
         state.due.len() - 1
     }
 
     /// An SMMU wants to be called at this time, or earlier if it wanted so already.
     pub(crate) fn set(&self, place: usize, time: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some(due) = state.due.get_mut(place) {
             *due = Some(due.map_or(time, |other| other.min(time)));
             self.changed.notify_all();
@@ -64,7 +70,7 @@ impl Timer {
 
     /// A mark was raised, which may be what an interrupt waits for.
     pub(crate) fn look_now(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut any = false;
         for due in state.due.iter_mut().flatten() {
             *due = 0;
@@ -75,13 +81,19 @@ impl Timer {
         }
     }
 
+    /// The process ends: the thread calls no SMMU any more.
+    fn end(&self) {
+        self.state.lock().ends = true;
+        self.changed.notify_all();
+    }
+
     /// Starts the thread for these SMMUs, which have joined in this order.
     ///
     /// # Errors
     /// There is no thread to be had.
     pub fn start(run: &Arc<Run>, called: Vec<Called>) -> io::Result<Running> {
         let of_thread = Arc::clone(run);
-        let thread = std::thread::Builder::new().name("timer".into()).spawn(move || {
+        let thread = thread::Builder::new().name("timer".into()).spawn(move || {
             while let Some(place) = of_thread.timer().wait(|| of_thread.now()) {
                 if let Some(called) = called.get(place) {
                     called.call(place);
@@ -96,7 +108,7 @@ impl Timer {
 
     /// Waits until an SMMU is to be called; none when the process ends.
     fn wait(&self, now: impl Fn() -> u64) -> Option<usize> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.ends {
                 return None;
@@ -104,8 +116,7 @@ impl Timer {
             let times = state.due.iter().enumerate();
             let next = times.filter_map(|(place, due)| due.map(|due| (due, place))).min();
             let Some((due, place)) = next else {
-                let waited = self.changed.wait(state);
-                state = waited.unwrap_or_else(PoisonError::into_inner);
+                state = self.changed.wait(state);
                 continue;
             };
             let left = due.saturating_sub(now());
@@ -115,19 +126,14 @@ impl Timer {
                 }
                 return Some(place);
             }
-            let waited = self.changed.wait_timeout(state, Duration::from_nanos(left));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.changed.wait_timeout(state, Duration::from_nanos(left));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Called {
     fn call(&self, place: usize) {
-        let mut smmu = self.smmu.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut smmu = lock_smmu(&self.smmu);
         smmu.elapse(&mut TimerEnv(&self.shared));
         if let Some(due) = smmu.next_due() {
             self.shared.run().timer().set(place, due);
@@ -139,9 +145,7 @@ impl Called {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let timer = self.run.timer();
-        timer.lock().ends = true;
-        timer.changed.notify_all();
+        self.run.timer().end();
         if let Some(thread) = self.thread.take() {
             // A panic was logged where it happened.
             let _ = thread.join();

@@ -8,11 +8,12 @@
 //!
 //! A transaction that stalls is not inside: it waits for software here, and comes in again to go on.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::memory::Ranges;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 #[cfg(test)]
 mod tests;
@@ -67,7 +68,7 @@ impl Traffic {
     /// The period that the next work belongs to; none once the server ends.
     #[must_use]
     pub fn period(&self) -> Option<Period> {
-        let state = self.lock();
+        let state = self.state.lock();
         (!state.stopped).then_some(state.period)
     }
 
@@ -76,7 +77,7 @@ impl Traffic {
     /// # Errors
     /// [`Gone`].
     pub fn check(&self, period: Period) -> Result<(), Gone> {
-        self.lock().check(period)
+        self.state.lock().check(period)
     }
 
     /// Begins an access; waits while it is held up.
@@ -84,7 +85,7 @@ impl Traffic {
     /// # Errors
     /// [`Gone`] if its period is over.
     pub fn enter(&self, period: Period) -> Result<Passage<'_>, Gone> {
-        let mut state = self.wait_while(self.lock(), period, |state| state.pauses > 0)?;
+        let mut state = self.wait_while(self.state.lock(), period, |state| state.pauses > 0)?;
         state.inside += 1;
         Ok(Passage {
             traffic: self,
@@ -101,13 +102,13 @@ impl Traffic {
     pub fn wait_for_resume(&self, passage: Passage<'_>, period: Period) -> Result<(), Gone> {
         let seen = passage.resumes;
         drop(passage);
-        self.wait_while(self.lock(), period, |state| state.resumes == seen)
+        self.wait_while(self.state.lock(), period, |state| state.resumes == seen)
             .map(drop)
     }
 
     /// Transactions that stalled may have been decided.
     pub fn resumed(&self) {
-        self.lock().resumes += 1;
+        self.state.lock().resumes += 1;
         self.changed.notify_all();
     }
 
@@ -123,12 +124,12 @@ impl Traffic {
 
     /// No access begins any more.
     pub fn stop(&self) {
-        self.lock().stopped = true;
+        self.state.lock().stopped = true;
         self.changed.notify_all();
     }
 
     fn close(&self, is_end: bool) -> Closure<'_> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if is_end {
             state.ends += 1;
             self.changed.notify_all();
@@ -136,7 +137,7 @@ impl Traffic {
             state.pauses += 1;
         }
         let inside = self.changed.wait_while(state, |state| state.inside > 0);
-        drop(inside.unwrap_or_else(PoisonError::into_inner));
+        drop(inside);
         Closure {
             traffic: self,
             is_end,
@@ -154,12 +155,8 @@ impl Traffic {
             if !condition(&state) {
                 return Ok(state);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,7 +182,7 @@ impl Drop for Passage<'_> {
     fn drop(&mut self) {
         // First, so that what is unmapped during a closure is gone at its end.
         drop(std::mem::take(&mut self.memory));
-        let mut state = self.traffic.lock();
+        let mut state = self.traffic.state.lock();
         state.inside -= 1;
         let someone_waits = state.inside == 0 && (state.pauses > 0 || state.ends > 0);
         drop(state);
@@ -198,7 +195,7 @@ impl Drop for Passage<'_> {
 impl Closure<'_> {
     /// From the next access on, guest memory is this.
     pub fn set_memory(&self, memory: &Arc<Ranges>) {
-        let old = std::mem::replace(&mut self.traffic.lock().memory, Arc::clone(memory));
+        let old = std::mem::replace(&mut self.traffic.state.lock().memory, Arc::clone(memory));
         // Unmapped without the lock.
         drop(old);
     }
@@ -206,7 +203,7 @@ impl Closure<'_> {
 
 impl Drop for Closure<'_> {
     fn drop(&mut self) {
-        let mut state = self.traffic.lock();
+        let mut state = self.traffic.state.lock();
         if self.is_end {
             state.ends -= 1;
             state.period.0 += 1;

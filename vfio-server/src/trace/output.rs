@@ -6,12 +6,12 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
 
 use super::format::{Format, Formatter};
 use super::ring::{Record, Taken};
 use super::{BATCH, GATHER, PORTION, Tracer};
+use crate::sync::thread::{self, JoinHandle};
 
 /// A file of a trace, while it is written or when it has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Output {
             progress: Arc::clone(&progress),
         };
         let name = path.to_owned();
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("trace".into())
             .spawn(move || writer.run(&name, format, begin))?;
         Ok(Self {
@@ -219,13 +219,8 @@ impl Writer {
                 };
             }
             state.waiting = true;
-            drop(
-                self.tracer
-                    .news
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
-            std::thread::sleep(GATHER);
+            drop(self.tracer.news.wait(state));
+            thread::sleep(GATHER);
             state = self.tracer.lock();
         }
     }

@@ -336,3 +336,6 @@ fn threads_record_into_one_order() {
     tracer.stop_all();
     assert_eq!(found(&path), (20_000, 20_000, 0), "times go up, nothing is lost");
 }
+
+#[cfg(shuttle)]
+mod shuttle;

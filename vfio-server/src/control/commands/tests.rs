@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use smmu_emu::{DelayRule, FaultRule, MarkRule, Marks, Plan};
@@ -11,6 +11,7 @@ use super::*;
 use crate::client::device::Device;
 use crate::function::Function;
 use crate::host::{Host, Run};
+use crate::sync::Mutex;
 
 /// Two SMMUs and a mark, without sockets.
 pub(in crate::control) fn context() -> Context {

@@ -5,7 +5,7 @@
 //! The thread holds no lock while it runs a slice. It takes up what software asked for before the slice, and shows what
 //! came of it afterwards, unless a reset was in between: then its work is of a time that is over.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use std::{io, mem};
@@ -16,6 +16,7 @@ use super::engine::{Activity, Engine, View};
 use super::events::Events;
 use super::registers::Registers;
 use crate::dma::{Access, Block, Doorbell, Interrupt, Place, Port, Refusal};
+use crate::sync::Mutex;
 
 /// How long a program that only spins has to wait for its next turn.
 const SPIN_PAUSE: Duration = Duration::from_micros(100);
@@ -26,10 +27,6 @@ struct Shared {
     registers: Registers,
     /// Number of resets.
     generation: u64,
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The register side.
@@ -67,11 +64,11 @@ pub fn start(place: &mut Place) -> io::Result<Box<dyn Block>> {
 
 impl Block for Device {
     fn read(&mut self, offset: u64, data: &mut [u8]) {
-        lock(&self.shared).registers.read(offset, data);
+        self.shared.lock().registers.read(offset, data);
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) {
-        let effect = lock(&self.shared).registers.write(offset, data);
+        let effect = self.shared.lock().registers.write(offset, data);
         if effect.interrupt {
             self.interrupt.raise();
         }
@@ -81,7 +78,7 @@ impl Block for Device {
     }
 
     fn reset(&mut self) {
-        let mut shared = lock(&self.shared);
+        let mut shared = self.shared.lock();
         shared.registers.reset();
         shared.generation += 1;
     }
@@ -136,7 +133,7 @@ impl Worker {
 
     /// What software asks for; none if the time of this work is over.
     fn take_up(&mut self, port: &Port) -> Option<Option<[u32; 2]>> {
-        let mut shared = lock(&self.shared);
+        let mut shared = self.shared.lock();
         // With the lock, so that it is the work of this period that is found. Whoever asks for something in the next one
         // rings again.
         port.check().ok()?;
@@ -151,7 +148,7 @@ impl Worker {
 
 /// Shows software the threads. False after a reset.
 fn publish(shared: &Mutex<Shared>, generation: u64, view: View) -> bool {
-    let mut shared = lock(shared);
+    let mut shared = shared.lock();
     let current = shared.generation == generation;
     if current {
         shared.registers.publish(view);
@@ -171,7 +168,7 @@ struct Outputs<'a> {
 impl Outputs<'_> {
     /// Does something with the events, but after a reset.
     fn with<R: Default>(&mut self, act: impl FnOnce(&mut super::events::EventRegisters) -> R) -> R {
-        let mut shared = lock(self.shared);
+        let mut shared = self.shared.lock();
         if shared.generation != self.generation {
             return R::default();
         }

@@ -2,12 +2,10 @@
 
 //! A transfer: what was asked for, made round by round.
 
-use std::sync::{Mutex, MutexGuard};
-
-use super::lock;
 use super::registers::{NO_MISMATCH, Register, Registers, Status, WINDOW_SIZE};
 use crate::dma::port::{Access, Port, Refusal};
 use crate::host::traffic::Gone;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes that the thread moves at once.
 const CHUNK: usize = 4096;
@@ -45,7 +43,7 @@ impl Transfer {
                 Err(Refusal::Aborted) => Some(Status::BusError),
                 Ok(()) => {
                     rounds = rounds.saturating_add(1);
-                    let is_last = self.repeat != 0 && rounds >= self.repeat || lock(registers).stop;
+                    let is_last = self.repeat != 0 && rounds >= self.repeat || registers.lock().stop;
                     is_last.then_some(Status::Done)
                 }
             };
@@ -117,7 +115,7 @@ impl Transfer {
 
     /// The registers, unless a reset came between.
     fn ours<'a>(&self, registers: &'a Mutex<Registers>) -> Result<MutexGuard<'a, Registers>, Gone> {
-        let registers = lock(registers);
+        let registers = registers.lock();
         if registers.serial == self.serial {
             Ok(registers)
         } else {

@@ -2,8 +2,8 @@
 
 //! Messages about what a guest does, at most one of each sort in a while from each device.
 
+use crate::sync::Mutex;
 use std::fmt::Display;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ impl Complaints {
     }
 
     fn tell(&self, last: &Mutex<Last>, problem: &dyn Display) {
-        let mut last = locked(last);
+        let mut last = last.lock();
         last.total += 1;
         if last.at.is_some_and(|at| at.elapsed() < PAUSE) {
             last.withheld += 1;
@@ -69,10 +69,6 @@ impl Complaints {
     /// How often there was reason to warn.
     #[must_use]
     pub fn total(&self) -> u64 {
-        locked(&self.requests).total + locked(&self.resets).total
+        self.requests.lock().total + self.resets.lock().total
     }
-}
-
-fn locked(last: &Mutex<Last>) -> MutexGuard<'_, Last> {
-    last.lock().unwrap_or_else(PoisonError::into_inner)
 }

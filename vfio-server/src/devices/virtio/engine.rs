@@ -9,12 +9,13 @@ use smmu_emu::Intent;
 
 use super::blk::{self, Blk, Image};
 use super::complaint::Complaints;
-use super::mmio::{Bell, Identity, SharedRing, Transport, lock};
+use super::mmio::{Bell, Identity, SharedRing, Transport};
 use super::ring::{Handler, Next, Ring};
 use super::rng::{self, Rng};
 use super::{State, console};
 use crate::config::masters::{Console, Disk};
 use crate::dma::{Block, Gone, Interrupt, Place, Port};
+use crate::sync::Mutex;
 
 /// Makes a virtio-blk.
 ///
@@ -72,7 +73,7 @@ fn start<H: Handler + 'static>(
     for (number, handler) in (0..).zip(handlers) {
         let ring = Ring::new(number, size, handler).map_err(|error| error.to_string())?;
         let worker = Worker {
-            ring: Arc::new(ring.into()),
+            ring: Arc::new(Mutex::new(ring)),
             state: Arc::clone(&state),
             complaints: Arc::clone(complaints),
             interrupt: place.interrupt(),
@@ -105,7 +106,7 @@ impl<H: Handler> Worker<H> {
     fn run(&self, port: &mut Port) -> Result<(), Gone> {
         loop {
             let next = port.with_view(Intent::default(), |view| {
-                let turn = lock(&self.ring).run(view, &self.state);
+                let turn = self.ring.lock().run(view, &self.state);
                 // Also before a stall is waited for.
                 if turn.interrupt {
                     self.interrupt.raise();
@@ -118,7 +119,7 @@ impl<H: Handler> Worker<H> {
                 Next::Settle => self.state.jobs().settle(),
                 Next::Work(ticket, job) => {
                     let worked = H::work(job);
-                    lock(&self.ring).finish(ticket, worked);
+                    self.ring.lock().finish(ticket, worked);
                 }
                 Next::Retry(pause) => {
                     std::thread::sleep(pause);
@@ -126,7 +127,7 @@ impl<H: Handler> Worker<H> {
                 }
                 // The port has waited, and the access was terminated.
                 Next::Stalled(life) => {
-                    let problem = lock(&self.ring).terminated(life, &self.state);
+                    let problem = self.ring.lock().terminated(life, &self.state);
                     if let Some(problem) = problem {
                         self.interrupt.raise();
                         self.complaints.needs_reset(&problem);

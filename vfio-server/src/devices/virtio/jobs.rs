@@ -6,7 +6,8 @@
 //! uses the device next may write the same sectors by another queue, which then must not be undone by what was asked for
 //! before. So a queue begins nothing until the jobs of before the last reset have ended.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Condvar, Mutex};
+use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
@@ -54,7 +55,7 @@ impl Jobs {
     /// A job begins.
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> UnderWay {
-        let mut count = self.lock();
+        let mut count = self.count.lock();
         count.current += 1;
         UnderWay {
             jobs: Arc::clone(self),
@@ -64,7 +65,7 @@ impl Jobs {
 
     /// What is under way belongs to a time that is over.
     pub fn leave_behind(&self) {
-        let mut count = self.lock();
+        let mut count = self.count.lock();
         count.life += 1;
         count.former += std::mem::take(&mut count.current);
     }
@@ -72,23 +73,19 @@ impl Jobs {
     /// Whether nothing of an earlier time is under way.
     #[must_use]
     pub fn are_settled(&self) -> bool {
-        self.lock().former == 0
+        self.count.lock().former == 0
     }
 
     /// Waits until nothing of an earlier time is under way. The caller holds nothing that a job or a guest waits for.
     pub fn settle(&self) {
-        let settled = self.ended.wait_while(self.lock(), |count| count.former > 0);
-        drop(settled.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Count> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+        let settled = self.ended.wait_while(self.count.lock(), |count| count.former > 0);
+        drop(settled);
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut count = self.jobs.lock();
+        let mut count = self.jobs.count.lock();
         if self.life == count.life {
             count.current -= 1;
         } else {

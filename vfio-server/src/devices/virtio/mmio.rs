@@ -9,7 +9,7 @@
 //! registers. Jobs are not waited for ([`super::jobs`]).
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_VERSION_1,
@@ -20,6 +20,7 @@ use super::State;
 use super::complaint::Complaints;
 use super::registers::{CONFIG, MAGIC, Register, VENDOR, VERSION};
 use super::ring::{Handler, Ring, Setup};
+use crate::sync::Mutex;
 
 #[cfg(test)]
 mod tests;
@@ -42,11 +43,6 @@ pub struct Identity {
 
 /// A queue as the register side and its thread share it.
 pub type SharedRing<H> = Arc<Mutex<Ring<H>>>;
-
-/// A queue, locked: for a batch, or to set it up.
-pub fn lock<H>(ring: &Mutex<Ring<H>>) -> MutexGuard<'_, Ring<H>> {
-    ring.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Wakes the thread of a queue.
 pub type Bell = Box<dyn Fn() + Send>;
@@ -84,7 +80,7 @@ impl<H: Handler> Transport<H> {
         interrupt: Bell,
     ) -> Self {
         let queues = queues.into_iter().map(|(ring, bell)| {
-            let max_size = lock(&ring).max_size();
+            let max_size = ring.lock().max_size();
             QueueSide {
                 ring,
                 bell,
@@ -243,7 +239,7 @@ impl<H: Handler> Transport<H> {
         if ready == queue.ready {
             return;
         }
-        let mut ring = lock(&queue.ring);
+        let mut ring = queue.ring.lock();
         if !ready {
             ring.stop();
             queue.ready = false;
@@ -312,7 +308,7 @@ impl<H: Handler> Transport<H> {
 
     fn reset_with(&mut self, reset: impl Fn(&mut Ring<H>)) {
         for queue in &mut self.queues {
-            reset(&mut lock(&queue.ring));
+            reset(&mut queue.ring.lock());
             queue.ready = false;
             queue.setup = initial(queue.max_size);
         }

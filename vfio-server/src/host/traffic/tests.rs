@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use super::*;
 
-/// Long enough for a thread to get where it waits; a test that is too early passes for the wrong reason, and never fails.
-const MOMENT: Duration = Duration::from_millis(20);
+/// Waits until the state is so.
+fn wait_until(traffic: &Traffic, mut is_so: impl FnMut(&State) -> bool) {
+    while !is_so(&traffic.state.lock()) {
+        thread::yield_now();
+    }
+}
 
 #[test]
 fn a_closure_waits_for_those_inside() {
@@ -17,18 +20,17 @@ fn a_closure_waits_for_those_inside() {
         let Ok(passage) = traffic.enter(traffic.period().unwrap()) else {
             panic!("nothing is closed");
         };
-        let closed = AtomicBool::new(false);
+        let left = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
                 let closure = close(&traffic);
-                closed.store(true, Ordering::SeqCst);
+                assert!(left.load(Ordering::SeqCst), "it did not wait");
                 drop(closure);
             });
-            thread::sleep(MOMENT);
-            assert!(!closed.load(Ordering::SeqCst));
+            wait_until(&traffic, |state| state.pauses + state.ends > 0);
+            left.store(true, Ordering::SeqCst);
             drop(passage);
         });
-        assert!(closed.load(Ordering::SeqCst));
     }
     assert_ne!(traffic.period(), Some(period), "an end begins a period");
 }
@@ -38,25 +40,27 @@ fn a_pause_holds_up_and_an_end_turns_away() {
     let traffic = Traffic::default();
     let period = traffic.period().unwrap();
     let pause = traffic.pause();
-    let entered = AtomicUsize::new(0);
+    let (started, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                traffic.enter(period).unwrap();
-                entered.fetch_add(1, Ordering::SeqCst);
+                started.fetch_add(1, Ordering::SeqCst);
+                let passage = traffic.enter(period).unwrap();
+                assert!(over.load(Ordering::SeqCst), "entered during the pause");
+                drop(passage);
             });
         }
-        thread::sleep(MOMENT);
-        assert_eq!(entered.load(Ordering::SeqCst), 0);
+        while started.load(Ordering::SeqCst) < 4 {
+            thread::yield_now();
+        }
+        over.store(true, Ordering::SeqCst);
         drop(pause);
     });
-    assert_eq!(entered.load(Ordering::SeqCst), 4);
 
     let pause = traffic.pause();
     thread::scope(|scope| {
         let waits = scope.spawn(|| traffic.enter(period).map(drop));
-        thread::sleep(MOMENT);
-        // An end comes to those that a pause holds up.
+        // An end comes to those that a pause holds up, whether they wait already or not.
         let end = traffic.end();
         assert_eq!(waits.join().unwrap(), Err(Gone));
         drop(end);
@@ -75,15 +79,16 @@ fn no_resume_is_missed() {
     traffic.resumed();
     assert_eq!(traffic.wait_for_resume(passage, period), Ok(()));
     let passage = traffic.enter(period).unwrap();
+    let decided = AtomicBool::new(false);
     thread::scope(|scope| {
-        let waits = scope.spawn(|| traffic.wait_for_resume(passage, period));
-        thread::sleep(MOMENT);
-        assert!(!waits.is_finished());
-        traffic.pause();
-        assert!(
-            !waits.is_finished(),
-            "it is not inside, and a pause is nothing to it"
-        );
+        let waits = scope.spawn(|| {
+            let waited = traffic.wait_for_resume(passage, period);
+            assert!(decided.load(Ordering::SeqCst), "it did not wait");
+            waited
+        });
+        // While it waits it is not inside, and a pause is nothing to it.
+        drop(traffic.pause());
+        decided.store(true, Ordering::SeqCst);
         traffic.resumed();
         assert_eq!(waits.join().unwrap(), Ok(()));
     });
@@ -97,7 +102,7 @@ fn a_stalled_transaction_is_given_up_at_an_end_and_at_a_stop() {
         let passage = traffic.enter(period).unwrap();
         thread::scope(|scope| {
             let waits = scope.spawn(|| traffic.wait_for_resume(passage, period));
-            thread::sleep(MOMENT);
+            wait_until(&traffic, |state| state.inside == 0);
             give_up(&traffic);
             assert_eq!(waits.join().unwrap(), Err(Gone));
         });
@@ -151,3 +156,6 @@ fn memory_is_gone_when_its_closure_has_changed_it() {
     traffic.pause().set_memory(&Arc::default());
     assert_eq!(Arc::strong_count(&ranges), 1);
 }
+
+#[cfg(shuttle)]
+mod shuttle;

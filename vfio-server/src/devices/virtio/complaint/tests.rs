@@ -11,7 +11,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(data)
+        self.0.lock().write(data)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -35,7 +35,7 @@ fn a_failed_request_does_not_silence_the_reason_for_a_reset() {
             complaints.needs_reset(&"queue 0 is gone");
         }
     });
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(log.0.lock().clone()).unwrap();
     assert_eq!(text.matches("a request fails").count(), 1, "{text}");
     assert_eq!(
         text.matches("needs a reset: queue 0 is gone").count(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::*;
 use crate::devices::virtio::rng::Rng;
@@ -31,7 +31,7 @@ impl World {
             config: (1..=8).collect(),
         };
         let rings: Vec<SharedRing<Rng>> = (0..2)
-            .map(|number| Arc::new(Ring::new(number, 64, Rng::new(1)).unwrap().into()))
+            .map(|number| Arc::new(Mutex::new(Ring::new(number, 64, Rng::new(1)).unwrap())))
             .collect();
         let bells = Arc::new(AtomicU32::new(0));
         let queues = rings.iter().zip([1, 0x10]).map(|(ring, weight)| {
@@ -247,21 +247,21 @@ fn a_reset_waits_for_the_batch_under_way() {
     let mut world = World::new();
     world.negotiate(REQUIRED);
     let ring = Arc::clone(&world.rings[1]);
-    let batch = lock(&ring);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        world.w(Register::Status, 0);
-        sender.send(()).unwrap();
-        world
+    let batch = ring.lock();
+    let (begun, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            begun.store(true, Ordering::SeqCst);
+            world.w(Register::Status, 0);
+            assert!(is_over.load(Ordering::SeqCst), "the batch was under way");
+        });
+        while !begun.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        is_over.store(true, Ordering::SeqCst);
+        drop(batch);
     });
-    assert!(
-        receiver
-            .recv_timeout(std::time::Duration::from_millis(50))
-            .is_err()
-    );
-    drop(batch);
-    receiver.recv().unwrap();
-    assert_eq!(thread.join().unwrap().r(Register::Status), 0);
+    assert_eq!(world.r(Register::Status), 0);
 }
 
 #[test]
