@@ -34,7 +34,9 @@ use vm_memory::{
 use crate::arch::response::{Response, Stall};
 use crate::arch::transaction::{BUS_BITS, Intent, Transaction};
 use crate::dma::tbu::{Batch, Tbu};
+use crate::host::emit::emit;
 use crate::host::env::Env;
+use crate::host::events::{Event, NoMemory};
 
 #[cfg(doc)]
 use crate::device::smmu::Smmu;
@@ -239,6 +241,20 @@ struct Slices<'s, 'a, M: ?Sized> {
 type Slice<'s, M> = VolatileSlice<'s, BS<'s, <<M as GuestMemoryBackend>::R as GuestMemoryRegion>::B>>;
 
 impl<'s, M: GuestMemoryBackend + ?Sized> Slices<'s, '_, M> {
+    /// Tells of an access that met no memory.
+    #[cold]
+    fn no_memory(&self, physical: GuestAddress) -> GuestMemoryError {
+        let transaction = self.view.transaction(self.address, self.access.has_write());
+        let mut port = self.view.port.borrow_mut();
+        emit(port.env, || {
+            Event::NoMemory(NoMemory {
+                transaction,
+                address: physical.0,
+            })
+        });
+        GuestMemoryError::InvalidGuestAddress(physical)
+    }
+
     #[inline]
     fn slice(&mut self) -> Result<Slice<'s, M>, GuestMemoryError> {
         let (physical, holds) = self
@@ -250,7 +266,7 @@ impl<'s, M: GuestMemoryBackend + ?Sized> Slices<'s, '_, M> {
             .view
             .memory(self.access)
             .find_region(physical)
-            .ok_or(GuestMemoryError::InvalidGuestAddress(physical))?;
+            .ok_or_else(|| self.no_memory(physical))?;
         let offset = physical.0 - region.start_addr().0;
         let length = usize::try_from(holds.min(region.len() - offset))
             .unwrap_or(usize::MAX)

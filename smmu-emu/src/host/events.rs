@@ -36,6 +36,8 @@ pub enum Event {
         /// Writes.
         writes: u64,
     },
+    /// A client's access left the SMMU and met no memory.
+    NoMemory(NoMemory),
     /// A fault was recorded.
     Fault(Recorded),
     /// An interrupt line changed, or is high and asks for another edge.
@@ -86,6 +88,16 @@ pub struct Translated {
     pub walked: bool,
     /// The answer.
     pub outcome: Outcome,
+}
+
+/// An access that left the SMMU, translated or in bypass, and met no memory: a bus error of the interconnect, which the
+/// SMMU does not record (§2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory {
+    /// The access.
+    pub transaction: Transaction,
+    /// Physical address at which no memory answered.
+    pub address: u64,
 }
 
 /// The answer to an access.

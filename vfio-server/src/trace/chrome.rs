@@ -130,6 +130,10 @@ impl Chrome {
                     args,
                 );
             }
+            Event::NoMemory(met) => {
+                let track = Track::Stream(met.transaction.stream_id);
+                self.instant(&mut out, record, track, "no memory", "translation", args);
+            }
             Event::Fault(_) => {
                 let (track, cause) = match &line.what {
                     What::Fault(fault) => (

@@ -13,7 +13,7 @@ use smmu_emu::injected::What as Did;
 use smmu_emu::inspect::fields_of;
 use smmu_emu::{Access, AccessKind, Fault as ModelFault, Frame, Injected, Transaction};
 
-use super::line::{Fault, Injection, Line, Register, Request, Translation, What};
+use super::line::{Fault, Injection, Line, NoMemory, Register, Request, Translation, What};
 use super::ring::Record;
 
 /// Describes the records of one trace, in their order.
@@ -65,6 +65,10 @@ impl Describer {
                 reads: *reads,
                 writes: *writes,
             },
+            Event::NoMemory(met) => What::NoMemory(NoMemory {
+                request: request(Origin::Client, &met.transaction),
+                to: met.address,
+            }),
             Event::Fault(recorded) => What::Fault(fault(recorded)),
             Event::Line { line, level } => {
                 let (line, number) = match line {
@@ -181,6 +185,8 @@ fn translation(translated: &Translated) -> Translation {
     match translated.outcome {
         Outcome::Translated { address } => Translation {
             result: "translated".into(),
+            // An operation without a bank has none; a client's access without one was let pass.
+            bypass: translated.origin == Origin::Client && translated.bank.is_none(),
             to: Some(address),
             ..line
         },

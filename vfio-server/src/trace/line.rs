@@ -52,6 +52,8 @@ pub enum What {
         /// Writes.
         writes: u64,
     },
+    /// An access left the SMMU and met no memory.
+    NoMemory(NoMemory),
     /// A fault was recorded.
     Fault(Fault),
     /// An interrupt line changed, or asked for another edge.
@@ -173,6 +175,9 @@ pub struct Translation {
     pub walked: bool,
     /// `translated`, or what is seen instead: `abort`, `ignore`, `stall`, `reported` (in PAR).
     pub result: String,
+    /// The SMMU let it pass without a context bank: its stream, or the whole SMMU, is in bypass.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub bypass: bool,
     /// Where it leads.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hex::option")]
     pub to: Option<u64>,
@@ -182,6 +187,17 @@ pub struct Translation {
     /// Level of the walk at which it faulted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u32>,
+}
+
+/// An access that met no memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoMemory {
+    /// The access.
+    #[serde(flatten)]
+    pub request: Request,
+    /// Physical address.
+    #[serde(with = "hex")]
+    pub to: u64,
 }
 
 /// A fault that was recorded.
@@ -249,6 +265,14 @@ pub fn parse(text: &str) -> Result<Vec<Line>, ParseError> {
 )]
 fn is_zero(number: &u16) -> bool {
     *number == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(truth: &bool) -> bool {
+    !*truth
 }
 
 /// Numbers of 64 bits as text such as `"0x1f"`: a JSON number has 53 bits in many readers.
