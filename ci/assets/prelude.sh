@@ -31,10 +31,6 @@ look_at_smmus() {
     [ -e "/sys/bus/platform/devices/${smmu#*:}/driver" ] || say "unbound ${smmu%%:*} ${smmu#*:}"
   done
 }
-# Seconds of uptime, whole ones, without starting a process. A loop that waits ends with `return 0`: its own status would
-# be that of the last look at the clock.
-deadline() { read -r up rest </proc/uptime; end=$((${up%.*} + $1)); }
-late() { read -r up rest </proc/uptime; [ "${up%.*}" -ge "$end" ]; }
 # The list names what the module needs, in order, and itself; it is empty if the kernel has the module built in.
 load() {
   list=/lib/modules/load/$1

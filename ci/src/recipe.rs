@@ -11,6 +11,7 @@ mod image;
 mod master;
 mod names;
 mod problem;
+mod registers;
 pub mod script;
 mod shipped;
 mod step;
@@ -86,6 +87,8 @@ struct Written {
     #[serde(default)]
     tools: Vec<Spanned<String>>,
     #[serde(default)]
+    kernel_image: bool,
+    #[serde(default)]
     quiet: bool,
     #[serde(default)]
     dmesg_drop: Vec<String>,
@@ -119,6 +122,8 @@ pub struct Recipe {
     pub modules: Vec<String>,
     /// Packages of programs for the guest, by their names in the lock file.
     pub tools: Vec<String>,
+    /// The guest has the Image of its kernel as `/boot/Image`, to start another one (`kexec`).
+    pub kernel_image: bool,
     /// The kernel log stays off the console during the steps and is printed after them.
     pub quiet: bool,
     /// Quiet recipes: log lines with one of these texts are left out of what is printed.

@@ -13,7 +13,8 @@ use toml::Spanned;
 use super::names::{is_module, is_name, list, references, unknown_mark};
 use super::problem::{Checked, problem};
 use super::{
-    Action, DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, expect, master, step,
+    Action, DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, expect, master, registers,
+    step,
 };
 
 pub(super) fn recipe(written: Written) -> Checked<Recipe> {
@@ -29,6 +30,7 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
         cmdline,
         modules,
         tools,
+        kernel_image,
         quiet,
         dmesg_drop,
         settle_ms,
@@ -91,6 +93,7 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
         cmdline,
         modules,
         tools,
+        kernel_image,
         quiet,
         dmesg_drop,
         settle_ms,
@@ -257,6 +260,7 @@ fn action(action: &Action, modules: &[String], marks: &[String], layout: &Layout
         Action::RaiseMark { mark } if !marks.contains(mark) => {
             return Err(unknown_mark("raise_mark", mark, marks));
         }
+        Action::Run { commands, .. } | Action::Shell { commands } => registers::check(commands, layout)?,
         _ => {}
     }
     for text in action.texts() {

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use guest_images::machine::layout::Layout;
 use guest_images::system::initramfs::ExtraFile;
 
+use super::registers::{self, RELAXED};
 use crate::recipe::{Action, FindingKind, Recipe, Step};
 
 /// Kernel arguments of every boot, before those of the recipe. The self-tests of the crypto API take a tenth of a boot
@@ -37,6 +38,10 @@ pub fn cmdline(recipe: &Recipe) -> String {
     for argument in &recipe.cmdline {
         line.push(' ');
         line.push_str(argument);
+    }
+    if registers::are_touched(recipe) && !recipe.cmdline.iter().any(|argument| argument == RELAXED) {
+        line.push(' ');
+        line.push_str(RELAXED);
     }
     line
 }
@@ -163,11 +168,13 @@ pub fn files(recipe: &Recipe, layout: &Layout) -> Vec<ExtraFile> {
         let commands = resolve(commands_of(step)?, layout);
         Some(file(&number.to_string(), format!("{}\n", commands.trim_end())))
     });
+    let table = registers::table(recipe, layout).map(|table| file("registers", table));
     [
         file("shared", SHARED.to_owned()),
         file("script", SCRIPT.to_owned()),
     ]
     .into_iter()
+    .chain(table)
     .chain(scripts)
     .collect()
 }
@@ -256,7 +263,7 @@ fn resolve(text: &str, layout: &Layout) -> String {
         .iter()
         .map(|c| &c.name)
         .chain(layout.smmus.iter().map(|s| &s.name));
-    let mut text = text.to_owned();
+    let mut text = registers::resolve(text, layout);
     for name in names {
         if let Some(device) = layout.sysfs_name(name) {
             text = text.replace(&format!("${{{name}}}"), &device);

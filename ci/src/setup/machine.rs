@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use guest_images::machine::board::BoardError;
 use guest_images::machine::layout::{self, Layout};
 use guest_images::machine::{dt, shim};
-use guest_images::system::initramfs::{self, InitramfsError, InitramfsSpec};
+use guest_images::system::initramfs::{self, ExtraFile, InitramfsError, InitramfsSpec};
 use serde_json::json;
 
 use crate::boot::server::{ANSWER_MS, PrepareError};
@@ -21,6 +21,9 @@ use crate::boot::supervise::Program;
 use crate::recipe::script;
 use crate::recipe::{Action, FindingKind, Recipe, Step};
 use crate::setup::qemu::Qemu;
+
+/// Kernel's Image in a guest whose recipe asks for it.
+const KERNEL_IMAGE: &str = "/boot/Image";
 
 /// The kernel to boot and what goes with it.
 #[derive(Debug, Clone)]
@@ -93,13 +96,25 @@ impl Files {
             }
         };
         let init = script::init(recipe, layout);
+        let mut extra = script::files(recipe, layout);
+        if recipe.kernel_image {
+            let contents = fs::read(&guest.image).map_err(|source| InitramfsError::Io {
+                path: guest.image.clone(),
+                source,
+            })?;
+            extra.push(ExtraFile {
+                path: KERNEL_IMAGE.to_owned(),
+                mode: 0o644,
+                contents,
+            });
+        }
         let initramfs = initramfs::build(&InitramfsSpec {
             busybox: &guest.busybox,
             init: &init,
             kernel_modules: guest.modules.as_deref(),
             modules: &recipe.modules,
             tools: &guest.tools,
-            files: &script::files(recipe, layout),
+            files: &extra,
         })?;
         Ok(Self {
             shim: write("shim", shim::boot_shim(layout)?)?,
