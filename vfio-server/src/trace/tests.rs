@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use proptest::prelude::*;
+use smmu_emu::events::NoMemory;
 use smmu_emu::testing::Host;
 use smmu_emu::{Config, Env, Intent, Plan, Smmu, Transaction};
 use tempfile::TempDir;
@@ -109,6 +110,42 @@ fn ndjson_reads_as_documented() {
         .map(|line| serde_json::to_string(line).unwrap() + "\n")
         .collect();
     assert_eq!(again, text);
+}
+
+#[test]
+fn bypass_is_told_and_so_is_an_access_without_memory() {
+    // After a reset sCR0.CLIENTPD is set: accesses pass untranslated.
+    let config: Config = toml::from_str("preset = \"smmuv2-generic\"").unwrap();
+    let mut smmu = Smmu::new(&config, Plan::default()).unwrap();
+    let mut host = Host {
+        traced: true,
+        tick: 250,
+        ..Host::new()
+    };
+    let transaction = Transaction {
+        stream_id: 2,
+        address: 0xffff_f000,
+        intent: Intent::default(),
+    };
+    smmu.transact(&mut host, &transaction);
+    host.trace(&Event::NoMemory(NoMemory {
+        transaction,
+        address: 0xffff_f000,
+    }));
+    let events = host.events.into_iter();
+    let records: Vec<Record> = events.map(|(ns, event)| Record { ns, smmu: 0, event }).collect();
+    let text = text(Format::Ndjson, &records);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[1..3],
+        [
+            r#"{"ns":0,"smmu":"a","type":"translation","stream":2,"address":"0xfffff000","access":"read","privileged":false,"walked":false,"result":"translated","bypass":true,"to":"0xfffff000"}"#,
+            r#"{"ns":250,"smmu":"a","type":"no-memory","stream":2,"address":"0xfffff000","access":"read","privileged":false,"to":"0xfffff000"}"#,
+        ]
+    );
+    let lines = parse(&text).unwrap();
+    assert!(matches!(&lines[2].what, What::NoMemory(met) if met.to == 0xffff_f000));
+    strictly(&text_of_three(&records));
 }
 
 #[test]

@@ -90,6 +90,13 @@ impl Smmu {
             .find(|register| register.row.name == name && register.index == index)
     }
 
+    /// Frame, name and `n` of the register that a 32-bit access of Non-secure software at this offset reaches.
+    #[must_use]
+    pub fn name_at(&self, offset: u64) -> Option<(Frame, &'static str, u16)> {
+        let (frame, hit) = self.map().locate(offset, 4, Security::NonSecure);
+        hit.map(|hit| (frame, hit.row.name, hit.index))
+    }
+
     /// What a read of the register would return, without the read: no poll counts, no result is taken up, no rule is asked.
     #[must_use]
     pub fn peek(&self, env: &dyn Env, register: &Register) -> u64 {
