@@ -10,13 +10,17 @@
 //! | [`traffic`] | accesses of devices under way, and what holds them up |
 //! | [`timer`] | the clock of late interrupts |
 //! | [`injected`] | log lines, events and late replies of the plan |
+//! | [`refused`] | log lines and events of accesses that reach no memory |
+//! | [`limit`] | limit of log lines |
 //! | [`events`] | events on their way to the control socket |
 
 pub mod environment;
 pub mod events;
 pub mod injected;
+pub mod limit;
 pub mod memory;
 pub mod msix;
+pub mod refused;
 pub mod run;
 pub mod timer;
 pub mod traffic;

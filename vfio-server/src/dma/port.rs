@@ -2,10 +2,11 @@
 
 //! How a thread of a master reaches guest memory: through the SMMU.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use smmu_emu::events::Event;
+use smmu_emu::events::{Event, NoMemory};
 use smmu_emu::{
     BusError, Env, Injected, Intent, Line, Memory, Response, Stall, Tbu, Transaction, Translation, View,
 };
@@ -14,6 +15,7 @@ use vm_memory::GuestMemoryMmap;
 
 use crate::host::Shared;
 use crate::host::memory::Ranges;
+use crate::host::refused::RefusedAccess;
 use crate::host::traffic::{Gone, Passage, Period};
 use crate::sync::SharedSmmu;
 
@@ -105,6 +107,7 @@ impl Drop for Waiting<'_> {
 pub struct Port {
     tbu: Tbu,
     wire: Wire,
+    refused: Option<RefusedAccess>,
 }
 
 /// All of a port that does not change during an access.
@@ -126,6 +129,7 @@ impl Port {
                 stream,
                 period: Period::default(),
             },
+            refused: None,
         }
     }
 
@@ -138,6 +142,12 @@ impl Port {
     #[must_use]
     pub fn stream(&self) -> u16 {
         self.wire.stream
+    }
+
+    /// The last access of the last view that the SMMU refused, if it refused one.
+    #[must_use]
+    pub fn refused(&self) -> Option<RefusedAccess> {
+        self.refused
     }
 
     /// Whether the work under way may go on. Accesses ask themselves; work that goes on for long without one has to.
@@ -162,7 +172,7 @@ impl Port {
         intent: Intent,
         mut run: impl FnMut(&View<'_, GuestMemoryMmap>) -> R,
     ) -> Result<R, Gone> {
-        let Self { tbu, wire } = self;
+        let Self { tbu, wire, refused } = self;
         loop {
             let passage = wire.enter()?;
             let memory = passage.memory();
@@ -172,6 +182,7 @@ impl Port {
             let result = run(&view);
             let stalled = view.take_stall();
             drop(view);
+            *refused = env.refused;
             let Some(stall) = stalled else {
                 return Ok(result);
             };
@@ -227,7 +238,11 @@ impl Port {
         transaction: &Transaction,
         perform: &mut impl FnMut(&Ranges, &Translation) -> Result<usize, BusError>,
     ) -> Result<Option<usize>, Refusal> {
-        let Self { tbu, wire } = self;
+        let Self { tbu, wire, .. } = self;
+        let unanswered = Cell::new(None);
+        let perform = &mut |memory: &Ranges, to: &Translation| {
+            perform(memory, to).inspect_err(|BusError| unanswered.set(Some(to.address)))
+        };
         let passage = wire.enter()?;
         let memory = passage.memory();
         let mut env = wire.env(memory);
@@ -238,6 +253,12 @@ impl Port {
             Err(Response::Ignore) => Ok(None),
             Err(Response::Abort | Response::Proceed(_)) => Err(Refusal::Aborted),
         };
+        if let Some(address) = unanswered.get() {
+            wire.shared.no_memory(&NoMemory {
+                transaction: *transaction,
+                address,
+            });
+        }
         // No memory is a bus error like that of the SMMU.
         let result = result.and_then(|performed| performed.transpose().map_err(|BusError| Refusal::Aborted));
         if result == Err(Refusal::Aborted) {
@@ -257,6 +278,7 @@ impl Wire {
         DmaEnv {
             shared: &self.shared,
             memory,
+            refused: None,
         }
     }
 
@@ -317,6 +339,8 @@ fn ignored(length: usize, transaction: &Transaction) -> usize {
 struct DmaEnv<'a> {
     shared: &'a Shared,
     memory: &'a Ranges,
+    /// The last access that the SMMU refused.
+    refused: Option<RefusedAccess>,
 }
 
 impl Memory for DmaEnv<'_> {
@@ -346,12 +370,20 @@ impl Env for DmaEnv<'_> {
         self.shared.wake_at(time);
     }
 
+    /// Also without a trace: messages say what the SMMU refused. A unit asks for what it does not translate itself only.
     fn traces(&self) -> bool {
-        self.shared.probe().is_on()
+        true
     }
 
     fn trace(&mut self, event: &Event) {
-        self.shared.probe().record(event);
+        if let Event::NoMemory(met) = event {
+            self.shared.no_memory(met);
+            return;
+        }
+        self.refused = RefusedAccess::of(event).or(self.refused);
+        if self.shared.probe().is_on() {
+            self.shared.probe().record(event);
+        }
     }
 
     fn mark(&self, name: &str) -> bool {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde_json::json;
-use smmu_emu::{Config, NewError, Plan, Smmu};
+use smmu_emu::{Config, Frame, NewError, Plan, Smmu};
 use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
@@ -145,15 +145,20 @@ impl Function {
         let (reaches, tell) = clock.admit(self.host.run().now());
         if tell {
             let (smmu, count) = (self.host.name(), clock.violations());
-            tracing::warn!(
-                smmu,
-                offset,
-                write,
-                count,
-                "registers accessed without their clock"
-            );
+            let name = lock(&self.smmu).name_at(offset);
+            let register = match name {
+                Some((Frame::Context(bank), name, _)) => format!("{name} of bank {bank}"),
+                Some((_, name, 0)) => name.to_owned(),
+                Some((_, name, index)) => format!("{name} {index}"),
+                None => format!("offset {offset:#x}"),
+            };
+            let access = if write { "a write" } else { "a read" };
+            tracing::warn!(smmu, count, "{access} of {register} without the SMMU's clock");
             self.host.run().tell(|| {
-                let data = json!({ "smmu": smmu, "offset": offset, "write": write, "count": count });
+                let (register, index) = name.map(|(_, name, index)| (name, index)).unzip();
+                let data = json!({
+                    "smmu": smmu, "offset": offset, "register": register, "index": index, "write": write, "count": count,
+                });
                 Event::new("CLOCK_VIOLATION", data)
             });
         }

@@ -8,13 +8,14 @@
 
 use std::sync::Arc;
 
-use smmu_emu::events::Event as Traced;
+use smmu_emu::events::{Event as Traced, NoMemory};
 use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Memory};
 use tracing::error;
 
 use super::injected::{Held, Hits};
 use super::memory::{GuestMemory, OPTION};
 use super::msix::Vectors;
+use super::refused::NoMemoryLimit;
 use super::run::{Participant, Run};
 use super::traffic::Traffic;
 use crate::sync::{Mutex, MutexGuard};
@@ -38,6 +39,7 @@ pub struct Shared {
     vectors: Mutex<Vectors>,
     traffic: Traffic,
     hits: Mutex<Hits>,
+    no_memory: Mutex<NoMemoryLimit>,
     /// Number of the SMMU at the timer.
     place: usize,
 }
@@ -83,6 +85,21 @@ impl Shared {
         }
     }
 
+    /// An access of a master met no memory: logs it, tells of it and traces it.
+    pub fn no_memory(&self, met: &NoMemory) {
+        let mut limit = self.no_memory.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.log(self.run.now(), &self.name, met);
+        if let Some(events) = self.run.events()
+            && let Some(event) = limit.event(self.run.now(), &self.name, met)
+        {
+            events.send(event);
+        }
+        drop(limit);
+        if self.probe.is_on() {
+            self.probe.record(&Traced::NoMemory(*met));
+        }
+    }
+
     /// An interrupt of the SMMU is due at this time.
     pub fn wake_at(&self, time: u64) {
         self.run.timer().set(self.place, time);
@@ -113,6 +130,7 @@ impl Host {
             vectors: Mutex::new(Vectors::new(vectors)),
             traffic: Traffic::default(),
             hits: Mutex::default(),
+            no_memory: Mutex::default(),
             place,
         };
         Self {

@@ -9,12 +9,10 @@ use smmu_emu::injected::{Point, What};
 use smmu_emu::{Hold, Injected};
 
 use super::events::{Event, FiredLimit};
+use super::limit::LogLimit;
 use crate::config::Patience;
 use crate::trace::describe::line;
 
-/// Log lines of one SMMU in [`LOG_INTERVAL`], as the kernel has it.
-const LOG_BURST: u32 = 10;
-const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A reply that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +60,7 @@ impl Held {
 pub struct Hits {
     delays: FiredLimit,
     faults: FiredLimit,
-    logging: Option<(Duration, u32)>,
+    log: LogLimit,
 }
 
 impl Hits {
@@ -75,7 +73,7 @@ impl Hits {
             verbose,
             ref at,
         } = *injected;
-        if verbose == 0 || !self.may_log(Duration::from_nanos(ns)) {
+        if verbose == 0 || !self.log.admit(ns) {
             return;
         }
         let family = match what {
@@ -89,15 +87,6 @@ impl Hits {
             let at = describe(at);
             tracing::info!(smmu, "{family} {rule} ({what}) hit operation {operation}: {at}");
         }
-    }
-
-    fn may_log(&mut self, now: Duration) -> bool {
-        let (start, count) = match self.logging {
-            Some((start, count)) if now.saturating_sub(start) < LOG_INTERVAL => (start, count),
-            _ => (now, 0),
-        };
-        self.logging = Some((start, count.saturating_add(1)));
-        count < LOG_BURST
     }
 
     /// The event of a hit at `ns` of the run, unless there were too many in its second.

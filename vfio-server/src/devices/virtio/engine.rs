@@ -3,6 +3,7 @@
 //! Virtio devices as masters: a register block, and a DMA thread for each queue, so that queues do not wait for each
 //! other's files and stalls.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use smmu_emu::Intent;
@@ -102,6 +103,14 @@ struct Worker<H> {
 }
 
 impl<H: Handler> Worker<H> {
+    /// Says why the device needs a reset, with the access that the SMMU refused if that was the reason.
+    fn broken(&self, port: &Port, problem: &dyn Display) {
+        match port.refused() {
+            Some(refused) => self.complaints.needs_reset(&format_args!("{problem}; {refused}")),
+            None => self.complaints.needs_reset(problem),
+        }
+    }
+
     /// Serves the queue until there is nothing to do.
     fn run(&self, port: &mut Port) -> Result<(), Gone> {
         loop {
@@ -130,12 +139,12 @@ impl<H: Handler> Worker<H> {
                     let problem = self.ring.lock().terminated(life, &self.state);
                     if let Some(problem) = problem {
                         self.interrupt.raise();
-                        self.complaints.needs_reset(&problem);
+                        self.broken(port, &problem);
                         return Ok(());
                     }
                 }
                 Next::Broken(problem) => {
-                    self.complaints.needs_reset(&problem);
+                    self.broken(port, &problem);
                     return Ok(());
                 }
             }
