@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Recipes for bugs of stock kernels (docs/recipes.md): each shows its bug, and says so by its exit status.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Exit statuses of `boot-stress reproduce`.
+const AS_EXPECTED: i32 = 0;
+const NOT_AS_EXPECTED: i32 = 1;
+
+/// Runs a recipe until its verdict is decided, three boots at most; returns the exit status, and what was printed.
+fn reproduce(recipe: &str, kernel: Option<&str>) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
+    command
+        .args(["reproduce", "--recipe", recipe, "--keep-logs", "all", "--results"])
+        .arg(directory.path().join("results"));
+    if let Some(release) = kernel {
+        command.arg("--kernel").arg(format!("debian:{release}"));
+    }
+    let output = command.output().unwrap();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{recipe}.log"));
+    let console = fs::read(directory.path().join("results/boot-001.log")).unwrap_or_default();
+    fs::write(&kept, console).unwrap();
+    let said = format!(
+        "console: {}\n{}{}",
+        kept.display(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (output.status.code(), said)
+}
+
+fn shows_its_bug(recipe: &str) {
+    let (status, said) = reproduce(recipe, None);
+    assert_eq!(status, Some(AS_EXPECTED), "{said}");
+}
+
+#[test]
+fn guest_amba_null() {
+    shows_its_bug("amba-null");
+}
+
+#[test]
+fn guest_two_iommus_walk() {
+    shows_its_bug("two-iommus-walk");
+}
+
+#[test]
+fn guest_suspend_late_fault() {
+    shows_its_bug("suspend-late-fault");
+}
+
+#[test]
+fn guest_kdump_bypass_window() {
+    shows_its_bug("kdump-bypass-window");
+}
+
+#[test]
+fn guest_late_smmu_cuts_dma() {
+    shows_its_bug("late-smmu-cuts-dma");
+}
+
+/// Through `repro`: its report has the console's line, the versions and the command.
+#[test]
+fn guest_bad_stream_id_and_its_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("bundle");
+    let output = Command::new(env!("CARGO_BIN_EXE_boot-stress"))
+        .args(["repro", "bad-stream-id", "--seed", "1", "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(AS_EXPECTED), "{said}");
+    let report = fs::read_to_string(out.join("report.txt")).unwrap();
+    for words in [
+        "arm-smmu 30000000.iommu: probe with driver arm-smmu failed with error -22\n",
+        "stream ID 0x8001 out of range for SMMU (0x7fff)",
+        "boot-stress reproduce --recipe bad-stream-id.toml",
+        "write sCR0 0x201c36",
+    ] {
+        assert!(report.contains(words), "{words:?} is not in\n{report}");
+    }
+    let recipe = fs::read_to_string(out.join("bad-stream-id.toml")).unwrap();
+    assert_eq!(recipe, boot_stress::recipe::shipped("bad-stream-id").unwrap().text);
+}
+
+/// The newest kernel has the fix.
+#[test]
+fn guest_device_not_ready_after_the_fix() {
+    let (status, said) = reproduce("device-not-ready", None);
+    assert_eq!(status, Some(NOT_AS_EXPECTED), "{said}");
+}
+
+#[test]
+#[ignore = "long: ci/guests"]
+fn guest_device_not_ready_before_the_fix() {
+    let (status, said) = reproduce("device-not-ready", Some("6.16.3+deb13-arm64"));
+    assert_eq!(status, Some(AS_EXPECTED), "{said}");
+}
