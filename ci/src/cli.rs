@@ -3,6 +3,7 @@
 //! The command line.
 
 mod qemu_args;
+mod repro;
 mod reproduce;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,9 @@ enum Command {
     /// Boot a recipe until there is a verdict: is `late IOMMU probe at driver bind` printed?
     #[command(after_help = EXIT_STATUS)]
     Reproduce(Reproduce),
+    /// Show a bug once and write a report of it that can be mailed: recipe, versions, console, decoded trace, command.
+    #[command(after_help = EXIT_STATUS)]
+    Repro(Repro),
     /// Check what a run needs, and say how to mend what is missing. Exits 0 or 3.
     Doctor(Parts),
     /// Print the commands for a recipe, for people who start QEMU themselves.
@@ -116,6 +120,27 @@ struct Reproduce {
     /// Write what happens in the SMMUs to this file (of the last boot): for Perfetto if its name ends in .json, else NDJSON.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Say every step of the guest.
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    parts: Parts,
+}
+
+#[derive(Debug, Args)]
+struct Repro {
+    /// A shipped recipe (see `boot-stress recipes`) or a file.
+    #[arg(value_name = "RECIPE")]
+    recipe: String,
+    /// Directory for the bundle, new or empty.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Boots, all of them [default: 3 at most, until one is as expected]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    boots: Option<u32>,
+    /// Seed for everything that is drawn.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
+    seed: Option<u64>,
     /// Say every step of the guest.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
@@ -198,6 +223,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match cli.command {
         Command::Reproduce(args) => reproduce::main(args),
+        Command::Repro(args) => repro::main(args),
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::QemuArgs(args) => qemu_args::main(args),
         Command::Recipes { show: None } => print(&list()),

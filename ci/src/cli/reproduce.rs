@@ -16,7 +16,7 @@ use crate::reproduce::{Run, RunError, RunOptions, run};
 const BOOTS: u32 = 3;
 
 /// This very program, for its helpers: its file may be replaced while a run goes on, and a run is of one version.
-const SELF: &str = "/proc/self/exe";
+pub(super) const SELF: &str = "/proc/self/exe";
 
 pub(super) fn main(args: Reproduce) -> ExitCode {
     let Reproduce {
@@ -64,7 +64,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
     }
 }
 
-fn report(run: &Run, json: bool) -> ExitCode {
+pub(super) fn report(run: &Run, json: bool) -> ExitCode {
     let Run {
         verdict,
         broken,
@@ -111,7 +111,7 @@ fn report(run: &Run, json: bool) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn status(error: &RunError) -> u8 {
+pub(super) fn status(error: &RunError) -> u8 {
     match error {
         RunError::Results(ResultsError::InUse { .. }) => code::USAGE,
         RunError::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(u8::MAX),

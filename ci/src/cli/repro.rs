@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! `boot-stress repro`: a bundle about one bug, to be mailed.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use sha2::{Digest, Sha256};
+
+use super::reproduce::{SELF, report, status};
+use super::{Repro, code, environment_of, fail, print};
+use crate::recipe::{Recipe, script, shipped};
+use crate::report::bundle::Bundle;
+use crate::report::progress::Progress;
+use crate::report::results::Keep;
+use crate::report::verdict::Word;
+use crate::reproduce::{RunOptions, run};
+use crate::setup::environment::Environment;
+
+/// Boots at most until one is as expected.
+const BOOTS: u32 = 3;
+/// Bytes of a console and of a trace that are read.
+const CONSOLE_MAX: u64 = 16 << 20;
+const TRACE_MAX: u64 = 256 << 20;
+
+pub(super) fn main(args: Repro) -> ExitCode {
+    let Repro {
+        recipe: name,
+        out,
+        boots,
+        seed,
+        verbose,
+        parts,
+    } = args;
+    let (recipe, text) = match recipe_and_text(&name) {
+        Ok(both) => both,
+        Err(problem) => return fail(code::USAGE, &problem),
+    };
+    let kernel = parts.kernel.clone();
+    let environment = match environment_of(parts, &recipe) {
+        Ok(environment) => environment,
+        Err(code) => return code,
+    };
+    let work = match tempfile::tempdir() {
+        Ok(work) => work,
+        Err(error) => return fail(code::ENVIRONMENT, &format!("cannot make a directory: {error}; set TMPDIR")),
+    };
+    let trace = work.path().join("trace.ndjson");
+    let options = RunOptions {
+        recipe,
+        boots: boots.unwrap_or(BOOTS),
+        until_hit: boots.is_none(),
+        seed,
+        timeout: None,
+        keep: Keep::All,
+        results: Some(work.path().join("results")),
+        server_args: vec!["--trace".to_owned(), trace.to_string_lossy().into_owned()],
+    };
+    let mut progress = Progress::new(verbose > 0);
+    let result = run(&options, &environment, Path::new(SELF), &mut progress);
+    progress.clear();
+    let run = match result {
+        Ok(run) => run,
+        Err(error) => return fail(status(&error), &error.to_string()),
+    };
+    if run.verdict.verdict != Word::AsExpected {
+        // Nothing to mail: the verdict says why.
+        return report(&run, false);
+    }
+    let console = run.verdict.files.last().map(|path| limited(path, CONSOLE_MAX));
+    let console = console.transpose().map(Option::unwrap_or_default);
+    let written = console.and_then(|console| {
+        let lines = limited(&trace, TRACE_MAX)?;
+        // The last line of a boot that was ended may be cut.
+        let lines: Vec<_> = lines
+            .lines()
+            .filter_map(|line| vfio_server::trace::parse(line).ok())
+            .flatten()
+            .collect();
+        let recipe_file = format!("{}.toml", options.recipe.name);
+        let mut arguments = vec![format!("--boots {}", run.verdict.boots())];
+        arguments.push(format!("--seed {}", run.verdict.seed));
+        // A kernel of one's own has a path that says nothing to others.
+        if let Some(kernel) = kernel.filter(|kernel| kernel.starts_with("debian:")) {
+            arguments.push(format!("--kernel {kernel}"));
+        }
+        let mut verdict = run.verdict.clone();
+        if !verdict.kernel.source.starts_with("debian:") {
+            verdict.kernel.source = "own build".to_owned();
+        }
+        if verdict.qemu.source != LOCK_FILE {
+            verdict.qemu.source = "own build".to_owned();
+        }
+        let bundle = Bundle {
+            recipe: &options.recipe,
+            recipe_file: &recipe_file,
+            recipe_sha256: &hexadecimal(Sha256::digest(&text).as_slice()),
+            kernel_sha256: &sha256(&environment.guest.image)?,
+            qemu_sha256: &sha256(&qemu_program(&environment))?,
+            cmdline: &script::cmdline(&options.recipe),
+            arguments: &arguments,
+            verdict: &verdict,
+            console: &console,
+            trace: &lines,
+        };
+        write(&out, &recipe_file, &text, &bundle.text())
+    });
+    match written {
+        Ok(files) => print(&files),
+        Err(error) => fail(
+            code::ENVIRONMENT,
+            &format!(
+                "cannot write the bundle to {}: {error}; choose a new directory with --out DIR",
+                out.display()
+            ),
+        ),
+    }
+}
+
+/// Source of a QEMU of the lock file, as the verdict has it.
+const LOCK_FILE: &str = "lock file";
+
+/// The recipe and its text.
+fn recipe_and_text(name: &str) -> Result<(Recipe, String), String> {
+    if let Some(shipped) = shipped(name) {
+        let recipe = shipped.recipe().map_err(|error| error.to_string())?;
+        return Ok((recipe, shipped.text.to_owned()));
+    }
+    let recipe = Recipe::find(name).map_err(|error| error.to_string())?;
+    let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
+    Ok((recipe, text))
+}
+
+/// QEMU itself: a QEMU of the lock file is started through a loader, and is its last file.
+fn qemu_program(environment: &Environment) -> PathBuf {
+    let qemu = &environment.qemu;
+    let own = qemu.args.iter().map(PathBuf::from).find(|path| {
+        path.file_name().is_some_and(|name| name == "qemu-system-aarch64") && path.is_file()
+    });
+    own.unwrap_or_else(|| qemu.program.clone())
+}
+
+/// Writes the files into a new or empty directory; returns their paths for people.
+fn write(out: &Path, recipe_file: &str, recipe: &str, report: &str) -> io::Result<String> {
+    fs::create_dir_all(out)?;
+    if fs::read_dir(out)?.next().is_some() {
+        return Err(io::Error::other("it is not empty"));
+    }
+    let mut told = String::new();
+    for (name, text) in [("report.txt", report), (recipe_file, recipe)] {
+        let path = out.join(name);
+        fs::write(&path, text)?;
+        let _ = writeln!(told, "{}", path.display());
+    }
+    Ok(told)
+}
+
+/// A text file, no more of it than `max` bytes.
+fn limited(path: &Path, max: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(max).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let (mut hash, mut file) = (Sha256::new(), File::open(path)?);
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hexadecimal(hash.finalize().as_slice())),
+            length => hash.update(piece.get(..length).unwrap_or_default()),
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
