@@ -30,20 +30,39 @@ pub enum Access {
 }
 
 /// Files and directories that a user has named.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places(Vec<PathBuf>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places(Option<Vec<PathBuf>>);
+
+/// None.
+impl Default for Places {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
 
 impl Places {
     /// These, and what is below those that are directories.
     #[must_use]
     pub fn new(places: Vec<PathBuf>) -> Self {
-        Self(places)
+        Self(Some(places))
+    }
+
+    /// Every file: the paths come from the user.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        Self(None)
+    }
+
+    /// The paths, unless every file is allowed.
+    #[must_use]
+    pub fn paths(&self) -> Option<&[PathBuf]> {
+        self.0.as_deref()
     }
 
     /// Whether a path is one of them, or below one by its text.
     #[must_use]
     pub fn has(&self, path: &Path) -> bool {
-        self.below(path).next().is_some()
+        self.0.is_none() || self.below(path).next().is_some()
     }
 
     /// Opens a regular file. The first place that has it counts.
@@ -53,6 +72,7 @@ impl Places {
     /// [`file::open`].
     pub fn open(&self, path: &Path, access: Access) -> io::Result<File> {
         match self.below(path).next() {
+            None if self.0.is_none() => open_named(path, access),
             None => Err(outside()),
             Some((place, rest)) if rest.as_os_str().is_empty() => open_named(place, access),
             Some((place, rest)) => open_beneath(place, rest, access),
@@ -62,7 +82,7 @@ impl Places {
     /// The places that a path is below by its text, with the rest of it.
     fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Path)> {
         let plain = path.is_absolute() && !path.components().any(|part| part == Component::ParentDir);
-        let places = self.0.iter().filter(move |_| plain);
+        let places = self.0.iter().flatten().filter(move |_| plain);
         places.filter_map(|place| Some((place.as_path(), path.strip_prefix(place).ok()?)))
     }
 }

@@ -130,3 +130,12 @@ fn a_pipe_neither_blocks_nor_counts() {
         }
     }
 }
+
+#[test]
+fn every_file_may_be_allowed() {
+    let (dir, _) = bench();
+    let places = Places::anywhere();
+    let path = dir.path().join("in/../secret");
+    assert!(places.has(&path) && places.open(&path, Access::Read).is_ok());
+    assert!(!Places::default().has(&path));
+}
