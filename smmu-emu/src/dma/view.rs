@@ -187,7 +187,8 @@ impl<M: GuestMemoryBackend + ?Sized> GuestMemory for View<'_, M> {
     fn check_range(&self, address: GuestAddress, count: usize, access: Permissions) -> bool {
         let port = self.port.borrow();
         let (mut at, mut left) = (address.0, count as u64);
-        if left >> BUS_BITS != 0 || at.checked_add(left).is_none() {
+        // The last byte counts: an access may end with the address space.
+        if left >> BUS_BITS != 0 || at.checked_add(left.saturating_sub(1)).is_none() {
             return false;
         }
         while left > 0 {
@@ -205,7 +206,7 @@ impl<M: GuestMemoryBackend + ?Sized> GuestMemory for View<'_, M> {
                     return false;
                 }
             }
-            at += length;
+            at = at.wrapping_add(length);
             left -= length;
         }
         true

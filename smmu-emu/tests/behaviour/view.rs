@@ -425,3 +425,21 @@ fn a_translation_to_where_no_memory_is_ends_in_an_error() {
     let error = seen.read_obj::<u8>(GuestAddress(0x11_0000));
     assert!(matches!(error, Err(GuestMemoryError::InvalidGuestAddress(_))));
 }
+
+/// An access may end with the address space, and not go beyond. Out of reset nothing is translated.
+#[test]
+fn the_last_page_of_the_address_space_is_like_the_others() {
+    const LAST: u64 = u64::MAX - 0xfff;
+    // The bus takes 49 bits.
+    let place = GuestAddress(LAST & ((1 << 49) - 1));
+    let mut ram = Ram(GuestMemoryMmap::from_ranges(&[(place, 0x1000)]).expect("memory"));
+    let memory = ram.0.clone();
+    let smmu = Smmu::new(&Config::default(), Plan::default()).expect("a preset");
+    let mut tbu = Tbu::new(&Arc::new(Mutex::new(smmu)));
+    let seen = view(&mut tbu, &mut ram, &memory);
+    let ask = |address, length| seen.check_range(GuestAddress(address), length, Permissions::ReadWrite);
+    assert!(ask(LAST, 0x1000) && ask(u64::MAX, 1));
+    assert!(!ask(LAST, 0x1001) && !ask(u64::MAX, 2));
+    assert!(seen.write_slice(&[7; 0x1000], GuestAddress(LAST)).is_ok());
+    assert!(seen.write_slice(&[7; 2], GuestAddress(u64::MAX)).is_err());
+}
