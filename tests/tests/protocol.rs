@@ -2,8 +2,11 @@
 
 //! What a client that keeps to the protocol gets: one test per kind of message, over a real socket to a real process.
 
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Instant;
 
 use integration_tests::raw::{NO_REPLY, RawClient, access, message, words};
 use integration_tests::served::{MSIX, Served, raised, region, registers, wait_raised};
@@ -415,4 +418,24 @@ fn usage_and_configuration_errors_end_with_2() {
         error.contains("smmu.toml: TOML parse error at line 5") && error.contains("context_bank"),
         "{error}"
     );
+}
+
+/// A limit per connection is none: a client that comes again and again would fill the log, and the disk behind it.
+#[test]
+fn clients_that_come_again_share_one_limit_of_the_log() {
+    let mut served = serve(&["a"], "");
+    let begin = Instant::now();
+    for _ in 0..60 {
+        let mut client = UnixStream::connect(served.socket("a")).unwrap();
+        // The size of a message is more than any has.
+        client.write_all(&[0xff; 16]).unwrap();
+        // It is ended for that.
+        let mut rest = Vec::new();
+        let _ = client.read_to_end(&mut rest);
+    }
+    served.check(&["a"]).unwrap();
+    let lines = served.log().matches("ended the client").count();
+    // One more in ten seconds.
+    let most = 21 + usize::try_from(begin.elapsed().as_secs() / 10).unwrap();
+    assert!((1..=most).contains(&lines), "{lines} lines:\n{}", served.log());
 }

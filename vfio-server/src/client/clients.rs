@@ -20,6 +20,7 @@ use super::device::Device;
 use super::gate;
 use super::socket::PublicSocket;
 use crate::function::Function;
+use crate::host::Shared;
 use crate::host::events::Event;
 use crate::sync::{Condvar, Mutex};
 
@@ -141,10 +142,15 @@ impl Port {
         }
     }
 
+    fn shared(&self) -> Arc<Shared> {
+        shared(&self.function)
+    }
+
     /// Starts to serve a client, or turns it away.
     fn admit(&self, stream: UnixStream) -> io::Result<Option<JoinHandle<()>>> {
         if !self.slot.take(stream.try_clone()?) {
-            tracing::warn!(smmu = self.name, "turned a client away: another one is connected");
+            self.shared()
+                .complain("turned a client away: another one is connected");
             return Ok(None);
         }
         let session = Session {
@@ -158,6 +164,12 @@ impl Port {
             .spawn(move || session.run(&stream, &directory))
             .map(Some)
     }
+}
+
+/// State that a function shares with the threads of its masters.
+fn shared(function: &Mutex<Function>) -> Arc<Shared> {
+    let function = function.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(function.host().shared())
 }
 
 /// A client's thread. However it ends, even if it never starts, the slot is free again and the function clean.
@@ -174,7 +186,7 @@ impl Session {
         let serve = AssertUnwindSafe(|| gate::serve(stream, &self.function, directory));
         match std::panic::catch_unwind(serve) {
             Ok(Ok(())) => tracing::info!(smmu = self.name, "client left"),
-            Ok(Err(error)) => tracing::warn!(smmu = self.name, "ended the client: {error}"),
+            Ok(Err(error)) => shared(&self.function).complain(&format!("ended the client: {error}")),
             Err(_) => tracing::error!(
                 smmu = self.name,
                 "ended the client after a defect of the server, see above"

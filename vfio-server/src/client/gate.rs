@@ -7,7 +7,6 @@
 //! crate over a [`Link`]. Errors are header-only replies with an errno; a message without `No_reply` gets exactly one
 //! reply, one with it none. What makes the next message impossible to find ends the client.
 
-use std::cmp::Ordering;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -37,9 +36,6 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 const LARGE_REPLY: usize = 64 << 10;
 /// How often a silent connection is looked after.
 const TICK: Duration = Duration::from_secs(1);
-
-/// How many mistakes of one client are logged.
-const MAX_COMPLAINTS: u32 = 20;
 
 /// Why a client was ended by the server.
 #[derive(Debug, Error)]
@@ -77,7 +73,6 @@ pub fn serve(socket: &UnixStream, function: &Arc<Mutex<Function>>, directory: &P
         directory,
         session: None,
         reply: Vec::new(),
-        complaints: 0,
     };
     let begin = Instant::now();
     loop {
@@ -111,8 +106,6 @@ struct Client<'a> {
     session: Option<Session>,
     /// The reply under construction; kept for its allocation.
     reply: Vec<u8>,
-    /// Mistakes of the client so far.
-    complaints: u32,
 }
 
 struct Session {
@@ -249,14 +242,9 @@ impl Client<'_> {
     }
 
     /// Logs what a client did wrong; only so often, because it may do nothing else.
-    fn complain(&mut self, what: &str) {
-        self.complaints = self.complaints.saturating_add(1);
-        let smmu = self.function.lock().host().name().to_owned();
-        match self.complaints.cmp(&MAX_COMPLAINTS) {
-            Ordering::Less => tracing::warn!(smmu, "{what}"),
-            Ordering::Equal => tracing::warn!(smmu, "{what}; no more of this client's mistakes are logged"),
-            Ordering::Greater => {}
-        }
+    fn complain(&self, what: &str) {
+        let shared = Arc::clone(self.function.lock().host().shared());
+        shared.complain(what);
     }
 
     /// Sends the reply to a command, unless the client wants none.

@@ -7,12 +7,14 @@
 //! in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is waited for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smmu_emu::events::{Event as Traced, NoMemory};
 use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Memory};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::injected::{Held, Hits};
+use super::log_limit::LogLimit;
 use super::memory::{GuestMemory, OPTION};
 use super::msix::Vectors;
 use super::refused::NoMemoryLimit;
@@ -20,6 +22,10 @@ use super::run::{Participant, Run};
 use super::traffic::Traffic;
 use crate::sync::{Mutex, MutexGuard};
 use crate::trace::Probe;
+
+/// Messages about clients that are logged at once, and the time after which there may be one more.
+const CLIENT_MESSAGES: u32 = 20;
+const CLIENT_PAUSE: Duration = Duration::from_secs(10);
 
 /// Register accesses since the control socket was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -40,6 +46,8 @@ pub struct Shared {
     traffic: Traffic,
     hits: Mutex<Hits>,
     no_memory: Mutex<NoMemoryLimit>,
+    /// Messages about the clients of this SMMU, all of them: a client may come again.
+    clients: LogLimit,
     /// Number of the SMMU at the timer.
     place: usize,
 }
@@ -66,6 +74,16 @@ impl Shared {
     /// Interrupts of the client; for a moment only.
     pub fn vectors(&self) -> MutexGuard<'_, Vectors> {
         self.vectors.lock()
+    }
+
+    /// Logs what a client did wrong, unless clients of this SMMU have had their share of the log.
+    pub fn complain(&self, what: &str) {
+        let smmu = &self.name;
+        match self.clients.pass() {
+            Some(0) => warn!(smmu, "{what}"),
+            Some(withheld) => warn!(smmu, withheld, "{what}"),
+            None => {}
+        }
     }
 
     /// The accesses of masters.
@@ -131,6 +149,7 @@ impl Host {
             traffic: Traffic::default(),
             hits: Mutex::default(),
             no_memory: Mutex::default(),
+            clients: LogLimit::new(CLIENT_MESSAGES, CLIENT_PAUSE),
             place,
         };
         Self {

@@ -30,6 +30,9 @@ pub use ranges::Ranges;
 /// which all SMMUs together have as many as `RLIMIT_NOFILE` says. QEMU maps a handful.
 pub const MAX_MAPS: usize = 128;
 
+/// Bits of the addresses that the model puts out, at most: 48 of a translation, 49 without one.
+const ADDRESS_BITS: u32 = 49;
+
 /// `TMPFS_MAGIC` of linux/magic.h, where memfds of ordinary pages are.
 const TMPFS_MAGIC: FsWord = 0x0102_1994;
 
@@ -96,6 +99,9 @@ impl MapError {
 #[derive(Debug, Default)]
 pub struct GuestMemory {
     ranges: Arc<Ranges>,
+    /// First and last address of ranges that no access reaches, since the SMMU does not put out such addresses. They are
+    /// not mapped: the last page of the address space has an end that vm-memory cannot count to.
+    beyond: Vec<(u64, u64)>,
 }
 
 impl GuestMemory {
@@ -117,12 +123,17 @@ impl GuestMemory {
         let (Some(length), Some(last)) = (length, last) else {
             return Err(MapError::Range(address, size));
         };
-        if self.ranges.readable.num_regions() >= MAX_MAPS {
+        if self.maps() >= MAX_MAPS {
             return Err(MapError::TooMany);
         }
-        let overlaps =
-            |region: &GuestRegionMmap| region.start_addr().0 <= last && region.last_addr().0 >= address;
-        if self.ranges.readable.iter().any(overlaps) {
+        let overlaps = |first_byte: u64, last_byte: u64| first_byte <= last && last_byte >= address;
+        let is_mapped = |region: &GuestRegionMmap| overlaps(region.start_addr().0, region.last_addr().0);
+        if self.ranges.readable.iter().any(is_mapped)
+            || self
+                .beyond
+                .iter()
+                .any(|&(first_byte, last_byte)| overlaps(first_byte, last_byte))
+        {
             return Err(MapError::Overlap(address, size));
         }
         seal(&file).map_err(|_| MapError::CanShrink(address, size))?;
@@ -140,6 +151,10 @@ impl GuestMemory {
                 offset,
                 file: end,
             });
+        }
+        if address >> ADDRESS_BITS != 0 {
+            self.beyond.push((address, last));
+            return Ok(());
         }
         let mut prot = ProtFlags::READ;
         prot.set(ProtFlags::WRITE, can_write);
@@ -177,6 +192,11 @@ impl GuestMemory {
             .checked_sub(1)
             .and_then(|last| address.checked_add(last))
             .ok_or(Errno::INVAL)?;
+        let is_within = |&(first_byte, last_byte): &(u64, u64)| first_byte >= address && last_byte <= last;
+        let partly = |&(first_byte, last_byte): &(u64, u64)| first_byte <= last && last_byte >= address;
+        if self.beyond.iter().any(|range| partly(range) && !is_within(range)) {
+            return Err(Errno::INVAL);
+        }
         let mut within = Vec::new();
         for region in self.ranges.readable.iter() {
             let (first_byte, last_byte) = (region.start_addr().0, region.last_addr().0);
@@ -186,9 +206,10 @@ impl GuestMemory {
                 return Err(Errno::INVAL);
             }
         }
-        if within.is_empty() {
+        if within.is_empty() && !self.beyond.iter().any(is_within) {
             return Err(Errno::NOENT);
         }
+        self.beyond.retain(|range| !is_within(range));
         let mut ranges = Ranges::clone(&self.ranges);
         for (start, length) in within {
             let (readable, _) = ranges
@@ -208,19 +229,20 @@ impl GuestMemory {
     /// Unmaps everything.
     pub fn unmap_all(&mut self) {
         self.ranges = Arc::default();
+        self.beyond.clear();
     }
 
     /// Whether there are ranges and nothing but zeros in their files. Once a guest runs, its kernel is in its memory: then the
     /// files are not its memory, because QEMU has it privately (no `share=on`).
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.maps() > 0 && blank::is_blank(&self.ranges.readable)
+        self.ranges.readable.num_regions() > 0 && blank::is_blank(&self.ranges.readable)
     }
 
     /// Number of mapped ranges.
     #[must_use]
     pub fn maps(&self) -> usize {
-        self.ranges.readable.num_regions()
+        self.ranges.readable.num_regions() + self.beyond.len()
     }
 
     /// What is mapped now.

@@ -2,9 +2,11 @@
 
 //! Messages about what a guest does, at most one of each sort in a while from each device.
 
-use crate::sync::Mutex;
 use std::fmt::Display;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::host::log_limit::LogLimit;
 
 #[cfg(test)]
 mod tests;
@@ -16,15 +18,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Complaints {
     device: String,
-    requests: Mutex<Last>,
-    resets: Mutex<Last>,
-}
-
-#[derive(Debug, Default)]
-struct Last {
-    at: Option<Instant>,
-    withheld: u64,
-    total: u64,
+    requests: LogLimit,
+    resets: LogLimit,
+    total: AtomicU64,
 }
 
 impl Complaints {
@@ -33,8 +29,9 @@ impl Complaints {
     pub fn new(device: &str) -> Self {
         Self {
             device: device.to_owned(),
-            requests: Mutex::default(),
-            resets: Mutex::default(),
+            requests: LogLimit::new(1, PAUSE),
+            resets: LogLimit::new(1, PAUSE),
+            total: AtomicU64::new(0),
         }
     }
 
@@ -48,27 +45,19 @@ impl Complaints {
         self.tell(&self.resets, &format_args!("needs a reset: {problem}"));
     }
 
-    fn tell(&self, last: &Mutex<Last>, problem: &dyn Display) {
-        let mut last = last.lock();
-        last.total += 1;
-        if last.at.is_some_and(|at| at.elapsed() < PAUSE) {
-            last.withheld += 1;
-            return;
-        }
-        let withheld = std::mem::take(&mut last.withheld);
-        last.at = Some(Instant::now());
-        drop(last);
+    fn tell(&self, limit: &LogLimit, problem: &dyn Display) {
+        self.total.fetch_add(1, Ordering::Relaxed);
         let device = &self.device;
-        if withheld == 0 {
-            tracing::warn!(device, "{problem}");
-        } else {
-            tracing::warn!(device, withheld, "{problem}");
+        match limit.pass() {
+            Some(0) => tracing::warn!(device, "{problem}"),
+            Some(withheld) => tracing::warn!(device, withheld, "{problem}"),
+            None => {}
         }
     }
 
     /// How often there was reason to warn.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.requests.lock().total + self.resets.lock().total
+        self.total.load(Ordering::Relaxed)
     }
 }

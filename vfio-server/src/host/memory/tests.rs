@@ -272,3 +272,23 @@ fn memory_of_zeros_is_not_the_guests() {
     memory.map(0, PAGE, 0, true, Some(memfd(1))).unwrap();
     assert!(!memory.is_blank(), "no machine's");
 }
+
+/// The kernel's VFIO maps it too. No access of an SMMU gets there.
+#[test]
+fn the_last_page_of_the_address_space_can_be_mapped() {
+    let mut memory = GuestMemory::default();
+    let last = u64::MAX - (PAGE - 1);
+    memory.map(last, PAGE, 0, true, Some(memfd(1))).unwrap();
+    assert_eq!((memory.maps(), memory.is_blank()), (1, false));
+    let overlap = memory
+        .map(last - PAGE, 2 * PAGE, 0, true, Some(memfd(2)))
+        .unwrap_err();
+    assert_eq!(overlap.errno(), Errno::EXIST);
+    assert_eq!(memory.ranges().read(last, &mut [0; 8]), Err(BusError));
+    let beyond = memory.map(last, PAGE + 1, 0, true, Some(memfd(2))).unwrap_err();
+    assert_eq!(beyond.errno(), Errno::INVAL);
+    assert_eq!(memory.unmap(last + 1, PAGE - 1), Err(Errno::INVAL));
+    assert_eq!(memory.unmap(last, PAGE), Ok(()));
+    assert_eq!(memory.unmap(last, PAGE), Err(Errno::NOENT));
+    assert_eq!(memory.maps(), 0);
+}
