@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use host_guard::{file, signals};
 
 use crate::packages::lock::{Lock, Set};
 use crate::packages::progress;
@@ -20,6 +21,9 @@ use crate::packages::store::Store;
 
 #[cfg(test)]
 mod tests;
+
+/// Largest `images.toml` that is read.
+const MAX_WANTED: u64 = 1 << 20;
 
 /// Fetches what the guest runs, and renews the list of it.
 #[derive(Debug, Parser)]
@@ -71,11 +75,15 @@ enum Command {
 /// Runs the command line and gives the exit code: 0 done, 2 wrong usage, 3 something is missing or failed.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
+    let result = signals::install()
+        .context("cannot catch signals")
+        .and_then(|()| run(&cli));
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("guest-images: {e:#}");
-            ExitCode::from(if e.is::<Unknown>() { 2 } else { 3 })
+            let ended = signals::asked().and_then(|signal| u8::try_from(128 + signal).ok());
+            ExitCode::from(ended.unwrap_or(if e.is::<Unknown>() { 2 } else { 3 }))
         }
     }
 }
@@ -127,7 +135,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             output,
             keyring,
         } => {
-            let text = std::fs::read_to_string(wanted)
+            let text = file::read_text(wanted, MAX_WANTED)
                 .with_context(|| format!("{} (name it with --wanted)", wanted.display()))?;
             let lock = renew(&store, &Wanted::parse(&text)?, keyring.as_deref())?;
             let text = lock.to_toml()?;

@@ -2,21 +2,25 @@
 
 //! Fetching packages from a mirror: resumed where they were left, checked against size and hash, there whole or not at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use host_guard::file;
 use sha2::{Digest, Sha256};
 
 use crate::packages::lock::Package;
 use crate::packages::mirror::Mirror;
 use crate::packages::progress::Progress;
 
+mod pace;
 #[cfg(test)]
 mod tests;
+
+use pace::{Pace, SLOWEST, Watch};
 
 /// Downloads under way at once.
 const PARALLEL: usize = 4;
@@ -100,6 +104,8 @@ enum Failure {
     Final(FetchError),
     /// Worth another attempt.
     Passing(String),
+    /// Worth few more: what it brought came too slowly.
+    Slow(String),
 }
 
 /// How much of a file the user was told of: bytes that come again do not count again.
@@ -124,6 +130,7 @@ pub(crate) struct Downloader<'a> {
     progress: &'a dyn Progress,
     agent: ureq::Agent,
     pause: Duration,
+    pace: Pace,
     /// A package could not be had: what else is under way is of no use.
     stop: AtomicBool,
 }
@@ -140,7 +147,9 @@ impl<'a> Downloader<'a> {
         let config = config
             .http_status_as_error(false)
             .user_agent(concat!("smmu-emu/", env!("CARGO_PKG_VERSION")))
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_send_request(Some(SILENCE_TIMEOUT))
             .timeout_recv_response(Some(SILENCE_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT))
             .build();
@@ -149,6 +158,7 @@ impl<'a> Downloader<'a> {
             progress,
             agent: config.new_agent(),
             pause: Duration::from_millis(500),
+            pace: SLOWEST,
             stop: AtomicBool::new(false),
         }
     }
@@ -207,13 +217,14 @@ impl<'a> Downloader<'a> {
         };
         for attempt in 1.. {
             let before = length();
-            let problem = match self.attempt(package, &part, &mut shown) {
+            let (problem, slow) = match self.attempt(package, &part, &mut shown) {
                 Ok(()) => break,
                 Err(Failure::Final(e)) => return Err(e),
-                Err(Failure::Passing(problem)) => problem,
+                Err(Failure::Passing(problem)) => (problem, false),
+                Err(Failure::Slow(problem)) => (problem, true),
             };
             let after = length();
-            fruitless = if after > before { 0 } else { fruitless + 1 };
+            fruitless = if after > before && !slow { 0 } else { fruitless + 1 };
             // What was there has been thrown away.
             restarts += u32::from(after < before);
             let stop = self.stop.load(Ordering::Relaxed);
@@ -246,11 +257,7 @@ impl<'a> Downloader<'a> {
                 source,
             })
         };
-        let mut file = File::options()
-            .append(true)
-            .create(true)
-            .open(part)
-            .map_err(write)?;
+        let mut file = file::append(part).map_err(write)?;
         let mut have = file.metadata().map_err(write)?.len();
         if have > package.size {
             file.set_len(0).map_err(write)?;
@@ -295,6 +302,7 @@ impl<'a> Downloader<'a> {
             // One byte more than is due shows a file that is too long.
             let mut body = response.body_mut().as_reader().take(package.size - have + 1);
             let mut buffer = vec![0; 1 << 16];
+            let mut watch = Watch::begin(self.pace, Instant::now());
             loop {
                 let count = body
                     .read(&mut buffer)
@@ -302,6 +310,7 @@ impl<'a> Downloader<'a> {
                 if count == 0 {
                     break;
                 }
+                watch.came(count as u64, Instant::now()).map_err(Failure::Slow)?;
                 file.write_all(buffer.get(..count).unwrap_or_default())
                     .map_err(write)?;
                 have += count as u64;
@@ -356,12 +365,20 @@ impl<'a> Downloader<'a> {
             404 | 410 => return Ok(None),
             status => return Err(network(format!("status {status}"))),
         }
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_IN_MEMORY)
-            .read_to_vec();
-        body.map(Some).map_err(|e| network(e.to_string()))
+        let mut watch = Watch::begin(self.pace, Instant::now());
+        let mut body = response.body_mut().as_reader().take(MAX_IN_MEMORY + 1);
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+        loop {
+            let count = body.read(&mut buffer).map_err(|e| network(e.to_string()))?;
+            if count == 0 {
+                return Ok(Some(bytes));
+            }
+            watch.came(count as u64, Instant::now()).map_err(&network)?;
+            bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            if bytes.len() as u64 > MAX_IN_MEMORY {
+                return Err(network(format!("it is larger than {} MiB", MAX_IN_MEMORY >> 20)));
+            }
+        }
     }
 }
 
@@ -375,7 +392,7 @@ fn starts_at(response: &ureq::http::Response<ureq::Body>, offset: u64) -> bool {
 
 /// SHA-256 of a file in hexadecimal.
 pub(crate) fn digest(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = file::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

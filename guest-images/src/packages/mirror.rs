@@ -6,12 +6,16 @@ use std::fs;
 use std::path::Path;
 
 use deb822_fast::Deb822;
+use host_guard::file;
 
 #[cfg(test)]
 mod tests;
 
 /// Environment variable that names a mirror.
 pub const VARIABLE: &str = "SMMU_EMU_MIRROR";
+
+/// Largest file of apt sources that is read.
+const MAX_SOURCES: u64 = 1 << 20;
 
 /// Why there is no mirror.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,16 +106,16 @@ fn from_apt(apt: &Path) -> Option<Mirror> {
         .collect();
     more.sort();
     files.extend(more);
-    for file in files {
-        let Ok(text) = fs::read_to_string(&file) else {
+    for path in files {
+        let Ok(text) = file::read_text(&path, MAX_SOURCES) else {
             continue;
         };
-        let url = match file.extension().and_then(|e| e.to_str()) {
+        let url = match path.extension().and_then(|e| e.to_str()) {
             Some("list") => from_list(&text),
             Some("sources") => from_deb822(&text),
             _ => None,
         };
-        let from = file.display().to_string();
+        let from = path.display().to_string();
         if let Some(mirror) = url.and_then(|url| Mirror::checked(&url, &from).ok()) {
             return Some(mirror);
         }

@@ -7,9 +7,9 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
+use host_guard::{file, program};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -26,6 +26,8 @@ const KEYRINGS: &[&str] = &[
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
 ];
+/// Most bytes of a signed `Release`; Debian's have 200 KiB.
+const MAX_RELEASE: u64 = 64 << 20;
 /// Most bytes of an unpacked index.
 const MAX_INDEX: u64 = 512 << 20;
 
@@ -41,8 +43,8 @@ pub enum RenewError {
     )]
     NoKeyring(String),
     /// No program to check the signature with.
-    #[error("gpgv, which checks the archive's signature, does not start: {0}. Install the package gpgv")]
-    NoGpgv(std::io::Error),
+    #[error("gpgv, which checks the archive's signature, fails: {0}. Install the package gpgv")]
+    NoGpgv(program::ProgramError),
     /// The signature is not good.
     #[error("{suite}: the signature of InRelease is not good, by the keys in {}:\n{output}", keyring.display())]
     Signature {
@@ -239,13 +241,14 @@ fn verified(suite: &str, signed: &[u8], keyring: &Path) -> Result<String, RenewE
         .and_then(|mut file| file.write_all(signed))
         .map_err(io)?;
     let keyring = std::path::absolute(keyring).map_err(io)?;
-    let mut gpgv = Command::new("gpgv");
-    gpgv.arg("--keyring")
-        .arg(&keyring)
-        .arg("--output")
-        .arg(&output)
-        .arg(&input);
-    let ran = gpgv.output().map_err(RenewError::NoGpgv)?;
+    let gpgv = [
+        "--keyring".as_ref(),
+        keyring.as_os_str(),
+        "--output".as_ref(),
+        output.as_os_str(),
+        input.as_os_str(),
+    ];
+    let ran = program::run("gpgv", gpgv, program::SHORT).map_err(RenewError::NoGpgv)?;
     if !ran.status.success() {
         let output = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
         return Err(RenewError::Signature {
@@ -255,7 +258,7 @@ fn verified(suite: &str, signed: &[u8], keyring: &Path) -> Result<String, RenewE
         });
     }
     // What gpgv wrote is what was signed, without anything around it.
-    let text = std::fs::read_to_string(&output).map_err(io)?;
+    let text = file::read_text(&output, MAX_RELEASE).map_err(io)?;
     let names = ["Suite", "Codename"].map(|field| release_field(&text, field));
     if !names.contains(&Some(suite)) {
         return Err(archive_error(

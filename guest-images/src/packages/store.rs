@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! <cache>/packages/   *.deb, and *.part of what is under way
-//! <cache>/trees/      one directory per set of packages, named after its hashes; there whole or not at all
+//! <cache>/trees/      one directory per set of packages, named after its hashes; there whole or not at all; and beside it
+//!                     its manifest, with the hash of each file
 //! <cache>/images/     kernel images that had to be decompressed
 //! <cache>/lock        held by the process that is writing
 //! ```
@@ -14,12 +15,18 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use host_guard::file;
 
 use crate::packages::deb::{self, DebError};
 use crate::packages::download::{Downloader, FetchError, advice};
 use crate::packages::lock::{LockError, Package, Set, SetKind};
 use crate::packages::mirror::{self, Mirror, MirrorError};
 use crate::packages::progress::{Progress, Silent};
+
+mod manifest;
+use manifest::{Depth, Found};
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +62,30 @@ pub enum Error {
         /// What is wrong.
         source: DebError,
     },
+    /// An unpacked set is not as it was unpacked.
+    #[error(
+        "the cache is damaged: {}: {problem}. Remove the directory {}; it is then unpacked again from the packages in the cache",
+        path.display(), tree.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How it differs.
+        problem: String,
+        /// The tree to remove.
+        tree: PathBuf,
+    },
+    /// Another process does not finish.
+    #[error(
+        "cache {}: another process has been filling it for {} min. If it hangs, end it; or name another cache with `--cache`",
+        path.display(), waited.as_secs() / 60
+    )]
+    Busy {
+        /// The cache.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// An unpacked set lacks a file that it should have.
     #[error("{set}: the packages have no {missing}; the layout of Debian's packages may have changed")]
     Incomplete {
@@ -65,12 +96,18 @@ pub enum Error {
     },
 }
 
+/// How long to wait for another process that fills the cache. Several hundred MiB come over a slow line in this time.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2 * 3600);
+/// How often the lock is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
 /// The cache and where it is filled from.
 #[derive(Debug, Clone)]
 pub struct Store {
     cache: PathBuf,
     mirror: Option<String>,
     progress: Arc<dyn Progress>,
+    patience: Duration,
 }
 
 impl Store {
@@ -89,6 +126,7 @@ impl Store {
             cache,
             mirror,
             progress: Arc::new(Silent),
+            patience: LOCK_PATIENCE,
         })
     }
 
@@ -121,6 +159,28 @@ impl Store {
         self.tree_path(set).is_dir()
     }
 
+    /// Looks at every byte of an unpacked set. True if it is as it was unpacked, false if an earlier version has unpacked it
+    /// and left no hashes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn verify(&self, set: &Set) -> Result<bool, Error> {
+        self.look(&self.tree_path(set), Depth::Contents)
+    }
+
+    fn look(&self, tree: &Path, depth: Depth) -> Result<bool, Error> {
+        match manifest::check(tree, &manifest_of(tree), depth) {
+            Found::Whole => Ok(true),
+            Found::Unknown => Ok(false),
+            Found::Damaged { path, problem } => Err(Error::Damaged {
+                path,
+                problem,
+                tree: tree.to_owned(),
+            }),
+        }
+    }
+
     fn tree_path(&self, set: &Set) -> PathBuf {
         self.cache.join("trees").join(set.tree_name())
     }
@@ -134,6 +194,7 @@ impl Store {
     pub fn tree(&self, set: &Set) -> Result<PathBuf, Error> {
         let tree = self.tree_path(set);
         if tree.is_dir() {
+            self.look(&tree, Depth::Sizes)?;
             return Ok(tree);
         }
         let _lock = self.lock()?;
@@ -182,7 +243,7 @@ impl Store {
             .begin(&format!("unpacking {}", set.name), set.size());
         let result = set.packages.iter().try_for_each(|package| {
             let path = packages.join(package.file_name());
-            let file = File::open(&path).map_err(error(&path))?;
+            let file = file::open(&path).map_err(error(&path))?;
             let keep = |path: &str| wanted(set.kind, path);
             let unpacked = deb::unpack(io::BufReader::new(file), temporary.path(), &keep);
             self.progress.advance(package.size);
@@ -196,6 +257,14 @@ impl Store {
         });
         self.progress.end();
         result?;
+        let manifest = manifest_of(tree);
+        manifest::of(temporary.path())
+            .and_then(|text| {
+                let mut file = tempfile::Builder::new().prefix(LEFTOVER).tempfile_in(&trees)?;
+                io::Write::write_all(&mut file, text.as_bytes())?;
+                Ok(file.persist(&manifest)?)
+            })
+            .map_err(error(&manifest))?;
         // The tree's name says that it is whole, also after a power cut.
         File::open(&trees)
             .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
@@ -229,8 +298,19 @@ impl Store {
             }
             Err(fs::TryLockError::Error(source)) => return Err(error(&path, source)),
         }
-        file.lock().map_err(|source| error(&path, source))?;
-        Ok(file)
+        let since = Instant::now();
+        while since.elapsed() < self.patience {
+            std::thread::sleep(LOCK_PAUSE.min(self.patience));
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(fs::TryLockError::WouldBlock) => {}
+                Err(fs::TryLockError::Error(source)) => return Err(error(&path, source)),
+            }
+        }
+        Err(Error::Busy {
+            path: self.cache.clone(),
+            waited: self.patience,
+        })
     }
 
     pub(crate) fn subdirectory(&self, name: &str) -> Result<PathBuf, Error> {
@@ -241,6 +321,13 @@ impl Store {
         })?;
         Ok(path)
     }
+}
+
+/// Where the manifest of a tree lies: beside it, since all that is in it may go to the guest.
+fn manifest_of(tree: &Path) -> PathBuf {
+    let mut name = tree.as_os_str().to_owned();
+    name.push(".manifest");
+    name.into()
 }
 
 /// A base directory of the XDG specification: what `variable` names, or else `below_home`. Relative paths do not count.

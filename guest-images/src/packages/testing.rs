@@ -138,6 +138,8 @@ pub(crate) enum Answer {
     WrongRange(Vec<u8>),
     /// A status without a body.
     Status(u16),
+    /// The file, a byte at a time, for as long as the client listens.
+    Dripping(Vec<u8>),
 }
 
 /// A mirror on the loopback. Every request is written down, as path and Range header.
@@ -215,6 +217,19 @@ fn serve(
         Answer::Whole(body) => (body, from, usize::MAX),
         Answer::Cut(body, cut) => (body, from, cut),
         Answer::NoRanges(body) => (body, 0, usize::MAX),
+        Answer::Dripping(body) => {
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            )
+            .ok()?;
+            for byte in body {
+                stream.write_all(&[byte]).ok()?;
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            return Some(());
+        }
         Answer::WrongRange(body) => (body, from.saturating_sub(1), usize::MAX),
         Answer::Status(status) => {
             write!(

@@ -317,3 +317,47 @@ fn a_mirror_that_lies_in_pieces_is_given_up() {
     let starts = case.ranges().iter().filter(|range| range.is_empty()).count();
     assert_eq!(starts, 2, "one more try from the start");
 }
+
+/// It is never silent, and would hold the lock of the cache for days.
+#[test]
+fn a_mirror_that_sends_a_byte_now_and_then_is_given_up() {
+    let (case, body) = (Case::new(), contents());
+    let package = locked("x", &body);
+    case.server.answer(&package.path, Answer::Dripping(body.clone()));
+    case.server.answer("dists/x/InRelease", Answer::Dripping(body));
+    let mirror = Mirror {
+        url: case.server.url.clone(),
+        from: "the test".into(),
+    };
+    let mut downloader = Downloader::new(&mirror, &case.progress);
+    downloader.pause = Duration::ZERO;
+    downloader.pace = Pace {
+        bytes: 250_000,
+        time: Duration::from_millis(20),
+    };
+    for error in [
+        downloader.fetch(&package, case.directory.path()).unwrap_err(),
+        downloader.get("dists/x/InRelease").unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("too slow: "), "{error}");
+    }
+    let attempts = case.server.requests().len();
+    assert_eq!(attempts, usize::try_from(FRUITLESS_ATTEMPTS).unwrap() + 1);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_package_holds_nothing_up() {
+    let (case, body) = (Case::new(), contents());
+    let package = locked("x", &body);
+    let path = case.directory.path().join(package.file_name());
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    let error = case.fetch(&package).unwrap_err().to_string();
+    assert!(error.ends_with("a pipe, and no regular file"), "{error}");
+}

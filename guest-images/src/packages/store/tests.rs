@@ -174,3 +174,53 @@ fn what_is_wanted_of_a_package() {
     assert!(tools("usr/lib/aarch64-linux-gnu/libc.so.6"));
     assert!(!tools("usr/lib/aarch64-linux-gnu/gconv/CP737.so") && !tools("usr/share/doc/libc6/copyright"));
 }
+
+#[test]
+fn damage_of_a_tree_is_found_and_can_be_mended() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    let store = store(cache.path(), &server.url);
+    let tree = store.tree(&set).unwrap();
+    assert!(store.verify(&set).unwrap());
+    let program = tree.join("usr/bin/busybox");
+    fs::write(&program, "bo").unwrap();
+    let error = store.tree(&set).unwrap_err().to_string();
+    for part in [
+        program.to_str().unwrap(),
+        "2 bytes instead of 3",
+        "Remove the directory",
+    ] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+    // Of the same size: only a look at the bytes finds it.
+    fs::write(&program, "bax").unwrap();
+    assert!(store.tree(&set).is_ok());
+    assert!(matches!(store.verify(&set), Err(Error::Damaged { .. })));
+    fs::remove_dir_all(&tree).unwrap();
+    assert_eq!(store.tree(&set).unwrap(), tree);
+    assert!(store.verify(&set).unwrap());
+    assert_eq!(server.requests().len(), 1, "the package is still there");
+}
+
+#[test]
+fn a_tree_of_an_earlier_version_is_used_without_a_look() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    let store = store(cache.path(), &server.url);
+    let tree = store.tree(&set).unwrap();
+    fs::remove_file(manifest_of(&tree)).unwrap();
+    assert_eq!(store.tree(&set).unwrap(), tree);
+    assert!(!store.verify(&set).unwrap());
+}
+
+#[test]
+fn a_process_that_never_finishes_is_not_waited_for_without_end() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, set) = mirror(&busybox("box"));
+    let _held = store(cache.path(), &server.url).lock().unwrap();
+    let mut second = store(cache.path(), &server.url);
+    second.patience = Duration::from_millis(1);
+    let error = second.tree(&set).unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error}");
+    assert!(error.to_string().contains("--cache"), "{error}");
+}
