@@ -9,7 +9,6 @@ use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use boot_stress::boot::run::BootRunner;
 use boot_stress::boot::rundir::RunDir;
@@ -17,6 +16,7 @@ use boot_stress::recipe::{Recipe, shipped};
 use boot_stress::reproduce::limits;
 use boot_stress::setup::environment::Choice;
 use boot_stress::setup::machine::{Backing, Files, program};
+use host_guard::confine::Places;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -60,9 +60,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 backing,
             ),
             server,
+            trace: None,
+            allowed: Places::default(),
             server_args: Vec::new(),
             limits: limits(recipe, None),
-            stop: Arc::new(AtomicUsize::new(0)),
+            stop: Arc::default(),
         };
         let report = bench.boot(1, None, &mut |_| {})?;
         report

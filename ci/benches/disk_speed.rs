@@ -9,7 +9,6 @@
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use boot_stress::boot::outcome::{BootReport, Outcome};
 use boot_stress::boot::run::BootRunner;
@@ -18,6 +17,7 @@ use boot_stress::recipe::{Action, Image, Recipe};
 use boot_stress::reproduce::limits;
 use boot_stress::setup::environment::Choice;
 use boot_stress::setup::machine::{Backing, Files, program};
+use host_guard::confine::Places;
 use vfio_server::config::Kind;
 
 /// In it both disks have their files.
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut recipe = Recipe::parse(include_str!("disk_speed.toml"), "disk_speed.toml")?;
     recipe.cmdline.extend(after("--cmdline").cloned());
     let choice = Choice {
-        kernel: after("--kernel").cloned(),
+        kernel: after("--kernel").map(Into::into),
         tools: recipe.tools.clone(),
         ..Choice::default()
     };
@@ -90,9 +90,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         recipe: &recipe,
         qemu,
         server: true,
+        trace: None,
+        allowed: Places::anywhere(),
         server_args: Vec::new(),
         limits: limits(&recipe, None),
-        stop: Arc::new(AtomicUsize::new(0)),
+        stop: Arc::default(),
     };
     let console = tmpfs.path().join("console");
     let report = bench.boot(1, Some(&console), &mut |step| eprintln!("{step}"))?;

@@ -15,9 +15,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use host_guard::confine::Places;
+use host_guard::signals;
+use host_guard::text::printable;
 
 use crate::boot::{run, supervise};
-use crate::recipe::{DEFAULT, ExpectBoots, Recipe, SHIPPED};
+use crate::recipe::{DEFAULT, ExpectBoots, Recipe, SHIPPED, shipped};
 use crate::report::results::Keep;
 use crate::setup::doctor::Check;
 use crate::setup::environment::{Choice, Environment};
@@ -44,6 +47,11 @@ pub mod code {
     pub const ENVIRONMENT: u8 = 3;
     /// Nothing can be said.
     pub const INCONCLUSIVE: u8 = 4;
+
+    /// A signal has asked for the end.
+    pub fn of_signal(signal: i32) -> u8 {
+        u8::try_from(128 + signal).unwrap_or(u8::MAX)
+    }
 }
 
 /// Boots unmodified Linux kernels against an SMMUv2 model and looks for the late-probe warning.
@@ -123,6 +131,9 @@ struct Reproduce {
     /// Say every step of the guest.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
+    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be repeated
+    #[arg(long, value_name = "PATH")]
+    allow_path: Vec<PathBuf>,
     #[command(flatten)]
     parts: Parts,
 }
@@ -162,6 +173,9 @@ struct QemuArgs {
     /// Seed for everything that is drawn.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
     seed: u64,
+    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be repeated
+    #[arg(long, value_name = "PATH")]
+    allow_path: Vec<PathBuf>,
     #[command(flatten)]
     parts: Parts,
 }
@@ -171,7 +185,7 @@ struct QemuArgs {
 struct Parts {
     /// Kernel: debian:RELEASE from the lock file, or an Image (with --modules) [default: the newest of the lock file]
     #[arg(long, value_name = "debian:RELEASE|IMAGE")]
-    kernel: Option<String>,
+    kernel: Option<OsString>,
     /// Modules of the Image: the directory that has modules.dep.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     modules: Option<PathBuf>,
@@ -221,13 +235,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { code::USAGE } else { 0 });
         }
     };
+    // The server and `exec` do it themselves, or pass it on.
+    if !matches!(cli.command, Command::VfioServer { .. } | Command::Exec { .. })
+        && let Err(error) = signals::install()
+    {
+        return fail(code::ENVIRONMENT, &format!("cannot catch signals: {error}"));
+    }
     match cli.command {
         Command::Reproduce(args) => reproduce::main(args),
         Command::Repro(args) => repro::main(args),
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::QemuArgs(args) => qemu_args::main(args),
         Command::Recipes { show: None } => print(&list()),
-        Command::Recipes { show: Some(name) } => match crate::recipe::shipped(&name) {
+        Command::Recipes { show: Some(name) } => match shipped(&name) {
             Some(shipped) => print(shipped.text),
             None => fail(
                 code::USAGE,
@@ -248,9 +268,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The recipe that was named, with as many CPUs as were asked for; a mistake has been told.
-fn recipe_of(name: &str, smp: Option<u8>) -> Result<Recipe, ExitCode> {
+/// The recipe that was named, with as many CPUs as were asked for and no more files than are allowed; a mistake has been
+/// told.
+fn recipe_of(name: &str, smp: Option<u8>, allowed: &Places) -> Result<Recipe, ExitCode> {
     let mut recipe = Recipe::find(name).map_err(|error| fail(code::USAGE, &error.to_string()))?;
+    if let Some(file) = recipe.foreign_files().find(|file| !allowed.has(file.path)) {
+        let recipe = if shipped(name).is_some() {
+            "the recipe"
+        } else {
+            name
+        };
+        return Err(fail(code::USAGE, &format!("{recipe}: {file}")));
+    }
     if let Some(cpus) = smp {
         recipe.board.cpus = cpus;
     }
@@ -265,10 +294,10 @@ fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode
         ..parts.into()
     };
     choice.resolve(progress).map_err(|error| {
-        let code = if error.is_usage() {
-            code::USAGE
-        } else {
-            code::ENVIRONMENT
+        let code = match signals::asked() {
+            Some(signal) => code::of_signal(signal),
+            None if error.is_usage() => code::USAGE,
+            None => code::ENVIRONMENT,
         };
         fail(code, &error.to_string())
     })
@@ -278,6 +307,9 @@ fn doctor(choice: &Choice) -> ExitCode {
     let checks = crate::setup::doctor::checks(choice);
     let text: String = checks.iter().map(|check| format!("{check}\n")).collect();
     let printed = print(&text);
+    if let Some(signal) = signals::asked() {
+        return ExitCode::from(code::of_signal(signal));
+    }
     if checks.iter().any(Check::is_bad) {
         ExitCode::from(code::ENVIRONMENT)
     } else {
@@ -305,10 +337,29 @@ fn list() -> String {
     text
 }
 
-/// Prints to standard output; a reader that has gone is no error.
+/// The files and directories that recipes may use, as absolute paths.
+fn places(allowed: Vec<PathBuf>) -> Result<Places, ExitCode> {
+    let absolute = |path: PathBuf| match std::path::absolute(&path) {
+        Ok(path) if path.to_str().is_some() => Ok(path),
+        Ok(path) => Err(format!(
+            "{} is not UTF-8, as paths of recipes are",
+            path.display()
+        )),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    };
+    let places: Result<_, String> = allowed.into_iter().map(absolute).collect();
+    places
+        .map(Places::new)
+        .map_err(|problem| fail(code::USAGE, &format!("--allow-path: {problem}")))
+}
+
+/// Prints to standard output, without what a terminal would obey; a reader that has gone is no error.
 fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out
+        .write_all(printable(text).as_bytes())
+        .and_then(|()| out.flush())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(
@@ -320,6 +371,6 @@ fn print(text: &str) -> ExitCode {
 
 /// Prints the one message of a failure.
 fn fail(code: u8, message: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "boot-stress: {message}");
+    let _ = writeln!(io::stderr(), "boot-stress: {}", printable(message));
     ExitCode::from(code)
 }

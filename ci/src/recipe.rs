@@ -7,6 +7,7 @@
 mod check;
 mod expect;
 mod finding;
+mod foreign;
 mod image;
 mod master;
 mod names;
@@ -17,22 +18,24 @@ mod shipped;
 mod step;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::fmt;
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
 use guest_images::machine::board::Board;
 use guest_images::machine::layout::{Layout, SmmuShape};
+use host_guard::file;
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, FaultRule, MarkRule};
 use toml::Spanned;
-use vfio_server::config::ClockConfig;
-use vfio_server::config::MasterConfig;
+use toml::de::DeTable;
+use vfio_server::config::{ClockConfig, MasterConfig};
 
 pub use expect::{ExpectBoots, Expectation, Expectations, FindingRef, Pattern, Subject};
 pub use finding::FindingKind;
+pub use foreign::ForeignFile;
 pub use image::Image;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
 pub use step::{Action, DEFAULT_WAIT_S, Step};
@@ -144,6 +147,8 @@ pub struct Recipe {
 
 /// Settle time of a recipe that states none, in milliseconds.
 pub const DEFAULT_SETTLE_MS: u32 = 1500;
+/// Largest recipe file that is read; the longest shipped one has 12 KiB.
+const MAX_FILE: u64 = 1 << 20;
 /// Longest settle time, in milliseconds.
 pub const MAX_SETTLE_MS: u32 = 60_000;
 
@@ -172,11 +177,11 @@ impl Recipe {
     /// # Errors
     /// The file cannot be read or is no valid recipe.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let file = path.display().to_string();
-        match fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &file),
+        let name = path.display().to_string();
+        match file::read_text(path, MAX_FILE) {
+            Ok(text) => Self::parse(&text, &name),
             Err(error) => Err(RecipeError {
-                file,
+                file: name,
                 place: None,
                 problem: error.to_string(),
             }),
@@ -195,6 +200,10 @@ impl Recipe {
             place: span.map(|span| line_and_column(text, span.start)),
             problem,
         };
+        let table = DeTable::parse(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
+        if let Some((span, problem)) = texts::problem(table.get_ref()) {
+            return Err(error(Some(span), problem));
+        }
         let written: Written = toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
         check::recipe(written).map_err(|e| error(Some(e.span), e.problem))
     }
@@ -221,6 +230,14 @@ impl Recipe {
             });
         }
         Self::read(path)
+    }
+
+    /// The files outside of the run's directory that the recipe names.
+    pub fn foreign_files(&self) -> impl Iterator<Item = ForeignFile<'_>> {
+        self.smmus
+            .iter()
+            .flat_map(|smmu| &smmu.masters)
+            .flat_map(foreign::of)
     }
 
     /// Where the recipe's devices lie.

@@ -3,13 +3,12 @@
 //! A run: boots until there is a verdict.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use host_guard::confine::Places;
+use host_guard::signals;
 
 use crate::boot::outcome::Outcome;
 use crate::boot::run::{BootError, BootRunner, Limits};
@@ -18,7 +17,7 @@ use crate::recipe::Recipe;
 use crate::recipe::script;
 use crate::report::progress::Progress;
 use crate::report::results::{Keep, Results, ResultsError};
-use crate::report::verdict::{Part, Verdict};
+use crate::report::verdict::{Part, TracePart, Verdict};
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
 
@@ -44,8 +43,10 @@ pub struct RunOptions {
     pub keep: Keep,
     /// Where to put results.
     pub results: Option<PathBuf>,
-    /// Arguments for the server beyond its configuration.
-    pub server_args: Vec<String>,
+    /// Where to write a trace of each boot, over that of the one before.
+    pub trace: Option<PathBuf>,
+    /// Files and directories outside of the run that the recipe may use.
+    pub allowed: Places,
 }
 
 /// Why a run has no verdict.
@@ -55,7 +56,7 @@ pub enum RunError {
     #[error("interrupted")]
     Interrupted {
         /// Which one.
-        signal: usize,
+        signal: i32,
     },
     /// The run's directory.
     #[error(transparent)]
@@ -69,9 +70,6 @@ pub enum RunError {
     /// A boot.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// Signals cannot be caught.
-    #[error("cannot catch signals: {0}")]
-    Signals(#[from] io::Error),
 }
 
 /// A run that got as far as its boots.
@@ -127,11 +125,7 @@ pub fn run(
     progress: &mut Progress,
 ) -> Result<Run, RunError> {
     let recipe = &options.recipe;
-    let stop = Arc::new(AtomicUsize::new(0));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        let number = usize::try_from(signal).unwrap_or_default();
-        signal_hook::flag::register_usize(signal, Arc::clone(&stop), number)?;
-    }
+    let _orderly = signals::Orderly::begin();
     let started = Instant::now();
     let dir = RunDir::create()?;
     for smmu in &recipe.smmus {
@@ -159,9 +153,11 @@ pub fn run(
             backing,
         ),
         server: true,
-        server_args: options.server_args.clone(),
+        trace: options.trace.clone(),
+        allowed: options.allowed.clone(),
+        server_args: Vec::new(),
         limits: limits(recipe, options.timeout),
-        stop: Arc::clone(&stop),
+        stop: Arc::default(),
     };
     let seed = options.seed.unwrap_or_else(new_seed);
     let kernel = Part {
@@ -180,6 +176,10 @@ pub fn run(
         options.boots,
         results.dir().to_owned(),
     );
+    verdict.trace = options.trace.clone().map(|path| TracePart {
+        path,
+        incomplete: None,
+    });
     let mut broken = None;
     for boot in 1..=options.boots {
         match one(
@@ -206,7 +206,7 @@ pub fn run(
             Ok(Outcome::NotAsExpected(_) | Outcome::Inconclusive(_)) => {}
             Err(RunError::Boot(BootError::Interrupted)) => {
                 broken = Some(RunError::Interrupted {
-                    signal: stop.load(Ordering::Relaxed),
+                    signal: signals::asked().unwrap_or_default(),
                 });
                 break;
             }
@@ -220,6 +220,9 @@ pub fn run(
         }
     }
     verdict.elapsed_ms = millis(started.elapsed());
+    if let (Some(trace), Some(error)) = (&mut verdict.trace, &broken) {
+        trace.incomplete = Some(format!("the last boot did not end: {error}"));
+    }
     verdict.files = results.kept().to_vec();
     verdict.ended_early = verdict
         .ended_early
@@ -251,7 +254,11 @@ fn one(
     let console = results.console(boot);
     let report = bench.boot(seed, console.as_deref(), &mut |step| progress.detail(step))?;
     for line in &report.stderr_tail {
-        progress.detail(line);
+        if is_error(line) {
+            progress.line(line);
+        } else {
+            progress.detail(line);
+        }
     }
     results.record(boot, seed, &report)?;
     let outcome = report.outcome.clone();
@@ -272,6 +279,14 @@ fn one(
     ));
     verdict.add(boot, report);
     Ok(outcome)
+}
+
+/// Whether a line of the server's is about something that failed: an error of its log, or a message of its own.
+fn is_error(line: &str) -> bool {
+    let Some(said) = line.strip_prefix("vfio-server: ") else {
+        return false;
+    };
+    said.split_whitespace().nth(1) == Some("ERROR") || said.contains(vfio_server::cli::INCOMPLETE)
 }
 
 fn millis(time: Duration) -> u64 {

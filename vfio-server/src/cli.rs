@@ -6,19 +6,20 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{ArgAction, Parser, Subcommand};
+use host_guard::signals::{self, Orderly};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
 use crate::client::server::{Server, StartError};
 use crate::config::Config;
 use crate::control::Control;
 use crate::control::ctl;
+use crate::trace::Ended;
 
 #[cfg(test)]
 mod tests;
@@ -66,7 +67,12 @@ const EXIT_STATUS: &str = "\
 Prints `ready` on standard output when QEMU can connect.
 
 Exit status: 0 after SIGTERM, SIGINT, SIGHUP, the end of standard input or the control command quit; 1 if the server cannot start; 2 for a usage
-or configuration error.";
+or configuration error; 3 if it ended in order and a trace lacks something. A second signal ends it at once.";
+
+/// The end of the message that a trace lacks something; the reason follows.
+pub const INCOMPLETE: &str = " is incomplete: ";
+/// How often signals are looked at.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Runs the server with the arguments of a command line, program name first.
 #[must_use]
@@ -84,7 +90,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     log_to_stderr(args.verbose);
     match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(3),
         Err(error) => {
             let usage = matches!(error.downcast_ref(), Some(StartError::Config(_)));
             let _ = writeln!(io::stderr(), "vfio-server: {error:#}");
@@ -93,7 +100,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> anyhow::Result<()> {
+/// Serves until it has to end; whether all traces are complete.
+fn run(args: &Args) -> anyhow::Result<bool> {
     // clap sees to it that there is one.
     let path = args.config.as_deref().unwrap_or(Path::new("smmu.toml"));
     let mut config = Config::read(path).map_err(StartError::from)?;
@@ -103,12 +111,17 @@ fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     if args.check_config {
-        return Ok(Server::check(&config).map_err(StartError::from)?);
+        Server::check(&config).map_err(StartError::from)?;
+        return Ok(true);
     }
     raise_descriptor_limit();
     // Before the sockets are there, so that no signal leaves one behind.
+    signals::install().context("cannot catch signals")?;
+    let _orderly = Orderly::begin();
     let (sender, end) = channel();
-    watch(args.exit_with_stdin, sender.clone()).context("cannot watch for signals")?;
+    if args.exit_with_stdin {
+        watch_stdin(sender.clone()).context("cannot watch standard input")?;
+    }
     let server = Server::start(&config)?;
     // All chance comes from it: who wants the same run again needs no more.
     let _ = writeln!(io::stderr(), "vfio-server: seed {}", config.seed);
@@ -119,31 +132,46 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let mut stdout = io::stdout();
     // Without a reader nobody waits for it.
     let _ = writeln!(stdout, "ready").and_then(|()| stdout.flush());
-    let reason = end.recv().unwrap_or("the watchers ended");
+    let reason = loop {
+        match end.recv_timeout(TICK) {
+            Ok(reason) => break reason,
+            _ if signals::asked().is_some() => break "a signal",
+            Err(RecvTimeoutError::Timeout) => {}
+            // Only signals are left.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+        }
+    };
     tracing::info!("ending: {reason}");
     drop(control);
-    server.stop();
-    Ok(())
+    let mut complete = true;
+    for Ended {
+        path, lost, error, ..
+    } in server.stop()
+    {
+        let reason = match error {
+            Some(error) => error,
+            None if lost > 0 => {
+                format!("{lost} events are missing: they came faster than they could be written")
+            }
+            None => continue,
+        };
+        complete = false;
+        let _ = writeln!(
+            io::stderr(),
+            "vfio-server: the trace {}{INCOMPLETE}{reason}",
+            path.display()
+        );
+    }
+    Ok(complete)
 }
 
-/// Sends a message when the server has to end.
-fn watch(stdin: bool, sender: Sender<&'static str>) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let on_signal: Sender<_> = sender.clone();
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for _ in signals.forever() {
-                let _ = on_signal.send("a signal");
-            }
-        })?;
-    if stdin {
-        std::thread::Builder::new().name("stdin".into()).spawn(move || {
-            let mut buffer = [0; 256];
-            while io::stdin().read(&mut buffer).is_ok_and(|read| read > 0) {}
-            let _ = sender.send("standard input ended");
-        })?;
-    }
+/// Sends a message when standard input ends.
+fn watch_stdin(sender: Sender<&'static str>) -> io::Result<()> {
+    std::thread::Builder::new().name("stdin".into()).spawn(move || {
+        let mut buffer = [0; 256];
+        while io::stdin().read(&mut buffer).is_ok_and(|read| read > 0) {}
+        let _ = sender.send("standard input ended");
+    })?;
     Ok(())
 }
 

@@ -68,6 +68,9 @@ pub struct BootReport {
     /// Standard error of the server and of QEMU, its last lines.
     #[serde(skip)]
     pub stderr_tail: Vec<String>,
+    /// Why the trace of this boot is incomplete, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 impl BootReport {

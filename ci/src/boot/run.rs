@@ -2,16 +2,22 @@
 
 //! One boot: starts the server and QEMU, reads the console, ends both, and says what was seen.
 
+mod copy;
 mod watch;
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use host_guard::confine::Places;
+use host_guard::signals;
 
 use crate::boot::outcome::BootReport;
 use crate::boot::rundir::RunDir;
@@ -99,12 +105,40 @@ pub struct BootRunner<'a> {
     pub qemu: Program,
     /// Without it, QEMU runs alone.
     pub server: bool,
+    /// File for the server to write its trace to.
+    pub trace: Option<PathBuf>,
+    /// Files and directories outside of the run that the recipe may use.
+    pub allowed: Places,
     /// Arguments for the server beyond its configuration.
-    pub server_args: Vec<String>,
+    pub server_args: Vec<OsString>,
     /// Limits of each boot.
     pub limits: Limits,
-    /// Not zero once a signal has asked to end: its number.
-    pub stop: Arc<AtomicUsize>,
+    /// Ends the boot once it is set, as a signal does.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// A boot that is over.
+struct Seen {
+    end: End,
+    watch: Watch,
+    stderr_tail: Vec<String>,
+    trace: Option<String>,
+}
+
+/// Why the trace is incomplete, by how the server ended and what it said.
+fn trace_problem(status: Option<ExitStatus>, said: &[String]) -> Option<String> {
+    let code = status.and_then(|status| status.code());
+    if code == Some(0) {
+        return None;
+    }
+    let told = said
+        .iter()
+        .filter_map(|line| line.split_once(vfio_server::cli::INCOMPLETE));
+    Some(match (told.last(), status) {
+        (Some((_, reason)), _) => reason.to_owned(),
+        (None, Some(status)) => format!("vfio-server ended with {}", describe(status)),
+        (None, None) => "vfio-server did not end in time, and was killed".to_owned(),
+    })
 }
 
 /// What the reading threads send.
@@ -136,11 +170,21 @@ impl BootRunner<'_> {
                 let _ = fs::remove_file(socket);
             }
         }
-        let (end, watch, stderr_tail) = result?;
+        let Seen {
+            end,
+            watch,
+            stderr_tail,
+            trace,
+        } = result?;
         Ok(BootReport {
             stderr_tail,
+            trace,
             ..watch.report(end, started.elapsed())
         })
+    }
+
+    fn has_to_end(&self) -> bool {
+        signals::asked().is_some() || self.stop.load(Ordering::Relaxed)
     }
 
     fn supervised(
@@ -148,7 +192,7 @@ impl BootRunner<'_> {
         seed: u64,
         console: Option<&Path>,
         step: &mut dyn FnMut(&str),
-    ) -> Result<(End, Watch, Vec<String>), BootError> {
+    ) -> Result<Seen, BootError> {
         let (sender, messages) = sync_channel(CHUNKS);
         let mut server = if self.server {
             Some(self.start_server(seed, &sender, &messages)?)
@@ -159,13 +203,16 @@ impl BootRunner<'_> {
         let mut qemu = self.start_qemu(&sender, &lost)?;
         drop(sender);
         let mut watch = Watch::new(self.limits, &self.recipe.expect, console)?;
+        let mut console_ended = false;
         let end = loop {
-            if self.stop.load(Ordering::Relaxed) != 0 {
+            if self.has_to_end() {
                 return Err(BootError::Interrupted);
             }
+            watch.tick(Instant::now());
             match messages.recv_timeout(TICK) {
                 Ok(Message::Console(bytes)) => watch.console(&bytes, step)?,
-                Ok(Message::ConsoleEnd | Message::Ready) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::ConsoleEnd) => console_ended = true,
+                Ok(Message::Ready) | Err(RecvTimeoutError::Timeout) => {}
                 // QEMU has closed its console; its end follows.
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(TICK),
             }
@@ -189,11 +236,11 @@ impl BootRunner<'_> {
             }
             if let Some(status) = qemu.ended() {
                 // What it had still to print.
-                while let Ok(message) = messages.recv_timeout(Duration::from_secs(1)) {
-                    match message {
-                        Message::Console(bytes) => watch.console(&bytes, step)?,
-                        Message::ConsoleEnd => break,
-                        Message::Ready => {}
+                while !console_ended {
+                    match messages.recv_timeout(Duration::from_secs(1)) {
+                        Ok(Message::Console(bytes)) => watch.console(&bytes, step)?,
+                        Ok(Message::ConsoleEnd) | Err(_) => console_ended = true,
+                        Ok(Message::Ready) => {}
                     }
                 }
                 if !status.success() {
@@ -207,10 +254,14 @@ impl BootRunner<'_> {
             }
         };
         qemu.kill();
+        let mut trace = None;
         if let Some(server) = &mut server {
             // The end of its standard input is its sign to end, with everything written.
             drop(server.take_stdin());
-            server.finish();
+            let status = server.finish();
+            if self.trace.is_some() {
+                trace = trace_problem(status, &server.stderr_tail());
+            }
         }
         watch.finish();
         let tail = |child: &Supervised| {
@@ -220,8 +271,13 @@ impl BootRunner<'_> {
                 .into_iter()
                 .map(move |line| format!("{name}: {line}"))
         };
-        let tail = server.iter().flat_map(tail).chain(tail(&qemu)).collect();
-        Ok((end, watch, tail))
+        let stderr_tail = server.iter().flat_map(tail).chain(tail(&qemu)).collect();
+        Ok(Seen {
+            end,
+            watch,
+            stderr_tail,
+            trace,
+        })
     }
 
     fn start_server(
@@ -230,9 +286,15 @@ impl BootRunner<'_> {
         sender: &SyncSender<Message>,
         messages: &Receiver<Message>,
     ) -> Result<Supervised, BootError> {
-        server::make_images(self.recipe, self.dir.path())?;
+        server::make_images(self.recipe, self.dir.path()).map_err(|error| {
+            if self.has_to_end() {
+                BootError::Interrupted
+            } else {
+                error.into()
+            }
+        })?;
         let config = self.dir.file("server.toml");
-        let text = server::server_config(self.recipe, self.dir.path(), seed)?;
+        let text = server::server_config(self.recipe, self.dir.path(), seed, &self.allowed)?;
         fs::write(&config, text).map_err(|source| BootError::Write {
             path: config.clone(),
             source,
@@ -243,7 +305,10 @@ impl BootRunner<'_> {
             config.into_os_string(),
             "--exit-with-stdin".into(),
         ];
-        args.extend(self.server_args.iter().map(Into::into));
+        if let Some(trace) = &self.trace {
+            args.extend([OsString::from("--trace"), trace.into()]);
+        }
+        args.extend(self.server_args.iter().cloned());
         let program = Program {
             path: self.helper.to_owned(),
             args,
@@ -270,7 +335,7 @@ impl BootRunner<'_> {
         }
         let deadline = Instant::now() + READY;
         loop {
-            if self.stop.load(Ordering::Relaxed) != 0 {
+            if self.has_to_end() {
                 return Err(BootError::Interrupted);
             }
             if let Ok(Message::Ready) = messages.recv_timeout(TICK) {
@@ -322,33 +387,5 @@ impl BootRunner<'_> {
             });
         }
         Ok(qemu)
-    }
-}
-
-/// A console copy that is written as it comes, so that it is there whatever happens.
-pub(crate) struct Copy {
-    path: PathBuf,
-    file: File,
-}
-
-impl Copy {
-    pub(crate) fn create(path: &Path) -> Result<Self, BootError> {
-        match File::create(path) {
-            Ok(file) => Ok(Self {
-                path: path.to_owned(),
-                file,
-            }),
-            Err(source) => Err(BootError::Write {
-                path: path.to_owned(),
-                source,
-            }),
-        }
-    }
-
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BootError> {
-        self.file.write_all(bytes).map_err(|source| BootError::Write {
-            path: self.path.clone(),
-            source,
-        })
     }
 }

@@ -42,6 +42,9 @@ pub enum RunDirError {
         /// What the system said.
         source: io::Error,
     },
+    /// The paths of sockets stand in the server's configuration, which is text.
+    #[error("the directory for runs, {}, has a name that is not UTF-8; set XDG_RUNTIME_DIR or TMPDIR to another directory", .0.display())]
+    NotUtf8(PathBuf),
     /// A socket in it could not be bound.
     #[error("the socket path {} has {} bytes and the system allows {SOCKET_PATH_MAX}; set XDG_RUNTIME_DIR or TMPDIR to a directory with a shorter path", .path.display(), .path.as_os_str().len())]
     PathTooLong {
@@ -84,6 +87,9 @@ impl RunDir {
             base: base.to_owned(),
             source,
         };
+        if base.to_str().is_none() {
+            return Err(RunDirError::NotUtf8(base.to_owned()));
+        }
         sweep(base);
         let mut problem = io::ErrorKind::WouldBlock.into();
         for _ in 0..ATTEMPTS {

@@ -8,6 +8,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use host_guard::confine::Places;
 use vfio_server::config::{Config as ServerConfig, SmmuConfig};
 use vfio_server::config::{Kind, MasterConfig};
 
@@ -27,6 +28,14 @@ pub enum PrepareError {
     /// The server's configuration.
     #[error("cannot write the server's configuration: {0}")]
     Config(#[from] toml::ser::Error),
+    /// The directory of a recipe's files.
+    #[error("cannot make the directory {}: {source}", .path.display())]
+    Files {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// An image.
     #[error("cannot make the image {} of {size_mib} MiB: {source}; set XDG_RUNTIME_DIR or TMPDIR to a directory with space", .path.display())]
     Image {
@@ -39,14 +48,22 @@ pub enum PrepareError {
     },
 }
 
-/// Makes the recipe's image files in `dir`, whatever was in those that are there.
+/// Directory of the files that a recipe names, in that of the run: none of its names can mean a file of the run itself.
+pub const FILES: &str = "files";
+
+/// Makes the recipe's image files for a run in `dir`, whatever was in those that are there.
 ///
 /// # Errors
-/// No space, no permission.
+/// No space, no permission; a signal that asks for the end.
 pub fn make_images(recipe: &Recipe, dir: &Path) -> Result<(), PrepareError> {
+    let files = dir.join(FILES);
+    std::fs::create_dir_all(&files).map_err(|source| PrepareError::Files {
+        path: files.clone(),
+        source,
+    })?;
     recipe.images.iter().try_for_each(|image| {
-        image.make(dir).map_err(|source| PrepareError::Image {
-            path: dir.join(&image.name),
+        image.make(&files).map_err(|source| PrepareError::Image {
+            path: files.join(&image.name),
             size_mib: image.size_mib,
             source,
         })
@@ -69,9 +86,22 @@ fn master(master: &MasterConfig, dir: &Path) -> MasterConfig {
 
 /// The configuration of the server, as TOML, with the sockets in `dir`.
 ///
+/// The server opens no other file for a master than those of the run, and what is `allowed` besides.
+///
 /// # Errors
 /// The directory's path is too long for a socket.
-pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, PrepareError> {
+pub fn server_config(
+    recipe: &Recipe,
+    dir: &Path,
+    seed: u64,
+    allowed: &Places,
+) -> Result<String, PrepareError> {
+    let files = allowed.paths().map(|allowed| {
+        [dir.join(FILES)]
+            .into_iter()
+            .chain(allowed.iter().cloned())
+            .collect()
+    });
     let smmu = |smmu: &SmmuModel| {
         Ok(SmmuConfig {
             name: smmu.name.clone(),
@@ -79,7 +109,11 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, P
             trace: None,
             model: smmu.model.clone(),
             delay: smmu.delays.clone(),
-            master: smmu.masters.iter().map(|one| master(one, dir)).collect(),
+            master: smmu
+                .masters
+                .iter()
+                .map(|one| master(one, &dir.join(FILES)))
+                .collect(),
             fault: smmu.faults.clone(),
             clock: smmu.clock,
         })
@@ -88,6 +122,7 @@ pub fn server_config(recipe: &Recipe, dir: &Path, seed: u64) -> Result<String, P
     let config = ServerConfig {
         seed,
         trace_ring: None,
+        files,
         smmu: smmu?,
         mark: recipe.marks.clone(),
         message_timeout_ms: Some(ANSWER_MS.into()),

@@ -5,10 +5,14 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{QemuArgs, code, environment_of, fail, print, recipe_of};
+use host_guard::confine::Places;
+use host_guard::text::is_control;
+
+use super::{QemuArgs, code, environment_of, fail, places, print, recipe_of};
 use crate::boot::run::SERVER;
 use crate::boot::server;
 use crate::recipe::Recipe;
@@ -21,23 +25,38 @@ pub(super) fn main(args: QemuArgs) -> ExitCode {
         dir,
         seed,
         smp,
+        allow_path,
         parts,
     } = args;
-    let recipe = match recipe_of(&recipe, smp) {
-        Ok(recipe) => recipe,
+    let checked = places(allow_path).and_then(|allowed| Ok((recipe_of(&recipe, smp, &allowed)?, allowed)));
+    let (recipe, allowed) = match checked {
+        Ok(checked) => checked,
         Err(code) => return code,
     };
     let environment = match environment_of(parts, &recipe) {
         Ok(environment) => environment,
         Err(code) => return code,
     };
-    match commands(&recipe, &environment, &dir, seed) {
+    if dir.to_str().is_none() {
+        let problem = format!(
+            "--dir: {} is not UTF-8, as the server's configuration is",
+            dir.display()
+        );
+        return fail(code::USAGE, &problem);
+    }
+    match commands(&recipe, &environment, &dir, seed, &allowed) {
         Ok(text) => print(&text),
         Err(error) => fail(code::ENVIRONMENT, &error.to_string()),
     }
 }
 
-fn commands(recipe: &Recipe, environment: &Environment, dir: &Path, seed: u64) -> Result<String, FilesError> {
+fn commands(
+    recipe: &Recipe,
+    environment: &Environment,
+    dir: &Path,
+    seed: u64,
+    allowed: &Places,
+) -> Result<String, FilesError> {
     let write = |path: &Path, source| FilesError::Write {
         path: path.to_owned(),
         source,
@@ -48,7 +67,7 @@ fn commands(recipe: &Recipe, environment: &Environment, dir: &Path, seed: u64) -
     let files = Files::generate(&dir, recipe, &layout, &environment.guest)?;
     server::make_images(recipe, &dir)?;
     let config = dir.join("server.toml");
-    fs::write(&config, server::server_config(recipe, &dir, seed)?)
+    fs::write(&config, server::server_config(recipe, &dir, seed, allowed)?)
         .map_err(|source| write(&config, source))?;
     let backing = Backing::Server { sockets: &dir };
     let qemu = machine::program(
@@ -92,10 +111,18 @@ fn commands(recipe: &Recipe, environment: &Environment, dir: &Path, seed: u64) -
 
 /// As one word of a POSIX shell, plain if it can be.
 fn quote(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
+    let Some(word) = word.to_str().filter(|word| !word.contains(is_control)) else {
+        // Bytes that are no text, or that a terminal would obey.
+        let bytes: String = word
+            .as_bytes()
+            .iter()
+            .map(|byte| format!("\\{byte:03o}"))
+            .collect();
+        return format!("\"$(printf '{bytes}')\"");
+    };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=,:+@".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) {
-        word.into_owned()
+        word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Reproduce, code, environment_of, fail, print, recipe_of};
+use host_guard::text::is_control;
+
+use super::{Reproduce, code, environment_of, fail, places, print, recipe_of};
 use crate::report::progress::Progress;
 use crate::report::results::ResultsError;
 use crate::report::verdict::Word;
@@ -31,16 +33,14 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         json,
         trace,
         verbose,
+        allow_path,
         parts,
     } = args;
-    let recipe = match recipe_of(&recipe, smp) {
-        Ok(recipe) => recipe,
+    let checked = places(allow_path).and_then(|allowed| Ok((recipe_of(&recipe, smp, &allowed)?, allowed)));
+    let (recipe, allowed) = match checked {
+        Ok(checked) => checked,
         Err(code) => return code,
     };
-    let mut server_args = Vec::new();
-    if let Some(trace) = trace {
-        server_args.extend(["--trace".to_owned(), trace.to_string_lossy().into_owned()]);
-    }
     let options = RunOptions {
         recipe,
         boots: boots.unwrap_or(BOOTS),
@@ -49,7 +49,8 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         timeout: timeout.map(Duration::from_secs),
         keep: keep_logs,
         results,
-        server_args,
+        trace,
+        allowed,
     };
     let environment = match environment_of(parts, &options.recipe) {
         Ok(environment) => environment,
@@ -82,7 +83,8 @@ pub(super) fn report(run: &Run, json: bool) -> ExitCode {
     }
     let text = if json {
         match serde_json::to_string_pretty(verdict) {
-            Ok(text) => text + "\n",
+            // JSON escapes the control characters of ASCII itself; the others have an escape too.
+            Ok(text) => escape_json(&text) + "\n",
             Err(error) => {
                 return fail(
                     code::ENVIRONMENT,
@@ -111,10 +113,23 @@ pub(super) fn report(run: &Run, json: bool) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// JSON text with escapes for what a terminal obeys; such characters stand in strings only.
+fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_control(c) && c != '\n' {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 pub(super) fn status(error: &RunError) -> u8 {
     match error {
         RunError::Results(ResultsError::InUse { .. }) => code::USAGE,
-        RunError::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        RunError::Interrupted { signal } => code::of_signal(*signal),
         _ => code::ENVIRONMENT,
     }
 }

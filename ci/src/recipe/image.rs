@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use host_guard::signals;
 use serde::Deserialize;
 
 /// The largest image in MiB.
@@ -45,14 +46,17 @@ impl Image {
     /// Makes the file in `dir`, or makes it anew.
     ///
     /// # Errors
-    /// No room, or no permission.
+    /// No room, or no permission; [`io::ErrorKind::Interrupted`] once a signal asks for the end.
     pub fn make(&self, dir: &Path) -> io::Result<()> {
         let file = File::create(dir.join(&self.name))?;
         if self.seed.is_none() {
             return file.set_len(self.size());
         }
         let mut file = BufWriter::new(file);
-        self.contents().try_for_each(|piece| file.write_all(&piece))?;
+        self.contents().try_for_each(|piece| match signals::asked() {
+            Some(_) => Err(io::ErrorKind::Interrupted.into()),
+            None => file.write_all(&piece),
+        })?;
         file.flush()
     }
 }

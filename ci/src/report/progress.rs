@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use host_guard::text::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Says what is going on.
@@ -38,6 +39,7 @@ impl Progress {
 
     /// A line that stays.
     pub fn line(&self, text: &str) {
+        let text = printable(text);
         let mut line = String::new();
         let elapsed = self.started.elapsed();
         let _ = write!(
@@ -55,7 +57,7 @@ impl Progress {
 
     /// What is being done now; details follow it.
     pub fn task(&mut self, text: &str) {
-        text.clone_into(&mut self.task);
+        self.task = printable(text).into_owned();
         match &self.bar {
             Some(bar) => bar.set_message(self.task.clone()),
             None => self.line(text),
@@ -68,7 +70,7 @@ impl Progress {
             self.line(&format!("{}: {text}", self.task));
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}: {text}", self.task));
+            bar.set_message(format!("{}: {}", self.task, printable(text)));
         }
     }
 

@@ -5,14 +5,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::env;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 use guest_images::packages::store::base_directory;
+use host_guard::file;
 use serde::Serialize;
 
 use crate::boot::outcome::{BootReport, Outcome};
@@ -39,6 +40,17 @@ pub enum ResultsError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// There is no directory of the user's for them.
+    #[error(
+        "no place for results: neither XDG_STATE_HOME nor HOME is set; name a directory with --results DIR"
+    )]
+    NoPlace,
+    /// They were removed during the run.
+    #[error("{} was removed while the run went on; what its boots showed is not on disk", .path.display())]
+    Removed {
+        /// The file.
+        path: PathBuf,
     },
     /// It has those of another run, whose boots have the same numbers.
     #[error("{} has the results of an earlier run; choose another directory with --results DIR, or remove this one", .path.display())]
@@ -95,14 +107,13 @@ impl Results {
                 dir.to_owned()
             }
             None => {
-                let base = default_base().unwrap_or_else(|| env::temp_dir().join("smmu-emu-runs"));
+                let base = default_base().ok_or(ResultsError::NoPlace)?;
                 make(&base)?;
                 new_below(&base, recipe)?
             }
         };
         let path = dir.join(LOG);
-        let opened = File::options().create(true).append(true).open(&path);
-        let log = opened
+        let log = file::append(&path)
             // The name of the file has to be on disk as well as what is in it.
             .and_then(|log| File::open(&dir)?.sync_all().map(|()| log))
             .and_then(|log| Ok((log.metadata()?.len(), log)));
@@ -166,7 +177,13 @@ impl Results {
         };
         let mut line = serde_json::to_vec(&Line { boot, seed, report }).map_err(|e| error(e.into()))?;
         line.push(b'\n');
-        let whole_lines = self.log.metadata().map_err(error)?.len();
+        let found = self.log.metadata().map_err(error)?;
+        if found.nlink() == 0 {
+            return Err(ResultsError::Removed {
+                path: self.dir.join(LOG),
+            });
+        }
+        let whole_lines = found.len();
         let written = self.log.write_all(&line).and_then(|()| self.log.sync_data());
         if let Err(source) = written {
             // A full disk takes half a line.

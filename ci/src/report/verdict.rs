@@ -119,6 +119,16 @@ pub struct StepResult {
     pub result: GuestResult,
 }
 
+/// Trace of the last boot.
+#[derive(Debug, Clone, Serialize)]
+pub struct TracePart {
+    /// Its file.
+    #[serde(serialize_with = "lossy")]
+    pub path: PathBuf,
+    /// Why it lacks something, if so.
+    pub incomplete: Option<String>,
+}
+
 /// Verdict of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
@@ -164,6 +174,9 @@ pub struct Verdict {
     /// Consoles kept.
     #[serde(serialize_with = "all_lossy")]
     pub files: Vec<PathBuf>,
+    /// The trace that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TracePart>,
     #[serde(skip)]
     expect: Expectations,
 }
@@ -220,6 +233,7 @@ impl Verdict {
             first_as_expected_ms: None,
             results,
             files: Vec::new(),
+            trace: None,
             expect: recipe.expect.clone(),
         }
     }
@@ -237,7 +251,11 @@ impl Verdict {
             results,
             tail,
             stderr_tail: _,
+            trace: incomplete,
         } = report;
+        if let Some(trace) = &mut self.trace {
+            trace.incomplete = incomplete;
+        }
         let Rate {
             as_expected, boots, ..
         } = self.rate;

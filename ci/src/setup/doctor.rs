@@ -11,13 +11,13 @@ use std::path::Path;
 
 use guest_images::packages::lock::{Lock, Set};
 use guest_images::packages::mirror;
-use guest_images::packages::store::Store;
+use guest_images::packages::store::{Error as StoreError, Store};
 use guest_images::system::kernel::KernelChoice;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create, statvfs};
 
 use crate::boot::rundir::{self, RunDir};
 use crate::recipe::{DEFAULT, Recipe};
-use crate::report::results;
+use crate::report::results::{self, ResultsError};
 use crate::setup::environment::Choice;
 use crate::setup::qemu::{self, OLDEST, Qemu};
 
@@ -122,17 +122,23 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
     add("memory", memory());
     add("memfd", memfd());
     add("run", run_dir());
-    let base = results::default_base().unwrap_or_else(std::env::temp_dir);
-    add(
-        "results",
-        writable(&base, RUN_MIB, "name another directory with --results DIR"),
-    );
+    let mend = "name another directory with --results DIR";
+    let results = match results::default_base() {
+        Some(base) => writable(&base, RUN_MIB, mend),
+        None => bad(ResultsError::NoPlace, mend),
+    };
+    add("results", results);
     checks
 }
 
 fn packages(store: &Store, set: &Set) -> Finding {
     if store.has(set) {
-        return Finding::Well(format!("{} is in the cache", set.name));
+        return match store.verify(set) {
+            Ok(true) => Finding::Well(format!("{} is in the cache, whole", set.name)),
+            Ok(false) => Finding::Well(format!("{} is in the cache, from an earlier version", set.name)),
+            Err(error @ StoreError::Damaged { .. }) => bad(error, "remove that directory and run again"),
+            Err(error) => bad(error, "name another directory with --cache DIR"),
+        };
     }
     Finding::Note(format!(
         "{} is not in the cache: {} MiB will be fetched when needed",

@@ -2,7 +2,8 @@
 
 //! What a run stands on: a QEMU, a kernel, a busybox; the user's own or those of the lock file.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guest_images::packages::lock::{Lock, Set};
@@ -10,6 +11,7 @@ use guest_images::packages::progress::Progress;
 use guest_images::packages::store::{Error as StoreError, Store};
 use guest_images::system::kernel::{Kernel, KernelChoice, KernelError};
 use guest_images::system::qemu::{FOREIGN, QemuInstall};
+use host_guard::signals;
 
 use crate::setup::machine::Guest;
 use crate::setup::qemu::{self, Qemu, Unfit};
@@ -20,7 +22,7 @@ pub struct Choice {
     /// QEMU to use.
     pub qemu: Option<PathBuf>,
     /// Kernel: `debian:RELEASE`, or the path of an Image.
-    pub kernel: Option<String>,
+    pub kernel: Option<OsString>,
     /// Modules of an Image.
     pub modules: Option<PathBuf>,
     /// A static busybox for arm64.
@@ -50,6 +52,9 @@ pub enum EnvironmentError {
     /// The QEMU that the user named.
     #[error("--qemu: {0}")]
     Qemu(#[from] Unfit),
+    /// A signal asks for the end.
+    #[error("interrupted")]
+    Interrupted,
     /// The busybox that the user named.
     #[error("--busybox: {} is no file", .0.display())]
     Busybox(PathBuf),
@@ -73,6 +78,7 @@ impl EnvironmentError {
                         | KernelError::Read { .. }
                         | KernelError::Format { .. }
                         | KernelError::Choice(_)
+                        | KernelError::Module(_)
                         | KernelError::Modules { .. }
                 )
         )
@@ -155,12 +161,14 @@ impl Choice {
     /// The user's QEMU, or the one in PATH if it is fit, or that of the lock file.
     fn qemu(&self, store: &Store, lock: &Lock, progress: &dyn Progress) -> Result<Qemu, EnvironmentError> {
         if let Some(program) = &self.qemu {
-            return Ok(Qemu::examine(program, &program.display().to_string())?);
+            return examine(program);
         }
         if let Some(program) = qemu::in_path() {
-            match Qemu::examine(&program, &program.display().to_string()) {
-                Ok(qemu) => return Ok(qemu),
-                Err(unfit) => progress.note(&format!("{unfit}; taking the QEMU of the lock file")),
+            match examine(&program) {
+                Err(EnvironmentError::Qemu(unfit)) => {
+                    progress.note(&format!("{unfit}; taking the QEMU of the lock file"));
+                }
+                examined => return examined,
             }
         }
         let QemuInstall {
@@ -177,5 +185,14 @@ impl Choice {
             version,
             source: "lock file".to_owned(),
         })
+    }
+}
+
+/// Looks at a QEMU of the user's.
+fn examine(program: &Path) -> Result<Qemu, EnvironmentError> {
+    let examined = Qemu::examine(program, &program.display().to_string());
+    match signals::asked() {
+        Some(_) => Err(EnvironmentError::Interrupted),
+        None => Ok(examined?),
     }
 }

@@ -5,15 +5,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use guest_images::machine::board::BoardError;
 use guest_images::machine::layout::{self, Layout};
 use guest_images::machine::{dt, shim};
 use guest_images::system::initramfs::{self, ExtraFile, InitramfsError, InitramfsSpec};
+use guest_images::system::kernel::UNKNOWN;
 use serde_json::json;
 
 use crate::boot::server::{ANSWER_MS, PrepareError};
@@ -112,6 +114,7 @@ impl Files {
             busybox: &guest.busybox,
             init: &init,
             kernel_modules: guest.modules.as_deref(),
+            release: Some(guest.release.as_str()).filter(|release| *release != UNKNOWN),
             modules: &recipe.modules,
             tools: &guest.tools,
             files: &extra,
@@ -130,6 +133,18 @@ fn cpu(image: &Path) -> &'static str {
         Some(16) => "cortex-a76",
         _ => "cortex-a57",
     }
+}
+
+/// A value within an option of QEMU, where a comma is written twice.
+fn option_value(text: &OsStr) -> OsString {
+    let mut value = Vec::with_capacity(text.len());
+    for byte in text.as_bytes() {
+        value.push(*byte);
+        if *byte == b',' {
+            value.push(b',');
+        }
+    }
+    OsString::from_vec(value)
 }
 
 /// QEMU with the machine of `recipe`; console on standard output.
@@ -163,9 +178,11 @@ pub fn program(
     push("-monitor", "none".into());
     push("-serial", "stdio".into());
     push("-kernel", files.shim.clone().into());
-    // As JSON: a path may hold commas.
-    let loader = json!({ "driver": "loader", "file": guest.image.to_string_lossy(), "addr": layout::KERNEL, "force-raw": true });
-    push("-device", loader.to_string().into());
+    // Not as JSON, which has no place for a path that is not UTF-8.
+    let mut loader = OsString::from("loader,file=");
+    loader.push(option_value(guest.image.as_os_str()));
+    loader.push(format!(",addr={:#x},force-raw=on", layout::KERNEL));
+    push("-device", loader);
     push("-dtb", files.device_tree.clone().into());
     push("-initrd", files.initramfs.clone().into());
     push("-append", script::cmdline(recipe).into());

@@ -9,7 +9,8 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use host_guard::program::{self, SHORT};
 
 /// Name of the program.
 pub const PROGRAM: &str = "qemu-system-aarch64";
@@ -87,18 +88,15 @@ impl Qemu {
     /// Looks at one QEMU.
     ///
     /// # Errors
-    /// It does not run, is too old, or has no vfio-user client.
-    pub fn examine(program: &Path, source: &str) -> Result<Self, Unfit> {
-        let name = program.display().to_string();
+    /// It does not run within [`SHORT`], is too old, or has no vfio-user client.
+    pub fn examine(path: &Path, source: &str) -> Result<Self, Unfit> {
+        let name = path.display().to_string();
         let broken = |problem: String| Unfit::Broken {
             program: name.clone(),
             problem,
         };
         let output = |argument: &[&str]| {
-            let output = Command::new(program)
-                .args(argument)
-                .output()
-                .map_err(|error| broken(error.to_string()))?;
+            let output = program::run(path, argument, SHORT).map_err(|error| broken(error.to_string()))?;
             if output.status.success() {
                 Ok(String::from_utf8_lossy(&output.stdout).into_owned())
             } else {
@@ -126,7 +124,7 @@ impl Qemu {
             });
         }
         Ok(Self {
-            program: program.to_owned(),
+            program: path.to_owned(),
             args: Vec::new(),
             env: Vec::new(),
             env_remove: Vec::new(),

@@ -52,18 +52,3 @@ impl Compression {
         })
     }
 }
-
-/// Reads a stream to its end.
-///
-/// # Errors
-///
-/// As reading; and one that has more than `limit` bytes, of which no more are kept.
-pub(crate) fn read_within(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut plain = Vec::new();
-    stream.take(limit.saturating_add(1)).read_to_end(&mut plain)?;
-    if plain.len() as u64 > limit {
-        let problem = format!("over {} MiB when decompressed", limit >> 20);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-    }
-    Ok(plain)
-}

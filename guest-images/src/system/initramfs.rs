@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use cpio::newc::{Builder, ModeFileType};
+use host_guard::file;
 
 use crate::system::modules::{ModuleTree, ModulesError, normal_name};
 
@@ -119,6 +120,9 @@ const DEVICES: &[(&str, u32, u32, u32)] = &[
     ("zero", 0o666, 1, 5),
 ];
 
+/// Largest file of the host that is packed; a static busybox has 2 MiB.
+const MAX_FILE: u64 = 64 << 20;
+
 /// Why an initramfs cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum InitramfsError {
@@ -174,6 +178,8 @@ pub struct InitramfsSpec<'a> {
     pub init: &'a str,
     /// The kernel's modules, `lib/modules/<release>`; may be absent if `modules` is empty.
     pub kernel_modules: Option<&'a Path>,
+    /// The kernel's release, if it is known: modules of another one are refused.
+    pub release: Option<&'a str>,
     /// Modules to bring, by name; what they depend on comes with them, ones built into the kernel are left out.
     pub modules: &'a [String],
     /// Trees of programs with their libraries.
@@ -210,12 +216,6 @@ pub fn build(spec: &InitramfsSpec<'_>) -> Result<Vec<u8>, InitramfsError> {
         };
         nodes.insert(format!("dev/{name}"), device);
     }
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|source| InitramfsError::Io {
-            path: path.to_owned(),
-            source,
-        })
-    };
     let busybox = Node::File {
         mode: 0o755,
         contents: read(spec.busybox)?,
@@ -255,6 +255,13 @@ pub fn build(spec: &InitramfsSpec<'_>) -> Result<Vec<u8>, InitramfsError> {
     write(&nodes)
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, InitramfsError> {
+    file::read(path, MAX_FILE).map_err(|source| InitramfsError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Adds what lies in the directory `below` of a tree of packages, in the order of the names.
 fn add_tree(tree: &Path, below: &str, nodes: &mut BTreeMap<String, Node>) -> Result<(), InitramfsError> {
     let directory = tree.join(below);
@@ -285,7 +292,7 @@ fn add_tree(tree: &Path, below: &str, nodes: &mut BTreeMap<String, Node>) -> Res
             let target = target.to_string_lossy().into_owned();
             nodes.insert(path, Node::Link { target });
         } else {
-            let contents = std::fs::read(entry.path()).map_err(error(&entry.path()))?;
+            let contents = read(&entry.path())?;
             let mode = if path.starts_with("etc/") { 0o644 } else { 0o755 };
             nodes.insert(path, Node::File { mode, contents });
         }
@@ -300,7 +307,7 @@ fn add_modules(spec: &InitramfsSpec<'_>, nodes: &mut BTreeMap<String, Node>) -> 
     let tree = spec
         .kernel_modules
         .ok_or_else(|| InitramfsError::NoModules(spec.modules.join(", ")))?;
-    let tree = ModuleTree::open(tree)?;
+    let tree = ModuleTree::open(tree, spec.release)?;
     for name in spec.modules {
         let mut list = String::new();
         for module in tree.closure(&[name])? {

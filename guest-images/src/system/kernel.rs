@@ -2,17 +2,19 @@
 
 //! The guest's kernel: from the lock file, or the user's own.
 
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use host_guard::file;
 use sha2::{Digest, Sha256};
 
 use crate::machine::layout;
-use crate::packages::compression::{Compression, read_within};
+use crate::packages::compression::Compression;
 use crate::packages::download::hexadecimal;
 use crate::packages::lock::Lock;
 use crate::packages::store::{Error, LEFTOVER, Store, remove_leftovers};
+use crate::system::modules::{ModuleTree, ModulesError};
 
 #[cfg(test)]
 mod tests;
@@ -44,11 +46,14 @@ pub enum KernelError {
         problem: String,
     },
     /// `--kernel` was not understood.
-    #[error("kernel {0:?}: neither debian:RELEASE (like debian:6.16.3+deb13-arm64) nor a file")]
-    Choice(String),
+    #[error("kernel {}: neither debian:RELEASE (like debian:6.16.3+deb13-arm64) nor a file", .0.display())]
+    Choice(OsString),
     /// The store does not have it, and cannot get it.
     #[error(transparent)]
     Store(#[from] Error),
+    /// A module is another kernel's, or cannot be read.
+    #[error("modules: {0}")]
+    Module(#[from] ModulesError),
     /// The modules are another kernel's.
     #[error("modules {}: {problem}", path.display())]
     Modules {
@@ -82,10 +87,10 @@ impl KernelChoice {
     /// # Errors
     ///
     /// A file that does not exist, or modules for a kernel that brings its own.
-    pub fn parse(kernel: Option<&str>, modules: Option<PathBuf>) -> Result<Self, KernelError> {
+    pub fn parse(kernel: Option<&OsStr>, modules: Option<PathBuf>) -> Result<Self, KernelError> {
         let choice = match kernel {
             None => Self::Newest,
-            Some(text) => match text.strip_prefix("debian:") {
+            Some(text) => match text.to_str().and_then(|text| text.strip_prefix("debian:")) {
                 Some(release) => Self::Debian(release.to_owned()),
                 None if Path::new(text).is_file() => {
                     return Ok(Self::Files {
@@ -106,6 +111,9 @@ impl KernelChoice {
     }
 }
 
+/// Release of a kernel whose image does not tell.
+pub const UNKNOWN: &str = "unknown";
+
 /// A kernel that boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
@@ -113,7 +121,7 @@ pub struct Kernel {
     pub image: PathBuf,
     /// `lib/modules/<release>`, if there are modules.
     pub modules: Option<PathBuf>,
-    /// What `uname -r` will say; `unknown` if an image does not tell.
+    /// Output of `uname -r` in the guest; [`UNKNOWN`] if an image does not tell.
     pub release: String,
     /// Where it comes from, for reports: `debian:<release>` or the file's path.
     pub source: String,
@@ -159,32 +167,36 @@ impl Store {
         })
     }
 
-    fn own_kernel(&self, file: &Path, modules: Option<&Path>) -> Result<Kernel, KernelError> {
-        let image = self.plain_image(file)?;
+    fn own_kernel(&self, path: &Path, modules: Option<&Path>) -> Result<Kernel, KernelError> {
+        let image = self.plain_image(path)?;
         let read = |source| KernelError::Read {
             path: image.clone(),
             source,
         };
-        let release = release_in(&fs::read(&image).map_err(read)?);
-        if let Some(path) = modules {
+        let release = release_in(&file::read(&image, MAX_FILE).map_err(read)?);
+        if let Some(directory) = modules {
             let error = |problem| KernelError::Modules {
-                path: path.to_owned(),
+                path: directory.to_owned(),
                 problem,
             };
-            if !path.is_dir() {
+            if !directory.is_dir() {
                 return Err(error("no such directory".to_owned()));
             }
-            let name = path.file_name().and_then(|name| name.to_str());
+            let name = directory.file_name().and_then(|name| name.to_str());
             if let (Some(name), Some(release)) = (name, &release)
                 && name != release
-                && path.parent().is_some_and(|parent| parent.ends_with("modules"))
+                && directory
+                    .parent()
+                    .is_some_and(|parent| parent.ends_with("modules"))
             {
                 let problem = format!("these are modules of another kernel; the image is {release}");
                 return Err(error(problem));
             }
+            // A directory may have any name; the modules themselves name their kernel.
+            ModuleTree::open(directory, release.as_deref())?.check_one()?;
         }
-        let release = release.unwrap_or_else(|| "unknown".to_owned());
-        let source = file.display().to_string();
+        let release = release.unwrap_or_else(|| UNKNOWN.to_owned());
+        let source = path.display().to_string();
         Ok(Kernel {
             image,
             modules: modules.map(Path::to_owned),
@@ -194,32 +206,28 @@ impl Store {
     }
 
     /// The file itself if it is an Image, else a decompressed copy in the cache.
-    fn plain_image(&self, file: &Path) -> Result<PathBuf, KernelError> {
+    fn plain_image(&self, path: &Path) -> Result<PathBuf, KernelError> {
         let read = |source| KernelError::Read {
-            path: file.to_owned(),
+            path: path.to_owned(),
             source,
         };
-        let mut start = Vec::new();
-        File::open(file)
-            .and_then(|f| f.take(64).read_to_end(&mut start))
-            .map_err(read)?;
+        let start = start_of(path).map_err(read)?;
         if is_image(&start) {
-            check_size(&start).map_err(|problem| format_error(file, problem))?;
-            return Ok(file.to_owned());
+            check_size(&start).map_err(|problem| format_error(path, problem))?;
+            return Ok(path.to_owned());
         }
-        let packed = File::open(file)
-            .and_then(|f| read_within(f, MAX_FILE))
-            .map_err(read)?;
-        let plain = decompress(&packed).map_err(|problem| format_error(file, problem))?;
+        let packed = file::read(path, MAX_FILE).map_err(read)?;
+        let plain = decompress(&packed).map_err(|problem| format_error(path, problem))?;
         if !is_image(&plain) {
             let problem = format!("what is compressed in it is {}", magic(&plain));
-            return Err(format_error(file, problem));
+            return Err(format_error(path, problem));
         }
-        check_size(&plain).map_err(|problem| format_error(file, problem))?;
+        check_size(&plain).map_err(|problem| format_error(path, problem))?;
         let images = self.subdirectory("images")?;
         let digest = hexadecimal(&Sha256::digest(&packed));
         let target = images.join(digest.get(..24).unwrap_or_default());
-        if target.exists() {
+        // Compared rather than believed: damage of the cache ends here.
+        if file::read(&target, MAX_FILE).is_ok_and(|found| found == plain) {
             return Ok(target);
         }
         let _lock = self.lock()?;
@@ -247,6 +255,13 @@ fn format_error(path: &Path, problem: String) -> KernelError {
     }
 }
 
+/// The first bytes of a file, with the header of an Image.
+fn start_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    file::open(path)?.take(64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
 fn is_image(start: &[u8]) -> bool {
     start.get(56..60) == Some(b"ARM\x64")
 }
@@ -258,8 +273,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// The page size of an Image in KiB; `None` if it cannot be read or does not tell.
 pub fn page_kib(image: &Path) -> Option<u32> {
-    let mut start = Vec::new();
-    File::open(image).ok()?.take(64).read_to_end(&mut start).ok()?;
+    let start = start_of(image).ok()?;
     // Bits 1 and 2 of the header's flags.
     match word(&start, 24)? >> 1 & 3 {
         _ if !is_image(&start) => None,
@@ -301,7 +315,7 @@ fn decompress_stream(packed: &[u8]) -> Result<Vec<u8>, String> {
     let compression = Compression::of_magic(packed).ok_or_else(|| format!("it is {}", magic(packed)))?;
     compression
         .reader(packed)
-        .and_then(|reader| read_within(reader, MAX_FILE))
+        .and_then(|reader| file::read_stream(reader, MAX_FILE))
         .map_err(|e| format!("it does not decompress: {e}"))
 }
 
@@ -313,8 +327,9 @@ fn magic(start: &[u8]) -> String {
         [b'!', b'<', b'a', b'r', ..] => "an ar archive (a package?)",
         [b'B', b'Z', b'h', ..] => "compressed with bzip2",
         [b'0', b'7', b'0', b'7', ..] => "a cpio archive (an initramfs?)",
-        [b'M', b'Z', ..] => "an EFI program for another architecture",
+        // With an EFI stub it begins with MZ too.
         _ if start.get(0x202..0x206) == Some(b"HdrS") => "a kernel for x86",
+        [b'M', b'Z', ..] => "an EFI program for another architecture",
         _ => "",
     };
     if known.is_empty() {

@@ -10,15 +10,20 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use host_guard::file;
 use object::{Object, ObjectSection};
 
-use crate::packages::compression::{Compression, read_within};
+use crate::packages::compression::Compression;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 /// No kernel module comes near this size; a larger one is refused.
 const MAX_MODULE: u64 = 256 << 20;
+/// Modules that are tried to find out what kernel they are of.
+const TRIED: usize = 16;
+/// Largest `modules.builtin`; a kernel with everything built in stays below 1 MiB.
+const MAX_BUILTIN: u64 = 16 << 20;
 /// No tree of modules is deeper.
 const MAX_DEPTH: usize = 16;
 
@@ -51,6 +56,16 @@ pub enum ModulesError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A module that the kernel would refuse to load.
+    #[error("{} is a module of another kernel, {found}; the kernel is {kernel}", path.display())]
+    Foreign {
+        /// The module's file.
+        path: PathBuf,
+        /// The release that it was built for.
+        found: String,
+        /// The release of the kernel.
+        kernel: String,
+    },
     /// Modules that need each other.
     #[error("kernel module \"{0}\" depends on itself")]
     Cycle(String),
@@ -79,6 +94,8 @@ pub struct Module {
 #[derive(Debug)]
 pub struct ModuleTree {
     root: PathBuf,
+    /// The kernel's release, if it is known.
+    release: Option<String>,
     files: BTreeMap<String, PathBuf>,
     builtin: BTreeSet<String>,
 }
@@ -95,21 +112,28 @@ fn name_of_file(file: &str) -> Option<String> {
 }
 
 impl ModuleTree {
-    /// Lists the modules under a directory, usually `lib/modules/<release>`.
+    /// Lists the modules under a directory, usually `lib/modules/<release>`. With the `release` of a kernel, modules that were
+    /// built for another one are refused when they are read.
     ///
     /// # Errors
     ///
-    /// [`ModulesError::Io`] if the directory cannot be read. A missing `modules.builtin` is no error.
-    pub fn open(root: &Path) -> Result<Self, ModulesError> {
+    /// [`ModulesError::Io`] if the directory or its `modules.builtin` cannot be read. That there is no such file is no error.
+    pub fn open(root: &Path, release: Option<&str>) -> Result<Self, ModulesError> {
         let mut files = BTreeMap::new();
         walk(root, MAX_DEPTH, &mut files)?;
-        let builtin = fs::read_to_string(root.join("modules.builtin")).unwrap_or_default();
+        let path = root.join("modules.builtin");
+        let builtin = match file::read_text(&path, MAX_BUILTIN) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(ModulesError::Io { path, source }),
+        };
         let builtin = builtin
             .lines()
             .filter_map(|line| name_of_file(line.rsplit('/').next()?))
             .collect();
         Ok(Self {
             root: root.to_owned(),
+            release: release.map(str::to_owned),
             files,
             builtin,
         })
@@ -138,6 +162,23 @@ impl ModuleTree {
         Ok(closure.order)
     }
 
+    /// Looks at one module that can be read, whether it belongs to the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`ModulesError::Foreign`].
+    pub fn check_one(&self) -> Result<(), ModulesError> {
+        for name in self.files.keys().take(TRIED) {
+            match self.read(name, None) {
+                Err(foreign @ ModulesError::Foreign { .. }) => return Err(foreign),
+                Ok(_) => break,
+                // It is told when it is wanted.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn read(&self, name: &str, by: Option<&str>) -> Result<Module, ModulesError> {
         let Some(path) = self.files.get(name) else {
             let (name, by) = (name.to_owned(), by.map(str::to_owned));
@@ -152,9 +193,9 @@ impl ModuleTree {
             path: path.clone(),
             problem,
         };
-        let file = object::File::parse(contents.as_slice())
+        let elf = object::File::parse(contents.as_slice())
             .map_err(|e| malformed(format!("not a kernel module: {e}")))?;
-        let section = file
+        let section = elf
             .section_by_name(".modinfo")
             .ok_or_else(|| malformed("not a kernel module: no .modinfo section".to_owned()))?;
         let modinfo = section.data().map_err(|e| malformed(e.to_string()))?;
@@ -168,6 +209,12 @@ impl ModuleTree {
             } else if let Some(magic) = entry.strip_prefix("vermagic=") {
                 release = magic.split_whitespace().next().map(str::to_owned);
             }
+        }
+        if let (Some(found), Some(kernel)) = (&release, &self.release)
+            && found != kernel
+        {
+            let (path, found, kernel) = (path.clone(), found.clone(), kernel.clone());
+            return Err(ModulesError::Foreign { path, found, kernel });
         }
         Ok(Module {
             name: name.to_owned(),
@@ -233,11 +280,11 @@ fn decompress(path: &Path) -> Result<Vec<u8>, ModulesError> {
         path: path.to_owned(),
         source,
     };
-    let file = io::BufReader::new(fs::File::open(path).map_err(error)?);
+    let packed = io::BufReader::new(file::open(path).map_err(error)?);
     let compression = path.extension().and_then(|e| Compression::of_suffix(e.to_str()?));
     let reader: Box<dyn Read> = match compression {
-        Some(compression) => compression.reader(file).map_err(error)?,
-        None => Box::new(file),
+        Some(compression) => compression.reader(packed).map_err(error)?,
+        None => Box::new(packed),
     };
-    read_within(reader, MAX_MODULE).map_err(error)
+    file::read_stream(reader, MAX_MODULE).map_err(error)
 }

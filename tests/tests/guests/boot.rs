@@ -18,6 +18,7 @@ use boot_stress::recipe::{FindingKind, Recipe, shipped};
 use boot_stress::reproduce::limits;
 use boot_stress::setup::environment::Choice;
 use boot_stress::setup::machine::{Backing, Files, program};
+use host_guard::confine::Places;
 use integration_tests::qmp::QmpClient;
 use rustix::process::Pid;
 use serde_json::{Value, json};
@@ -188,7 +189,7 @@ fn with_bench<R>(
     run: impl FnOnce(BootRunner<'_>, PathBuf) -> Result<R>,
 ) -> Result<R> {
     let choice = Choice {
-        kernel: kernel.map(|release| format!("debian:{release}")),
+        kernel: kernel.map(|release| format!("debian:{release}").into()),
         tools: recipe.tools.clone(),
         ..Choice::default()
     };
@@ -205,9 +206,11 @@ fn with_bench<R>(
         recipe,
         qemu: program(&environment.qemu, recipe, &layout, guest, &files, backing),
         server: true,
-        server_args: vec!["--control".to_owned(), control.display().to_string()],
+        trace: None,
+        allowed: Places::anywhere(),
+        server_args: vec!["--control".into(), control.as_os_str().to_owned()],
         limits: limits(recipe, None),
-        stop: Arc::new(AtomicUsize::new(0)),
+        stop: Arc::default(),
     };
     run(bench, control)
 }
@@ -241,7 +244,7 @@ fn boot_with(
             let happened = meanwhile(&mut present);
             if happened.is_err() {
                 // Nothing more will come of the boot.
-                stop.store(1, Ordering::Relaxed);
+                stop.store(true, Ordering::Relaxed);
             }
             happened
         });

@@ -22,7 +22,7 @@ const SECTOR: u64 = 512;
 /// The kernel's Image, as long as a disk can be.
 fn copy_of_the_kernel(release: Option<&str>, to: &Path) {
     let choice = Choice {
-        kernel: release.map(|release| format!("debian:{release}")),
+        kernel: release.map(|release| format!("debian:{release}").into()),
         ..Choice::default()
     };
     let environment = choice

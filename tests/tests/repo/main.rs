@@ -61,7 +61,13 @@ const PACKAGES: [(&str, &[&str]); 9] = [
     ("ci/fuzz", &["boot-stress"]),
     (
         "tests",
-        &["smmu-emu", "vfio-server", "guest-images", "boot-stress"],
+        &[
+            "smmu-emu",
+            "vfio-server",
+            "guest-images",
+            "boot-stress",
+            "host-guard",
+        ],
     ),
 ];
 

@@ -24,7 +24,7 @@ use crate::function::Function;
 use crate::function::pci;
 use crate::host::timer::{self, Timer};
 use crate::host::{Host, Run};
-use crate::trace::Format;
+use crate::trace::{Ended, Format};
 
 #[cfg(test)]
 mod tests;
@@ -147,12 +147,13 @@ impl Server {
         &self.devices
     }
 
-    /// Ends all clients, removes the sockets and writes the traces out.
-    pub fn stop(mut self) {
-        self.end();
+    /// Ends all clients, removes the sockets and writes the traces out; what became of these, those that ended before
+    /// included.
+    pub fn stop(mut self) -> Vec<Ended> {
+        self.end()
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Vec<Ended> {
         // Level-triggered and never read: every thread sees it.
         if let Err(error) = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()) {
             tracing::error!(%error, "cannot tell the threads to stop");
@@ -170,16 +171,18 @@ impl Server {
             device.lock().detach();
         }
         // Last: what ends with the server is in the trace too.
-        if let Some(device) = self.devices.first() {
-            let run = Arc::clone(device.lock().host().run());
-            run.tracer().stop_all();
-        }
+        let Some(device) = self.devices.first() else {
+            return Vec::new();
+        };
+        let run = Arc::clone(device.lock().host().run());
+        run.tracer().stop_all()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.end();
+        // What is incomplete is in the log.
+        let _ = self.end();
     }
 }
 
@@ -188,7 +191,7 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
     config.check()?;
     let names: Vec<&str> = config.smmu.iter().map(|smmu| smmu.name.as_str()).collect();
     let marks = Marks::new(config.mark.clone(), &names)?;
-    let run = Arc::new(Run::with_patience(marks, config.patience()));
+    let run = Arc::new(Run::with_patience(marks, config.patience()).with_files(config.places()));
     let mut functions = Vec::new();
     for (i, smmu) in (0_u64..).zip(&config.smmu) {
         let error = |error| ConfigError::Model {

@@ -4,6 +4,7 @@
 //!
 //! ```toml
 //! seed = 1
+//! files = ["/run/user/1000/files"] # optional: the files of masters have to be these, or below them
 //! trace_ring = 65536               # optional: record events from the start, keep so many
 //!
 //! [[smmu]]
@@ -32,6 +33,7 @@
 
 use std::path::{Path, PathBuf};
 
+use host_guard::confine::Places;
 use serde::{Deserialize, Serialize};
 use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
 use thiserror::Error;
@@ -44,6 +46,9 @@ use crate::trace::ring;
 
 #[cfg(test)]
 mod tests;
+
+/// Largest configuration file that is read.
+const MAX_FILE: u64 = 16 << 20;
 
 /// The most SMMUs in one process.
 pub const MAX_SMMUS: usize = 32;
@@ -62,6 +67,9 @@ pub struct Config {
     /// How long clients wait for a reply: what `x-msg-timeout` of QEMU's vfio-user-pci says, 5000 unless it is given there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_timeout_ms: Option<u64>,
+    /// Files and directories that the files of masters are or lie below, as absolute paths. If it is left out, they may be anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<PathBuf>>,
     /// The SMMUs, one socket each.
     pub smmu: Vec<SmmuConfig>,
     /// The marks, in the order of their words in BAR2.
@@ -181,7 +189,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names file, line and key. The rest is checked when a server starts.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+        let text = host_guard::file::read_text(path, MAX_FILE).map_err(|error| ConfigError::Read {
             path: path.to_owned(),
             error,
         })?;
@@ -201,6 +209,12 @@ impl Config {
     #[must_use]
     pub fn patience(&self) -> Patience {
         Patience::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))
+    }
+
+    /// The files that masters may use.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        self.files.clone().map_or_else(Places::anywhere, Places::new)
     }
 
     /// Checks what one SMMU cannot see: number, names, sockets, and that the marks its delays wait for exist.

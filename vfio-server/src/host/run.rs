@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use smmu_emu::{MarkError, MarkRule, Marks};
 
+use host_guard::confine::Places;
+
 use super::events::{Event, EventSink};
 use super::injected::Held;
 use super::timer::Timer;
@@ -34,6 +36,8 @@ pub struct Run {
     /// Where interrupts wait that a rule makes late.
     timer: Timer,
     patience: Patience,
+    /// Files that masters may use.
+    files: Places,
     /// There once somebody wants to hear of events.
     events: OnceLock<EventSink>,
 }
@@ -73,8 +77,21 @@ impl Run {
             changed: Condvar::default(),
             timer: Timer::default(),
             patience,
+            files: Places::anywhere(),
             events: OnceLock::new(),
         }
+    }
+
+    /// Lets masters use no other files than these.
+    #[must_use]
+    pub fn with_files(self, files: Places) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The files that masters may use.
+    #[must_use]
+    pub fn files(&self) -> &Places {
+        &self.files
     }
 
     /// Whether there are marks at all.

@@ -8,7 +8,8 @@ mod tests;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{BootError, Copy, Limits};
+use super::copy::Copy;
+use super::{BootError, Limits};
 use crate::boot::classify::{Classifier, Event, Sentinel};
 use crate::boot::findings::Finding;
 use crate::boot::judge::Judge;
@@ -49,6 +50,31 @@ struct Wanted {
     power_off: bool,
 }
 
+/// Longest time between two looks at a boot that counts. Ctrl-Z stops this process, and neither the guest nor the server:
+/// what they did meanwhile is to be read before a time limit ends the boot.
+const LONGEST_TICK: Duration = Duration::from_secs(1);
+
+/// The time for which a boot was looked after.
+#[derive(Debug)]
+struct Clock {
+    last: Instant,
+    elapsed: Duration,
+}
+
+impl Clock {
+    fn start(now: Instant) -> Self {
+        Self {
+            last: now,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.elapsed += now.saturating_duration_since(self.last).min(LONGEST_TICK);
+        self.last = now;
+    }
+}
+
 /// The state of one boot.
 pub(super) struct Watch {
     limits: Limits,
@@ -57,13 +83,13 @@ pub(super) struct Watch {
     judge: Judge,
     /// Events of the guest's life that do not end the boot.
     wanted: Wanted,
-    started: Instant,
+    clock: Clock,
     begun: Option<Duration>,
     any_output: bool,
-    /// When to stop looking, once something has decided the boot.
-    enough: Option<Instant>,
+    /// When to stop looking, by the boot's clock, once something has decided the boot.
+    enough: Option<Duration>,
     /// When to stop waiting for the trace of a late-probe warning.
-    trace: Option<Instant>,
+    trace: Option<Duration>,
     in_dump: bool,
     done: bool,
     panicked: bool,
@@ -91,7 +117,7 @@ impl Watch {
                 panic: expect.wants(FindingKind::Panic) || expect.wants(FindingKind::CrashKernel),
                 power_off: expect.wants(FindingKind::PowerOff),
             },
-            started: Instant::now(),
+            clock: Clock::start(Instant::now()),
             begun: None,
             any_output: false,
             enough: None,
@@ -107,6 +133,11 @@ impl Watch {
         })
     }
 
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.clock.tick(now);
+    }
+
     /// Console bytes.
     pub(super) fn console(&mut self, bytes: &[u8], step: &mut dyn FnMut(&str)) -> Result<(), BootError> {
         if let Some(copy) = &mut self.copy {
@@ -120,7 +151,8 @@ impl Watch {
     }
 
     fn event(&mut self, event: Event, step: &mut dyn FnMut(&str)) {
-        let in_time = |after| Some(Instant::now() + after);
+        let now = self.clock.elapsed;
+        let in_time = |after| Some(now + after);
         match event {
             Event::Hit => {
                 step("the late-probe warning was seen");
@@ -133,7 +165,7 @@ impl Watch {
             Event::Sentinel(sentinel) => match sentinel {
                 Sentinel::Begin => {
                     // A guest may reboot.
-                    self.begun = self.begun.or(Some(self.started.elapsed()));
+                    self.begun = self.begun.or(Some(now));
                     step("booted");
                 }
                 Sentinel::Step { index, text } => {
@@ -172,7 +204,7 @@ impl Watch {
             FindingKind::Panic => {
                 self.panicked = true;
                 if !self.wanted.panic {
-                    self.enough = Some(Instant::now() + AFTER_PANIC);
+                    self.enough = Some(self.clock.elapsed + AFTER_PANIC);
                 }
             }
             FindingKind::PowerOff => self.powered_off = true,
@@ -180,7 +212,7 @@ impl Watch {
             _ => {}
         }
         if self.judge.is_settled() {
-            self.enough = Some(Instant::now() + AFTER_SETTLED);
+            self.enough = Some(self.clock.elapsed + AFTER_SETTLED);
         }
     }
 
@@ -206,10 +238,10 @@ impl Watch {
 
     /// Whether the boot is over, by what was seen or by time.
     pub(super) fn end(&self) -> Option<End> {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.clock.elapsed;
         // A hit in the dumped log is history: let the rest of it come.
         let due = [self.enough, self.trace].into_iter().flatten().min();
-        if !self.in_dump && due.is_some_and(|due| Instant::now() > due) {
+        if !self.in_dump && due.is_some_and(|due| elapsed > due) {
             Some(End::Seen)
         } else if !self.any_output && elapsed > self.limits.first_output {
             Some(End::Mute)
@@ -257,6 +289,7 @@ impl Watch {
             results: self.results,
             tail: self.classifier.tail().map(str::to_owned).collect(),
             stderr_tail: Vec::new(),
+            trace: None,
         }
     }
 

@@ -19,6 +19,7 @@ fn report(outcome: Outcome) -> BootReport {
         results: Vec::new(),
         tail: Vec::new(),
         stderr_tail: Vec::new(),
+        trace: None,
     }
 }
 

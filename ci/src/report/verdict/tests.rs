@@ -52,6 +52,7 @@ fn report(outcome: Outcome, console: &str) -> BootReport {
         }],
         tail: classifier.tail().map(str::to_owned).collect(),
         stderr_tail: Vec::new(),
+        trace: None,
     }
 }
 

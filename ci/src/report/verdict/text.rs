@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{ExpectationPart, FindingPart, Hit, Reason, StepResult, Verdict, Word};
+use super::{ExpectationPart, FindingPart, Hit, Reason, StepResult, TracePart, Verdict, Word};
 use crate::boot::findings::Kind;
 use crate::recipe::ExpectBoots;
 use crate::report::stats::Rate;
@@ -85,6 +85,12 @@ impl fmt::Display for Verdict {
         writeln!(f, "\nResults  {}", self.results.display())?;
         for file in &self.files {
             writeln!(f, "Console  {}", file.display())?;
+        }
+        if let Some(TracePart { path, incomplete }) = &self.trace {
+            match incomplete {
+                None => writeln!(f, "Trace    {}", path.display())?,
+                Some(reason) => writeln!(f, "Trace    {} is incomplete: {reason}", path.display())?,
+            }
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ fn the_users_choice_is_what_is_examined() {
     };
     let busybox = Some(std::env::current_exe().unwrap());
     let nonsense = bad_checks(Choice {
-        kernel: Some("debian:nonsense".to_owned()),
+        kernel: Some("debian:nonsense".into()),
         busybox: busybox.clone(),
         ..Choice::default()
     });
@@ -64,7 +64,7 @@ fn the_users_choice_is_what_is_examined() {
         "{nonsense:?}"
     );
     let no_kernel = bad_checks(Choice {
-        kernel: busybox.as_ref().map(|path| path.display().to_string()),
+        kernel: busybox.as_ref().map(|path| path.as_os_str().to_owned()),
         busybox,
         ..Choice::default()
     });

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use host_guard::file::read_stream;
+
 use super::*;
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -15,7 +17,7 @@ fn name_and_first_bytes_say_the_same() {
     let packed = gzip(b"plain");
     let named = Compression::of_suffix("gz").unwrap();
     assert_eq!(Compression::of_magic(&packed), Some(named));
-    let plain = read_within(named.reader(packed.as_slice()).unwrap(), 5).unwrap();
+    let plain = read_stream(named.reader(packed.as_slice()).unwrap(), 5).unwrap();
     assert_eq!(plain, b"plain");
     assert_eq!(Compression::of_suffix("bz2"), None);
     assert_eq!(Compression::of_magic(b"plain"), None);
@@ -25,10 +27,10 @@ fn name_and_first_bytes_say_the_same() {
 fn what_is_too_large_is_refused_rather_than_cut() {
     let packed = gzip(&vec![0; 3 << 20]);
     let reader = |packed| Compression::Gzip.reader(packed).unwrap();
-    let error = read_within(reader(packed.as_slice()), (3 << 20) - 1).unwrap_err();
-    assert_eq!(error.to_string(), "over 2 MiB when decompressed");
+    let error = read_stream(reader(packed.as_slice()), (3 << 20) - 1).unwrap_err();
+    assert_eq!(error.to_string(), "larger than 2 MiB, the most that is read");
     assert_eq!(
-        read_within(reader(packed.as_slice()), 3 << 20).unwrap().len(),
+        read_stream(reader(packed.as_slice()), 3 << 20).unwrap().len(),
         3 << 20
     );
 }
@@ -37,5 +39,5 @@ fn what_is_too_large_is_refused_rather_than_cut() {
 fn a_stream_that_is_none_is_an_error() {
     assert!(Compression::Zstd.reader(&b"plain"[..]).is_err());
     let reader = Compression::Xz.reader(&b"plain"[..]).unwrap();
-    assert!(read_within(reader, 100).is_err());
+    assert!(read_stream(reader, 100).is_err());
 }

@@ -12,6 +12,7 @@ fn spec<'a>(busybox: &'a Path, kernel: Option<&'a Path>, modules: &'a [String]) 
         busybox,
         init: "#!/bin/sh\n",
         kernel_modules: kernel,
+        release: None,
         modules,
         tools: &[],
         files: &[],

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use std::fs;
+
 use super::*;
 use crate::packages::lock::SetKind;
 use crate::packages::testing::{Answer, TestMirror, deb, gz, locked, set_of, xz};
+use crate::system::modules::tests::module;
 
 /// An Image with this `image_size` and banner.
 fn image(size: u64, banner: &str) -> Vec<u8> {
@@ -83,12 +86,15 @@ fn other_files_are_said_to_be_what_they_are() {
     let case = Case::new();
     let mut x86 = vec![0; 0x210];
     x86[0x202..0x206].copy_from_slice(b"HdrS");
+    let mut x86_with_efi_stub = x86.clone();
+    x86_with_efi_stub[..2].copy_from_slice(b"MZ");
     let report: Vec<String> = [
         Vec::new(),
         b"\x7fELF\x02\x01\x01".to_vec(),
         b"070701".to_vec(),
         b"MZ\x90\0\x03\0\0\0".to_vec(),
         x86,
+        x86_with_efi_stub,
         b"hello world".to_vec(),
         gz(b"hello world"),
         gz(&good())[..50].to_vec(),
@@ -128,13 +134,69 @@ fn modules_of_another_kernel_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(error.ends_with("no such directory"), "{error}");
+    // The name of the directory says nothing here.
+    let anonymous = case.directory.path().join("modules-of-mine");
+    fs::create_dir(&anonymous).unwrap();
+    fs::write(
+        anonymous.join("x.ko"),
+        module(&["depends=", "vermagic=6.2.0 SMP"]),
+    )
+    .unwrap();
+    let error = case
+        .kernel(&good(), Some(anonymous.clone()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("of another kernel, 6.2.0; the kernel is 6.1.0-test+"),
+        "{error}"
+    );
+    fs::write(
+        anonymous.join("x.ko"),
+        module(&["depends=", "vermagic=6.1.0-test+ SMP"]),
+    )
+    .unwrap();
+    assert!(case.kernel(&good(), Some(anonymous)).is_ok());
+}
+
+#[test]
+fn a_damaged_image_of_the_cache_is_made_again() {
+    let case = Case::new();
+    let kernel = case.kernel(&gz(&good()), None).unwrap();
+    let mut damaged = good();
+    damaged[2000] ^= 1;
+    fs::write(&kernel.image, damaged).unwrap();
+    assert_eq!(case.kernel(&gz(&good()), None).unwrap(), kernel);
+    assert!(fs::read(&kernel.image).unwrap() == good());
+}
+
+#[test]
+fn a_file_of_four_gibibytes_is_no_kernel() {
+    let case = Case::new();
+    let path = case.file(&good());
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(4 << 30)
+        .unwrap();
+    let choice = KernelChoice::Files {
+        image: path,
+        modules: None,
+    };
+    let error = case.store.kernel(&Lock::new(Vec::new()), &choice).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("larger than 512 MiB, the most that is read"),
+        "{error}"
+    );
 }
 
 #[test]
 fn the_command_line() {
     let case = Case::new();
     let file = case.file(b"");
-    let parse = |kernel, modules| KernelChoice::parse(kernel, modules);
+    let parse = |kernel: Option<&str>, modules| KernelChoice::parse(kernel.map(OsStr::new), modules);
     assert_eq!(parse(None, None).unwrap(), KernelChoice::Newest);
     assert_eq!(
         parse(Some("debian:6.1"), None).unwrap(),

@@ -56,7 +56,7 @@ fn names(modules: &[Module]) -> Vec<&str> {
 #[test]
 fn dependencies_come_first_and_once() {
     let root = tree();
-    let tree = ModuleTree::open(root.path()).unwrap();
+    let tree = ModuleTree::open(root.path(), None).unwrap();
     let modules = tree.closure(&["top", "mid-b", "base"]).unwrap();
     assert_eq!(names(&modules), ["base", "mid_a", "mid_b", "top"]);
     assert!(
@@ -69,7 +69,7 @@ fn dependencies_come_first_and_once() {
 #[test]
 fn built_in_modules_are_left_out() {
     let root = tree();
-    let tree = ModuleTree::open(root.path()).unwrap();
+    let tree = ModuleTree::open(root.path(), None).unwrap();
     assert!(tree.is_builtin("built_in") && tree.is_builtin("built-in") && !tree.is_builtin("top"));
     assert_eq!(names(&tree.closure(&["built-in"]).unwrap()), [""; 0]);
 }
@@ -80,7 +80,7 @@ fn links_are_not_followed() {
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("outside.ko"), module(&[])).unwrap();
     std::os::unix::fs::symlink(elsewhere.path(), root.path().join("build")).unwrap();
-    let tree = ModuleTree::open(root.path()).unwrap();
+    let tree = ModuleTree::open(root.path(), None).unwrap();
     assert!(matches!(
         tree.closure(&["outside"]),
         Err(ModulesError::Unknown { .. })
@@ -90,18 +90,53 @@ fn links_are_not_followed() {
 #[test]
 fn what_is_wrong_is_named() {
     let root = tree();
-    let tree = ModuleTree::open(root.path()).unwrap();
+    let tree = ModuleTree::open(root.path(), None).unwrap();
     let report: Vec<String> = ["absent", "orphan", "one", "text", "bare", "broken"]
         .iter()
         .map(|name| tree.closure(&[name]).unwrap_err().to_string())
         .map(|e| e.replace(root.path().to_str().unwrap(), "<tree>"))
         .collect();
     insta::assert_snapshot!(report.join("\n"));
-    let missing = ModuleTree::open(Path::new("/nonexistent/modules"))
+    let missing = ModuleTree::open(Path::new("/nonexistent/modules"), None)
         .unwrap_err()
         .to_string();
     assert!(
         missing.starts_with("/nonexistent/modules: No such file"),
         "{missing}"
+    );
+}
+
+/// The kernel would only say "Exec format error", in the middle of a boot.
+#[test]
+fn modules_of_another_kernel_are_refused_when_they_are_read() {
+    let root = tree();
+    let own = ModuleTree::open(root.path(), Some("6.1.0-test")).unwrap();
+    assert_eq!(own.closure(&["top"]).unwrap().len(), 4);
+    assert!(own.check_one().is_ok());
+    let other = ModuleTree::open(root.path(), Some("6.1.0-other")).unwrap();
+    for error in [
+        other.closure(&["top"]).unwrap_err(),
+        other.check_one().unwrap_err(),
+    ] {
+        assert!(matches!(error, ModulesError::Foreign { .. }), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("a module of another kernel, 6.1.0-test; the kernel is 6.1.0-other"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_list_of_modules_without_end_is_refused() {
+    let root = tree();
+    let list = root.path().join("modules.builtin");
+    fs::remove_file(&list).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &list).unwrap();
+    let error = ModuleTree::open(root.path(), None).unwrap_err().to_string();
+    assert!(
+        error.ends_with("modules.builtin: a device, and no regular file"),
+        "{error}"
     );
 }

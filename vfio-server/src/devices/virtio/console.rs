@@ -2,13 +2,13 @@
 
 //! virtio-console (virtio 1.2 §5.3) with one port: what the guest writes is appended to a file, what it reads comes from one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use host_guard::confine::{Access, Places};
 use virtio_queue::DescriptorChain;
 use vm_memory::{GuestMemoryError, Permissions, WriteVolatile};
 
@@ -38,23 +38,24 @@ pub fn identity() -> Identity {
     }
 }
 
-/// Opens the files of a console: one queue to the guest, one from it.
+/// Opens the files of a console, which have to be of these `files`: one queue to the guest, one from it.
 ///
 /// # Errors
 /// Which file, why, and what to do.
 pub fn open(
     output: &Path,
     input: Option<&Path>,
+    files: &Places,
     complaints: &Arc<Complaints>,
 ) -> Result<[Console; 2], String> {
-    let input = input.map(open_input).transpose()?;
-    let output = OpenOptions::new()
-        .append(true)
-        .create(true)
-        // A pipe that nobody reads must not hold the server up, neither here nor later.
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(output)
-        .map_err(|error| format!("`output`: cannot open {}: {error}", output.display()))?;
+    let open = |key: &str, path: &Path, access| {
+        let opened = files.open(path, access);
+        opened.map_err(|error| format!("`{key}`: cannot open {}: {error}", path.display()))
+    };
+    let input = input
+        .map(|input| open("input", input, Access::Read))
+        .transpose()?;
+    let output = open("output", output, Access::Append)?;
     let queue = |end| Console {
         end,
         buffers: Buffers::default(),
@@ -70,22 +71,6 @@ pub fn open(
             complaints: Arc::clone(complaints),
         }),
     ])
-}
-
-fn open_input(path: &Path) -> Result<File, String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path);
-    let is_file = |file: &File| file.metadata().is_ok_and(|data| data.is_file());
-    match file {
-        Ok(file) if is_file(&file) => Ok(file),
-        Ok(_) => Err(format!(
-            "`input`: {} is no regular file, and only those can be read",
-            path.display()
-        )),
-        Err(error) => Err(format!("`input`: cannot open {}: {error}", path.display())),
-    }
 }
 
 /// One queue of a virtio-console.

@@ -23,7 +23,7 @@ use crate::sync::Mutex;
 /// # Errors
 /// What is wrong with the image, and what to do.
 pub fn start_blk(config: &Disk, place: &mut Place) -> Result<Box<dyn Block>, String> {
-    let image = Image::open(&config.image, config.read_only)?;
+    let image = Image::open(&config.image, config.read_only, place.shared().run().files())?;
     let complaints = Arc::new(Complaints::new(place.name()));
     let disk = blk::Disk::new(place.name(), &complaints);
     let queues = (0..config.queues).map(|_| Blk::new(&disk, &image)).collect();
@@ -52,7 +52,8 @@ pub fn start_rng(place: &mut Place) -> Result<Box<dyn Block>, String> {
 /// What is wrong with its files.
 pub fn start_console(config: &Console, place: &mut Place) -> Result<Box<dyn Block>, String> {
     let complaints = Arc::new(Complaints::new(place.name()));
-    let queues = console::open(&config.output, config.input.as_deref(), &complaints)?;
+    let files = place.shared().run().files();
+    let queues = console::open(&config.output, config.input.as_deref(), files, &complaints)?;
     start(
         console::identity(),
         console::QUEUE_SIZE,

@@ -2,12 +2,13 @@
 
 //! The image of a disk: a raw file.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use host_guard::confine::{Access, Places};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
@@ -28,31 +29,27 @@ pub struct Image {
 }
 
 impl Image {
-    /// Opens and locks an image: for this server alone if it is to be written.
+    /// Opens and locks an image of these `files`: for this server alone if it is to be written.
     ///
     /// # Errors
     /// What is wrong with it, and what to do.
-    pub fn open(path: &Path, read_only: bool) -> Result<Arc<Self>, String> {
+    pub fn open(path: &Path, read_only: bool, files: &Places) -> Result<Arc<Self>, String> {
         let name = path.display();
-        let file = OpenOptions::new()
-            .read(true)
-            .write(!read_only)
-            .open(path)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => {
-                    format!("`image`: {name} does not exist: make one, for example `truncate -s 1G {name}`")
-                }
-                io::ErrorKind::PermissionDenied if !read_only => {
-                    format!("`image`: {name} cannot be written: permit it, or set `read_only = true`")
-                }
-                _ => format!("`image`: cannot open {name}: {error}"),
-            })?;
+        let access = if read_only { Access::Read } else { Access::Write };
+        let file = files.open(path, access).map_err(|error| match error.kind() {
+            // Not what the kernel said of the file.
+            _ if error.raw_os_error().is_none() => format!("`image`: {name}: {error}"),
+            io::ErrorKind::NotFound => {
+                format!("`image`: {name} does not exist: make one, for example `truncate -s 1G {name}`")
+            }
+            io::ErrorKind::PermissionDenied if !read_only => {
+                format!("`image`: {name} cannot be written: permit it, or set `read_only = true`")
+            }
+            _ => format!("`image`: cannot open {name}: {error}"),
+        })?;
         let data = file
             .metadata()
             .map_err(|error| format!("`image`: {name}: {error}"))?;
-        if !data.is_file() {
-            return Err(format!("`image`: {name} is no regular file"));
-        }
         let sectors = data.len() / SECTOR;
         if sectors == 0 || data.len() % SECTOR != 0 {
             return Err(format!(

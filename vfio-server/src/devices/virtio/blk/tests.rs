@@ -5,6 +5,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use super::failure::UNSUPP;
+use host_guard::confine::Places;
+
 use super::*;
 use crate::devices::virtio::testing::{BUFFERS, DESCRIPTORS, Driver, End, INDIRECT, NEXT, RAM, WRITE};
 
@@ -35,7 +37,7 @@ impl Disks {
         let mut file = File::create(&path).unwrap();
         (0..SECTORS).for_each(|sector| file.write_all(&content(sector)).unwrap());
         drop(file);
-        let image = Image::open(&path, read_only).unwrap();
+        let image = Image::open(&path, read_only, &Places::anywhere()).unwrap();
         let disk = Disk::new("disk", &Arc::new(Complaints::new("disk")));
         Self {
             driver: Driver::new(Blk::new(&disk, &image), true),

@@ -18,7 +18,13 @@ impl Files {
 
     fn open(&self) -> [Driver<Console>; 2] {
         let path = |name| self.directory.path().join(name);
-        let queues = open(&path("out"), Some(&path("in")), &Arc::new(Complaints::new("log"))).unwrap();
+        let queues = open(
+            &path("out"),
+            Some(&path("in")),
+            &Places::anywhere(),
+            &Arc::new(Complaints::new("log")),
+        )
+        .unwrap();
         queues.map(|queue| Driver::new(queue, true))
     }
 
@@ -164,19 +170,42 @@ fn files_that_cannot_be_used_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let complaints = Arc::new(Complaints::new("log"));
-    let error = |output: &Path, input: &Path| open(output, Some(input), &complaints).unwrap_err();
+    let error = |output: &Path, input: &Path| {
+        open(output, Some(input), &Places::anywhere(), &complaints).unwrap_err()
+    };
     assert!(error(&path.join("out"), &path.join("none")).starts_with("`input`: cannot open"));
     assert!(error(&path.join("out"), path).contains("no regular file"));
     assert!(
-        open(path, None, &complaints)
+        open(path, None, &Places::anywhere(), &complaints)
             .unwrap_err()
             .starts_with("`output`: cannot open")
     );
     // A pipe without a reader does not hold the server up.
     rustix::fs::mkfifoat(rustix::fs::CWD, path.join("pipe"), rustix::fs::Mode::RWXU).unwrap();
     assert!(
-        open(&path.join("pipe"), None, &complaints)
+        open(&path.join("pipe"), None, &Places::anywhere(), &complaints)
             .unwrap_err()
             .starts_with("`output`: cannot open")
     );
+    // Others are out of reach.
+    let allowed = Places::new(vec![path.join("files")]);
+    std::fs::create_dir(path.join("files")).unwrap();
+    std::fs::write(path.join("in"), "").unwrap();
+    let error = open(
+        &path.join("files/out"),
+        Some(&path.join("in")),
+        &allowed,
+        &complaints,
+    )
+    .unwrap_err();
+    assert!(
+        error.starts_with("`input`: ") && error.contains("allowed"),
+        "{error}"
+    );
+    let error = open(&path.join("out"), None, &allowed, &complaints).unwrap_err();
+    assert!(
+        error.starts_with("`output`: ") && error.contains("allowed"),
+        "{error}"
+    );
+    assert!(open(&path.join("files/out"), None, &allowed, &complaints).is_ok());
 }

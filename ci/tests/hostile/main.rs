@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Recipes, files and programs of the host that mean harm: what a run does with them, without a guest.
+
+mod files;
+mod recipes;
+mod signals;
+mod support;
+mod terminal;
+mod traces;
