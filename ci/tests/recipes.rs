@@ -89,7 +89,10 @@ fn guest_bad_stream_id_and_its_report() {
         assert!(report.contains(words), "{words:?} is not in\n{report}");
     }
     let recipe = fs::read_to_string(out.join("bad-stream-id.toml")).unwrap();
-    assert_eq!(recipe, boot_stress::recipe::shipped("bad-stream-id").unwrap().text);
+    assert_eq!(
+        recipe,
+        boot_stress::recipe::shipped("bad-stream-id").unwrap().text
+    );
 }
 
 /// The newest kernel has the fix.

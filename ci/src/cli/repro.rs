@@ -2,12 +2,14 @@
 
 //! `boot-stress repro`: a bundle about one bug, to be mailed.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use host_guard::confine::Places;
 use sha2::{Digest, Sha256};
 
 use super::reproduce::{SELF, report, status};
@@ -46,7 +48,12 @@ pub(super) fn main(args: Repro) -> ExitCode {
     };
     let work = match tempfile::tempdir() {
         Ok(work) => work,
-        Err(error) => return fail(code::ENVIRONMENT, &format!("cannot make a directory: {error}; set TMPDIR")),
+        Err(error) => {
+            return fail(
+                code::ENVIRONMENT,
+                &format!("cannot make a directory: {error}; set TMPDIR"),
+            );
+        }
     };
     let trace = work.path().join("trace.ndjson");
     let options = RunOptions {
@@ -57,7 +64,8 @@ pub(super) fn main(args: Repro) -> ExitCode {
         timeout: None,
         keep: Keep::All,
         results: Some(work.path().join("results")),
-        server_args: vec!["--trace".to_owned(), trace.to_string_lossy().into_owned()],
+        trace: Some(trace.clone()),
+        allowed: Places::default(),
     };
     let mut progress = Progress::new(verbose > 0);
     let result = run(&options, &environment, Path::new(SELF), &mut progress);
@@ -84,6 +92,7 @@ pub(super) fn main(args: Repro) -> ExitCode {
         let mut arguments = vec![format!("--boots {}", run.verdict.boots())];
         arguments.push(format!("--seed {}", run.verdict.seed));
         // A kernel of one's own has a path that says nothing to others.
+        let kernel = kernel.as_deref().and_then(OsStr::to_str);
         if let Some(kernel) = kernel.filter(|kernel| kernel.starts_with("debian:")) {
             arguments.push(format!("--kernel {kernel}"));
         }
@@ -137,9 +146,10 @@ fn recipe_and_text(name: &str) -> Result<(Recipe, String), String> {
 /// QEMU itself: a QEMU of the lock file is started through a loader, and is its last file.
 fn qemu_program(environment: &Environment) -> PathBuf {
     let qemu = &environment.qemu;
-    let own = qemu.args.iter().map(PathBuf::from).find(|path| {
-        path.file_name().is_some_and(|name| name == "qemu-system-aarch64") && path.is_file()
-    });
+    let own =
+        qemu.args.iter().map(PathBuf::from).find(|path| {
+            path.file_name().is_some_and(|name| name == "qemu-system-aarch64") && path.is_file()
+        });
     own.unwrap_or_else(|| qemu.program.clone())
 }
 

@@ -13,8 +13,8 @@ use toml::Spanned;
 use super::names::{is_module, is_name, list, references, unknown_mark};
 use super::problem::{Checked, problem};
 use super::{
-    Action, DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, expect, master, registers,
-    step,
+    Action, DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, expect, master,
+    registers, step,
 };
 
 pub(super) fn recipe(written: Written) -> Checked<Recipe> {

@@ -74,7 +74,10 @@ impl Bundle<'_> {
             "kernel",
             &format!("{} ({})", verdict.kernel.version, verdict.kernel.source),
         );
-        row("QEMU", &format!("{} ({})", verdict.qemu.version, verdict.qemu.source));
+        row(
+            "QEMU",
+            &format!("{} ({})", verdict.qemu.version, verdict.qemu.source),
+        );
         row(
             "smmu-emu",
             &format!("{}, recipe {}", env!("CARGO_PKG_VERSION"), self.recipe_file),
@@ -112,15 +115,26 @@ impl Bundle<'_> {
         }
         text.push_str("\nWhat was expected, and seen:\n\n");
         for part in &verdict.expectations {
-            let note = part.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            let note = part
+                .note
+                .as_ref()
+                .map(|note| format!(" ({note})"))
+                .unwrap_or_default();
             text.push_str(&wrap(
-                &format!("{}{note}: in {} boots, {} times in all", part.text, part.met, part.count),
+                &format!(
+                    "{}{note}: in {} boots, {} times in all",
+                    part.text, part.met, part.count
+                ),
                 "- ",
                 "  ",
             ));
         }
         let last = verdict.boots();
-        let results: Vec<_> = verdict.step_results.iter().filter(|one| one.boot == last).collect();
+        let results: Vec<_> = verdict
+            .step_results
+            .iter()
+            .filter(|one| one.boot == last)
+            .collect();
         if !results.is_empty() {
             text.push_str("\nWhat the steps found:\n\n");
             for one in results {

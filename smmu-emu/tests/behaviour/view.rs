@@ -432,11 +432,11 @@ fn the_last_page_of_the_address_space_is_like_the_others() {
     const LAST: u64 = u64::MAX - 0xfff;
     // The bus takes 49 bits.
     let place = GuestAddress(LAST & ((1 << 49) - 1));
-    let mut ram = Ram(GuestMemoryMmap::from_ranges(&[(place, 0x1000)]).expect("memory"));
-    let memory = ram.0.clone();
+    let memory = GuestMemoryMmap::from_ranges(&[(place, 0x1000)]).expect("memory");
+    let mut host = Host::with(Guest(memory.clone()));
     let smmu = Smmu::new(&Config::default(), Plan::default()).expect("a preset");
     let mut tbu = Tbu::new(&Arc::new(Mutex::new(smmu)));
-    let seen = view(&mut tbu, &mut ram, &memory);
+    let seen = view(&mut tbu, &mut host, &memory);
     let ask = |address, length| seen.check_range(GuestAddress(address), length, Permissions::ReadWrite);
     assert!(ask(LAST, 0x1000) && ask(u64::MAX, 1));
     assert!(!ask(LAST, 0x1001) && !ask(u64::MAX, 2));

@@ -55,7 +55,7 @@ const PACKAGES: [(&str, &[&str]); 9] = [
     ("smmu-emu/fuzz", &["smmu-emu"]),
     ("host-guard", &[]),
     ("vfio-server", &["smmu-emu", "host-guard"]),
-    ("vfio-server/fuzz", &["smmu-emu", "vfio-server"]),
+    ("vfio-server/fuzz", &["smmu-emu", "vfio-server", "host-guard"]),
     ("guest-images", &["host-guard"]),
     ("ci", &["smmu-emu", "vfio-server", "guest-images", "host-guard"]),
     ("ci/fuzz", &["boot-stress"]),

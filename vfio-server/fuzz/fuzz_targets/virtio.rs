@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+use host_guard::confine::Places;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use vfio_server::devices::virtio::blk::{self, Blk, Disk, Image};
@@ -287,7 +288,7 @@ fuzz_target!(|input: Input| {
     std::fs::File::create(&*PATH)
         .and_then(|file| file.set_len(IMAGE))
         .expect("an image");
-    let image = Image::open(&PATH, input.read_only).expect("an image");
+    let image = Image::open(&PATH, input.read_only, &Places::anywhere()).expect("an image");
     let disk = Disk::new("fuzzed", &complaints);
     let mut driver = Driver::new(Blk::new(&disk, &image), blk::identity(&image, 1), &complaints);
     input.steps.into_iter().for_each(|step| driver.step(step));

@@ -168,7 +168,7 @@ impl Port {
 
 /// State that a function shares with the threads of its masters.
 fn shared(function: &Mutex<Function>) -> Arc<Shared> {
-    let function = function.lock().unwrap_or_else(PoisonError::into_inner);
+    let function = function.lock();
     Arc::clone(function.host().shared())
 }
 

@@ -145,7 +145,7 @@ impl Function {
         let (reaches, tell) = clock.admit(self.host.run().now());
         if tell {
             let (smmu, count) = (self.host.name(), clock.violations());
-            let name = lock(&self.smmu).name_at(offset);
+            let name = lock_smmu(&self.smmu).name_at(offset);
             let register = match name {
                 Some((Frame::Context(bank), name, _)) => format!("{name} of bank {bank}"),
                 Some((_, name, 0)) => name.to_owned(),

@@ -105,7 +105,7 @@ impl Shared {
 
     /// An access of a master met no memory: logs it, tells of it and traces it.
     pub fn no_memory(&self, met: &NoMemory) {
-        let mut limit = self.no_memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limit = self.no_memory.lock();
         limit.log(self.run.now(), &self.name, met);
         if let Some(events) = self.run.events()
             && let Some(event) = limit.event(self.run.now(), &self.name, met)

@@ -13,7 +13,6 @@ use super::limit::LogLimit;
 use crate::config::Patience;
 use crate::trace::describe::line;
 
-
 /// A reply that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {

@@ -29,7 +29,7 @@ struct State {
 impl LogLimit {
     /// Lets `burst` messages through at once, and one more in each `pause`.
     #[must_use]
-    pub const fn new(burst: u32, pause: Duration) -> Self {
+    pub fn new(burst: u32, pause: Duration) -> Self {
         let state = Mutex::new(State {
             spent: 0,
             since: None,

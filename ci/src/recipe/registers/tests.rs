@@ -46,10 +46,12 @@ fn script_of(recipe: &Recipe) -> String {
 
 #[test]
 fn references_are_addresses() {
-    let recipe = recipe("word ${dma.reg}; word $((${b.reg} + 4)); word ${b.clock}; echo ${dma} ${HOME}").unwrap();
+    let recipe =
+        recipe("word ${dma.reg}; word $((${b.reg} + 4)); word ${b.clock}; echo ${dma} ${HOME}").unwrap();
     assert!(
-        script_of(&recipe)
-            .contains("word 0x31810000; word $((0x31000000 + 4)); word 0x31811000; echo 31810000.test-master ${HOME}"),
+        script_of(&recipe).contains(
+            "word 0x31810000; word $((0x31000000 + 4)); word 0x31811000; echo 31810000.test-master ${HOME}"
+        ),
         "{}",
         script_of(&recipe)
     );
@@ -96,7 +98,9 @@ fn the_table_has_the_registers_of_each_smmu_at_their_addresses() {
         assert!(table.contains(line), "{line}{table}");
     }
     let far = |bank: u16| {
-        let line = table.lines().find(|line| line.starts_with(&format!("b CBn_FAR {bank} ")));
+        let line = table
+            .lines()
+            .find(|line| line.starts_with(&format!("b CBn_FAR {bank} ")));
         line.unwrap_or_else(|| panic!("{table}")).to_owned()
     };
     assert!(far(1).ends_with("060 64"), "{}", far(1));

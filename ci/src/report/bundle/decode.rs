@@ -23,7 +23,9 @@ pub(super) fn decode(trace: &[Line]) -> String {
     // Equal neighbours but for the time are told once.
     let mut told: Vec<(u64, String, String, usize)> = Vec::new();
     for line in trace {
-        let Some(text) = describe(&line.what) else { continue };
+        let Some(text) = describe(&line.what) else {
+            continue;
+        };
         let smmu = line.smmu.clone().unwrap_or_default();
         match told.last_mut() {
             Some((_, last_smmu, last, times)) if *last_smmu == smmu && *last == text => *times += 1,
@@ -62,8 +64,15 @@ fn describe(what: &What) -> Option<String> {
             translation.request.address
         )),
         What::Fault(fault) => {
-            let bank = fault.bank.map(|bank| format!(" in bank {bank}")).unwrap_or_default();
-            Some(format!("fault{bank}: {}, {}", fault.cause, request(&fault.request)))
+            let bank = fault
+                .bank
+                .map(|bank| format!(" in bank {bank}"))
+                .unwrap_or_default();
+            Some(format!(
+                "fault{bank}: {}, {}",
+                fault.cause,
+                request(&fault.request)
+            ))
         }
         What::NoMemory(NoMemory { request: asked, to }) => {
             Some(format!("no memory at {to:#x} for {}", request(asked)))
@@ -107,6 +116,10 @@ fn injected(injection: &Injection) -> String {
     let site = injection.site.map(|site| site.name().to_owned());
     let kind = injection.kind.map(|kind| kind.row().name.to_owned());
     let what = site.or(kind).unwrap_or_default();
-    let line = injection.line.as_ref().map(|line| format!(" of {line}")).unwrap_or_default();
+    let line = injection
+        .line
+        .as_ref()
+        .map(|line| format!(" of {line}"))
+        .unwrap_or_default();
     format!("injected: {} {what}{line}", injection.what)
 }

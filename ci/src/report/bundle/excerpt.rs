@@ -20,8 +20,18 @@ const GAP: &str = "[...]\n";
 pub(super) fn excerpt(console: &str, verdict: &Verdict) -> String {
     let lines: Vec<&str> = console.lines().map(|line| line.trim_end_matches('\r')).collect();
     let mut wanted = BTreeSet::new();
-    let findings = verdict.findings.iter().filter(|part| part.expected).take(FINDINGS);
-    let texts = findings.map(|part| (part.finding.text.as_str(), part.finding.time.as_deref(), !part.finding.trace.is_empty()));
+    let findings = verdict
+        .findings
+        .iter()
+        .filter(|part| part.expected)
+        .take(FINDINGS);
+    let texts = findings.map(|part| {
+        (
+            part.finding.text.as_str(),
+            part.finding.time.as_deref(),
+            !part.finding.trace.is_empty(),
+        )
+    });
     let of_lines = verdict
         .expectations
         .iter()
@@ -46,7 +56,10 @@ pub(super) fn excerpt(console: &str, verdict: &Verdict) -> String {
         wanted.extend(at.saturating_sub(BEFORE)..(at + end).min(lines.len()));
     }
     if wanted.is_empty() {
-        let results = lines.iter().enumerate().filter(|(_, line)| line.contains("@@boot-stress result"));
+        let results = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.contains("@@boot-stress result"));
         wanted.extend(results.map(|(at, _)| at));
     }
     let mut text = String::new();

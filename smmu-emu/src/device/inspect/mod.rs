@@ -94,7 +94,7 @@ impl Smmu {
     #[must_use]
     pub fn name_at(&self, offset: u64) -> Option<(Frame, &'static str, u16)> {
         let (frame, hit) = self.map().locate(offset, 4, Security::NonSecure);
-        hit.map(|hit| (frame, hit.row.name, hit.index))
+        hit.map(|hit| (frame, hit.id.row.name, hit.id.index))
     }
 
     /// What a read of the register would return, without the read: no poll counts, no result is taken up, no rule is asked.
