@@ -15,6 +15,7 @@ export STOP=/run/stop
 # Background steps, each as NUMBER:SECONDS, or NUMBER:SECONDS:abandon.
 background=
 
+# shellcheck source=ci/assets/shared.sh
 . /steps/shared
 # The commands of a step are not the end of the first process.
 trap 'say "failed step $step: its commands ended the script"; finish' EXIT
@@ -35,7 +36,10 @@ look_at_smmus() {
 load() {
   list=/lib/modules/load/$1
   shift
+  # Names of modules hold no blanks.
+  # shellcheck disable=SC2013
   for module in $(cat "$list"); do last=$module; done
+  # shellcheck disable=SC2013
   for module in $(cat "$list"); do
     [ -d "/sys/module/$module" ] && continue
     if [ "$module" = "$last" ]; then insmod "/lib/modules/$module.ko" "$@"; else insmod "/lib/modules/$module.ko"; fi ||

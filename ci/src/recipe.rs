@@ -11,6 +11,7 @@ mod foreign;
 mod image;
 mod master;
 mod names;
+mod places;
 mod problem;
 mod registers;
 pub mod script;
@@ -37,6 +38,7 @@ pub use expect::{ExpectBoots, Expectation, Expectations, FindingRef, Pattern, Su
 pub use finding::FindingKind;
 pub use foreign::ForeignFile;
 pub use image::Image;
+use places::Places;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
 pub use step::{Action, DEFAULT_WAIT_S, Step};
 
@@ -59,8 +61,8 @@ pub struct SmmuModel {
     #[serde(default, rename = "master")]
     pub masters: Vec<MasterConfig>,
     /// What goes wrong in it.
-    #[serde(default, rename = "fault")]
-    pub faults: Vec<FaultRule>,
+    #[serde(default, rename = "injection", alias = "fault")]
+    pub injections: Vec<FaultRule>,
     /// The clock controller before it.
     #[serde(default)]
     pub clock: Option<ClockConfig>,
@@ -205,7 +207,7 @@ impl Recipe {
             return Err(error(Some(span), problem));
         }
         let written: Written = toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
-        check::recipe(written).map_err(|e| error(Some(e.span), e.problem))
+        check::recipe(written, &Places::of(text)).map_err(|e| error(Some(e.span), e.problem))
     }
 
     /// By name among the shipped ones, or else a file.

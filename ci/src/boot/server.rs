@@ -114,7 +114,7 @@ pub fn server_config(
                 .iter()
                 .map(|one| master(one, &dir.join(FILES)))
                 .collect(),
-            fault: smmu.faults.clone(),
+            fault: smmu.injections.clone(),
             clock: smmu.clock,
         })
     };

@@ -7,17 +7,18 @@ use std::ops::Range;
 use guest_images::machine::board::Board;
 use guest_images::machine::layout::Layout;
 use guest_images::packages::lock::Lock;
-use smmu_emu::{MarkRule, Marks, Plan, Smmu};
+use smmu_emu::{MarkRule, Marks, NewError, Plan, Smmu};
 use toml::Spanned;
 
 use super::names::{is_module, is_name, list, references, unknown_mark};
+use super::places::Places;
 use super::problem::{Checked, problem};
 use super::{
     Action, DEFAULT_SETTLE_MS, MAX_SETTLE_MS, Recipe, SCHEMA, SmmuModel, Step, Written, expect, master,
     registers, step,
 };
 
-pub(super) fn recipe(written: Written) -> Checked<Recipe> {
+pub(super) fn recipe(written: Written, places: &Places<'_>) -> Checked<Recipe> {
     let Written {
         schema,
         name,
@@ -76,11 +77,17 @@ pub(super) fn recipe(written: Written) -> Checked<Recipe> {
     let mark_names: Vec<String> = marks.iter().map(|mark| mark.get_ref().name.clone()).collect();
     let board_span = board.span();
     let board = board.into_inner();
-    let smmus = models(&board, &board_span, smmus, &mark_names)?;
-    master::check(&board, &smmus, &images).or_else(|text| problem(board_span.clone(), text))?;
+    let smmus = models(&board, &board_span, smmus, &mark_names, places)?;
+    master::check(&board, &smmus, &images).or_else(|(name, text)| {
+        let span = places.master(&name).unwrap_or_else(|| board_span.clone());
+        problem(span, text)
+    })?;
     let layout = match Layout::new(&board, &super::shapes(&smmus)) {
         Ok(layout) => layout,
-        Err(error) => return problem(board_span, error.to_string()),
+        Err(error) => {
+            let span = places.on_board(&error.place).unwrap_or(board_span);
+            return problem(span, error.to_string());
+        }
     };
     let expect = expect::expectations(expect, inconclusive, allow_unbound, expect_boots, &layout)?;
     let marks = marks_of(&board, marks)?;
@@ -118,12 +125,25 @@ fn tools_of(written: Vec<Spanned<String>>) -> Checked<Vec<String>> {
     Ok(tools)
 }
 
+/// Keys of the arrays of a plan's rules.
+const DELAY: &[&str] = &["delay"];
+const INJECTION: &[&str] = &["injection", "fault"];
+
+/// Place of the rule that an error of the plan names.
+fn place_of(places: &Places<'_>, smmu: &str, error: &NewError) -> Option<Range<usize>> {
+    let NewError::Plan(rule) = error else { return None };
+    let is_delay = rule.family.to_string() == "delay";
+    let keys = if is_delay { DELAY } else { INJECTION };
+    places.of_smmu(smmu, keys, rule.rule.checked_sub(1)?)
+}
+
 /// A model for each SMMU of the board.
 fn models(
     board: &Board,
     board_span: &Range<usize>,
     written: Vec<Spanned<SmmuModel>>,
     marks: &[String],
+    places: &Places<'_>,
 ) -> Checked<Vec<SmmuModel>> {
     for (i, smmu) in written.iter().enumerate() {
         let name = &smmu.get_ref().name;
@@ -148,7 +168,7 @@ fn models(
                 model: smmu_emu::Config::default(),
                 delays: Vec::new(),
                 masters: Vec::new(),
-                faults: Vec::new(),
+                injections: Vec::new(),
                 clock: None,
             },
             |own| own.get_ref().clone(),
@@ -164,32 +184,38 @@ fn models(
         }
         let plan = Plan {
             delays: model.delays.clone(),
-            faults: model.faults.clone(),
+            faults: model.injections.clone(),
             ..Plan::default()
         };
         let smmu = match Smmu::new(&model.model, plan) {
             Ok(smmu) => smmu,
-            Err(error) => return problem(span, format!("smmu \"{}\": {error}", on_board.name)),
+            Err(error) => {
+                let place = place_of(places, &on_board.name, &error);
+                let text = format!("smmu \"{}\": {error}", on_board.name);
+                return problem(place.unwrap_or(span), text);
+            }
         };
         if let Err(error) = vfio_server::config::masters::check(&model.masters, smmu.geometry()) {
+            let span = places.master(&error.name).unwrap_or(span);
             return problem(span, format!("smmu \"{}\": {error}", on_board.name));
         }
-        let of_delays = model.delays.iter().flat_map(|rule| {
+        let of_delays = model.delays.iter().enumerate().flat_map(|(number, rule)| {
             [
                 ("until", &rule.until),
                 ("after", &rule.after),
                 ("before", &rule.before),
             ]
+            .map(|named| (DELAY, number, named))
         });
-        let of_faults = model
-            .faults
-            .iter()
-            .flat_map(|rule| [("after", &rule.after), ("before", &rule.before)]);
-        for (key, mark) in of_delays.chain(of_faults) {
+        let of_injections = model.injections.iter().enumerate().flat_map(|(number, rule)| {
+            [("after", &rule.after), ("before", &rule.before)].map(|named| (INJECTION, number, named))
+        });
+        for (keys, number, (key, mark)) in of_delays.chain(of_injections) {
             if let Some(mark) = mark
                 && !marks.contains(mark)
             {
-                return problem(span, unknown_mark(key, mark, marks));
+                let place = places.of_smmu(&on_board.name, keys, number);
+                return problem(place.unwrap_or(span), unknown_mark(key, mark, marks));
             }
         }
         models.push(model);

@@ -35,12 +35,12 @@ pub(super) fn images(written: Vec<Spanned<Image>>) -> Checked<Vec<Image>> {
     Ok(images)
 }
 
-/// Checks the masters of all models against the board and the images.
-pub(super) fn check(board: &Board, smmus: &[SmmuModel], images: &[Image]) -> Result<(), String> {
+/// Checks the masters of all models against the board and the images; an error names the master.
+pub(super) fn check(board: &Board, smmus: &[SmmuModel], images: &[Image]) -> Result<(), (String, String)> {
     let masters: Vec<&MasterConfig> = smmus.iter().flat_map(|smmu| &smmu.masters).collect();
-    config::check_together(&masters).map_err(|error| error.to_string())?;
+    config::check_together(&masters).map_err(|error| (error.name.clone(), error.to_string()))?;
     for master in masters {
-        let error = |text: String| Err(format!("master \"{}\": {text}", master.name));
+        let error = |text: String| Err((master.name.clone(), format!("master \"{}\": {text}", master.name)));
         if let Kind::VirtioBlk(disk) = &master.kind {
             let named = |image: &Image| Path::new(&image.name) == disk.image;
             if !disk.image.is_absolute() && !images.iter().any(named) {

@@ -203,3 +203,62 @@ fn line_ends_of_another_system_are_read() {
     let error = Recipe::parse(&text.replace("echo b", "echo b\u{0}"), "file.toml").unwrap_err();
     assert!(error.to_string().starts_with("file.toml:"), "{error}");
 }
+
+/// The line of a problem, from 1, is that of the table that has it.
+#[test]
+fn problems_stand_where_their_table_is() {
+    let board = "name = \"t\"\nsummary = \"\"\nexpect = \"hit\"\n[[mark]]\nname = \"m\"\n[board]\n[[board.smmu]]\nname = \"a\"\n";
+    let client = "[[board.client]]\nname = \"c\"\nkind = \"virtio-blk\"\niommus = [{ smmu = \"a\", stream_ids = [5] }]\n";
+    let master = "[[smmu.master]]\nname = \"c\"\nkind = \"virtio-blk\"\nstream_id = 5\nimage = \"no.img\"\n";
+    let delay = "[[smmu.delay]]\nsite = \"global-sync\"\npolls = 1\n";
+    for (tables, wrong) in [
+        // Each with the begin of the table that is wrong.
+        (
+            format!("{client}[[board.client]]\nname = \"d\"\nkind = \"plain\"\nparent = \"none\"\n"),
+            "[[board.client]]\nname = \"d\"",
+        ),
+        (format!("cpus = 99\n{client}"), "99"),
+        (
+            format!("{client}[[smmu]]\nname = \"a\"\n{master}"),
+            "[[smmu.master]]",
+        ),
+        (
+            format!(
+                "[[smmu]]\nname = \"a\"\n{delay}[[smmu.delay]]\nsite = \"global-sync\"\npolls = 2\nafter = \"n\"\n"
+            ),
+            "[[smmu.delay]]\nsite = \"global-sync\"\npolls = 2",
+        ),
+        (
+            format!("[[smmu]]\nname = \"a\"\n{delay}[[smmu.delay]]\nsite = \"global-sync\"\n"),
+            "[[smmu.delay]]\nsite = \"global-sync\"\n#",
+        ),
+        (
+            "[[smmu]]\nname = \"a\"\n[[smmu.injection]]\nkind = \"unmapped\"\nafter = \"n\"\n".to_owned(),
+            "[[smmu.injection]]",
+        ),
+        (
+            "[[smmu]]\nname = \"a\"\n[[smmu.fault]]\nkind = \"unmapped\"\nafter = \"n\"\n".to_owned(),
+            "[[smmu.fault]]",
+        ),
+    ] {
+        let text = match tables.strip_prefix("cpus") {
+            Some(rest) => {
+                board.replace(
+                    "[board]\n",
+                    &format!("[board]\ncpus{}\n", rest.split('\n').next().unwrap()),
+                ) + &tables[tables.find('\n').unwrap() + 1..]
+            }
+            None => board.to_owned() + &tables,
+        };
+        let at = match wrong.strip_suffix('#') {
+            Some(wrong) => text.rfind(wrong),
+            None => text.find(wrong),
+        };
+        let line = text[..at.unwrap()].matches('\n').count() + 1;
+        let error = Recipe::parse(&text, "r.toml").expect_err(&text).to_string();
+        assert!(
+            error.starts_with(&format!("r.toml:{line}:")),
+            "line {line}: {error}\n{text}"
+        );
+    }
+}

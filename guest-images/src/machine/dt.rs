@@ -26,9 +26,10 @@ const APB_CLOCK_PHANDLE: u32 = 2;
 const GPIO_PHANDLE: u32 = 3;
 const FIRST_FREE_PHANDLE: u32 = 4;
 
-/// `CTRL` of the clock controller, and its bits GATE and PLL.
-const CLOCK_CONTROL: u32 = 4;
-const CLOCK_ENABLE: u32 = 3;
+/// Offset of `CTRL` in a clock controller's register block.
+pub const CLOCK_CONTROL: u32 = 4;
+/// Bits GATE and PLL of `CTRL`.
+pub const CLOCK_ENABLE: u32 = 3;
 
 /// Flattened device tree of the board.
 ///
