@@ -214,6 +214,11 @@ impl Geometry {
         Ok(())
     }
 
+    /// Whether the hardware of a context bank can translate stage 1.
+    pub(crate) fn has_stage1(&self, bank: u8) -> bool {
+        self.stage1 && u16::from(bank) >= self.stage2_only_banks
+    }
+
     /// NUMPAGE is the smallest power of two, and at least 16 as in MMU-500, that holds all context banks.
     pub(super) fn with_pages(self) -> Self {
         let pages = self.context_banks.next_power_of_two().max(16);

@@ -10,15 +10,16 @@ use core::cell::RefCell;
 
 use crate::arch::fault::{Cause, GlobalCause, GlobalFault};
 use crate::arch::line::Line;
-use crate::arch::transaction::{Intent, Origin, Transaction, Visit};
+use crate::arch::transaction::{Intent, Origin};
 use crate::device::bank_state::{Arrival, Disposition, Outcome, Released};
+use crate::device::busy::Operations;
+use crate::device::operation::{Operation, Waiting};
 use crate::device::par;
-use crate::device::smmu::{Operations, Smmu};
+use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
 use crate::plan::Site;
-use crate::registers::options;
 use crate::registers::register::Scope;
 use crate::registers::secure;
 use crate::spec::bank::Format;
@@ -36,24 +37,6 @@ const GPAR_UNIMPLEMENTED_BANK: u64 = 1 << 30 | 1;
 const GPAR_INVALID_CONTEXT: u64 = 1 << 29 | 1;
 /// F and ATOT of PAR: stage 2 has ended the operation (§4.2.4).
 const PAR_TERMINATED: u64 = 1 << 31 | 1;
-
-/// An operation of a context bank.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation {
-    /// What was written: the address.
-    value: u64,
-    intent: Intent,
-}
-
-/// An operation that waits for software to decide about the stage 2 bank.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Waiting {
-    /// The stage 2 bank.
-    second: u8,
-    /// It is the one that the stage 2 bank has recorded.
-    recorded: bool,
-    operation: Operation,
-}
 
 impl Smmu {
     /// `CBn_ATS1*`, `GATS1*` or `GATS12*` is written.
@@ -228,7 +211,7 @@ impl Smmu {
     fn global_ats(&mut self, env: &mut dyn Env, operation: Gats, intent: Intent, stages: Stages) {
         let bank = operation.ndx();
         let usable = u16::from(bank) < secure::banks(&self.registers, &self.geometry)
-            && options::has_stage1(&self.geometry, bank)
+            && self.geometry.has_stage1(bank)
             && self.registers.cbar(bank).kind() != BankType::Stage2;
         let nested = usable && self.second_bank(bank).is_some();
         let checked = if nested {
@@ -258,19 +241,6 @@ impl Smmu {
         self.registers.gr0.set(Gr0::Gpar, 0, par);
     }
 
-    /// `CBn_ATSR.ACTIVE`; `GATSR.ACTIVE` is never set.
-    pub(crate) fn ats_is_active(&self, env: &dyn Env, scope: Scope) -> bool {
-        let operations = self.operations_in(scope);
-        operations.is_some_and(|operations| operations.waiting.is_some() || operations.ats.is_busy(env))
-    }
-
-    /// `CBn_ATSR.ACTIVE`, where this read counts for a delay in polls.
-    pub(crate) fn poll_ats(&mut self, env: &dyn Env, scope: Scope) -> bool {
-        let Scope::Bank(bank) = scope else { return false };
-        self.operations_of(bank)
-            .is_some_and(|operations| operations.waiting.is_some() || operations.ats.poll(env))
-    }
-
     /// The result of an operation that has completed and that `CBn_PAR` has not taken up; `GPAR` has it at once.
     pub(crate) fn ats_result(&self, env: &dyn Env, scope: Scope) -> Option<u64> {
         self.operations_in(scope)?.result(env)
@@ -292,7 +262,7 @@ impl Smmu {
         }
     }
 
-    fn operations_in(&self, scope: Scope) -> Option<&Operations> {
+    pub(crate) fn operations_in(&self, scope: Scope) -> Option<&Operations> {
         match scope {
             Scope::Global => None,
             Scope::Bank(bank) => self.operations(bank),
@@ -339,40 +309,6 @@ impl Smmu {
             Event::operated(operation.transaction(), bank, walked, result)
         });
         leaf.map(|leaf| par::success(&leaf, format))
-    }
-}
-
-impl Operations {
-    /// The result of an operation that has completed.
-    fn result(&self, env: &dyn Env) -> Option<u64> {
-        self.par
-            .filter(|_| self.waiting.is_none() && !self.ats.is_busy(env))
-    }
-}
-
-impl Operation {
-    /// As a transaction of no stream.
-    const fn transaction(self) -> Transaction {
-        Transaction {
-            stream_id: 0,
-            address: self.value,
-            intent: self.intent,
-        }
-    }
-
-    fn visit(self, bank: u8) -> Visit {
-        Visit {
-            bank,
-            intent: self.intent,
-            transaction: self.transaction(),
-        }
-    }
-
-    /// It does not come to its bank's tables.
-    fn refused(self, env: &mut dyn Env, bank: u8, cause: Cause) {
-        emit(env, || {
-            Event::operated(self.transaction(), bank, false, Err(cause))
-        });
     }
 }
 

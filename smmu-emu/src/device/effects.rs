@@ -6,9 +6,8 @@
 
 use crate::arch::line::Line;
 use crate::device::bank_state::Release;
-use crate::device::smmu::{Smmu, Sync};
+use crate::device::smmu::Smmu;
 use crate::host::env::Env;
-use crate::plan::Site;
 use crate::registers::register::{RegisterId, Scope};
 use crate::registers::secure;
 use crate::spec::bank::{ContextFaults, Format};
@@ -135,36 +134,6 @@ impl Smmu {
         match scope {
             Scope::Global => 0,
             Scope::Bank(bank) => Format::in_fsr(self.registers.format(bank)),
-        }
-    }
-
-    fn poll_sync(&mut self, env: &dyn Env, scope: Scope) -> bool {
-        let epoch = self.epoch();
-        self.sync_mut(scope).is_some_and(|sync| sync.poll(env, &epoch))
-    }
-
-    fn start_sync(&mut self, env: &mut dyn Env, scope: Scope) {
-        let barrier = self.epoch.barrier();
-        let busy = match scope {
-            Scope::Global => self.injector.busy(env, Site::GlobalSync, None),
-            Scope::Bank(bank) => self.injector.busy(env, Site::ContextSync, Some(bank)),
-        };
-        if let Some(sync) = self.sync_mut(scope) {
-            *sync = Sync { busy, barrier };
-        }
-    }
-
-    fn sync(&self, scope: Scope) -> Option<&Sync> {
-        match scope {
-            Scope::Global => Some(&self.global_sync),
-            Scope::Bank(bank) => self.operations(bank).map(|operations| &operations.sync),
-        }
-    }
-
-    fn sync_mut(&mut self, scope: Scope) -> Option<&mut Sync> {
-        match scope {
-            Scope::Global => Some(&mut self.global_sync),
-            Scope::Bank(bank) => self.operations_of(bank).map(|operations| &mut operations.sync),
         }
     }
 

@@ -2,15 +2,10 @@
 
 //! Fault records: how a fault shows in the registers and on the lines (IHI 0062D §3.5, §3.7).
 
-use crate::arch::fault::ContextCause;
-use crate::arch::fault::ContextFault;
-use crate::arch::fault::Fault;
-use crate::arch::fault::GlobalCause;
-use crate::arch::fault::GlobalFault;
-use crate::arch::fault::NestedFault;
 use arbitrary_int::traits::Integer;
 use arbitrary_int::u2;
 
+use crate::arch::fault::{ContextCause, ContextFault, Fault, GlobalCause, GlobalFault, NestedFault};
 use crate::arch::line::Line;
 use crate::arch::response::Response;
 use crate::arch::transaction::{Origin, Transaction, Visit};
@@ -185,35 +180,6 @@ impl Smmu {
             let stream = Cbfrsynra::ZERO.with_streamid(transaction.stream_id);
             let gr1 = &mut self.registers.gr1;
             gr1.set(Gr1::Cbfrsynra, bank.into(), stream.raw_value().into());
-        }
-    }
-
-    /// The level that a line should have: a fault is recorded and may interrupt. MULTI counts, SS does not.
-    pub(crate) fn level(&self, line: Line) -> bool {
-        match line {
-            Line::Global => {
-                let (scr0, faults) = (self.registers.scr0(), self.registers.global_faults());
-                let configuration = faults.contains(GlobalFaults::CAF);
-                let other = !faults.difference(GlobalFaults::CAF).is_empty();
-                (scr0.gfie() && other) || (scr0.gcfgfie() && configuration)
-            }
-            Line::Context(bank) => {
-                let faults = self.registers.context_faults(bank).difference(ContextFaults::SS);
-                self.registers.sctlr(bank).cfie() && !faults.is_empty()
-            }
-            Line::Pmu(group) => self.pmu.interrupts(&self.geometry, group),
-        }
-    }
-
-    /// Tells the environment about a line whose level changed, or that is high and `again` is set.
-    pub(crate) fn update_line(&mut self, env: &mut dyn Env, line: Line, again: bool) {
-        let level = self.level(line);
-        let Some(last) = self.lines.get_mut(line) else {
-            return;
-        };
-        if *last != level || (again && level) {
-            *last = level;
-            self.injector.line(env, line, level);
         }
     }
 }

@@ -8,14 +8,13 @@ use thiserror::Error;
 
 use crate::arch::line::Line;
 use crate::config::{Config, ConfigError, Geometry, LiveGroup};
-use crate::device::ats::Waiting;
+use crate::device::busy::{Operations, Sync};
 use crate::device::counters::Counters;
 use crate::device::injection::Injector;
-use crate::device::injection::timing::Busy;
 use crate::device::pmu::Pmu;
-use crate::device::stall::Stalls;
+use crate::device::stalls::Stalls;
+use crate::epoch::Epoch;
 use crate::epoch::sync::Arc;
-use crate::epoch::{Barrier, Epoch};
 use crate::host::emit::{drive_line, emit};
 use crate::host::env::Env;
 use crate::host::events::Event;
@@ -56,43 +55,6 @@ pub struct Smmu {
     /// The operation that `sTLBGSTATUS` reports.
     pub(crate) global_sync: Sync,
     operations: Vec<Operations>,
-}
-
-/// The operations of a context bank that software polls.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Operations {
-    /// What `CBn_TLBSTATUS` reports.
-    pub(crate) sync: Sync,
-    /// What `CBn_ATSR` reports.
-    pub(crate) ats: Busy,
-    /// The result that `CBn_PAR` will show when `ats` ends.
-    pub(crate) par: Option<u64>,
-    /// The operation waits for its stage 2 bank.
-    pub(crate) waiting: Option<Waiting>,
-}
-
-/// A TLB synchronisation.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sync {
-    /// How long the plan lets it take.
-    pub(crate) busy: Busy,
-    /// The accesses that it waits for.
-    pub(crate) barrier: Barrier,
-}
-
-impl Sync {
-    /// Whether it is still under way, without a status read.
-    pub(crate) fn is_busy(&self, env: &dyn Env, epoch: &Epoch) -> bool {
-        self.busy.is_busy(env) || !epoch.has_passed(self.barrier)
-    }
-
-    /// A status read: whether it is still under way. Idle once is idle for good.
-    pub(crate) fn poll(&mut self, env: &dyn Env, epoch: &Epoch) -> bool {
-        if epoch.has_passed(self.barrier) {
-            self.barrier = Barrier::default();
-        }
-        self.busy.poll(env) || self.barrier != Barrier::default()
-    }
 }
 
 /// The level that each line had when the environment was last told.

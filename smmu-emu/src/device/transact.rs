@@ -2,17 +2,12 @@
 
 //! The life of a transaction: stream, context bank, what the bank still holds, the stages, physical address or fault.
 
-use crate::arch::response::Response;
-use crate::arch::transaction::BUS_BITS;
-use crate::arch::transaction::Intent;
-use crate::arch::transaction::Transaction;
-use crate::arch::transaction::Translation;
-use crate::arch::transaction::Visit;
-use crate::plan::Sites;
 use core::cell::RefCell;
 
 use crate::arch::fault::{Cause, ContextCause, Fault, GlobalFault};
-use crate::arch::transaction::Origin;
+use crate::arch::response::Response;
+use crate::arch::transaction::{BUS_BITS, Intent, Origin, Transaction, Translation, Visit};
+use crate::config::TlbMode;
 use crate::device::bank_state::Arrival;
 use crate::device::injection::{self, WalkFaults};
 use crate::device::pmu::Kind;
@@ -20,6 +15,7 @@ use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
+use crate::plan::Sites;
 use crate::tlb::{Learnt, Lookup};
 use crate::translate::decoded::{self, Decoded};
 use crate::translate::regime;
@@ -237,6 +233,14 @@ impl Smmu {
     /// The bank that translates stage 2 of a nested translation.
     pub(crate) fn second_bank(&self, bank: u8) -> Option<u8> {
         decoded::second_bank(&self.registers, bank)
+    }
+
+    /// Whether TBUs may keep translations. Event counters have to see every access, and so have rules that make accesses go wrong; and with the TLB off every
+    /// access walks.
+    pub(crate) fn tbus_may_keep(&self) -> bool {
+        self.geometry.pmu_groups == 0
+            && self.geometry.tlb != TlbMode::Off
+            && !self.injector.watches(Sites::STREAMS.union(Sites::ACCESSES))
     }
 
     /// The transaction without the bits that the bus does not carry.

@@ -8,15 +8,12 @@
 
 use crate::arch::fault::Fault;
 use crate::arch::response::{Response, Stall};
-use crate::arch::transaction::BUS_BITS;
-use crate::arch::transaction::{Transaction, Translation};
-use crate::config::TlbMode;
+use crate::arch::transaction::{BUS_BITS, Transaction, Translation};
 use crate::device::counters::Counters;
 use crate::device::smmu::Smmu;
 use crate::epoch::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::epoch::{Inside, Reader};
 use crate::host::env::Env;
-use crate::plan::Sites;
 
 /// Translations that a unit keeps, a power of two: MMU-500 has up to 128.
 const ENTRIES: usize = 128;
@@ -124,7 +121,7 @@ impl Tbu {
             Response::Proceed(translation) => {
                 let inside = self.reader.enter_locked();
                 self.generation = inside.generation;
-                if smmu.units_may_keep() {
+                if smmu.tbus_may_keep() {
                     keep(&mut self.entries, transaction, &translation, inside.generation);
                 }
                 Ok((inside, translation))
@@ -220,23 +217,13 @@ impl Batch<'_> {
         (self.inside.generation, *self.generation) = (now, now);
         match response {
             Response::Proceed(translation) => {
-                if smmu.units_may_keep() {
+                if smmu.tbus_may_keep() {
                     keep(self.entries, transaction, &translation, now);
                 }
                 Ok(translation)
             }
             other => Err(other),
         }
-    }
-}
-
-impl Smmu {
-    /// Event counters have to see every access, and so have rules that make accesses go wrong; and with the TLB off every
-    /// access walks.
-    fn units_may_keep(&self) -> bool {
-        self.geometry.pmu_groups == 0
-            && self.geometry.tlb != TlbMode::Off
-            && !self.injector.watches(Sites::STREAMS.union(Sites::ACCESSES))
     }
 }
 

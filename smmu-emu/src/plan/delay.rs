@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::number;
+use super::problem::Problem;
 use super::when::rule;
 use crate::arch::frame::AccessKind;
 use crate::arch::line::LineKind;

@@ -2,15 +2,15 @@
 
 //! Faults: what goes wrong, and where. Every kind is a row of [`KINDS`].
 
-use crate::arch::stage::Stage;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::delay::{check_bank, check_register};
 use super::number::{self, Number};
+use super::problem::Problem;
 use super::when::rule;
 use crate::arch::frame::Frame;
 use crate::arch::line::LineKind;
+use crate::arch::stage::Stage;
 use crate::config::{Geometry, TlbMode};
 
 /// What goes wrong.

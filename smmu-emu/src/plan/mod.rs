@@ -33,8 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use problem::Problem;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::config::Geometry;
 
@@ -42,12 +42,14 @@ mod delay;
 mod fault;
 pub mod mark;
 mod number;
+mod problem;
 mod sites;
 mod when;
 
 pub use delay::{Bounds, DelayRule, Exponential, MAX_DELAY_US, MAX_POLLS, Site, Time};
 pub use fault::{Asked, FaultRule, KINDS, Kind, KindRow};
 pub use number::Number;
+pub use problem::{Family, PlanError};
 pub(crate) use sites::Sites;
 pub(crate) use when::Rule;
 pub use when::When;
@@ -82,65 +84,6 @@ pub struct Progress<R> {
     pub operations: u64,
     /// Those that it hit.
     pub hits: u64,
-}
-
-/// The two families of rules, which are numbered apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// A [`DelayRule`].
-    Delay,
-    /// A [`FaultRule`].
-    Fault,
-}
-
-/// A rule of the plan makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{family} rule {rule}: `{field}` {problem}")]
-pub struct PlanError {
-    /// Of which family the rule is.
-    pub family: Family,
-    /// Which rule of the family, counted from 1.
-    pub rule: usize,
-    /// The field to change.
-    pub field: &'static str,
-    /// What is wrong with it and what is allowed.
-    pub problem: String,
-}
-
-/// A [`PlanError`] that does not know yet of which rule it is.
-pub(super) struct Problem {
-    field: &'static str,
-    problem: String,
-}
-
-impl Problem {
-    fn new(field: &'static str, problem: impl Into<String>) -> Self {
-        Self {
-            field,
-            problem: problem.into(),
-        }
-    }
-}
-
-impl core::fmt::Display for Family {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Delay => "delay",
-            Self::Fault => "fault",
-        })
-    }
-}
-
-impl Family {
-    fn problem(self, rule: usize, problem: Problem) -> PlanError {
-        let Problem { field, problem } = problem;
-        PlanError {
-            family: self,
-            rule: rule + 1,
-            field,
-            problem,
-        }
-    }
 }
 
 impl Plan {

@@ -2,7 +2,7 @@
 
 //! Which operations a rule hits: the kernel's fault-injection attributes (Documentation/fault-injection).
 
-use super::Problem;
+use super::problem::Problem;
 
 /// When a rule hits, in the order in which it is decided; `docs/plan.md` lists where that differs from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,8 @@ macro_rules! rule {
         }
 
         impl crate::plan::when::Rule for $name {
-            fn when(&self) -> crate::plan::When {
-                crate::plan::When {
+            fn when(&self) -> crate::plan::when::When {
+                crate::plan::when::When {
                     nth: self.nth,
                     times: self.times,
                     space: self.space,

@@ -7,7 +7,6 @@ use arbitrary_int::traits::Integer;
 use arbitrary_int::{u2, u3, u4, u6, u11};
 
 use crate::config::{Geometry, Implementation, PageSize};
-use crate::registers::options::has_stage1;
 use crate::spec::global::Scr0;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{BankType, Cba2r, Cbar, Gr1};
@@ -85,7 +84,7 @@ pub(crate) fn pmcfgr(groups: u8, counters: u16) -> Pmcfgr {
 pub(crate) fn bank_values(geometry: &Geometry, bank: u16) -> Vec<(Gr1, u32)> {
     let mut values = Vec::new();
     let fixed = |kind| (Gr1::Cbar, Cbar::ZERO.with_kind(kind).raw_value());
-    if !u8::try_from(bank).is_ok_and(|bank| has_stage1(geometry, bank)) {
+    if !u8::try_from(bank).is_ok_and(|bank| geometry.has_stage1(bank)) {
         values.push(fixed(BankType::Stage2));
     } else if !geometry.stage2 {
         values.push(fixed(BankType::Stage1));

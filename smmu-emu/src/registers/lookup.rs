@@ -7,7 +7,6 @@ use core::ops::RangeInclusive;
 use crate::arch::frame::{EXS2CR_PAGE, EXSMR_PAGE, Frame, GID_PAGE, PM_PAGE};
 use crate::config::Geometry;
 use crate::registers::file::Registers;
-use crate::registers::options;
 use crate::registers::register::{RegisterId, Scope, Security};
 use crate::registers::secure::{self, Visible};
 use crate::spec::any::{AnyRegister, AnyTable};
@@ -128,7 +127,7 @@ impl RegisterMap<'_> {
     /// The features of the SMMU, or of a context bank.
     fn features(self, scope: Scope) -> Features {
         match scope {
-            Scope::Bank(bank) if !options::has_stage1(self.geometry, bank) => {
+            Scope::Bank(bank) if !self.geometry.has_stage1(bank) => {
                 self.registers.features.difference(Features::STAGE_1)
             }
             Scope::Bank(_) | Scope::Global => self.registers.features,

@@ -31,11 +31,6 @@ pub(crate) fn features(geometry: &Geometry) -> Features {
     features
 }
 
-/// Whether the hardware of the bank can translate stage 1.
-pub(crate) fn has_stage1(geometry: &Geometry, bank: u8) -> bool {
-    geometry.stage1 && u16::from(bank) >= geometry.stage2_only_banks
-}
-
 /// The bits of the register that this configuration, in its present state, lets software write.
 pub(crate) fn writable(geometry: &Geometry, registers: &Registers, id: &RegisterId) -> u64 {
     match id.register {
@@ -63,7 +58,7 @@ fn tcr2_missing(geometry: &Geometry) -> u32 {
 
 /// A bank of a single stage has that type and no other.
 fn fixed_type(geometry: &Geometry, bank: u16) -> u32 {
-    let both = u8::try_from(bank).is_ok_and(|bank| has_stage1(geometry, bank)) && geometry.stage2;
+    let both = u8::try_from(bank).is_ok_and(|bank| geometry.has_stage1(bank)) && geometry.stage2;
     if both { 0 } else { Cbar::kind_mask() }
 }
 

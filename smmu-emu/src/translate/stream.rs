@@ -8,7 +8,6 @@ use crate::arch::fault::{GlobalCause, GlobalFault};
 use crate::arch::transaction::{Intent, Transaction};
 use crate::config::Geometry;
 use crate::registers::file::Registers;
-use crate::registers::options;
 use crate::registers::secure;
 use crate::spec::global::{InstructionConfig, PrivilegeConfig, S2cr, StreamType};
 use crate::spec::gr1::BankType;
@@ -149,8 +148,8 @@ pub(crate) fn check_bank(
     let cbar = registers.cbar(bank);
     let supported = match cbar.kind() {
         BankType::Stage2 => geometry.stage2,
-        BankType::Stage1 | BankType::Stage1WithFault => options::has_stage1(geometry, bank),
-        BankType::Nested => geometry.nested && options::has_stage1(geometry, bank),
+        BankType::Stage1 | BankType::Stage1WithFault => geometry.has_stage1(bank),
+        BankType::Nested => geometry.nested && geometry.has_stage1(bank),
     };
     if !supported {
         return Err((GlobalCause::InvalidContext, true));

@@ -21,7 +21,18 @@ struct Crate {
 const CRATES: [Crate; 4] = [
     Crate {
         folder: "smmu-emu",
-        layers: &[],
+        layers: &[
+            &["arch"],
+            &["spec"],
+            &["config"],
+            &["plan"],
+            &["registers"],
+            &["translate"],
+            &["tlb"],
+            &["host", "epoch"],
+            &["device"],
+            &["dma"],
+        ],
     },
     Crate {
         folder: "vfio-server",

@@ -4,41 +4,16 @@
 
 use super::Injector;
 use crate::arch::stage::Stage;
-use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::host::injected::Point;
-use crate::plan::Sites;
 use crate::plan::{FaultRule, Kind};
 use crate::registers::register::{RegisterId, Scope};
-use crate::tlb::{Entry, Invalidation};
+use crate::tlb::Entry;
 use crate::translate::tag::Space;
-
-impl Smmu {
-    /// A TLB maintenance register is written, which starts this operation.
-    pub(crate) fn invalidate(&mut self, env: &mut dyn Env, id: &RegisterId, operation: Invalidation) {
-        if !self.injector.watches(Sites::INVALIDATIONS) {
-            self.tlb.invalidate(operation);
-            return;
-        }
-        if self.injector.loses(env, id) {
-            return;
-        }
-        let wanted = |entry: &Entry| self.injector.keeps(entry);
-        let before: Vec<Entry> = self.tlb.leaves().filter(wanted).collect();
-        self.tlb.invalidate(operation);
-        let dropped: Vec<Entry> = before
-            .into_iter()
-            .filter(|entry| !self.tlb.holds(entry))
-            .collect();
-        for entry in self.injector.kept(env, id, &dropped) {
-            self.tlb.restore(&entry);
-        }
-    }
-}
 
 impl Injector {
     /// Whether an invalidation does nothing.
-    fn loses(&mut self, env: &mut dyn Env, id: &RegisterId) -> bool {
+    pub(crate) fn loses(&mut self, env: &mut dyn Env, id: &RegisterId) -> bool {
         let at = point(id);
         let is_for = |rule: &FaultRule| {
             rule.kind == Kind::LostInvalidation
@@ -52,12 +27,12 @@ impl Injector {
     }
 
     /// Whether there is a rule that may keep an entry.
-    fn keeps(&self, entry: &Entry) -> bool {
+    pub(crate) fn keeps(&self, entry: &Entry) -> bool {
         self.faults.rules().any(|rule| rule.keeps(entry))
     }
 
     /// The entries that an invalidation would have dropped and does not.
-    fn kept(&mut self, env: &mut dyn Env, id: &RegisterId, dropped: &[Entry]) -> Vec<Entry> {
+    pub(crate) fn kept(&mut self, env: &mut dyn Env, id: &RegisterId, dropped: &[Entry]) -> Vec<Entry> {
         let at = Point {
             address: dropped.first().map(|entry| entry.address),
             ..point(id)

@@ -4,20 +4,11 @@
 
 use super::Injector;
 use crate::arch::line::{Line, LineKind};
-use crate::device::smmu::Smmu;
+use crate::device::injection::injector::Late;
 use crate::host::emit::drive_line;
 use crate::host::env::Env;
 use crate::host::injected::Point;
-use crate::plan::Sites;
-use crate::plan::{DelayRule, FaultRule, Kind, Site};
-
-/// An interrupt that is on its way. There is one at most for each line: what a line asks for meanwhile arrives with it.
-#[derive(Clone, Debug)]
-pub(super) struct Late {
-    line: Line,
-    deadline: u64,
-    mark: Option<String>,
-}
+use crate::plan::{DelayRule, FaultRule, Kind, Site, Sites};
 
 impl Injector {
     /// A line has a new level, or asks again.
@@ -47,7 +38,7 @@ impl Injector {
         let late =
             |rule: &DelayRule| rule.site == Site::Interrupt && is_for_line(line, rule.line, rule.index);
         match self.delay(env, at, late) {
-            None => self.tell(env, line, true),
+            None => self.drive(env, line, true),
             Some((rule, hit)) => {
                 let deadline = rule.deadline(&hit, env);
                 let mark = rule.until.clone();
@@ -72,11 +63,11 @@ impl Injector {
         let stuck =
             |rule: &FaultRule| rule.kind == Kind::InterruptStuck && is_for_line(line, rule.line, rule.index);
         let stays = self.fault(env, at, stuck).is_some();
-        self.tell(env, line, stays);
+        self.drive(env, line, stays);
     }
 
     /// Gives a line a level that may not be what its cause asks for.
-    fn tell(&mut self, env: &mut dyn Env, line: Line, level: bool) {
+    pub(crate) fn drive(&mut self, env: &mut dyn Env, line: Line, level: bool) {
         self.high.retain(|other| *other != line);
         if level {
             self.high.push(line);
@@ -89,12 +80,17 @@ impl Injector {
         self.high.contains(&line)
     }
 
+    /// When the next interrupt is due that is on its way.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.late.iter().map(|late| late.deadline).min()
+    }
+
     fn is_late(&self, line: Line) -> bool {
         self.late.iter().any(|late| late.line == line)
     }
 
     /// Takes out what has arrived.
-    fn arrived(&mut self, env: &dyn Env) -> Vec<Line> {
+    pub(crate) fn arrived(&mut self, env: &dyn Env) -> Vec<Line> {
         let now = env.now();
         let due =
             |late: &Late| late.deadline <= now || late.mark.as_deref().is_some_and(|name| env.mark(name));
@@ -112,23 +108,4 @@ impl Injector {
 fn is_for_line(line: Line, kind: Option<LineKind>, index: Option<u16>) -> bool {
     let (of, number) = line.kind();
     kind.is_none_or(|kind| kind == of) && index.is_none_or(|index| index == u16::from(number))
-}
-
-impl Smmu {
-    /// Time has passed, or a mark was raised: interrupts that a rule holds back may arrive. One whose cause has gone
-    /// meanwhile arrives all the same, as a message would, and its line is low then.
-    pub fn elapse(&mut self, env: &mut dyn Env) {
-        for line in self.injector.arrived(env) {
-            self.injector.tell(env, line, true);
-            if !self.level(line) {
-                self.injector.tell(env, line, false);
-            }
-        }
-    }
-
-    /// When the next interrupt that a rule holds back is due at the latest, as of [`Env::now`].
-    #[must_use]
-    pub fn next_due(&self) -> Option<u64> {
-        self.injector.late.iter().map(|late| late.deadline).min()
-    }
 }

@@ -4,57 +4,10 @@
 
 use super::Injector;
 use super::rules::Hit;
+use crate::device::busy::Busy;
 use crate::host::env::Env;
 use crate::host::injected::Point;
-use crate::plan::Sites;
-use crate::plan::{DelayRule, Site};
-
-/// The state of an operation that software polls.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Busy {
-    /// Complete.
-    #[default]
-    Idle,
-    /// Busy for this many more status reads.
-    Polls(u32),
-    /// Busy until this time of [`Env::now`], or until the mark is raised.
-    Until {
-        /// Nanoseconds.
-        deadline: u64,
-        /// Ends it earlier.
-        mark: Option<String>,
-    },
-}
-
-impl Busy {
-    /// A status read: whether the operation is still busy. The read counts.
-    pub(crate) fn poll(&mut self, env: &dyn Env) -> bool {
-        match self {
-            Self::Polls(left @ 1..) => {
-                *left -= 1;
-                true
-            }
-            _ => {
-                let busy = self.is_busy(env);
-                if !busy {
-                    *self = Self::Idle;
-                }
-                busy
-            }
-        }
-    }
-
-    /// Whether the operation is still busy, without counting a read.
-    pub(crate) fn is_busy(&self, env: &dyn Env) -> bool {
-        match self {
-            Self::Idle => false,
-            Self::Polls(left) => *left > 0,
-            Self::Until { deadline, mark } => {
-                env.now() < *deadline && !mark.as_deref().is_some_and(|name| env.mark(name))
-            }
-        }
-    }
-}
+use crate::plan::{DelayRule, Site, Sites};
 
 impl Injector {
     /// An operation starts: how long it takes.

@@ -2,7 +2,7 @@
 
 //! The registers of the performance monitor, and a context bank's view of one group.
 
-use super::counters;
+use super::counters::counters;
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::registers::identity;

@@ -7,7 +7,8 @@ use crate::arch::response::Response;
 use crate::arch::transaction::{Intent, Transaction, Visit};
 use crate::device::bank_state::Disposition;
 use crate::testing::Host;
-use crate::translate::walk::{Stage2Fault, WalkFault};
+use crate::translate::walk::WalkFault;
+use crate::translate::walk::leaf::Stage2Fault;
 use crate::{Config, Line, Plan, Smmu};
 
 pub(crate) const FIRST: u8 = 5;

@@ -6,7 +6,8 @@ use crate::arch::fault::ContextCause;
 use crate::arch::stage::Stage;
 use crate::arch::transaction::Intent;
 use crate::translate::regime::{ShortStage1, Stage1, Stage2};
-use crate::translate::walk::{DescriptorMemory, Leaf, TableRef, Tables, WalkFault, stage1, stage2};
+use crate::translate::walk::stages::{stage1, stage2};
+use crate::translate::walk::{DescriptorMemory, Leaf, TableRef, Tables, WalkFault};
 
 /// Blocks, pages and tables of earlier walks of the same translation regime. A stage that is off does not look here.
 pub(crate) trait Kept {

@@ -6,7 +6,7 @@ use crate::arch::fault::ContextCause;
 use crate::arch::transaction::Intent;
 use crate::translate::regime::{Regime, Stage1, Stage2};
 use crate::translate::walk::kept::{Kept, first, second};
-use crate::translate::walk::memory::Through;
+use crate::translate::walk::through::Through;
 use crate::translate::walk::{Attributes, Leaf, Physical, WalkFault};
 
 /// Which stages an address goes through.

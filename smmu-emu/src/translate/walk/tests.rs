@@ -16,7 +16,8 @@ use crate::arch::fault::ContextCause;
 use crate::spec::cb::Cb;
 use crate::spec::gr1::Gr1;
 use crate::testing::{Ram, Tables};
-use crate::translate::walk::{Leaf, Physical, Stage2Fault, Stages, WalkFault};
+use crate::translate::walk::leaf::Stage2Fault;
+use crate::translate::walk::{Leaf, Physical, Stages, WalkFault};
 use crate::{Intent, Memory, Plan, Smmu};
 
 const AF: u64 = Tables::AF;

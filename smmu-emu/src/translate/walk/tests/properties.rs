@@ -9,7 +9,8 @@ use crate::Intent;
 use crate::spec::cb::Cb;
 use crate::spec::gr1::Gr1;
 use crate::translate::regime;
-use crate::translate::walk::{Physical, Tables as Passed, stage1, stage2};
+use crate::translate::walk::stages::{stage1, stage2};
+use crate::translate::walk::{Physical, Tables as Passed};
 
 /// Four levels of stage 1, each read behind four of stage 2, then the output through four.
 const MOST_READS: u32 = 4 * (4 + 1) + 4;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Interrupt lines: the level of each, from the registers; interrupts that the plan holds back.
+
+use crate::arch::line::Line;
+use crate::device::smmu::Smmu;
+use crate::host::env::Env;
+use crate::spec::bank::ContextFaults;
+use crate::spec::global::GlobalFaults;
+
+impl Smmu {
+    /// The level that a line should have: a fault is recorded and may interrupt. MULTI counts, SS does not.
+    pub(crate) fn level(&self, line: Line) -> bool {
+        match line {
+            Line::Global => {
+                let (scr0, faults) = (self.registers.scr0(), self.registers.global_faults());
+                let configuration = faults.contains(GlobalFaults::CAF);
+                let other = !faults.difference(GlobalFaults::CAF).is_empty();
+                (scr0.gfie() && other) || (scr0.gcfgfie() && configuration)
+            }
+            Line::Context(bank) => {
+                let faults = self.registers.context_faults(bank).difference(ContextFaults::SS);
+                self.registers.sctlr(bank).cfie() && !faults.is_empty()
+            }
+            Line::Pmu(group) => self.pmu.interrupts(&self.geometry, group),
+        }
+    }
+
+    /// Tells the environment about a line whose level changed, or that is high and `again` is set.
+    pub(crate) fn update_line(&mut self, env: &mut dyn Env, line: Line, again: bool) {
+        let level = self.level(line);
+        let Some(last) = self.lines.get_mut(line) else {
+            return;
+        };
+        if *last != level || (again && level) {
+            *last = level;
+            self.injector.line(env, line, level);
+        }
+    }
+
+    /// Time has passed, or a mark was raised: interrupts that a rule holds back may arrive. One whose cause has gone
+    /// meanwhile arrives all the same, as a message would, and its line is low then.
+    pub fn elapse(&mut self, env: &mut dyn Env) {
+        for line in self.injector.arrived(env) {
+            self.injector.drive(env, line, true);
+            if !self.level(line) {
+                self.injector.drive(env, line, false);
+            }
+        }
+    }
+
+    /// When the next interrupt that a rule holds back is due at the latest, as of [`Env::now`].
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
+        self.injector.next_due()
+    }
+}

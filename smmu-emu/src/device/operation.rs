@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Address translation operations under way.
+
+use crate::arch::fault::Cause;
+use crate::arch::transaction::{Intent, Transaction, Visit};
+use crate::host::emit::emit;
+use crate::host::env::Env;
+use crate::host::events::Event;
+
+/// An operation of a context bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    /// What was written: the address.
+    pub(crate) value: u64,
+    pub(crate) intent: Intent,
+}
+
+/// An operation that waits for software to decide about the stage 2 bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// The stage 2 bank.
+    pub(crate) second: u8,
+    /// It is the one that the stage 2 bank has recorded.
+    pub(crate) recorded: bool,
+    pub(crate) operation: Operation,
+}
+
+impl Operation {
+    /// As a transaction of no stream.
+    pub(crate) const fn transaction(self) -> Transaction {
+        Transaction {
+            stream_id: 0,
+            address: self.value,
+            intent: self.intent,
+        }
+    }
+
+    pub(crate) fn visit(self, bank: u8) -> Visit {
+        Visit {
+            bank,
+            intent: self.intent,
+            transaction: self.transaction(),
+        }
+    }
+
+    /// It does not come to its bank's tables.
+    pub(crate) fn refused(self, env: &mut dyn Env, bank: u8, cause: Cause) {
+        emit(env, || {
+            Event::operated(self.transaction(), bank, false, Err(cause))
+        });
+    }
+}
