@@ -29,7 +29,7 @@ use guest_images::machine::board::Board;
 use guest_images::machine::layout::{Layout, SmmuShape};
 use host_guard::file;
 use serde::Deserialize;
-use smmu_emu::{Config, DelayRule, FaultRule, MarkRule};
+use smmu_emu::{Config, DelayRule, InjectionRule, MarkRule};
 use toml::Spanned;
 use toml::de::DeTable;
 use vfio_server::config::{ClockConfig, MasterConfig};
@@ -62,7 +62,7 @@ pub struct SmmuModel {
     pub masters: Vec<MasterConfig>,
     /// What goes wrong in it.
     #[serde(default, rename = "injection", alias = "fault")]
-    pub injections: Vec<FaultRule>,
+    pub injections: Vec<InjectionRule>,
     /// The clock controller before it.
     #[serde(default)]
     pub clock: Option<ClockConfig>,

@@ -76,5 +76,5 @@ pub use host::env::Env;
 pub use host::events;
 pub use host::injected::{self, Hold, Injected};
 pub use plan::mark::{MarkError, MarkRule, Marks};
-pub use plan::{DelayRule, FaultRule, Plan, PlanError, Progress, Site};
+pub use plan::{DelayRule, InjectionRule, Plan, PlanError, Progress, Site};
 pub use spec::{register_names, regs};

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use smmu_emu::plan::{KINDS, Kind};
-use smmu_emu::{Config, DelayRule, FaultRule, Plan};
+use smmu_emu::plan::{InjectionKind, KINDS};
+use smmu_emu::{Config, DelayRule, InjectionRule, Plan};
 
 const BEGIN: &str =
     "<!-- Below: written by a test of smmu-emu/tests/plan_documentation.rs; do not edit. -->\n";
@@ -60,14 +60,14 @@ struct Smmu {
     #[serde(default)]
     delay: Vec<DelayRule>,
     #[serde(default)]
-    fault: Vec<FaultRule>,
+    fault: Vec<InjectionRule>,
 }
 
 #[test]
 fn the_examples_are_plans_and_have_every_kind() {
     let text = text();
     let examples = text.split("```toml\n").skip(1);
-    let mut shown: Vec<Kind> = Vec::new();
+    let mut shown: Vec<InjectionKind> = Vec::new();
     for example in examples {
         let (example, _) = example.split_once("```").expect("its end");
         let whole = if example.contains("[[smmu]]") {
@@ -80,11 +80,11 @@ fn the_examples_are_plans_and_have_every_kind() {
         let plan = Plan {
             seed: file.seed,
             delays: smmu.delay.clone(),
-            faults: smmu.fault.clone(),
+            injections: smmu.fault.clone(),
         };
         let config = Config::default().validate().expect("valid");
         plan.validate(&config).expect(example);
-        shown.extend(plan.faults.iter().map(|fault| fault.kind));
+        shown.extend(plan.injections.iter().map(|fault| fault.kind));
     }
     for row in KINDS {
         assert!(shown.contains(&row.kind), "{} has no example", row.name);

@@ -87,7 +87,7 @@ fn a_fault_is_added_seen_by_the_guest_replayed_and_removed() {
     case.ask("fault-remove", json!({ "smmu": "a", "fault": number }));
     assert!(
         case.refused("fault-remove", json!({ "smmu": "a", "fault": number }))
-            .contains("has no fault 1")
+            .contains("has no injection 1")
     );
     let replay = json!({
         "smmu": "a", "kind": "register-value", "register": "IDR0", "value": "0xffffffff", "nth": first,

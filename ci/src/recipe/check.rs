@@ -184,7 +184,7 @@ fn models(
         }
         let plan = Plan {
             delays: model.delays.clone(),
-            faults: model.injections.clone(),
+            injections: model.injections.clone(),
             ..Plan::default()
         };
         let smmu = match Smmu::new(&model.model, plan) {

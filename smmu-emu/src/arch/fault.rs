@@ -82,7 +82,7 @@ pub struct ContextFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NestedFault {
     /// The stage 1 bank (`FSYNR0.S1CBNDX`).
-    pub first: u8,
+    pub stage1_bank: u8,
     /// The intermediate address; IPAFAR has it without the lower 12 bits, which are UNKNOWN there.
     pub ipa: u64,
     /// It was that of a stage 1 descriptor (`FSYNR0.S1PTWF`).

@@ -2,7 +2,7 @@
 
 //! The answer of the SMMU to a transaction, which may be that it waits.
 
-use super::transaction::{Transaction, Translation, Visit};
+use super::transaction::{BankAccess, Transaction, Translation};
 
 /// Answer to a client's transaction.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Stall {
     pub(crate) bank: u8,
     /// Number of the stall, in the order in which they began.
     pub(crate) id: u64,
-    pub(crate) visit: Visit,
+    pub(crate) access: BankAccess,
 }
 
 impl Stall {
@@ -44,6 +44,6 @@ impl Stall {
     /// The transaction, as it arrived.
     #[must_use]
     pub const fn transaction(&self) -> &Transaction {
-        &self.visit.transaction
+        &self.access.transaction
     }
 }

@@ -39,7 +39,7 @@ pub struct Translation {
 
 /// A transaction in its context bank: what the state machine of the bank starts with, and starts again with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Visit {
+pub(crate) struct BankAccess {
     /// The bank that S2CR names.
     pub(crate) bank: u8,
     /// The access after S2CR's overrides.

@@ -94,9 +94,9 @@ impl Smmu {
     /// Runs an operation, for the first time or again after a stall of the stage 2 bank. What the bank itself has recorded
     /// does not hold it up (§4.2.4).
     fn run_operation(&mut self, env: &mut dyn Env, bank: u8, operation: Operation) {
-        if let Some(second) = self.second_bank(bank) {
+        if let Some(stage2_bank) = self.stage2_bank(bank) {
             if let Err((cause, nested)) = stream::check_bank(&self.registers, &self.geometry, bank) {
-                let transaction = operation.visit(bank).transaction;
+                let transaction = operation.bank_access(bank).transaction;
                 let fault = GlobalFault {
                     cause,
                     nested,
@@ -106,11 +106,11 @@ impl Smmu {
                 operation.refused(env, bank, Cause::Global(cause));
                 return self.complete(env, bank, PAR_TERMINATED);
             }
-            match self.arrival(second) {
+            match self.arrival(stage2_bank) {
                 Arrival::Translate => {}
                 Arrival::Wait => {
                     operation.refused(env, bank, Cause::Waiting);
-                    return self.wait(bank, second, operation, false);
+                    return self.wait(bank, stage2_bank, operation, false);
                 }
                 Arrival::Terminate => {
                     operation.refused(env, bank, Cause::Blocked);
@@ -134,7 +134,7 @@ impl Smmu {
         let par = match result {
             Ok(par) => par,
             Err(fault) => {
-                let recorded = self.context_fault(&operation.visit(bank), fault);
+                let recorded = self.context_fault(&operation.bank_access(bank), fault);
                 if recorded.nested.is_none() {
                     par::fault(fault, self.registers.format(bank), false)
                 } else {
@@ -149,10 +149,10 @@ impl Smmu {
         self.complete(env, bank, par);
     }
 
-    fn wait(&mut self, bank: u8, second: u8, operation: Operation, recorded: bool) {
+    fn wait(&mut self, bank: u8, stage2_bank: u8, operation: Operation, recorded: bool) {
         if let Some(operations) = self.operations_of(bank) {
             operations.waiting = Some(Waiting {
-                second,
+                stage2_bank,
                 recorded,
                 operation,
             });
@@ -168,8 +168,8 @@ impl Smmu {
 
     /// The stall of a stage 2 bank ends: operations that wait for it are run again, except that the recorded one or
     /// all of them may end.
-    pub(crate) fn release_operations(&mut self, env: &mut dyn Env, second: u8, released: Released) {
-        self.for_waiting(second, |smmu, bank, waiting| {
+    pub(crate) fn release_operations(&mut self, env: &mut dyn Env, stage2_bank: u8, released: Released) {
+        self.for_waiting(stage2_bank, |smmu, bank, waiting| {
             let outcome = if waiting.recorded {
                 released.recorded
             } else {
@@ -183,10 +183,10 @@ impl Smmu {
     }
 
     /// Operations that wait for the end of another stall are run again.
-    pub(crate) fn retry_waiting_operations(&mut self, env: &mut dyn Env, second: u8) {
-        self.for_waiting(second, |smmu, bank, waiting| {
+    pub(crate) fn retry_waiting_operations(&mut self, env: &mut dyn Env, stage2_bank: u8) {
+        self.for_waiting(stage2_bank, |smmu, bank, waiting| {
             if waiting.recorded {
-                smmu.wait(bank, second, waiting.operation, true);
+                smmu.wait(bank, stage2_bank, waiting.operation, true);
             } else {
                 smmu.run_operation(env, bank, waiting.operation);
             }
@@ -194,12 +194,14 @@ impl Smmu {
     }
 
     /// Takes out every operation that waits for a bank and hands it over, once.
-    fn for_waiting(&mut self, second: u8, mut act: impl FnMut(&mut Self, u8, Waiting)) {
+    fn for_waiting(&mut self, stage2_bank: u8, mut act: impl FnMut(&mut Self, u8, Waiting)) {
         for line in self.geometry.lines() {
             let Line::Context(bank) = line else { continue };
-            let taken = self
-                .operations_of(bank)
-                .and_then(|operations| operations.waiting.take_if(|waiting| waiting.second == second));
+            let taken = self.operations_of(bank).and_then(|operations| {
+                operations
+                    .waiting
+                    .take_if(|waiting| waiting.stage2_bank == stage2_bank)
+            });
             if let Some(waiting) = taken {
                 act(self, bank, waiting);
             }
@@ -213,7 +215,7 @@ impl Smmu {
         let usable = u16::from(bank) < secure::banks(&self.registers, &self.geometry)
             && self.geometry.has_stage1(bank)
             && self.registers.cbar(bank).kind() != BankType::Stage2;
-        let nested = usable && self.second_bank(bank).is_some();
+        let nested = usable && self.stage2_bank(bank).is_some();
         let checked = if nested {
             stream::check_bank(&self.registers, &self.geometry, bank)
         } else {
@@ -289,12 +291,12 @@ impl Smmu {
         let Operation { value, intent } = operation;
         let format = self.registers.format(bank);
         // Operations use the TLB and add nothing to it.
-        let learnt = RefCell::default();
-        let visit = operation.visit(bank);
-        let leaf = match self.injector.access(env, &visit, Origin::Operation) {
+        let fills = RefCell::default();
+        let access = operation.bank_access(bank);
+        let leaf = match self.injector.access(env, &access, Origin::Operation) {
             Some(fault) => Err(fault),
-            None => self.walking(env, &visit, Origin::Operation, |smmu, memory| {
-                smmu.translate_in(memory, bank, value, intent, stages, &learnt)
+            None => self.walking(env, &access, Origin::Operation, |smmu, memory| {
+                smmu.translate_in(memory, bank, value, intent, stages, &fills)
             }),
         };
         emit(env, || {
@@ -305,7 +307,7 @@ impl Smmu {
                     level: *level,
                 }),
             };
-            let walked = learnt.borrow().walked;
+            let walked = fills.borrow().walked;
             Event::operated(operation.transaction(), bank, walked, result)
         });
         leaf.map(|leaf| par::success(&leaf, format))

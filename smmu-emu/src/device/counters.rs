@@ -33,7 +33,7 @@ impl Counters {
             write_hits,
         } = core::mem::take(unit);
         if read_hits | write_hits != 0 {
-            emit(env, || Event::UnitHits {
+            emit(env, || Event::TbuHits {
                 stream_id: transaction.stream_id,
                 reads: read_hits,
                 writes: write_hits,

@@ -3,7 +3,7 @@
 //! Address translation operations under way.
 
 use crate::arch::fault::Cause;
-use crate::arch::transaction::{Intent, Transaction, Visit};
+use crate::arch::transaction::{BankAccess, Intent, Transaction};
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
@@ -20,7 +20,7 @@ pub(crate) struct Operation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiting {
     /// The stage 2 bank.
-    pub(crate) second: u8,
+    pub(crate) stage2_bank: u8,
     /// It is the one that the stage 2 bank has recorded.
     pub(crate) recorded: bool,
     pub(crate) operation: Operation,
@@ -36,8 +36,8 @@ impl Operation {
         }
     }
 
-    pub(crate) fn visit(self, bank: u8) -> Visit {
-        Visit {
+    pub(crate) fn bank_access(self, bank: u8) -> BankAccess {
+        BankAccess {
             bank,
             intent: self.intent,
             transaction: self.transaction(),

@@ -8,7 +8,7 @@ use arbitrary_int::u2;
 use crate::arch::fault::{ContextCause, ContextFault, Fault, GlobalCause, GlobalFault, NestedFault};
 use crate::arch::line::Line;
 use crate::arch::response::Response;
-use crate::arch::transaction::{Origin, Transaction, Visit};
+use crate::arch::transaction::{BankAccess, Origin, Transaction};
 use crate::device::bank_state::Disposition;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
@@ -48,25 +48,25 @@ impl ContextCause {
 
 impl Smmu {
     /// What a walk's fault is for a transaction: stage 2 of a nested translation faults in its own bank.
-    pub(crate) fn context_fault(&self, visit: &Visit, fault: WalkFault) -> ContextFault {
-        let second = self.second_bank(visit.bank).zip(fault.stage2);
+    pub(crate) fn context_fault(&self, access: &BankAccess, fault: WalkFault) -> ContextFault {
+        let second = self.stage2_bank(access.bank).zip(fault.stage2);
         let nested = second.map(|(_, stage2)| NestedFault {
-            first: visit.bank,
+            stage1_bank: access.bank,
             ipa: stage2.ipa,
             stage1_walk: stage2.stage1_walk,
         });
         ContextFault {
-            bank: second.map_or(visit.bank, |(second, _)| second),
+            bank: second.map_or(access.bank, |(second, _)| second),
             cause: fault.cause,
             level: fault.level,
             nested,
-            intent: visit.intent,
-            transaction: visit.transaction,
+            intent: access.intent,
+            transaction: access.transaction,
         }
     }
 
     /// Records a client's fault and says what the client sees.
-    pub(crate) fn record(&mut self, env: &mut dyn Env, visit: &Visit, fault: &Fault) -> Response {
+    pub(crate) fn record(&mut self, env: &mut dyn Env, access: &BankAccess, fault: &Fault) -> Response {
         let (bank, disposition) = match fault {
             Fault::Global(fault) => {
                 self.record_global(env, fault, Origin::Client);
@@ -78,8 +78,8 @@ impl Smmu {
         };
         match disposition {
             Disposition::Terminate => Response::for_fault(self.registers.sctlr(bank).cfre()),
-            Disposition::Stall => Response::Stall(self.stalls.begin(bank, *visit, true)),
-            Disposition::Wait => Response::Stall(self.stalls.begin(bank, *visit, false)),
+            Disposition::Stall => Response::Stall(self.stalls.begin(bank, *access, true)),
+            Disposition::Wait => Response::Stall(self.stalls.begin(bank, *access, false)),
         }
     }
 
@@ -160,7 +160,7 @@ impl Smmu {
             transaction,
         } = *fault;
         let syndrome = Fsynr0::ZERO
-            .with_s1cbndx(nested.map_or(0, |nested| nested.first))
+            .with_s1cbndx(nested.map_or(0, |nested| nested.stage1_bank))
             .with_ptwf(cause == ContextCause::ExternalOnWalk)
             .with_atof(origin == Origin::Operation)
             .with_ind(intent.instruction)

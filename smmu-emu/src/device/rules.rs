@@ -3,7 +3,7 @@
 //! The plan of a running SMMU: its rules, and how they change.
 
 use crate::device::smmu::Smmu;
-use crate::plan::{DelayRule, Family, FaultRule, Plan, PlanError, Progress};
+use crate::plan::{DelayRule, Family, InjectionRule, Plan, PlanError, Progress};
 
 impl Smmu {
     /// Where all chance of the plan comes from.
@@ -17,9 +17,9 @@ impl Smmu {
         self.injector.delays()
     }
 
-    /// The faults and how far each has got, in the order of precedence.
-    pub fn faults(&self) -> impl ExactSizeIterator<Item = Progress<FaultRule>> + use<'_> {
-        self.injector.faults()
+    /// The injections and how far each has got, in the order of precedence.
+    pub fn injections(&self) -> impl ExactSizeIterator<Item = Progress<InjectionRule>> + use<'_> {
+        self.injector.injections()
     }
 
     /// Adds a delay behind the others and returns its number.
@@ -33,13 +33,13 @@ impl Smmu {
         Ok(number)
     }
 
-    /// Adds a fault behind the others and returns its number.
+    /// Adds an injection rule behind the others and returns its number.
     ///
     /// # Errors
     /// [`PlanError`] as of [`Plan::validate`].
-    pub fn add_fault(&mut self, rule: FaultRule) -> Result<u64, PlanError> {
-        Plan::of_fault(rule.clone()).validate(&self.geometry)?;
-        let number = self.injector.add_fault(rule);
+    pub fn add_injection(&mut self, rule: InjectionRule) -> Result<u64, PlanError> {
+        Plan::of_injection(rule.clone()).validate(&self.geometry)?;
+        let number = self.injector.add_injection(rule);
         self.rules_changed();
         Ok(number)
     }

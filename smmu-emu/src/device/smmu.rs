@@ -21,8 +21,8 @@ use crate::host::events::Event;
 use crate::plan::{Plan, PlanError};
 use crate::registers::file::Registers;
 use crate::registers::lookup::RegisterMap;
-use crate::tlb::{Learnt, Tlb};
-use crate::translate::decoded::Decodings;
+use crate::tlb::{Fills, Tlb};
+use crate::translate::decoded::DecodeCache;
 
 /// A configuration or a plan of which no SMMU can be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -46,9 +46,9 @@ pub struct Smmu {
     pub(crate) stalls: Stalls,
     pub(crate) pmu: Pmu,
     pub(crate) tlb: Tlb,
-    /// What the transaction under way has learnt for the TLB; kept for its memory.
-    pub(crate) learnt: RefCell<Learnt>,
-    pub(crate) decodings: Decodings,
+    /// Fills of the transaction under way; kept for its memory.
+    pub(crate) fills: RefCell<Fills>,
+    pub(crate) decode_cache: DecodeCache,
     pub(crate) epoch: Arc<Epoch>,
     /// What the TBUs have reported.
     pub(crate) counters: Counters,
@@ -96,8 +96,8 @@ impl Smmu {
             stalls: Stalls::new(geometry.context_banks),
             pmu: Pmu::new(&geometry),
             tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
-            learnt: RefCell::default(),
-            decodings: Decodings::new(geometry.context_banks),
+            fills: RefCell::default(),
+            decode_cache: DecodeCache::new(geometry.context_banks),
             epoch: Arc::new(Epoch::new()),
             counters: Counters::default(),
             global_sync: Sync::default(),
@@ -119,9 +119,9 @@ impl Smmu {
             stalls,
             pmu,
             tlb,
-            learnt: _,
+            fills: _,
             // Of another generation from here on.
-            decodings: _,
+            decode_cache: _,
             epoch,
             counters: _,
             global_sync,

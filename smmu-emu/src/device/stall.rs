@@ -11,7 +11,7 @@ use crate::arch::fault::Cause;
 use crate::arch::fault::GlobalFault;
 use crate::arch::line::Line;
 use crate::arch::response::{Response, Stall};
-use crate::arch::transaction::Visit;
+use crate::arch::transaction::BankAccess;
 use crate::device::bank_state::{Arrival, BankControl, Outcome, Release};
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
@@ -25,12 +25,12 @@ impl Smmu {
     pub fn resume(&mut self, env: &mut dyn Env, stall: Stall) -> Response {
         match self.stalls.poll(&stall) {
             None => Response::Stall(stall),
-            Some(Outcome::Retry) => self.start_again(env, stall.visit),
+            Some(Outcome::Retry) => self.start_again(env, stall.access),
             Some(Outcome::End { abort }) => {
                 let response = Response::for_fault(abort);
-                let Visit {
+                let BankAccess {
                     bank, transaction, ..
-                } = stall.visit;
+                } = stall.access;
                 emit(env, || {
                     Event::answered(&transaction, Some(bank), false, Err(Cause::Ended), &response)
                 });
@@ -40,11 +40,11 @@ impl Smmu {
     }
 
     /// From the start of the bank: not through the stream table again, but the bank may have got another type.
-    fn start_again(&mut self, env: &mut dyn Env, visit: Visit) -> Response {
-        match stream::check_bank(&self.registers, &self.geometry, visit.bank) {
-            Ok(()) => self.enter(env, &visit),
+    fn start_again(&mut self, env: &mut dyn Env, access: BankAccess) -> Response {
+        match stream::check_bank(&self.registers, &self.geometry, access.bank) {
+            Ok(()) => self.enter(env, &access),
             Err((cause, nested)) => {
-                let transaction = visit.transaction;
+                let transaction = access.transaction;
                 let fault = GlobalFault {
                     cause,
                     nested,

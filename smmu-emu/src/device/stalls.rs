@@ -3,7 +3,7 @@
 //! The stalls of every bank, and the decisions about them.
 
 use crate::arch::response::Stall;
-use crate::arch::transaction::Visit;
+use crate::arch::transaction::BankAccess;
 use crate::device::bank_state::{Outcome, Waiters};
 
 /// Stalls of every bank.
@@ -31,13 +31,13 @@ impl Stalls {
     }
 
     /// A transaction begins to wait for a bank, whose FSR.SS it has set if it is `recorded`.
-    pub(crate) fn begin(&mut self, bank: u8, visit: Visit, recorded: bool) -> Stall {
+    pub(crate) fn begin(&mut self, bank: u8, access: BankAccess, recorded: bool) -> Stall {
         let id = self.next;
         self.next += 1;
         if let Some(waiters) = self.banks.get_mut(usize::from(bank)) {
             waiters.begin(id, recorded);
         }
-        Stall { bank, id, visit }
+        Stall { bank, id, access }
     }
 
     /// The decision about a transaction, if there is one. A token of an SMMU with more banks aborts.
@@ -46,7 +46,7 @@ impl Stalls {
         let Some(waiters) = self.banks.get(usize::from(stall.bank)) else {
             return abort;
         };
-        let entered = self.banks.get(usize::from(stall.visit.bank));
+        let entered = self.banks.get(usize::from(stall.access.bank));
         let is_off = entered.is_some_and(|bank| bank.is_off_since(stall.id));
         match waiters.poll(stall.id) {
             Some(Outcome::Retry) if is_off => abort,

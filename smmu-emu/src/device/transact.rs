@@ -6,21 +6,21 @@ use core::cell::RefCell;
 
 use crate::arch::fault::{Cause, ContextCause, Fault, GlobalFault};
 use crate::arch::response::Response;
-use crate::arch::transaction::{BUS_BITS, Intent, Origin, Transaction, Translation, Visit};
+use crate::arch::transaction::{BUS_BITS, BankAccess, Intent, Origin, Transaction, Translation};
 use crate::config::TlbMode;
 use crate::device::bank_state::Arrival;
-use crate::device::injection::{self, WalkFaults};
-use crate::device::pmu::Kind;
+use crate::device::injection::{self, WalkInjections};
+use crate::device::pmu::EventKind;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
 use crate::plan::Sites;
-use crate::tlb::{Learnt, Lookup};
+use crate::tlb::{Fills, Lookup};
 use crate::translate::decoded::{self, Decoded};
 use crate::translate::regime;
 use crate::translate::stream::{self, Found, Route};
-use crate::translate::walk::{self, Kept, Leaf, Physical, Probe, Stages, WalkFault};
+use crate::translate::walk::{self, Leaf, Physical, Probe, Stages, WalkCache, WalkFault};
 
 impl Smmu {
     /// Translates an access without recording a fault. Uses what the TLB holds and adds nothing to it.
@@ -28,14 +28,14 @@ impl Smmu {
     /// # Errors
     /// The [`Fault`] that the access takes.
     pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
-        let learnt = RefCell::default();
+        let fills = RefCell::default();
         self.seek(env, transaction, None, |decoded| {
-            Lookup::new(&self.tlb, decoded, &learnt)
+            Lookup::new(&self.tlb, decoded, &fills)
         })
     }
 
     /// The same, with somebody who looks on at what is read and at what is kept.
-    pub(crate) fn seek<K: Kept>(
+    pub(crate) fn seek<K: WalkCache>(
         &self,
         env: &dyn Env,
         transaction: &Transaction,
@@ -47,7 +47,7 @@ impl Smmu {
         match found.route(transaction.intent) {
             Route::Bypass(attributes) => Ok(self.bypass(transaction.address, attributes)),
             Route::Bank(bank, intent) => {
-                let visit = Visit {
+                let access = BankAccess {
                     bank,
                     intent,
                     transaction,
@@ -55,7 +55,7 @@ impl Smmu {
                 let decoded = self.decode(bank);
                 let memory = Physical::read_only(env);
                 let memory = probe.map_or(memory, |probe| memory.probed(probe));
-                self.translate_visit(&visit, &decoded, memory, &kept(&decoded))
+                self.translate_in_bank(&access, &decoded, memory, &kept(&decoded))
             }
         }
     }
@@ -65,32 +65,32 @@ impl Smmu {
     /// [`Response::Stall`] is not the end of it: [`Smmu::resume`] tells what became of the access.
     pub fn transact(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Response {
         // Built in its place: to copy what was just written costs as much as a level of a walk.
-        let mut visit = Visit {
+        let mut access = BankAccess {
             bank: 0,
             intent: transaction.intent,
             transaction: self.arriving(transaction),
         };
         let route = self
-            .found(env, &visit.transaction)
-            .map(|found| found.route(visit.intent));
+            .found(env, &access.transaction)
+            .map(|found| found.route(access.intent));
         let bank = match route {
             Ok(Route::Bank(bank, _)) => Some(bank),
             _ => None,
         };
-        self.count(env, Kind::Access, &visit.transaction, bank);
+        self.count(env, EventKind::Access, &access.transaction, bank);
         match route {
             Err(fault) => self.refuse(env, &fault),
             Ok(Route::Bypass(attributes)) => {
-                let translation = self.bypass(visit.transaction.address, attributes);
+                let translation = self.bypass(access.transaction.address, attributes);
                 let response = Response::Proceed(translation);
                 emit(env, || {
-                    Event::answered(&visit.transaction, None, false, Ok(&translation), &response)
+                    Event::answered(&access.transaction, None, false, Ok(&translation), &response)
                 });
                 response
             }
             Ok(Route::Bank(bank, intent)) => {
-                (visit.bank, visit.intent) = (bank, intent);
-                self.enter(env, &visit)
+                (access.bank, access.intent) = (bank, intent);
+                self.enter(env, &access)
             }
         }
     }
@@ -107,31 +107,36 @@ impl Smmu {
     }
 
     /// A transaction enters its bank, for the first time or again after a stall.
-    pub(crate) fn enter(&mut self, env: &mut dyn Env, visit: &Visit) -> Response {
+    pub(crate) fn enter(&mut self, env: &mut dyn Env, access: &BankAccess) -> Response {
         let generation = self.epoch.generation();
         let decoded = self
-            .decodings
-            .take(&self.registers, &self.geometry, visit.bank, generation);
-        let result = match self.injected_access(env, visit, &decoded) {
+            .decode_cache
+            .take(&self.registers, &self.geometry, access.bank, generation);
+        let result = match self.injected_access(env, access, &decoded) {
             Some(fault) => Err(fault),
-            None => self.walking(env, visit, Origin::Client, |smmu, memory| {
-                smmu.translate_visit(
-                    visit,
+            None => self.walking(env, access, Origin::Client, |smmu, memory| {
+                smmu.translate_in_bank(
+                    access,
                     &decoded,
                     memory,
-                    &Lookup::new(&smmu.tlb, &decoded, &smmu.learnt),
+                    &Lookup::new(&smmu.tlb, &decoded, &smmu.fills),
                 )
             }),
         };
-        self.decodings.put(visit.bank, decoded);
-        let learnt = self.learnt.get_mut();
-        let walked = learnt.walked;
-        for _ in 0..self.tlb.keep(learnt) {
-            self.count(env, Kind::TlbAllocated, &visit.transaction, Some(visit.bank));
+        self.decode_cache.put(access.bank, decoded);
+        let fills = self.fills.get_mut();
+        let walked = fills.walked;
+        for _ in 0..self.tlb.fill(fills) {
+            self.count(
+                env,
+                EventKind::TlbAllocated,
+                &access.transaction,
+                Some(access.bank),
+            );
         }
         let tell = |env: &mut dyn Env, result, response: &Response| {
             emit(env, || {
-                Event::answered(&visit.transaction, Some(visit.bank), walked, result, response)
+                Event::answered(&access.transaction, Some(access.bank), walked, result, response)
             });
         };
         match result {
@@ -141,7 +146,7 @@ impl Smmu {
                 response
             }
             Err(fault) => {
-                let response = self.record(env, visit, &fault);
+                let response = self.record(env, access, &fault);
                 tell(env, Err(Cause::from(&fault)), &response);
                 response
             }
@@ -149,12 +154,17 @@ impl Smmu {
     }
 
     /// The fault of the plan that an access takes in its bank.
-    fn injected_access(&mut self, env: &mut dyn Env, visit: &Visit, decoded: &Decoded) -> Option<Fault> {
-        if !self.injector.watches(Sites::ACCESSES) || self.admit(visit.bank, decoded).is_err() {
+    fn injected_access(
+        &mut self,
+        env: &mut dyn Env,
+        access: &BankAccess,
+        decoded: &Decoded,
+    ) -> Option<Fault> {
+        if !self.injector.watches(Sites::ACCESSES) || self.admit(access.bank, decoded).is_err() {
             return None;
         }
-        let fault = self.injector.access(env, visit, Origin::Client)?;
-        Some(Fault::Context(self.context_fault(visit, fault)))
+        let fault = self.injector.access(env, access, Origin::Client)?;
+        Some(Fault::Context(self.context_fault(access, fault)))
     }
 
     /// Runs a translation for software or a client: with the plan's faults in the descriptors that it reads, if there are
@@ -162,7 +172,7 @@ impl Smmu {
     pub(crate) fn walking<R>(
         &mut self,
         env: &mut dyn Env,
-        visit: &Visit,
+        access: &BankAccess,
         origin: Origin,
         run: impl FnOnce(&Self, Physical<'_>) -> R,
     ) -> R {
@@ -174,7 +184,7 @@ impl Smmu {
             return run(self, memory(env));
         }
         let mut injector = core::mem::take(&mut self.injector);
-        let faults = WalkFaults::new(&mut injector, env, visit, origin);
+        let faults = WalkInjections::new(&mut injector, env, access, origin);
         let result = run(self, memory(env).probed(&faults));
         let injected = faults.into_injected();
         self.injector = injector;
@@ -192,25 +202,25 @@ impl Smmu {
             Arrival::Wait => Err(Fault::Waiting { bank }),
         };
         admit(bank)?;
-        decoded.second.map_or(Ok(()), admit)
+        decoded.stage2_bank.map_or(Ok(()), admit)
     }
 
     /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
     /// translation holds, then the stages.
-    fn translate_visit<K: Kept>(
+    fn translate_in_bank<K: WalkCache>(
         &self,
-        visit: &Visit,
+        access: &BankAccess,
         decoded: &Decoded,
         memory: Physical<'_>,
         kept: &K,
     ) -> Result<Translation, Fault> {
-        let Visit {
+        let BankAccess {
             bank,
             intent,
             transaction,
-        } = *visit;
+        } = *access;
         self.admit(bank, decoded)?;
-        let fault = |fault| Fault::Context(self.context_fault(visit, fault));
+        let fault = |fault| Fault::Context(self.context_fault(access, fault));
         // Stage 2 takes the intermediate address as it is, and so does a bank that is off or of AArch32.
         let address = match decoded.sign {
             Some(sep) => regime::extended(transaction.address, sep),
@@ -231,8 +241,8 @@ impl Smmu {
     }
 
     /// The bank that translates stage 2 of a nested translation.
-    pub(crate) fn second_bank(&self, bank: u8) -> Option<u8> {
-        decoded::second_bank(&self.registers, bank)
+    pub(crate) fn stage2_bank(&self, bank: u8) -> Option<u8> {
+        decoded::stage2_bank(&self.registers, bank)
     }
 
     /// Whether TBUs may keep translations. Event counters have to see every access, and so have rules that make accesses go wrong; and with the TLB off every
@@ -252,7 +262,7 @@ impl Smmu {
         }
     }
 
-    /// Translates a complete address in a context bank, with what the TLB knows; `learnt` takes up what it does not know.
+    /// Translates a complete address in a context bank, with what the TLB knows; `fills` takes up what it does not know.
     pub(crate) fn translate_in(
         &self,
         memory: Physical<'_>,
@@ -260,10 +270,10 @@ impl Smmu {
         address: u64,
         intent: Intent,
         stages: Stages,
-        learnt: &RefCell<Learnt>,
+        fills: &RefCell<Fills>,
     ) -> Result<Leaf, WalkFault> {
         let decoded = self.decode(bank);
-        let kept = Lookup::new(&self.tlb, &decoded, learnt);
+        let kept = Lookup::new(&self.tlb, &decoded, fills);
         walk::translate(&decoded.regime, memory, &kept, address, intent, stages)
     }
 
@@ -279,11 +289,11 @@ impl Smmu {
             return stream::find_among(&self.registers, &self.geometry, transaction, Some(cause));
         }
         let (id, generation) = (transaction.stream_id, self.epoch.generation());
-        if let Some(found) = self.decodings.stream(id, generation) {
+        if let Some(found) = self.decode_cache.stream(id, generation) {
             return Ok(found);
         }
         let found = stream::find(&self.registers, &self.geometry, transaction)?;
-        self.decodings.set_stream(id, generation, found);
+        self.decode_cache.set_stream(id, generation, found);
         Ok(found)
     }
 

@@ -6,17 +6,15 @@
 //! before the write. Nothing is put together for a host that does not trace.
 //!
 //! What a [`Tbu`] translates on its own takes no lock and is told to nobody, or tracing would change the time that
-//! it is to show. A unit counts such accesses, and [`Event::UnitHits`] tells how many there were when it next asks the SMMU.
+//! it is to show. A unit counts such accesses, and [`Event::TbuHits`] tells how many there were when it next asks the SMMU.
 //!
 //! [`Tbu`]: crate::Tbu
 
-use crate::arch::fault::Cause;
-use crate::arch::fault::Fault;
+use crate::arch::fault::{Cause, Fault};
 use crate::arch::frame::Access;
 use crate::arch::line::Line;
 use crate::arch::response::Response;
-use crate::arch::transaction::Origin;
-use crate::arch::transaction::{Transaction, Translation};
+use crate::arch::transaction::{Origin, Transaction, Translation};
 use crate::host::injected::Injected;
 pub use crate::spec::form::Form;
 
@@ -28,7 +26,7 @@ pub enum Event {
     /// A client's access, or an address translation operation, was answered.
     Translation(Translated),
     /// A unit has translated accesses of this stream on its own since it last asked.
-    UnitHits {
+    TbuHits {
         /// The stream whose access made the unit ask; the counts are of all its streams.
         stream_id: u16,
         /// Reads.

@@ -3,13 +3,13 @@
 //! Reports of what the plan did.
 
 use crate::arch::line::Line;
-use crate::plan::{Kind, Site};
+use crate::plan::{InjectionKind, Site};
 
 /// A rule of the plan hit an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Injected {
     /// What it did.
-    pub what: What,
+    pub what: Injection,
     /// Number of the rule in its family, as in [`crate::device::inspect::Progress`].
     pub rule: u64,
     /// Which of the operations that the rule is for it was, from 1 since the rule began: what `nth` of a rule replays.
@@ -17,21 +17,21 @@ pub struct Injected {
     /// How much of it to log (`verbose`).
     pub verbose: u8,
     /// The operation.
-    pub at: Point,
+    pub at: InjectionPoint,
 }
 
-/// What a rule did to an operation.
+/// An injection: what a rule did to an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Injection {
     /// It made it late.
     Delay(Site),
     /// It made it go wrong.
-    Fault(Kind),
+    Error(InjectionKind),
 }
 
 /// An operation that rules are for, as far as there is something to say of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Point {
+pub struct InjectionPoint {
     /// The context bank.
     pub bank: Option<u8>,
     /// The stream.

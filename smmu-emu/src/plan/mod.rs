@@ -2,7 +2,7 @@
 
 //! The plan: which operations of the model take time, and which of them go wrong.
 //!
-//! A plan is data. A [`DelayRule`] names a *site*, what it makes late, and for how long; a [`FaultRule`] names a *kind*,
+//! A plan is data. A [`DelayRule`] names a *site*, what it makes late, and for how long; an [`InjectionRule`] names a *kind*,
 //! what it makes go wrong, and where. Which of the operations that a rule is for it hits follows the kernel's
 //! fault-injection attributes ([`When`]). The first rule that hits an operation decides. `docs/plan.md` has examples of
 //! all of them.
@@ -23,13 +23,13 @@
 //!     until = "client-bound"
 //!     at_most_us = 500_000
 //!
-//!     [[fault]]                  # the third invalidation by address is lost
+//!     [[injection]]                  # the third invalidation by address is lost
 //!     kind = "lost-invalidation"
 //!     register = "CBn_TLBIVA"
 //!     nth = 3
 //!     "#,
 //! )?;
-//! assert_eq!((plan.delays.len(), plan.faults.len()), (2, 1));
+//! assert_eq!((plan.delays.len(), plan.injections.len()), (2, 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Geometry;
 
 mod delay;
-mod fault;
+mod injection;
 pub mod mark;
 mod number;
 mod problem;
@@ -47,7 +47,7 @@ mod sites;
 mod when;
 
 pub use delay::{Bounds, DelayRule, Exponential, MAX_DELAY_US, MAX_POLLS, Site, Time};
-pub use fault::{Asked, FaultRule, KINDS, Kind, KindRow};
+pub use injection::{AccessType, InjectionKind, InjectionRule, KINDS, KindRow};
 pub use number::Number;
 pub use problem::{Family, PlanError};
 pub(crate) use sites::Sites;
@@ -64,9 +64,9 @@ pub struct Plan {
     /// What is late, in order of precedence.
     #[serde(default, rename = "delay")]
     pub delays: Vec<DelayRule>,
-    /// What goes wrong, in order of precedence.
-    #[serde(default, rename = "fault")]
-    pub faults: Vec<FaultRule>,
+    /// What goes wrong, in order of precedence. The key is `injection`, or `fault` as before.
+    #[serde(default, rename = "injection", alias = "fault")]
+    pub injections: Vec<InjectionRule>,
 }
 
 /// A rule of the plan and how far it has got.
@@ -96,11 +96,11 @@ impl Plan {
         }
     }
 
-    /// A plan of one fault.
+    /// A plan of one injection rule.
     #[must_use]
-    pub fn of_fault(rule: FaultRule) -> Self {
+    pub fn of_injection(rule: InjectionRule) -> Self {
         Self {
-            faults: vec![rule],
+            injections: vec![rule],
             ..Self::default()
         }
     }
@@ -115,10 +115,10 @@ impl Plan {
                 .and_then(|()| rule.when().validate())
                 .map_err(|problem| Family::Delay.problem(i, problem))?;
         }
-        for (i, rule) in self.faults.iter().enumerate() {
+        for (i, rule) in self.injections.iter().enumerate() {
             rule.validate(geometry)
                 .and_then(|()| rule.when().validate())
-                .map_err(|problem| Family::Fault.problem(i, problem))?;
+                .map_err(|problem| Family::Injection.problem(i, problem))?;
         }
         Ok(())
     }
@@ -141,8 +141,8 @@ impl Plan {
                 .and_then(|()| both(rule.marks()))
                 .map_err(|problem| Family::Delay.problem(i, problem))?;
         }
-        for (i, rule) in self.faults.iter().enumerate() {
-            both(rule.marks()).map_err(|problem| Family::Fault.problem(i, problem))?;
+        for (i, rule) in self.injections.iter().enumerate() {
+            both(rule.marks()).map_err(|problem| Family::Injection.problem(i, problem))?;
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use thiserror::Error;
 pub enum Family {
     /// A [`DelayRule`].
     Delay,
-    /// A [`FaultRule`].
-    Fault,
+    /// A [`InjectionRule`].
+    Injection,
 }
 
 /// A rule of the plan makes no sense.
@@ -46,7 +46,7 @@ impl core::fmt::Display for Family {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Delay => "delay",
-            Self::Fault => "fault",
+            Self::Injection => "injection",
         })
     }
 }

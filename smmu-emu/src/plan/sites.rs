@@ -5,7 +5,7 @@
 use bitflags::bitflags;
 
 use super::delay::Site;
-use super::fault::Kind;
+use super::injection::InjectionKind;
 
 bitflags! {
     /// What there are rules for.
@@ -37,14 +37,14 @@ impl Sites {
         }
     }
 
-    pub(crate) const fn of_fault(kind: Kind) -> Self {
+    pub(crate) const fn of_injection(kind: InjectionKind) -> Self {
         match kind {
-            Kind::Unmapped | Kind::Permission => Self::ACCESSES,
-            Kind::WalkAbort | Kind::WalkCorrupt => Self::WALKS,
-            Kind::UnknownStream | Kind::StreamConflict => Self::STREAMS,
-            Kind::StaleTlb | Kind::LostInvalidation => Self::INVALIDATIONS,
-            Kind::RegisterOnes | Kind::RegisterValue => Self::REGISTERS,
-            Kind::InterruptLost | Kind::InterruptStuck => Self::LINES,
+            InjectionKind::Unmapped | InjectionKind::Permission => Self::ACCESSES,
+            InjectionKind::WalkAbort | InjectionKind::WalkCorrupt => Self::WALKS,
+            InjectionKind::UnknownStream | InjectionKind::StreamConflict => Self::STREAMS,
+            InjectionKind::StaleTlb | InjectionKind::LostInvalidation => Self::INVALIDATIONS,
+            InjectionKind::RegisterOnes | InjectionKind::RegisterValue => Self::REGISTERS,
+            InjectionKind::InterruptLost | InjectionKind::InterruptStuck => Self::LINES,
         }
     }
 }

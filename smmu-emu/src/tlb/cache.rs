@@ -5,8 +5,8 @@
 //! An entry hangs in the chain of (regime, VMID, size, address at that size), whatever its ASID. So an invalidation by
 //! address finds the entries of all ASIDs, and a lookup probes one chain for each size that is present.
 
-use super::floors::{Floor, Floors};
 use super::maintenance::Asids;
+use super::stamps::{InvalidationStamps, Validity};
 use crate::translate::tag::{Space, Tag};
 
 /// No entry.
@@ -72,7 +72,7 @@ impl<P: Copy> Cache<P> {
     }
 
     /// The entry of the smallest size that covers an address.
-    pub(super) fn get(&self, tag: Tag, address: u64, floor: Floor) -> Option<P> {
+    pub(super) fn get(&self, tag: Tag, address: u64, floor: Validity) -> Option<P> {
         self.classes().find_map(|class| {
             let key = Key::new(tag.space, tag.vmid, address, class);
             self.chain(key)
@@ -92,11 +92,11 @@ impl<P: Copy> Cache<P> {
         address: u64,
         class: u32,
         payload: P,
-        floors: &Floors,
+        stamps: &InvalidationStamps,
     ) {
         let key = Key::new(tag.space, tag.vmid, address, class);
         let asid = (!global).then_some(tag.asid);
-        let stamp = floors.stamp();
+        let stamp = stamps.stamp();
         let head = self.head(key);
         let (mut at, mut last, mut length) = (self.first(head), END, 0);
         while let Some(slot) = self.slots.get_mut(at as usize) {
@@ -112,7 +112,7 @@ impl<P: Copy> Cache<P> {
         if length >= LONG_CHAIN {
             return;
         }
-        let Some(at) = self.room(floors) else { return };
+        let Some(at) = self.room(stamps) else { return };
         let slot = Slot {
             key,
             asid,
@@ -154,22 +154,29 @@ impl<P: Copy> Cache<P> {
     }
 
     /// Every entry that counts, with its tag and first address; the ASID of a global one is 0.
-    pub(super) fn entries(&self, floors: &Floors) -> impl Iterator<Item = (Tag, u64, P)> {
+    pub(super) fn entries(&self, stamps: &InvalidationStamps) -> impl Iterator<Item = (Tag, u64, P)> {
         let slots = self.heads.iter().flat_map(|&head| self.linked(head));
-        let counting = slots.filter(|slot| slot.counts(floors));
+        let counting = slots.filter(|slot| slot.counts(stamps));
         counting.map(|slot| (slot.tag(), slot.key.page << slot.key.class, slot.payload))
     }
 
     /// Whether there is an entry of exactly this size, tag and place.
-    pub(super) fn holds(&self, tag: Tag, global: bool, address: u64, class: u32, floors: &Floors) -> bool {
+    pub(super) fn holds(
+        &self,
+        tag: Tag,
+        global: bool,
+        address: u64,
+        class: u32,
+        stamps: &InvalidationStamps,
+    ) -> bool {
         let key = Key::new(tag.space, tag.vmid, address, class);
         let asid = (!global).then_some(tag.asid);
         self.chain(key)
-            .any(|slot| slot.asid == asid && slot.counts(floors))
+            .any(|slot| slot.asid == asid && slot.counts(stamps))
     }
 
     /// A place for an entry; none if the table is full of what may not go.
-    fn room(&mut self, floors: &Floors) -> Option<u32> {
+    fn room(&mut self, stamps: &InvalidationStamps) -> Option<u32> {
         if let Some(at) = self.free.pop() {
             return Some(at);
         }
@@ -187,7 +194,7 @@ impl<P: Copy> Cache<P> {
                 || self
                     .slots
                     .get(at as usize)
-                    .is_some_and(|slot| !slot.counts(floors))
+                    .is_some_and(|slot| !slot.counts(stamps))
             {
                 self.remove(at);
                 return self.free.pop();
@@ -280,8 +287,8 @@ impl<P> Slot<P> {
         }
     }
 
-    fn counts(&self, floors: &Floors) -> bool {
-        floors.of(self.tag()).admits(self.asid.is_none(), self.stamp)
+    fn counts(&self, stamps: &InvalidationStamps) -> bool {
+        stamps.of(self.tag()).admits(self.asid.is_none(), self.stamp)
     }
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The TLB as a translation uses it: what is known shortens the walk of a stage, and what the walk finds is learnt.
+//! The TLB as a translation uses it: what is known shortens the walk of a stage, and what the walk finds fills it.
 
 use core::cell::RefCell;
 
-use super::{Learnt, Tag, Tlb};
+use super::{Fills, Tag, Tlb};
 use crate::arch::stage::Stage;
 use crate::translate::decoded::Decoded;
-use crate::translate::walk::{Kept, Leaf, TableRef, Tables};
+use crate::translate::walk::{Leaf, TableRef, Tables, WalkCache};
 
 /// The TLB for one translation in a bank.
 #[derive(Debug)]
@@ -15,17 +15,17 @@ pub(crate) struct Lookup<'a> {
     tlb: &'a Tlb,
     stage1: Tag,
     stage2: Tag,
-    learnt: &'a RefCell<Learnt>,
+    fills: &'a RefCell<Fills>,
 }
 
 impl<'a> Lookup<'a> {
     /// For a bank as it is configured.
-    pub(crate) const fn new(tlb: &'a Tlb, bank: &Decoded, learnt: &'a RefCell<Learnt>) -> Self {
+    pub(crate) const fn new(tlb: &'a Tlb, bank: &Decoded, fills: &'a RefCell<Fills>) -> Self {
         Self {
             tlb,
             stage1: bank.stage1,
             stage2: bank.stage2,
-            learnt,
+            fills,
         }
     }
 
@@ -37,9 +37,9 @@ impl<'a> Lookup<'a> {
     }
 }
 
-impl Kept for Lookup<'_> {
-    fn keeps(&self) -> bool {
-        self.tlb.keeps()
+impl WalkCache for Lookup<'_> {
+    fn is_enabled(&self) -> bool {
+        self.tlb.is_enabled()
     }
 
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf> {
@@ -50,15 +50,15 @@ impl Kept for Lookup<'_> {
         self.tlb.table(self.tag(stage), address)
     }
 
-    fn walks(&self) {
-        self.learnt.borrow_mut().walked = true;
+    fn walk_begins(&self) {
+        self.fills.borrow_mut().walked = true;
     }
 
-    fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables) {
+    fn fill(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables) {
         let tag = self.tag(stage);
-        let mut learnt = self.learnt.borrow_mut();
-        learnt.leaves.push((tag, address, *leaf));
+        let mut fills = self.fills.borrow_mut();
+        fills.leaves.push((tag, address, *leaf));
         let tables = tables.as_slice().iter();
-        learnt.tables.extend(tables.map(|table| (tag, address, *table)));
+        fills.tables.extend(tables.map(|table| (tag, address, *table)));
     }
 }

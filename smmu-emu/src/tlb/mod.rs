@@ -7,18 +7,19 @@
 //! permits the access. SCTLR.M is no part of an entry: a bank that is off does not look here.
 
 mod cache;
-mod floors;
 mod lookup;
 mod maintenance;
+mod stamps;
 
-use crate::translate::tag::{Space, Tag};
 use cache::Cache;
-use floors::Floors;
-pub(crate) use lookup::Lookup;
-pub(crate) use maintenance::{Invalidation, decode, decode_bank};
+use stamps::InvalidationStamps;
 
 use crate::config::TlbMode;
+use crate::translate::tag::{Space, Tag};
 use crate::translate::walk::{Leaf, TableRef};
+
+pub(crate) use lookup::Lookup;
+pub(crate) use maintenance::{Invalidation, decode, decode_bank};
 
 /// The TLB of one SMMU.
 #[derive(Debug)]
@@ -26,12 +27,12 @@ pub(crate) struct Tlb {
     mode: TlbMode,
     leaves: Cache<Leaf>,
     tables: Cache<TableRef>,
-    floors: Floors,
+    stamps: InvalidationStamps,
 }
 
-/// What a translation learnt by walking.
+/// Fills: what a translation found by walking, for the TLB.
 #[derive(Debug, Default)]
-pub(crate) struct Learnt {
+pub(crate) struct Fills {
     /// Blocks and pages, each with the address that led there.
     pub(crate) leaves: Vec<(Tag, u64, Leaf)>,
     /// Tables in the same way.
@@ -59,13 +60,13 @@ impl Tlb {
             mode,
             leaves: Cache::new(entries, evicts),
             tables: Cache::new(entries.div_ceil(4), evicts),
-            floors: Floors::default(),
+            stamps: InvalidationStamps::default(),
         }
     }
 
     /// Where an address leads, as far as is known.
     pub(crate) fn leaf(&self, tag: Tag, address: u64) -> Option<Leaf> {
-        let leaf = self.leaves.get(tag, address, self.floors.of(tag))?;
+        let leaf = self.leaves.get(tag, address, self.stamps.of(tag))?;
         Some(Leaf {
             address: leaf.address | (address & (leaf.size - 1)),
             ..leaf
@@ -74,21 +75,21 @@ impl Tlb {
 
     /// The last table on the way to an address that is known.
     pub(crate) fn table(&self, tag: Tag, address: u64) -> Option<TableRef> {
-        self.tables.get(tag, address, self.floors.of(tag))
+        self.tables.get(tag, address, self.stamps.of(tag))
     }
 
     /// Whether anything is kept at all.
-    pub(crate) fn keeps(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.mode != TlbMode::Off
     }
 
-    /// Keeps what a translation learnt, and empties the list. Says how many blocks and pages that were.
-    pub(crate) fn keep(&mut self, learnt: &mut Learnt) -> usize {
-        let Learnt {
+    /// Takes up the fills of a translation, and empties the list. Says how many blocks and pages that were.
+    pub(crate) fn fill(&mut self, fills: &mut Fills) -> usize {
+        let Fills {
             leaves,
             tables,
             walked,
-        } = learnt;
+        } = fills;
         *walked = false;
         if leaves.is_empty() {
             return 0;
@@ -101,12 +102,12 @@ impl Tlb {
             };
             let class = leaf.size.trailing_zeros();
             self.leaves
-                .insert(tag, leaf.global, address, class, base, &self.floors);
+                .insert(tag, leaf.global, address, class, base, &self.stamps);
         }
         for (tag, address, table) in tables.drain(..) {
             // Tables have no nG: they are the ASID's that walked.
             self.tables
-                .insert(tag, false, address, table.shift, table, &self.floors);
+                .insert(tag, false, address, table.shift, table, &self.stamps);
         }
         kept
     }
@@ -114,20 +115,20 @@ impl Tlb {
     /// Blocks and pages that are held.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = Entry> {
         self.leaves
-            .entries(&self.floors)
+            .entries(&self.stamps)
             .map(|(tag, address, leaf)| Entry { tag, address, leaf })
     }
 
     /// Tables that are held, with the first address that each serves.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (Tag, u64, TableRef)> {
-        self.tables.entries(&self.floors)
+        self.tables.entries(&self.stamps)
     }
 
     /// Whether an entry is still held.
     pub(crate) fn holds(&self, entry: &Entry) -> bool {
         let Entry { tag, address, leaf } = *entry;
         let class = leaf.size.trailing_zeros();
-        self.leaves.holds(tag, leaf.global, address, class, &self.floors)
+        self.leaves.holds(tag, leaf.global, address, class, &self.stamps)
     }
 
     /// Holds an entry again that was dropped.
@@ -135,24 +136,24 @@ impl Tlb {
         let Entry { tag, address, leaf } = *entry;
         let class = leaf.size.trailing_zeros();
         self.leaves
-            .insert(tag, leaf.global, address, class, leaf, &self.floors);
+            .insert(tag, leaf.global, address, class, leaf, &self.stamps);
     }
 
     /// Carries out a TLB maintenance operation.
     pub(crate) fn invalidate(&mut self, operation: Invalidation) {
-        let floors = &mut self.floors;
+        let stamps = &mut self.stamps;
         match operation {
-            Invalidation::Space(space) => floors.raise_space(space),
+            Invalidation::Space(space) => stamps.invalidate_space(space),
             Invalidation::NonHyp => {
-                floors.raise_space(Space::El10);
-                floors.raise_space(Space::Stage2);
+                stamps.invalidate_space(Space::El10);
+                stamps.invalidate_space(Space::Stage2);
             }
-            Invalidation::Vmid(space, vmid) => floors.raise_vmid(space, vmid),
+            Invalidation::Vmid(space, vmid) => stamps.invalidate_vmid(space, vmid),
             Invalidation::BothStages(vmid) => {
-                floors.raise_vmid(Space::El10, vmid);
-                floors.raise_vmid(Space::Stage2, vmid);
+                stamps.invalidate_vmid(Space::El10, vmid);
+                stamps.invalidate_vmid(Space::Stage2, vmid);
             }
-            Invalidation::Asid(tag) => floors.raise_asid(tag),
+            Invalidation::Asid(tag) => stamps.invalidate_asid(tag),
             Invalidation::Address {
                 space,
                 vmid,

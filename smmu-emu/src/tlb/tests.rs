@@ -39,7 +39,7 @@ fn leaf(size: u64, global: bool) -> Leaf {
 
 fn with(entries: &[(Tag, u64, Leaf)]) -> Tlb {
     let mut tlb = Tlb::new(TlbMode::StrictStale, 1 << 12);
-    tlb.keep(&mut Learnt {
+    tlb.fill(&mut Fills {
         walked: true,
         leaves: entries.to_vec(),
         tables: Vec::new(),
@@ -145,7 +145,7 @@ fn floors_are_bounded() {
             });
             assert_eq!(tlb.leaf(tag(n), 0x1000), None, "{n}");
         }
-        tlb.keep(&mut Learnt {
+        tlb.fill(&mut Fills {
             walked: true,
             leaves: entries,
             tables: Vec::new(),
@@ -162,7 +162,7 @@ fn floors_are_bounded() {
 fn chains_are_bounded() {
     let mut tlb = Tlb::new(TlbMode::Normal, 1 << 12);
     let tag = |asid| Tag { asid, ..EL10 };
-    tlb.keep(&mut Learnt {
+    tlb.fill(&mut Fills {
         walked: true,
         leaves: (0..1000)
             .map(|asid| (tag(asid), 0x1000, leaf(0x1000, false)))
@@ -184,7 +184,7 @@ fn long_chains_are_bounded_and_emptied_at_once() {
         .map(|asid| (tag(asid), 0x1000, leaf(0x1000, false)))
         .collect();
     let mut tlb = Tlb::new(TlbMode::StrictStale, 1 << 16);
-    tlb.keep(&mut Learnt {
+    tlb.fill(&mut Fills {
         walked: true,
         leaves: entries,
         tables: Vec::new(),
@@ -211,7 +211,7 @@ fn long_chains_are_bounded_and_emptied_at_once() {
         last_level: true,
     });
     assert_eq!((kept(&tlb), tlb.leaves().count()), (0, 0));
-    tlb.keep(&mut Learnt {
+    tlb.fill(&mut Fills {
         walked: true,
         leaves: vec![(tag(1), 0x1000, leaf(0x1000, false))],
         tables: Vec::new(),

@@ -28,14 +28,14 @@ pub(crate) struct Decoded {
     /// Whose those of stage 2 are: a nested translation's have the tag of the bank behind.
     pub(crate) stage2: Tag,
     /// The bank that translates stage 2 of a nested translation.
-    pub(crate) second: Option<u8>,
+    pub(crate) stage2_bank: Option<u8>,
     /// `TCR2.SEP`, if a bus address has its upper bits from it.
     pub(crate) sign: Option<u8>,
 }
 
 /// All that is remembered.
 #[derive(Debug)]
-pub(crate) struct Decodings {
+pub(crate) struct DecodeCache {
     banks: Vec<Option<Box<Decoded>>>,
     streams: [Option<(u64, u16, Found)>; STREAMS],
 }
@@ -43,7 +43,7 @@ pub(crate) struct Decodings {
 impl Decoded {
     /// Reads the registers of a bank.
     pub(crate) fn of(registers: &Registers, geometry: &Geometry, bank: u8, generation: u64) -> Self {
-        let second = second_bank(registers, bank);
+        let stage2_bank = stage2_bank(registers, bank);
         let extends = registers.cbar(bank).kind() != BankType::Stage2
             && registers.format(bank) == Format::AArch64
             && registers.sctlr(bank).m();
@@ -51,20 +51,20 @@ impl Decoded {
             generation,
             regime: regime::decode(registers, geometry, bank),
             stage1: Tag::of(registers, bank),
-            stage2: Tag::of(registers, second.unwrap_or(bank)),
-            second,
+            stage2: Tag::of(registers, stage2_bank.unwrap_or(bank)),
+            stage2_bank,
             sign: extends.then(|| registers.tcr2(bank).sep().value()),
         }
     }
 }
 
 /// The bank that translates stage 2 of a nested translation.
-pub(crate) fn second_bank(registers: &Registers, bank: u8) -> Option<u8> {
+pub(crate) fn stage2_bank(registers: &Registers, bank: u8) -> Option<u8> {
     let cbar = registers.cbar(bank);
     (cbar.kind() == BankType::Nested).then(|| cbar.cbndx())
 }
 
-impl Decodings {
+impl DecodeCache {
     /// For so many banks.
     pub(crate) fn new(banks: u16) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Decodings {
         }
     }
 
-    /// Takes a bank's out, as of this generation, for [`Decodings::put`] to put back.
+    /// Takes a bank's out, as of this generation, for [`DecodeCache::put`] to put back.
     pub(crate) fn take(
         &mut self,
         registers: &Registers,

@@ -2,8 +2,8 @@
 
 //! Faults of the plan in translation: what software and clients see of each kind.
 
-use smmu_emu::injected::What;
-use smmu_emu::plan::Kind;
+use smmu_emu::injected::Injection;
+use smmu_emu::plan::InjectionKind;
 use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Plan, Response, Transaction};
 
@@ -99,7 +99,10 @@ fn an_address_that_is_not_mapped_for_a_stream_and_kind_of_access() {
     assert_eq!(machine.fsr(), TF);
     assert_eq!(machine.hits(), [1]);
     let hit = machine.bench.host.injected[0];
-    assert_eq!((hit.what, hit.rule), (What::Fault(Kind::Unmapped), 1));
+    assert_eq!(
+        (hit.what, hit.rule),
+        (Injection::Error(InjectionKind::Unmapped), 1)
+    );
     assert_eq!(
         (hit.at.bank, hit.at.stream, hit.at.address),
         (Some(3), Some(1), Some(0x1ffc))
@@ -262,15 +265,15 @@ fn rules_follow_marks_and_come_and_go() {
     machine.bench.host.marks.insert("b".into());
     assert!(machine.read(0x1000).is_some());
     let plan: Plan = toml::from_str("[[fault]]\nkind = \"permission\"").expect("valid");
-    let rule = plan.faults[0].clone();
-    let number = machine.bench.smmu.add_fault(rule).expect("valid");
+    let rule = plan.injections[0].clone();
+    let number = machine.bench.smmu.add_injection(rule).expect("valid");
     assert_eq!((number, machine.read(0x1000)), (2, None));
     machine.fsr();
     assert!(
         machine
             .bench
             .smmu
-            .remove_rule(smmu_emu::plan::Family::Fault, number)
+            .remove_rule(smmu_emu::plan::Family::Injection, number)
     );
     assert!(machine.read(0x1000).is_some());
 }

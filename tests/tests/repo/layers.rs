@@ -32,6 +32,7 @@ const CRATES: [Crate; 4] = [
             &["host", "epoch"],
             &["device"],
             &["dma"],
+            &["testing"],
         ],
     },
     Crate {

@@ -299,7 +299,8 @@ impl Paths<'_> {
 
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
-        attribute.path().is_ident("cfg") && attribute.meta.to_token_stream().to_string() == "cfg (test)"
+        let meta = attribute.meta.to_token_stream().to_string();
+        attribute.path().is_ident("cfg") && (meta == "cfg (test)" || meta.starts_with("cfg (all (test ,"))
     })
 }
 

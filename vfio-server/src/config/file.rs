@@ -16,7 +16,7 @@
 //! [[smmu.delay]]                   # smmu_emu::DelayRule
 //! site = "ats"
 //! polls = 8
-//! [[smmu.fault]]                   # smmu_emu::FaultRule
+//! [[smmu.fault]]                   # smmu_emu::InjectionRule
 //! kind = "unmapped"
 //! address = 0x1000
 //!
@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 
 use host_guard::confine::Places;
 use serde::{Deserialize, Serialize};
-use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
+use smmu_emu::{DelayRule, InjectionRule, MarkRule, Plan};
 use thiserror::Error;
 
 use super::clock::ClockConfig;
@@ -96,7 +96,7 @@ pub struct SmmuConfig {
     pub delay: Vec<DelayRule>,
     /// What goes wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fault: Vec<FaultRule>,
+    pub fault: Vec<InjectionRule>,
     /// The masters behind it, in the order of their register blocks and vectors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub master: Vec<MasterConfig>,
@@ -112,7 +112,7 @@ impl SmmuConfig {
         Plan {
             seed,
             delays: self.delay.clone(),
-            faults: self.fault.clone(),
+            injections: self.fault.clone(),
         }
     }
 }

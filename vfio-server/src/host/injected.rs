@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use smmu_emu::injected::{Point, What};
+use smmu_emu::injected::{Injection, InjectionPoint};
 use smmu_emu::{Hold, Injected};
 
 use super::events::{Event, FiredLimit};
@@ -76,8 +76,8 @@ impl Hits {
             return;
         }
         let family = match what {
-            What::Delay(_) => "delay",
-            What::Fault(_) => "fault",
+            Injection::Delay(_) => "delay",
+            Injection::Error(_) => "fault",
         };
         let what = name(what);
         if verbose == 1 {
@@ -98,7 +98,7 @@ impl Hits {
             ..
         } = *injected;
         match what {
-            What::Delay(site) => {
+            Injection::Delay(site) => {
                 let suppressed = self.delays.admit(ns)?;
                 let data = json!({
                     "smmu": smmu, "delay": rule, "operation": operation, "site": site, "bank": at.bank,
@@ -106,7 +106,7 @@ impl Hits {
                 });
                 Some(Event::new("DELAY_FIRED", data))
             }
-            What::Fault(kind) => {
+            Injection::Error(kind) => {
                 let suppressed = self.faults.admit(ns)?;
                 let data = json!({
                     "smmu": smmu, "fault": rule, "operation": operation, "kind": kind, "bank": at.bank,
@@ -119,14 +119,14 @@ impl Hits {
     }
 }
 
-const fn name(what: What) -> &'static str {
+const fn name(what: Injection) -> &'static str {
     match what {
-        What::Delay(site) => site.name(),
-        What::Fault(kind) => kind.row().name,
+        Injection::Delay(site) => site.name(),
+        Injection::Error(kind) => kind.row().name,
     }
 }
 
-fn describe(at: &Point) -> String {
+fn describe(at: &InjectionPoint) -> String {
     let hex = |number: u64| format!("{number:#x}");
     let parts = [
         ("bank", at.bank.map(|bank| bank.to_string())),

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 use smmu_emu::Origin;
 use smmu_emu::events::{Accessed, Event};
-use smmu_emu::injected::What as Did;
+use smmu_emu::injected::Injection as Did;
 use smmu_emu::{AccessKind, Frame, Injected, Site};
 
 use super::line::{Line, What};
@@ -120,7 +120,7 @@ impl Chrome {
                 };
                 self.instant(&mut out, record, track, name, "translation", args);
             }
-            Event::UnitHits { stream_id, .. } => {
+            Event::TbuHits { stream_id, .. } => {
                 self.instant(
                     &mut out,
                     record,
@@ -164,8 +164,8 @@ impl Chrome {
                     (Did::Delay(Site::GlobalSync), _) => ("delay", Track::GlobalSync, true),
                     (Did::Delay(_), Some(bank)) => ("delay", Track::Bank(bank.into()), false),
                     (Did::Delay(_), None) => ("delay", Track::Global, false),
-                    (Did::Fault(_), Some(bank)) => ("fault", Track::Bank(bank.into()), false),
-                    (Did::Fault(_), None) => ("fault", Track::Global, false),
+                    (Did::Error(_), Some(bank)) => ("fault", Track::Bank(bank.into()), false),
+                    (Did::Error(_), None) => ("fault", Track::Global, false),
                 };
                 if lasts {
                     self.pending.entry((smmu, track)).or_default().push(args.clone());

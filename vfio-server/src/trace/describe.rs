@@ -9,7 +9,7 @@ use serde_json::Value;
 use smmu_emu::Origin;
 use smmu_emu::events::{Accessed, End, Event, Outcome, Recorded, Translated};
 use smmu_emu::fault::Cause;
-use smmu_emu::injected::What as Did;
+use smmu_emu::injected::Injection as Did;
 use smmu_emu::inspect::fields_of;
 use smmu_emu::{Access, AccessKind, Fault as ModelFault, Frame, Injected, Transaction};
 
@@ -56,7 +56,7 @@ impl Describer {
                 }
             }
             Event::Translation(translated) => What::Translation(translation(translated)),
-            Event::UnitHits {
+            Event::TbuHits {
                 stream_id,
                 reads,
                 writes,
@@ -232,7 +232,7 @@ fn injection(injected: &Injected) -> Injection {
     } = injected;
     let (what, site, kind) = match what {
         Did::Delay(site) => ("delay", Some(*site), None),
-        Did::Fault(kind) => ("fault", None, Some(*kind)),
+        Did::Error(kind) => ("fault", None, Some(*kind)),
     };
     Injection {
         what: what.into(),

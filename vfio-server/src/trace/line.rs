@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use smmu_emu::plan::Kind;
+use smmu_emu::plan::InjectionKind;
 use smmu_emu::{AccessKind, Site};
 use thiserror::Error;
 
@@ -91,7 +91,7 @@ pub struct Injection {
     pub site: Option<Site>,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Kind>,
+    pub kind: Option<InjectionKind>,
     /// The context bank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bank: Option<u8>,

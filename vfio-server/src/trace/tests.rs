@@ -70,7 +70,7 @@ fn sequence() -> Vec<Record> {
     write(&mut smmu, &mut host, cb(0, 0x58), 0x402, 4);
     read(&mut smmu, &mut host, cb(0, 0x58));
     write(&mut smmu, &mut host, 0xff0, 7, 4);
-    let event = Event::UnitHits {
+    let event = Event::TbuHits {
         stream_id: 2,
         reads: 3,
         writes: 4,

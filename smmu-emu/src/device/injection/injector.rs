@@ -7,8 +7,8 @@ use crate::arch::line::Line;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
-use crate::host::injected::{Injected, Point, What};
-use crate::plan::{DelayRule, Family, FaultRule, Plan, Progress, Sites};
+use crate::host::injected::{Injected, Injection, InjectionPoint};
+use crate::plan::{DelayRule, Family, InjectionRule, Plan, Progress, Sites};
 
 /// The rules of an SMMU, and how far each has got.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Injector {
     pub(super) seed: u64,
     sites: Sites,
     pub(super) delays: Rules<DelayRule>,
-    pub(super) faults: Rules<FaultRule>,
+    pub(super) injections: Rules<InjectionRule>,
     /// Interrupts that are on their way.
     pub(super) late: Vec<Late>,
     /// Lines that were last made high while rules had a say in lines.
@@ -40,17 +40,23 @@ impl Injector {
 
     /// Puts the rules of a plan in the place of all that there are. Numbers go on; chance begins anew.
     pub(crate) fn replace(&mut self, plan: Plan) {
-        let Plan { seed, delays, faults } = plan;
+        let Plan {
+            seed,
+            delays,
+            injections,
+        } = plan;
         self.seed = seed;
         self.delays.replace(delays);
-        self.faults.replace(faults);
+        self.injections.replace(injections);
         self.count_sites();
     }
 
     fn count_sites(&mut self) {
         let delays = self.delays.rules().map(|rule| Sites::of_delay(rule.site));
-        let faults = self.faults.rules().map(|rule| Sites::of_fault(rule.kind));
-        self.sites = delays.chain(faults).fold(Sites::empty(), |all, site| all | site);
+        let injections = self.injections.rules().map(|rule| Sites::of_injection(rule.kind));
+        self.sites = delays
+            .chain(injections)
+            .fold(Sites::empty(), |all, site| all | site);
     }
 
     /// Whether there are rules for one of these sites.
@@ -62,7 +68,7 @@ impl Injector {
     /// Back to the start of the plan. What is on its way is gone, and every line low.
     pub(crate) fn reset(&mut self) {
         self.delays.reset();
-        self.faults.reset();
+        self.injections.reset();
         self.late.clear();
         self.high.clear();
     }
@@ -76,8 +82,8 @@ impl Injector {
         self.delays.progress()
     }
 
-    pub(crate) fn faults(&self) -> impl ExactSizeIterator<Item = Progress<FaultRule>> + use<'_> {
-        self.faults.progress()
+    pub(crate) fn injections(&self) -> impl ExactSizeIterator<Item = Progress<InjectionRule>> + use<'_> {
+        self.injections.progress()
     }
 
     /// Adds a delay behind the others and returns its number.
@@ -88,8 +94,8 @@ impl Injector {
     }
 
     /// Adds a fault behind the others and returns its number.
-    pub(crate) fn add_fault(&mut self, rule: FaultRule) -> u64 {
-        let number = self.faults.add(rule);
+    pub(crate) fn add_injection(&mut self, rule: InjectionRule) -> u64 {
+        let number = self.injections.add(rule);
         self.count_sites();
         number
     }
@@ -98,22 +104,22 @@ impl Injector {
     pub(crate) fn remove(&mut self, family: Family, number: u64) -> bool {
         let removed = match family {
             Family::Delay => self.delays.remove(number),
-            Family::Fault => self.faults.remove(number),
+            Family::Injection => self.injections.remove(number),
         };
         self.count_sites();
         removed
     }
 
     /// The first fault that hits an operation, reported.
-    pub(super) fn fault(
+    pub(super) fn injection(
         &mut self,
         env: &mut dyn Env,
-        at: Point,
-        is_for: impl Fn(&FaultRule) -> bool,
-    ) -> Option<(&FaultRule, Hit)> {
+        at: InjectionPoint,
+        is_for: impl Fn(&InjectionRule) -> bool,
+    ) -> Option<(&InjectionRule, Hit)> {
         // Another seed than that of delays: a delay and a fault in the same place draw numbers that have nothing to do with each other.
-        let (rule, hit) = self.faults.hit(!self.seed, env, is_for)?;
-        report(env, &hit.report(What::Fault(rule.kind), at));
+        let (rule, hit) = self.injections.hit(!self.seed, env, is_for)?;
+        report(env, &hit.report(Injection::Error(rule.kind), at));
         Some((rule, hit))
     }
 
@@ -121,11 +127,11 @@ impl Injector {
     pub(super) fn delay(
         &mut self,
         env: &mut dyn Env,
-        at: Point,
+        at: InjectionPoint,
         is_for: impl Fn(&DelayRule) -> bool,
     ) -> Option<(&DelayRule, Hit)> {
         let (rule, hit) = self.delays.hit(self.seed, env, is_for)?;
-        report(env, &hit.report(What::Delay(rule.site), at));
+        report(env, &hit.report(Injection::Delay(rule.site), at));
         Some((rule, hit))
     }
 }
@@ -137,7 +143,7 @@ pub(crate) fn report(env: &mut dyn Env, injected: &Injected) {
 }
 
 impl Hit {
-    pub(super) const fn report(&self, what: What, at: Point) -> Injected {
+    pub(super) const fn report(&self, what: Injection, at: InjectionPoint) -> Injected {
         Injected {
             what,
             rule: self.rule,

@@ -5,8 +5,8 @@
 use super::Injector;
 use crate::arch::stage::Stage;
 use crate::host::env::Env;
-use crate::host::injected::Point;
-use crate::plan::{FaultRule, Kind};
+use crate::host::injected::InjectionPoint;
+use crate::plan::{InjectionKind, InjectionRule};
 use crate::registers::register::{RegisterId, Scope};
 use crate::tlb::Entry;
 use crate::translate::tag::Space;
@@ -15,30 +15,30 @@ impl Injector {
     /// Whether an invalidation does nothing.
     pub(crate) fn loses(&mut self, env: &mut dyn Env, id: &RegisterId) -> bool {
         let at = point(id);
-        let is_for = |rule: &FaultRule| {
-            rule.kind == Kind::LostInvalidation
+        let is_for = |rule: &InjectionRule| {
+            rule.kind == InjectionKind::LostInvalidation
                 && rule
                     .register
                     .as_deref()
                     .is_none_or(|name| at.register == Some(name))
                 && rule.index.is_none_or(|index| at.index == Some(index))
         };
-        self.fault(env, at, is_for).is_some()
+        self.injection(env, at, is_for).is_some()
     }
 
     /// Whether there is a rule that may keep an entry.
     pub(crate) fn keeps(&self, entry: &Entry) -> bool {
-        self.faults.rules().any(|rule| rule.keeps(entry))
+        self.injections.rules().any(|rule| rule.keeps(entry))
     }
 
     /// The entries that an invalidation would have dropped and does not.
     pub(crate) fn kept(&mut self, env: &mut dyn Env, id: &RegisterId, dropped: &[Entry]) -> Vec<Entry> {
-        let at = Point {
+        let at = InjectionPoint {
             address: dropped.first().map(|entry| entry.address),
             ..point(id)
         };
-        let is_for = |rule: &FaultRule| dropped.iter().any(|entry| rule.keeps(entry));
-        match self.fault(env, at, is_for) {
+        let is_for = |rule: &InjectionRule| dropped.iter().any(|entry| rule.keeps(entry));
+        match self.injection(env, at, is_for) {
             Some((rule, _)) => dropped
                 .iter()
                 .filter(|entry| rule.keeps(entry))
@@ -49,7 +49,7 @@ impl Injector {
     }
 }
 
-impl FaultRule {
+impl InjectionRule {
     fn keeps(&self, entry: &Entry) -> bool {
         let stage = if entry.tag.space == Space::Stage2 {
             Stage::Second
@@ -60,7 +60,7 @@ impl FaultRule {
         let overlaps = self.address.is_none_or(|first| {
             self.covers(entry.address) || first.0.wrapping_sub(entry.address) < entry.leaf.size
         });
-        self.kind == Kind::StaleTlb
+        self.kind == InjectionKind::StaleTlb
             && overlaps
             && self.stage.is_none_or(|wanted| wanted == stage)
             && self.vmid.is_none_or(|vmid| vmid == entry.tag.vmid)
@@ -70,14 +70,14 @@ impl FaultRule {
     }
 }
 
-fn point(id: &RegisterId) -> Point {
-    Point {
+fn point(id: &RegisterId) -> InjectionPoint {
+    InjectionPoint {
         register: Some(id.row.name),
         index: Some(id.number),
         bank: match id.scope {
             Scope::Bank(bank) => Some(bank),
             Scope::Global => None,
         },
-        ..Point::default()
+        ..InjectionPoint::default()
     }
 }

@@ -7,8 +7,8 @@ use crate::arch::line::{Line, LineKind};
 use crate::device::injection::injector::Late;
 use crate::host::emit::drive_line;
 use crate::host::env::Env;
-use crate::host::injected::Point;
-use crate::plan::{DelayRule, FaultRule, Kind, Site, Sites};
+use crate::host::injected::InjectionPoint;
+use crate::plan::{DelayRule, InjectionKind, InjectionRule, Site, Sites};
 
 impl Injector {
     /// A line has a new level, or asks again.
@@ -26,13 +26,14 @@ impl Injector {
         if self.is_late(line) {
             return;
         }
-        let at = Point {
+        let at = InjectionPoint {
             line: Some(line),
-            ..Point::default()
+            ..InjectionPoint::default()
         };
-        let lost =
-            |rule: &FaultRule| rule.kind == Kind::InterruptLost && is_for_line(line, rule.line, rule.index);
-        if self.fault(env, at, lost).is_some() {
+        let lost = |rule: &InjectionRule| {
+            rule.kind == InjectionKind::InterruptLost && is_for_line(line, rule.line, rule.index)
+        };
+        if self.injection(env, at, lost).is_some() {
             return;
         }
         let late =
@@ -56,13 +57,14 @@ impl Injector {
         if self.is_late(line) {
             return;
         }
-        let at = Point {
+        let at = InjectionPoint {
             line: Some(line),
-            ..Point::default()
+            ..InjectionPoint::default()
         };
-        let stuck =
-            |rule: &FaultRule| rule.kind == Kind::InterruptStuck && is_for_line(line, rule.line, rule.index);
-        let stays = self.fault(env, at, stuck).is_some();
+        let stuck = |rule: &InjectionRule| {
+            rule.kind == InjectionKind::InterruptStuck && is_for_line(line, rule.line, rule.index)
+        };
+        let stays = self.injection(env, at, stuck).is_some();
         self.drive(env, line, stays);
     }
 

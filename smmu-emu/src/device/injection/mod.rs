@@ -30,4 +30,4 @@ mod tests;
 
 pub(crate) use injector::{Injector, report};
 pub(crate) use registers::{Answer, Seen};
-pub(crate) use translations::WalkFaults;
+pub(crate) use translations::WalkInjections;

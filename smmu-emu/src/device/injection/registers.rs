@@ -5,9 +5,8 @@
 use super::Injector;
 use crate::arch::frame::{AccessKind, Frame};
 use crate::host::env::Env;
-use crate::host::injected::{Hold, Point};
-use crate::plan::Sites;
-use crate::plan::{Asked, DelayRule, FaultRule, Kind, Site};
+use crate::host::injected::{Hold, InjectionPoint};
+use crate::plan::{AccessType, DelayRule, InjectionKind, InjectionRule, Site, Sites};
 
 /// A register access, as rules see it.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +47,9 @@ impl Answer {
 impl Injector {
     /// A register is about to be accessed.
     pub(crate) fn register(&mut self, env: &mut dyn Env, seen: &Seen) -> Answer {
-        match self.fault(env, seen.point(), |rule| rule.is_for_register(seen)) {
+        match self.injection(env, seen.point(), |rule| rule.is_for_register(seen)) {
             None => Answer::Normal,
-            Some((rule, _)) if rule.kind == Kind::RegisterOnes => Answer::Nobody,
+            Some((rule, _)) if rule.kind == InjectionKind::RegisterOnes => Answer::Nobody,
             Some((rule, _)) => Answer::Replaced {
                 value: rule.value.map_or(0, |value| value.0),
                 mask: rule.mask.map_or(u64::MAX, |mask| mask.0),
@@ -84,25 +83,25 @@ impl Injector {
 }
 
 impl Seen {
-    fn point(&self) -> Point {
-        Point {
+    fn point(&self) -> InjectionPoint {
+        InjectionPoint {
             register: Some(self.name),
             index: Some(self.index),
-            ..Point::default()
+            ..InjectionPoint::default()
         }
     }
 }
 
-impl FaultRule {
+impl InjectionRule {
     fn is_for_register(&self, seen: &Seen) -> bool {
         let of_kind = match self.kind {
-            Kind::RegisterOnes => match self.access {
+            InjectionKind::RegisterOnes => match self.access {
                 None => true,
-                Some(Asked::Read) => seen.kind == AccessKind::Read,
-                Some(Asked::Write) => seen.kind == AccessKind::Write,
-                Some(Asked::Fetch) => false,
+                Some(AccessType::Read) => seen.kind == AccessKind::Read,
+                Some(AccessType::Write) => seen.kind == AccessKind::Write,
+                Some(AccessType::Fetch) => false,
             },
-            Kind::RegisterValue => seen.kind == AccessKind::Read,
+            InjectionKind::RegisterValue => seen.kind == AccessKind::Read,
             _ => false,
         };
         of_kind

@@ -6,9 +6,8 @@ use super::Injector;
 use crate::arch::fault::GlobalCause;
 use crate::arch::transaction::{Intent, Transaction};
 use crate::host::env::Env;
-use crate::host::injected::Point;
-use crate::plan::Sites;
-use crate::plan::{Asked, FaultRule, Kind};
+use crate::host::injected::InjectionPoint;
+use crate::plan::{AccessType, InjectionKind, InjectionRule, Sites};
 
 impl Injector {
     /// An access of a client is looked up in the stream table: what goes wrong there.
@@ -16,21 +15,22 @@ impl Injector {
         if !self.watches(Sites::STREAMS) {
             return None;
         }
-        let at = Point {
+        let at = InjectionPoint {
             stream: Some(transaction.stream_id),
             address: Some(transaction.address),
-            ..Point::default()
+            ..InjectionPoint::default()
         };
-        let is_for = |rule: &FaultRule| rule.of_stream().is_some() && rule.is_for(transaction);
-        self.fault(env, at, is_for).and_then(|(rule, _)| rule.of_stream())
+        let is_for = |rule: &InjectionRule| rule.of_stream().is_some() && rule.is_for(transaction);
+        self.injection(env, at, is_for)
+            .and_then(|(rule, _)| rule.of_stream())
     }
 }
 
-impl FaultRule {
+impl InjectionRule {
     fn of_stream(&self) -> Option<GlobalCause> {
         match self.kind {
-            Kind::UnknownStream => Some(GlobalCause::UnidentifiedStream),
-            Kind::StreamConflict => Some(GlobalCause::StreamMatchConflict),
+            InjectionKind::UnknownStream => Some(GlobalCause::UnidentifiedStream),
+            InjectionKind::StreamConflict => Some(GlobalCause::StreamMatchConflict),
             _ => None,
         }
     }
@@ -62,7 +62,7 @@ impl FaultRule {
     }
 }
 
-impl Asked {
+impl AccessType {
     const fn is(self, intent: Intent) -> bool {
         match self {
             Self::Read => !intent.write && !intent.instruction,

@@ -6,7 +6,7 @@ use super::Injector;
 use super::rules::Hit;
 use crate::device::busy::Busy;
 use crate::host::env::Env;
-use crate::host::injected::Point;
+use crate::host::injected::InjectionPoint;
 use crate::plan::{DelayRule, Site, Sites};
 
 impl Injector {
@@ -15,9 +15,9 @@ impl Injector {
         if !self.watches(Sites::BUSY) {
             return Busy::Idle;
         }
-        let at = Point {
+        let at = InjectionPoint {
             bank,
-            ..Point::default()
+            ..InjectionPoint::default()
         };
         let is_for = |rule: &DelayRule| rule.site == site && (rule.bank.is_none() || rule.bank == bank);
         match self.delay(env, at, is_for) {

@@ -7,45 +7,50 @@ use core::cell::RefCell;
 use super::Injector;
 use crate::arch::fault::ContextCause;
 use crate::arch::memory::{BusError, little_endian};
-use crate::arch::transaction::{Origin, Visit};
+use crate::arch::transaction::{BankAccess, Origin};
 use crate::host::env::Env;
-use crate::host::injected::{Injected, Point, What};
-use crate::plan::Sites;
-use crate::plan::{FaultRule, Kind};
+use crate::host::injected::{Injected, Injection, InjectionPoint};
+use crate::plan::{InjectionKind, InjectionRule, Sites};
 use crate::translate::walk::{DescriptorRead, Probe, WalkFault};
 
 impl Injector {
     /// An access enters its bank: the fault that it takes there.
-    pub(crate) fn access(&mut self, env: &mut dyn Env, visit: &Visit, origin: Origin) -> Option<WalkFault> {
+    pub(crate) fn access(
+        &mut self,
+        env: &mut dyn Env,
+        access: &BankAccess,
+        origin: Origin,
+    ) -> Option<WalkFault> {
         if !self.watches(Sites::ACCESSES) {
             return None;
         }
-        let is_for = |rule: &FaultRule| rule.of_access().is_some() && rule.is_for_visit(visit, origin);
-        let (rule, _) = self.fault(env, point(visit, origin), is_for)?;
+        let is_for =
+            |rule: &InjectionRule| rule.of_access().is_some() && rule.is_for_bank_access(access, origin);
+        let (rule, _) = self.injection(env, point(access, origin), is_for)?;
         let level = rule.level.unwrap_or(3).into();
         rule.of_access().map(|cause| WalkFault::stage1(cause, level))
     }
 }
 
-impl FaultRule {
+impl InjectionRule {
     fn of_access(&self) -> Option<ContextCause> {
         match self.kind {
-            Kind::Unmapped => Some(ContextCause::Translation),
-            Kind::Permission => Some(ContextCause::Permission),
+            InjectionKind::Unmapped => Some(ContextCause::Translation),
+            InjectionKind::Permission => Some(ContextCause::Permission),
             _ => None,
         }
     }
 
     /// An address translation operation has no stream.
-    fn is_for_visit(&self, visit: &Visit, origin: Origin) -> bool {
-        self.bank.is_none_or(|bank| bank == visit.bank)
+    fn is_for_bank_access(&self, access: &BankAccess, origin: Origin) -> bool {
+        self.bank.is_none_or(|bank| bank == access.bank)
             && (origin == Origin::Client || self.stream.is_none())
-            && self.is_for(&visit.transaction)
+            && self.is_for(&access.transaction)
     }
 
     fn is_for_read(&self, read: &DescriptorRead) -> bool {
         let stage = read.stage;
-        matches!(self.kind, Kind::WalkAbort | Kind::WalkCorrupt)
+        matches!(self.kind, InjectionKind::WalkAbort | InjectionKind::WalkCorrupt)
             && self.level.is_none_or(|level| u32::from(level) == read.level)
             && self.stage.is_none_or(|wanted| wanted == stage)
             && self.descriptor.is_none_or(|at| at.0 == read.address)
@@ -61,36 +66,36 @@ impl FaultRule {
     }
 }
 
-fn point(visit: &Visit, origin: Origin) -> Point {
-    Point {
-        bank: Some(visit.bank),
-        stream: (origin == Origin::Client).then_some(visit.transaction.stream_id),
-        address: Some(visit.transaction.address),
-        ..Point::default()
+fn point(access: &BankAccess, origin: Origin) -> InjectionPoint {
+    InjectionPoint {
+        bank: Some(access.bank),
+        stream: (origin == Origin::Client).then_some(access.transaction.stream_id),
+        address: Some(access.transaction.address),
+        ..InjectionPoint::default()
     }
 }
 
 /// The rules of descriptors during one translation. What they do is reported when it is over: a walk only reads.
-pub(crate) struct WalkFaults<'a> {
+pub(crate) struct WalkInjections<'a> {
     injector: RefCell<&'a mut Injector>,
     env: &'a dyn Env,
     injected: RefCell<Vec<Injected>>,
-    visit: &'a Visit,
+    access: &'a BankAccess,
     origin: Origin,
 }
 
-impl<'a> WalkFaults<'a> {
+impl<'a> WalkInjections<'a> {
     pub(crate) fn new(
         injector: &'a mut Injector,
         env: &'a dyn Env,
-        visit: &'a Visit,
+        access: &'a BankAccess,
         origin: Origin,
     ) -> Self {
         Self {
             injector: RefCell::new(injector),
             env,
             injected: RefCell::default(),
-            visit,
+            access,
             origin,
         }
     }
@@ -101,22 +106,24 @@ impl<'a> WalkFaults<'a> {
     }
 }
 
-impl Probe for WalkFaults<'_> {
+impl Probe for WalkInjections<'_> {
     fn read(&self, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError> {
         let mut injector = self.injector.borrow_mut();
         let seed = injector.seed;
-        let is_for = |rule: &FaultRule| rule.is_for_read(read) && rule.is_for_visit(self.visit, self.origin);
-        let Some((rule, hit)) = injector.faults.hit(seed, self.env, is_for) else {
+        let is_for = |rule: &InjectionRule| {
+            rule.is_for_read(read) && rule.is_for_bank_access(self.access, self.origin)
+        };
+        let Some((rule, hit)) = injector.injections.hit(seed, self.env, is_for) else {
             return Ok(());
         };
-        let at = Point {
+        let at = InjectionPoint {
             descriptor: Some(read.address),
-            ..point(self.visit, self.origin)
+            ..point(self.access, self.origin)
         };
         self.injected
             .borrow_mut()
-            .push(hit.report(What::Fault(rule.kind), at));
-        if rule.kind == Kind::WalkAbort {
+            .push(hit.report(Injection::Error(rule.kind), at));
+        if rule.kind == InjectionKind::WalkAbort {
             return Err(BusError);
         }
         let value = rule.corrupted(little_endian(descriptor));

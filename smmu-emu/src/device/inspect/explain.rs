@@ -12,7 +12,7 @@ use crate::arch::transaction::{Transaction, Translation};
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::tlb::Lookup;
-use crate::translate::walk::{DescriptorRead, Kept, Leaf, Probe, TableRef, Tables};
+use crate::translate::walk::{DescriptorRead, Leaf, Probe, TableRef, Tables, WalkCache};
 
 /// Where an access would go, and how that came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Probe for Reads<'_> {
     }
 }
 
-impl Kept for Recorder<'_> {
+impl WalkCache for Recorder<'_> {
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf> {
         let leaf = self.lookup.leaf(stage, address);
         if let Some(leaf) = &leaf {
@@ -144,14 +144,14 @@ impl Kept for Recorder<'_> {
         table
     }
 
-    fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, _: &Tables) {
+    fn fill(&self, stage: Stage, address: u64, leaf: &Leaf, _: &Tables) {
         self.steps
             .borrow_mut()
             .push(Step::of_leaf(stage, false, address, leaf));
     }
 
     /// Asked about everything, whatever the TLB keeps: the steps are the point.
-    fn keeps(&self) -> bool {
+    fn is_enabled(&self) -> bool {
         true
     }
 }
@@ -177,9 +177,9 @@ impl Smmu {
     pub fn explain(&self, env: &dyn Env, transaction: &Transaction) -> Explained {
         let steps = RefCell::default();
         let reads = Reads(&steps);
-        let learnt = RefCell::default();
+        let fills = RefCell::default();
         let result = self.seek(env, transaction, Some(&reads), |decoded| Recorder {
-            lookup: Lookup::new(&self.tlb, decoded, &learnt),
+            lookup: Lookup::new(&self.tlb, decoded, &fills),
             steps: &steps,
         });
         Explained {

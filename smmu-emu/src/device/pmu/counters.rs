@@ -25,7 +25,7 @@ pub(crate) struct Pmu {
 
 /// What a transaction does that counters can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EventKind {
     /// It arrives.
     Access,
     /// It needs a new TLB entry.
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 /// A transaction as the filters of the groups see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
-    pub(crate) kind: Kind,
+    pub(crate) kind: EventKind,
     pub(crate) stream_id: u16,
     /// The bank that translates it.
     pub(crate) bank: Option<u8>,
@@ -46,10 +46,10 @@ impl Event {
     /// The numbers of the events: any, and the one for this direction.
     const fn numbers(self) -> [u8; 2] {
         match (self.kind, self.intent.write) {
-            (Kind::Access, false) => [event::ACCESS, event::ACCESS_READ],
-            (Kind::Access, true) => [event::ACCESS, event::ACCESS_WRITE],
-            (Kind::TlbAllocated, false) => [event::TLB_ALLOCATED, event::TLB_ALLOCATED_READ],
-            (Kind::TlbAllocated, true) => [event::TLB_ALLOCATED, event::TLB_ALLOCATED_WRITE],
+            (EventKind::Access, false) => [event::ACCESS, event::ACCESS_READ],
+            (EventKind::Access, true) => [event::ACCESS, event::ACCESS_WRITE],
+            (EventKind::TlbAllocated, false) => [event::TLB_ALLOCATED, event::TLB_ALLOCATED_READ],
+            (EventKind::TlbAllocated, true) => [event::TLB_ALLOCATED, event::TLB_ALLOCATED_WRITE],
         }
     }
 }

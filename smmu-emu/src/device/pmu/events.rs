@@ -2,7 +2,7 @@
 
 //! Events on their way to the counters.
 
-use super::counters::{Event, Kind};
+use super::counters::{Event, EventKind};
 use crate::arch::line::Line;
 use crate::arch::transaction::Transaction;
 use crate::device::smmu::Smmu;
@@ -14,7 +14,7 @@ impl Smmu {
     pub(crate) fn count(
         &mut self,
         env: &mut dyn Env,
-        kind: Kind,
+        kind: EventKind,
         transaction: &Transaction,
         bank: Option<u8>,
     ) {

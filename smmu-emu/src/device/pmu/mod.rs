@@ -10,4 +10,4 @@ mod access;
 mod counters;
 mod events;
 
-pub(crate) use counters::{Kind, Pmu};
+pub(crate) use counters::{EventKind, Pmu};

@@ -4,7 +4,7 @@
 
 use super::{ContextCause, Origin};
 use crate::arch::response::Response;
-use crate::arch::transaction::{Intent, Transaction, Visit};
+use crate::arch::transaction::{BankAccess, Intent, Transaction};
 use crate::device::bank_state::Disposition;
 use crate::testing::Host;
 use crate::translate::walk::WalkFault;
@@ -49,13 +49,13 @@ pub(crate) fn nested(second: u32) -> (Smmu, Host) {
 }
 
 /// A write of stream 0x19c3 that enters bank 5.
-pub(crate) const VISIT: Visit = {
+pub(crate) const ACCESS: BankAccess = {
     let intent = Intent {
         privileged: true,
         write: true,
         instruction: false,
     };
-    Visit {
+    BankAccess {
         bank: FIRST,
         intent,
         transaction: Transaction {
@@ -78,8 +78,8 @@ pub(crate) const STAGE2: WalkFault = WalkFault {
 
 /// What a client sees of a walk's fault.
 pub(crate) fn fault(smmu: &mut Smmu, host: &mut Host, fault: WalkFault) -> Response {
-    let fault = super::Fault::Context(smmu.context_fault(&VISIT, fault));
-    smmu.record(host, &VISIT, &fault)
+    let fault = super::Fault::Context(smmu.context_fault(&ACCESS, fault));
+    smmu.record(host, &ACCESS, &fault)
 }
 
 /// Behaviour 36: recorded in the stage 2 bank alone; FAR has the virtual address, IPAFAR the intermediate one.
@@ -126,11 +126,11 @@ fn nested_stage_1_fault_is_recorded_in_the_stage_1_bank() {
 #[test]
 fn fault_of_stage_2_alone() {
     let (mut smmu, mut host) = nested(0);
-    let visit = Visit {
+    let access = BankAccess {
         bank: SECOND,
-        ..VISIT
+        ..ACCESS
     };
-    let recorded = smmu.context_fault(&visit, STAGE2);
+    let recorded = smmu.context_fault(&access, STAGE2);
     assert_eq!((recorded.bank, recorded.nested), (SECOND, None));
     smmu.record_context(&mut host, &recorded, Origin::Client);
     assert_eq!(read(&mut smmu, &mut host, cb(SECOND, 0x60)), 0x1234_5678);
@@ -159,14 +159,14 @@ fn external_abort_of_a_nested_walk() {
 fn stage_2_fault_blocks_the_stage_1_bank() {
     let (mut smmu, mut host) = nested(CFRE);
     fault(&mut smmu, &mut host, STAGE2);
-    assert_eq!(smmu.enter(&mut host, &VISIT), Response::Abort);
+    assert_eq!(smmu.enter(&mut host, &ACCESS), Response::Abort);
     assert_eq!(
         read(&mut smmu, &mut host, cb(FIRST, 0x58)),
         0x400,
         "nothing is recorded"
     );
     write(&mut smmu, &mut host, cb(SECOND, 0), 1 | HUPCF);
-    smmu.enter(&mut host, &VISIT);
+    smmu.enter(&mut host, &ACCESS);
     assert_ne!(
         read(&mut smmu, &mut host, cb(FIRST, 0x58)),
         0x400,
@@ -182,7 +182,7 @@ fn stage_2_stall_waits_for_the_stage_2_bank() {
         panic!("CFCFG stalls");
     };
     assert_eq!(stall.bank(), SECOND);
-    let Response::Stall(other) = smmu.enter(&mut host, &VISIT) else {
+    let Response::Stall(other) = smmu.enter(&mut host, &ACCESS) else {
         panic!("others of the stage 1 bank wait");
     };
     assert_eq!(other.bank(), SECOND);
@@ -222,7 +222,7 @@ fn disposition_of_a_fault() {
         let (mut smmu, mut host) = nested(sctlr | HUPCF);
         write(&mut smmu, &mut host, 0, u32::from(stalld) << 8);
         smmu.registers.set_bank(SECOND, crate::spec::cb::Cb::Fsr, before);
-        let recorded = smmu.context_fault(&VISIT, STAGE2);
+        let recorded = smmu.context_fault(&ACCESS, STAGE2);
         let disposition = smmu.record_context(&mut host, &recorded, Origin::Client);
         assert_eq!(disposition, expected, "{sctlr:#x} {before:#x} {stalld}");
         assert_eq!(

@@ -109,7 +109,7 @@ fn hits_of_a_unit_are_told_by_their_number_when_it_asks_again() {
             told[..],
             [
                 Event::Translation(_),
-                Event::UnitHits {
+                Event::TbuHits {
                     stream_id: 0,
                     reads: 2,
                     writes: 0

@@ -17,7 +17,7 @@
 //! `Stage1::canonical` makes of the input.
 
 mod attributes;
-mod kept;
+mod cached;
 pub(crate) mod leaf;
 mod long;
 mod memory;
@@ -30,7 +30,7 @@ mod tests;
 mod through;
 
 pub(crate) use attributes::Attributes;
-pub(crate) use kept::Kept;
+pub(crate) use cached::WalkCache;
 pub(crate) use leaf::{Leaf, TableRef, Tables, WalkFault};
 pub(crate) use memory::{DescriptorMemory, DescriptorRead, Physical, Probe};
 pub(crate) use nested::{Stages, translate};

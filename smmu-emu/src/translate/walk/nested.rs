@@ -5,7 +5,7 @@
 use crate::arch::fault::ContextCause;
 use crate::arch::transaction::Intent;
 use crate::translate::regime::{Regime, Stage1, Stage2};
-use crate::translate::walk::kept::{Kept, first, second};
+use crate::translate::walk::cached::{WalkCache, stage1_cached, stage2_cached};
 use crate::translate::walk::through::Through;
 use crate::translate::walk::{Attributes, Leaf, Physical, WalkFault};
 
@@ -24,20 +24,24 @@ pub(crate) enum Stages {
 ///
 /// # Errors
 /// The first fault; those of stage 2 have [`WalkFault::stage2`].
-pub(crate) fn translate<K: Kept>(
+pub(crate) fn translate<K: WalkCache>(
     regime: &Regime,
     memory: Physical<'_>,
-    kept: &K,
+    cache: &K,
     address: u64,
     intent: Intent,
     stages: Stages,
 ) -> Result<Leaf, WalkFault> {
     let of_stage1 = match (&regime.stage1, &regime.stage2) {
         (None, _) => None,
-        (Some(stage), Stage2::Bypassed(_)) => Some(first(stage, &memory, kept, address, intent)?),
+        (Some(stage), Stage2::Bypassed(_)) => Some(stage1_cached(stage, &memory, cache, address, intent)?),
         (Some(stage), stage2) => {
-            let behind = Through { memory, stage2, kept };
-            Some(first(stage, &behind, kept, address, intent)?)
+            let behind = Through {
+                memory,
+                stage2,
+                cache,
+            };
+            Some(stage1_cached(stage, &behind, cache, address, intent)?)
         }
     };
     if let Some(leaf) = &of_stage1 {
@@ -52,7 +56,8 @@ pub(crate) fn translate<K: Kept>(
     }
     let ipa = of_stage1.map_or(address, |leaf| leaf.address);
     let at_stage2 = |fault: WalkFault| fault.at_stage2(ipa, false);
-    let of_stage2 = second(&regime.stage2, &memory.of_stage2(), kept, ipa, intent).map_err(at_stage2)?;
+    let of_stage2 =
+        stage2_cached(&regime.stage2, &memory.of_stage2(), cache, ipa, intent).map_err(at_stage2)?;
     check(&of_stage2, intent).map_err(at_stage2)?;
     Ok(of_stage1.map_or(of_stage2, |leaf| combined(regime, &leaf, &of_stage2)))
 }

@@ -3,7 +3,7 @@
 //! Memory behind stage 2, for the tables of stage 1 of a nested translation.
 
 use super::attributes::is_device;
-use super::kept::{Kept, second};
+use super::cached::{WalkCache, stage2_cached};
 use super::leaf::{Leaf, WalkFault};
 use super::memory::{DescriptorMemory, Physical};
 use crate::arch::fault::ContextCause;
@@ -18,10 +18,10 @@ pub(crate) struct Through<'a, K> {
     /// Stage 2.
     pub(crate) stage2: &'a Stage2,
     /// What is known of stage 2.
-    pub(crate) kept: &'a K,
+    pub(crate) cache: &'a K,
 }
 
-impl<K: Kept> Through<'_, K> {
+impl<K: WalkCache> Through<'_, K> {
     /// Where a stage 1 descriptor is. With SCTLR.PTW it must not be in Device memory: a permission fault of stage 2.
     fn locate(&self, ipa: u64, write: bool) -> Result<Leaf, WalkFault> {
         let intent = Intent {
@@ -29,7 +29,8 @@ impl<K: Kept> Through<'_, K> {
             ..Intent::default()
         };
         let of_walk = |fault: WalkFault| fault.at_stage2(ipa, true);
-        let leaf = second(self.stage2, &self.memory.of_stage2(), self.kept, ipa, intent).map_err(of_walk)?;
+        let leaf =
+            stage2_cached(self.stage2, &self.memory.of_stage2(), self.cache, ipa, intent).map_err(of_walk)?;
         let guarded = matches!(self.stage2, Stage2::On(tables) if tables.protected_walks);
         let device = guarded && is_device(leaf.attributes);
         if device || !leaf.permissions.allow(intent) {
@@ -39,7 +40,7 @@ impl<K: Kept> Through<'_, K> {
     }
 }
 
-impl<K: Kept> DescriptorMemory for Through<'_, K> {
+impl<K: WalkCache> DescriptorMemory for Through<'_, K> {
     fn read(&self, address: u64, level: u32, descriptor: &mut [u8]) -> Result<(), WalkFault> {
         let leaf = self.locate(address, false)?;
         self.memory.read(leaf.address, level, descriptor)

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 use smmu_emu::plan::{Family, Number};
-use smmu_emu::{FaultRule, Plan};
+use smmu_emu::{InjectionRule, Plan};
 
 use super::command::{Argument, Command, Context, OneOrAll, arguments, typed};
 use super::rules::{self, optional, required};
@@ -12,7 +12,7 @@ use crate::control::qmp::Error;
 
 const NUMBER: &str = "number, or string such as \"0x1f\"";
 
-/// The fields of a [`FaultRule`].
+/// The fields of a [`InjectionRule`].
 pub(super) const ADD: &[Argument] = &[
     rules::SMMU,
     required(
@@ -114,22 +114,22 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "smmu=a fault=1",
         run: |context, arguments| {
             let Remove { smmu, fault } = typed(arguments)?;
-            rules::remove(context, smmu.as_deref(), Family::Fault, fault)
+            rules::remove(context, smmu.as_deref(), Family::Injection, fault)
         },
     },
 ];
 
 fn add(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    let (device, rule) = rules::of_arguments::<FaultRule>(context, arguments)?;
-    let plan = Plan::of_fault(rule.clone());
+    let (device, rule) = rules::of_arguments::<InjectionRule>(context, arguments)?;
+    let plan = Plan::of_injection(rule.clone());
     rules::check(context, &plan)?;
     let function = device.lock();
     let mut smmu = function.smmu();
-    rules::check_room(smmu.faults().len(), "faults")?;
-    let number = smmu.add_fault(rule).map_err(Error::generic)?;
+    rules::check_room(smmu.injections().len(), "faults")?;
+    let number = smmu.add_injection(rule).map_err(Error::generic)?;
     Ok(json!({ "smmu": device.name, "fault": number }))
 }
 
 fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    rules::list(context, arguments, "fault", |smmu| smmu.faults().collect())
+    rules::list(context, arguments, "fault", |smmu| smmu.injections().collect())
 }

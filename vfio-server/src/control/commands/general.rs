@@ -109,7 +109,7 @@ fn query_smmus(context: &Context, arguments: Map<String, Value>) -> Result<Value
             "stream-id-bits": geometry.stream_id_bits,
             "register-space": function.region_size(crate::function::region::REGISTERS).unwrap_or(0),
             "delays": smmu.delays().len(),
-            "faults": smmu.faults().len(),
+            "faults": smmu.injections().len(),
             "traced": function.host().shared().probe().is_on(),
         })
     });

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use smmu_emu::{DelayRule, FaultRule, MarkRule, Plan};
+use smmu_emu::{DelayRule, InjectionRule, MarkRule, Plan};
 
 use super::command::{Command, Context, Nothing, arguments, typed};
 use super::rules::{self, MAX_RULES};
@@ -30,7 +30,7 @@ struct Smmu {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     delay: Vec<DelayRule>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    fault: Vec<FaultRule>,
+    fault: Vec<InjectionRule>,
 }
 
 arguments!(Load {
@@ -69,7 +69,7 @@ fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
         Smmu {
             name: device.name.clone(),
             delay: smmu.delays().map(|delay| delay.rule).collect(),
-            fault: smmu.faults().map(|fault| fault.rule).collect(),
+            fault: smmu.injections().map(|fault| fault.rule).collect(),
         }
     });
     let file = File {
@@ -112,7 +112,7 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
         let of_device = file.smmu.iter().find(|smmu| smmu.name == device.name);
         let plan = of_device.unwrap_or(&none).plan(seed.wrapping_add(number));
         delays += plan.delays.len();
-        faults += plan.faults.len();
+        faults += plan.injections.len();
         device.lock().smmu().replace_plan(plan).map_err(Error::generic)?;
     }
     Ok(json!({ "delays": delays, "faults": faults, "seed": seed }))
@@ -123,7 +123,7 @@ impl Smmu {
         Plan {
             seed,
             delays: self.delay.clone(),
-            faults: self.fault.clone(),
+            injections: self.fault.clone(),
         }
     }
 }

@@ -136,7 +136,7 @@ fn counters(context: &Context, arguments: Map<String, Value>) -> Result<Value, E
         let (counts, delays, faults) = {
             let function = device.lock();
             let smmu = function.smmu();
-            let (delays, faults): (Vec<_>, Vec<_>) = (smmu.delays().collect(), smmu.faults().collect());
+            let (delays, faults): (Vec<_>, Vec<_>) = (smmu.delays().collect(), smmu.injections().collect());
             (function.host().counts(), delays, faults)
         };
         let faults = faults.into_iter().map(

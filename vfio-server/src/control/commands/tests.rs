@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use smmu_emu::{DelayRule, FaultRule, MarkRule, Marks, Plan};
+use smmu_emu::{DelayRule, InjectionRule, MarkRule, Marks, Plan};
 
 use super::rules::MAX_RULES;
 use super::*;
@@ -81,7 +81,7 @@ fn the_arguments_of_a_rule_are_its_fields() {
     const FAULT: &str = r#""kind": "unmapped", "address": 1, "size": 1, "stream": 1, "bank": 1, "access": "read", "level": 1, "stage": 1,
         "descriptor": 1, "xor": 1, "value": 1, "mask": 1, "asid": 1, "vmid": 1, "register": "sCR0", "frame": "gr0", "line": "pmu", "index": 1"#;
     let delay: DelayRule = serde_json::from_str(&format!("{{{DELAY}, {WHEN}}}")).unwrap();
-    let fault: FaultRule = serde_json::from_str(&format!("{{{FAULT}, {WHEN}}}")).unwrap();
+    let fault: InjectionRule = serde_json::from_str(&format!("{{{FAULT}, {WHEN}}}")).unwrap();
     let rules = [
         (serde_json::to_value(delay).unwrap(), delays::ADD),
         (serde_json::to_value(fault).unwrap(), faults::ADD),

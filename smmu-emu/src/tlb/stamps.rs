@@ -10,37 +10,37 @@ use crate::translate::tag::{Space, Tag};
 /// VMIDs, and ASIDs, of which the last invalidation is remembered one by one. One more, and all entries go.
 const REMEMBERED: usize = 1024;
 
-/// When what was last invalidated. Times count invalidations.
+/// Stamps of the last invalidation of each regime, VMID and ASID. Times count invalidations.
 #[derive(Debug, Default)]
-pub(super) struct Floors {
+pub(super) struct InvalidationStamps {
     now: u64,
     spaces: [u64; 3],
     vmids: BTreeMap<(Space, u16), u64>,
     asids: BTreeMap<(Space, u16, u16), u64>,
 }
 
-/// The stamps from which on entries of one tag count.
+/// The first valid stamps of entries of one tag.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Floor {
+pub(super) struct Validity {
     /// Of global entries.
     global: u64,
     /// Of entries with the tag's ASID.
     own: u64,
 }
 
-impl Floor {
+impl Validity {
     pub(super) const fn admits(self, global: bool, stamp: u64) -> bool {
         stamp >= if global { self.global } else { self.own }
     }
 }
 
-impl Floors {
+impl InvalidationStamps {
     /// The stamp of an entry that is made now.
     pub(super) const fn stamp(&self) -> u64 {
         self.now
     }
 
-    pub(super) fn of(&self, Tag { space, vmid, asid }: Tag) -> Floor {
+    pub(super) fn of(&self, Tag { space, vmid, asid }: Tag) -> Validity {
         let vmid_floor = self.vmids.get(&(space, vmid)).copied().unwrap_or(0);
         let asid_floor = self.asids.get(&(space, vmid, asid)).copied().unwrap_or(0);
         let [el10, hyp, stage2] = self.spaces;
@@ -49,40 +49,40 @@ impl Floors {
             Space::Hyp => hyp,
             Space::Stage2 => stage2,
         });
-        Floor {
+        Validity {
             global,
             own: global.max(asid_floor),
         }
     }
 
-    pub(super) fn raise_space(&mut self, space: Space) {
+    pub(super) fn invalidate_space(&mut self, space: Space) {
         self.now += 1;
         self.spaces[space as usize] = self.now;
         self.vmids.retain(|(of, _), _| *of != space);
         self.asids.retain(|(of, ..), _| *of != space);
     }
 
-    pub(super) fn raise_vmid(&mut self, space: Space, vmid: u16) {
+    pub(super) fn invalidate_vmid(&mut self, space: Space, vmid: u16) {
         self.now += 1;
         let known = self.vmids.contains_key(&(space, vmid));
         if !known && self.vmids.len() >= REMEMBERED {
-            self.raise_all();
+            self.invalidate_all();
         } else {
             self.vmids.insert((space, vmid), self.now);
         }
     }
 
-    pub(super) fn raise_asid(&mut self, Tag { space, vmid, asid }: Tag) {
+    pub(super) fn invalidate_asid(&mut self, Tag { space, vmid, asid }: Tag) {
         self.now += 1;
         let known = self.asids.contains_key(&(space, vmid, asid));
         if !known && self.asids.len() >= REMEMBERED {
-            self.raise_all();
+            self.invalidate_all();
         } else {
             self.asids.insert((space, vmid, asid), self.now);
         }
     }
 
-    fn raise_all(&mut self) {
+    fn invalidate_all(&mut self) {
         self.spaces = [self.now; 3];
         self.vmids.clear();
         self.asids.clear();

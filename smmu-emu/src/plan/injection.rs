@@ -16,7 +16,7 @@ use crate::config::{Geometry, TlbMode};
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum InjectionKind {
     /// An access in a context bank takes a translation fault.
     Unmapped,
     /// An access in a context bank takes a permission fault.
@@ -46,7 +46,7 @@ pub enum Kind {
 /// The kind of access that a fault is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Asked {
+pub enum AccessType {
     /// Reads of data, or of registers.
     Read,
     /// Writes.
@@ -57,9 +57,9 @@ pub enum Asked {
 
 rule! {
     /// A rule that makes something go wrong. Which fields go with which kind: [`KINDS`].
-    pub struct FaultRule {
+    pub struct InjectionRule {
         /// What goes wrong.
-        pub kind: Kind,
+        pub kind: InjectionKind,
         /// First bus address that the rule is for; with `size`. All addresses if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub address: Option<Number>,
@@ -74,7 +74,7 @@ rule! {
         pub bank: Option<u8>,
         /// Only accesses of this kind.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub access: Option<Asked>,
+        pub access: Option<AccessType>,
         /// Level of the descriptor, 0 to 3; for `unmapped` and `permission` the level that is reported, 3 if absent.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
         pub level: Option<u8>,
@@ -118,7 +118,7 @@ rule! {
 #[derive(Clone, Copy, Debug)]
 pub struct KindRow {
     /// The kind.
-    pub kind: Kind,
+    pub kind: InjectionKind,
     /// As it is written.
     pub name: &'static str,
     /// The fields that go with it, apart from those of [`super::When`].
@@ -158,10 +158,10 @@ const CORRUPT: &[&str] = &[
 ];
 const LINE: &[&str] = &["line", "index"];
 
-/// Every kind, in the order of [`Kind`].
+/// Every kind, in the order of [`InjectionKind`].
 pub const KINDS: &[KindRow] = &[
     KindRow {
-        kind: Kind::Unmapped,
+        kind: InjectionKind::Unmapped,
         name: "unmapped",
         takes: IN_BANK,
         needs: &[],
@@ -169,7 +169,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "translation fault, as if nothing were mapped (FSR.TF)",
     },
     KindRow {
-        kind: Kind::Permission,
+        kind: InjectionKind::Permission,
         name: "permission",
         takes: IN_BANK,
         needs: &[],
@@ -177,7 +177,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "permission fault, as if the mapping forbade the access (FSR.PF)",
     },
     KindRow {
-        kind: Kind::WalkAbort,
+        kind: InjectionKind::WalkAbort,
         name: "walk-abort",
         takes: WALK,
         needs: &[],
@@ -185,7 +185,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "external abort on the walk (FSR.EF, FSYNR0.PTWF)",
     },
     KindRow {
-        kind: Kind::WalkCorrupt,
+        kind: InjectionKind::WalkCorrupt,
         name: "walk-corrupt",
         takes: CORRUPT,
         needs: &["xor", "value"],
@@ -194,7 +194,7 @@ pub const KINDS: &[KindRow] = &[
                  descriptor counts as a little-endian number",
     },
     KindRow {
-        kind: Kind::UnknownStream,
+        kind: InjectionKind::UnknownStream,
         name: "unknown-stream",
         takes: TRANSACTION,
         needs: &[],
@@ -202,7 +202,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "the stream matches no group: sGFSR.USF if sCR0.USFCFG, else bypass",
     },
     KindRow {
-        kind: Kind::StreamConflict,
+        kind: InjectionKind::StreamConflict,
         name: "stream-conflict",
         takes: TRANSACTION,
         needs: &[],
@@ -210,7 +210,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "the stream matches several groups: sGFSR.SMCF if sCR0.SMCFCFG, else bypass",
     },
     KindRow {
-        kind: Kind::StaleTlb,
+        kind: InjectionKind::StaleTlb,
         name: "stale-tlb",
         takes: &["address", "size", "asid", "vmid", "stage"],
         needs: &[],
@@ -218,7 +218,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "these stay in the TLB",
     },
     KindRow {
-        kind: Kind::LostInvalidation,
+        kind: InjectionKind::LostInvalidation,
         name: "lost-invalidation",
         takes: &["register", "index"],
         needs: &[],
@@ -226,7 +226,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "the TLB keeps what it has",
     },
     KindRow {
-        kind: Kind::RegisterOnes,
+        kind: InjectionKind::RegisterOnes,
         name: "register-ones",
         takes: &["register", "index", "frame", "access"],
         needs: &[],
@@ -234,7 +234,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "a read returns all-ones, a write is lost, neither has a side effect: a block without power",
     },
     KindRow {
-        kind: Kind::RegisterValue,
+        kind: InjectionKind::RegisterValue,
         name: "register-value",
         takes: &["register", "index", "value", "mask"],
         needs: &["value"],
@@ -242,7 +242,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "it returns `value` in the bits of `mask`; the register itself stays as it is",
     },
     KindRow {
-        kind: Kind::InterruptLost,
+        kind: InjectionKind::InterruptLost,
         name: "interrupt-lost",
         takes: LINE,
         needs: &[],
@@ -250,7 +250,7 @@ pub const KINDS: &[KindRow] = &[
         effect: "nobody hears of it",
     },
     KindRow {
-        kind: Kind::InterruptStuck,
+        kind: InjectionKind::InterruptStuck,
         name: "interrupt-stuck",
         takes: LINE,
         needs: &[],
@@ -269,12 +269,12 @@ const _: () = {
         i += 1;
     }
     assert!(
-        KINDS.len() == Kind::InterruptStuck as usize + 1,
+        KINDS.len() == InjectionKind::InterruptStuck as usize + 1,
         "a kind has no row"
     );
 };
 
-impl Kind {
+impl InjectionKind {
     /// The row of the kind.
     #[must_use]
     pub const fn row(self) -> &'static KindRow {
@@ -282,7 +282,7 @@ impl Kind {
     }
 }
 
-impl FaultRule {
+impl InjectionRule {
     pub(super) fn validate(&self, geometry: &Geometry) -> Result<(), Problem> {
         let row = self.kind.row();
         let given = [
@@ -325,7 +325,7 @@ impl FaultRule {
             ));
         }
         check_bank(self.bank, geometry)?;
-        if self.register.is_some() || self.kind == Kind::RegisterValue {
+        if self.register.is_some() || self.kind == InjectionKind::RegisterValue {
             check_register(self.register.as_deref())?;
         }
         if self.size == Some(Number(0)) {
@@ -340,14 +340,14 @@ impl FaultRule {
         if self.level.is_some_and(|level| level > 3) {
             return Err(Problem::new("level", "must be 0 to 3"));
         }
-        let fetch = self.access == Some(Asked::Fetch);
-        if fetch && self.kind == Kind::RegisterOnes {
+        let fetch = self.access == Some(AccessType::Fetch);
+        if fetch && self.kind == InjectionKind::RegisterOnes {
             return Err(Problem::new(
                 "access",
                 "must be read or write: registers are not fetched",
             ));
         }
-        if self.kind == Kind::StaleTlb && geometry.tlb == TlbMode::Off {
+        if self.kind == InjectionKind::StaleTlb && geometry.tlb == TlbMode::Off {
             return Err(Problem::new(
                 "kind",
                 "is \"stale-tlb\", but there is no TLB (`tlb` = \"off\")",

@@ -10,24 +10,24 @@ use crate::translate::walk::stages::{stage1, stage2};
 use crate::translate::walk::{DescriptorMemory, Leaf, TableRef, Tables, WalkFault};
 
 /// Blocks, pages and tables of earlier walks of the same translation regime. A stage that is off does not look here.
-pub(crate) trait Kept {
-    /// Whether there are any, and new ones are kept.
-    fn keeps(&self) -> bool;
+pub(crate) trait WalkCache {
+    /// Whether there is a cache at all.
+    fn is_enabled(&self) -> bool;
     /// The block or page of a canonical address.
     fn leaf(&self, stage: Stage, address: u64) -> Option<Leaf>;
     /// The last table that is known on the way to it.
     fn table(&self, stage: Stage, address: u64) -> Option<TableRef>;
     /// A walk begins.
-    fn walks(&self) {}
+    fn walk_begins(&self) {}
     /// A walk ended well.
-    fn learn(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables);
+    fn fill(&self, stage: Stage, address: u64, leaf: &Leaf, tables: &Tables);
 }
 
 /// [`stage1`], from what is kept or else by a walk.
-pub(super) fn first<M: DescriptorMemory, K: Kept>(
+pub(super) fn stage1_cached<M: DescriptorMemory, K: WalkCache>(
     regime: &Stage1,
     memory: &M,
-    kept: &K,
+    cache: &K,
     address: u64,
     intent: Intent,
 ) -> Result<Leaf, WalkFault> {
@@ -39,20 +39,20 @@ pub(super) fn first<M: DescriptorMemory, K: Kept>(
         Stage1::Long(long) => {
             check_input(canonical, long.limits.last_input, long.limits.fault_level)?;
             let again = long.limits.update_dirty && intent.write;
-            kept_or(kept, Stage::First, canonical, again.then_some(intent), walk)
+            cached_or(cache, Stage::First, canonical, again.then_some(intent), walk)
         }
         Stage1::Short(_) => {
             check_input(canonical, ShortStage1::LAST_INPUT, 1)?;
-            kept_or(kept, Stage::First, canonical, None, walk)
+            cached_or(cache, Stage::First, canonical, None, walk)
         }
     }
 }
 
 /// [`stage2`], from what is kept or else by a walk.
-pub(super) fn second<M: DescriptorMemory, K: Kept>(
+pub(super) fn stage2_cached<M: DescriptorMemory, K: WalkCache>(
     regime: &Stage2,
     memory: &M,
-    kept: &K,
+    cache: &K,
     ipa: u64,
     intent: Intent,
 ) -> Result<Leaf, WalkFault> {
@@ -63,7 +63,7 @@ pub(super) fn second<M: DescriptorMemory, K: Kept>(
         Stage2::On(tables) => {
             check_input(ipa, tables.limits.last_input, tables.limits.fault_level)?;
             let again = tables.limits.update_dirty && intent.write;
-            kept_or(kept, Stage::Second, ipa, again.then_some(intent), walk)
+            cached_or(cache, Stage::Second, ipa, again.then_some(intent), walk)
         }
     }
 }
@@ -78,24 +78,24 @@ fn check_input(address: u64, last: u64, level: u32) -> Result<(), WalkFault> {
 }
 
 /// Only for a write that hardware may make possible (HD, `updating`) a leaf that denies it does not answer: a walk has to.
-fn kept_or<K: Kept>(
-    kept: &K,
+fn cached_or<K: WalkCache>(
+    cache: &K,
     stage: Stage,
     address: u64,
     updating: Option<Intent>,
     walk: impl Fn(Option<&TableRef>, &mut Tables) -> Result<Leaf, WalkFault>,
 ) -> Result<Leaf, WalkFault> {
     let mut tables = Tables::default();
-    if !kept.keeps() {
-        kept.walks();
+    if !cache.is_enabled() {
+        cache.walk_begins();
         return walk(None, &mut tables);
     }
     let answers = |leaf: &Leaf| updating.is_none_or(|intent| leaf.permissions.allow(intent));
-    if let Some(leaf) = kept.leaf(stage, address).filter(answers) {
+    if let Some(leaf) = cache.leaf(stage, address).filter(answers) {
         return Ok(leaf);
     }
-    kept.walks();
-    let leaf = walk(kept.table(stage, address).as_ref(), &mut tables)?;
-    kept.learn(stage, address, &leaf, &tables);
+    cache.walk_begins();
+    let leaf = walk(cache.table(stage, address).as_ref(), &mut tables)?;
+    cache.fill(stage, address, &leaf, &tables);
     Ok(leaf)
 }
