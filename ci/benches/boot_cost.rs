@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1);
     let pairs: usize = after("--pairs").map_or(Ok(5), |number| number.parse())?;
-    let kernel = after("--kernel").cloned();
+    let kernel = after("--kernel").map(Into::into);
     let choice = Choice {
         kernel,
         ..Choice::default()
