@@ -6,8 +6,6 @@
 //! completes within the write of that bank's RESUME. The plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
 //! clears, `CBn_PAR` shows what it held before.
 
-use core::cell::RefCell;
-
 use crate::arch::fault::{Cause, GlobalCause, GlobalFault};
 use crate::arch::line::Line;
 use crate::arch::transaction::{Intent, Origin};
@@ -28,7 +26,10 @@ use crate::spec::effect;
 use crate::spec::global::Gats;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::BankType;
+use crate::tlb::{Fills, Lookup};
+use crate::translate::decoded::Decoded;
 use crate::translate::stream;
+use crate::translate::translator::Translator;
 use crate::translate::walk::{Stages, WalkFault};
 
 /// F and UCBF of GPAR: the operation names a bank that does not exist or has no stage 1 (§4.3).
@@ -291,13 +292,19 @@ impl Smmu {
         let Operation { value, intent } = operation;
         let format = self.registers.format(bank);
         // Operations use the TLB and add nothing to it.
-        let fills = RefCell::default();
+        let mut fills = Fills::default();
         let access = operation.bank_access(bank);
         let leaf = match self.injector.access(env, &access, Origin::Operation) {
             Some(fault) => Err(fault),
-            None => self.walking(env, &access, Origin::Operation, |smmu, memory| {
-                smmu.translate_in(memory, bank, value, intent, stages, &fills)
-            }),
+            None => {
+                let generation = self.epoch.generation();
+                let decoded = Decoded::of(&self.registers, &self.geometry, bank, generation);
+                let cache = Lookup::new(&self.tlb, &decoded, &mut fills);
+                self.injector.walk(env, &access, Origin::Operation, |memory| {
+                    let (bank, cache) = (&decoded, &cache);
+                    Translator { bank, cache, memory }.address(value, intent, stages)
+                })
+            }
         };
         emit(env, || {
             let result = match &leaf {
@@ -307,7 +314,7 @@ impl Smmu {
                     level: *level,
                 }),
             };
-            let walked = fills.borrow().walked;
+            let walked = fills.walked;
             Event::operated(operation.transaction(), bank, walked, result)
         });
         leaf.map(|leaf| par::success(&leaf, format))

@@ -22,6 +22,7 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use crate::registers::file::Registers;
 use crate::spec::bank::ContextFaults;
 
 /// Fields of SCTLR, FSR and sCR0 that decide.
@@ -92,6 +93,17 @@ pub(crate) struct Released {
 }
 
 impl BankControl {
+    /// Fields of a bank as they are.
+    pub(crate) fn of(registers: &Registers, bank: u8) -> Self {
+        let sctlr = registers.sctlr(bank);
+        Self {
+            faults: registers.context_faults(bank),
+            hit_under_fault: sctlr.hupcf(),
+            stall: sctlr.cfcfg() && !registers.scr0().stalld(),
+            abort: sctlr.cfre(),
+        }
+    }
+
     /// Fate of a transaction that arrives.
     pub(crate) fn arrive(self) -> Arrival {
         if self.faults.is_empty() || self.hit_under_fault {

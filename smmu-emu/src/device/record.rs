@@ -5,7 +5,7 @@
 use arbitrary_int::traits::Integer;
 use arbitrary_int::u2;
 
-use crate::arch::fault::{ContextCause, ContextFault, Fault, GlobalCause, GlobalFault, NestedFault};
+use crate::arch::fault::{ContextCause, ContextFault, Fault, GlobalCause, GlobalFault};
 use crate::arch::line::Line;
 use crate::arch::response::Response;
 use crate::arch::transaction::{BankAccess, Origin, Transaction};
@@ -19,6 +19,7 @@ use crate::spec::cb::Cb;
 use crate::spec::global::{Gfsynr0, Gfsynr1, GlobalFaults};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cbfrsynra, Gr1};
+use crate::translate::translator::context_fault;
 use crate::translate::walk::WalkFault;
 
 impl GlobalCause {
@@ -47,22 +48,9 @@ impl ContextCause {
 }
 
 impl Smmu {
-    /// What a walk's fault is for a transaction: stage 2 of a nested translation faults in its own bank.
+    /// The context fault of an access whose walk faulted.
     pub(crate) fn context_fault(&self, access: &BankAccess, fault: WalkFault) -> ContextFault {
-        let second = self.stage2_bank(access.bank).zip(fault.stage2);
-        let nested = second.map(|(_, stage2)| NestedFault {
-            stage1_bank: access.bank,
-            ipa: stage2.ipa,
-            stage1_walk: stage2.stage1_walk,
-        });
-        ContextFault {
-            bank: second.map_or(access.bank, |(second, _)| second),
-            cause: fault.cause,
-            level: fault.level,
-            nested,
-            intent: access.intent,
-            transaction: access.transaction,
-        }
+        context_fault(access, self.stage2_bank(access.bank), fault)
     }
 
     /// Records a client's fault and says what the client sees.

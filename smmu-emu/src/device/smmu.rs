@@ -2,8 +2,6 @@
 
 //! All state of one SMMU.
 
-use core::cell::RefCell;
-
 use thiserror::Error;
 
 use crate::arch::line::Line;
@@ -47,7 +45,7 @@ pub struct Smmu {
     pub(crate) pmu: Pmu,
     pub(crate) tlb: Tlb,
     /// Fills of the transaction under way; kept for its memory.
-    pub(crate) fills: RefCell<Fills>,
+    pub(crate) fills: Fills,
     pub(crate) decode_cache: DecodeCache,
     pub(crate) epoch: Arc<Epoch>,
     /// What the TBUs have reported.
@@ -96,7 +94,7 @@ impl Smmu {
             stalls: Stalls::new(geometry.context_banks),
             pmu: Pmu::new(&geometry),
             tlb: Tlb::new(geometry.tlb, geometry.tlb_entries),
-            fills: RefCell::default(),
+            fills: Fills::default(),
             decode_cache: DecodeCache::new(geometry.context_banks),
             epoch: Arc::new(Epoch::new()),
             counters: Counters::default(),

@@ -7,8 +7,7 @@
 //! keeps every such transaction in a [`Stall`] and asks with [`Smmu::resume`] for the decision, so the model holds
 //! nothing for a waiter. [`Env::resumed`] says when asking is worth while.
 
-use crate::arch::fault::Cause;
-use crate::arch::fault::GlobalFault;
+use crate::arch::fault::{Cause, GlobalFault};
 use crate::arch::line::Line;
 use crate::arch::response::{Response, Stall};
 use crate::arch::transaction::BankAccess;
@@ -57,13 +56,7 @@ impl Smmu {
 
     /// Registers of a bank that decide about its transactions.
     pub(crate) fn bank_control(&self, bank: u8) -> BankControl {
-        let sctlr = self.registers.sctlr(bank);
-        BankControl {
-            faults: self.registers.context_faults(bank),
-            hit_under_fault: sctlr.hupcf(),
-            stall: sctlr.cfcfg() && !self.registers.scr0().stalld(),
-            abort: sctlr.cfre(),
-        }
+        BankControl::of(&self.registers, bank)
     }
 
     /// Fate of a transaction that arrives at a bank now.

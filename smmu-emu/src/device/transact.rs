@@ -2,25 +2,23 @@
 
 //! The life of a transaction: stream, context bank, what the bank still holds, the stages, physical address or fault.
 
-use core::cell::RefCell;
-
-use crate::arch::fault::{Cause, ContextCause, Fault, GlobalFault};
+use crate::arch::fault::{Cause, Fault, GlobalFault};
 use crate::arch::response::Response;
-use crate::arch::transaction::{BUS_BITS, BankAccess, Intent, Origin, Transaction, Translation};
+use crate::arch::transaction::{BankAccess, Origin, Transaction, Translation};
 use crate::config::TlbMode;
-use crate::device::bank_state::Arrival;
-use crate::device::injection::{self, WalkInjections};
+use crate::device::bank_state::{Arrival, BankControl};
 use crate::device::pmu::EventKind;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
 use crate::host::env::Env;
 use crate::host::events::Event;
 use crate::plan::Sites;
+use crate::registers::file::Registers;
 use crate::tlb::{Fills, Lookup};
 use crate::translate::decoded::{self, Decoded};
-use crate::translate::regime;
 use crate::translate::stream::{self, Found, Route};
-use crate::translate::walk::{self, Leaf, Physical, Probe, Stages, WalkCache, WalkFault};
+use crate::translate::translator::{Translator, context_fault};
+use crate::translate::walk::{Physical, WalkCache};
 
 impl Smmu {
     /// Translates an access without recording a fault. Uses what the TLB holds and adds nothing to it.
@@ -28,34 +26,41 @@ impl Smmu {
     /// # Errors
     /// The [`Fault`] that the access takes.
     pub fn translate(&self, env: &dyn Env, transaction: &Transaction) -> Result<Translation, Fault> {
-        let fills = RefCell::default();
-        self.seek(env, transaction, None, |decoded| {
-            Lookup::new(&self.tlb, decoded, &fills)
+        let mut fills = Fills::default();
+        self.translate_with(Physical::read_only(env), transaction, |bank| {
+            Lookup::new(&self.tlb, bank, &mut fills)
         })
     }
 
-    /// The same, with somebody who looks on at what is read and at what is kept.
-    pub(crate) fn seek<K: WalkCache>(
+    /// Like [`Self::translate`], with a memory and a cache of walks of the caller's.
+    pub(crate) fn translate_with<C: WalkCache>(
         &self,
-        env: &dyn Env,
+        memory: Physical<'_>,
         transaction: &Transaction,
-        probe: Option<&dyn Probe>,
-        kept: impl FnOnce(&Decoded) -> K,
+        cache: impl FnOnce(&Decoded) -> C,
     ) -> Result<Translation, Fault> {
-        let transaction = self.arriving(transaction);
+        let transaction = stream::arriving(&self.registers, &self.geometry, transaction);
         let found = stream::find(&self.registers, &self.geometry, &transaction)?;
         match found.route(transaction.intent) {
-            Route::Bypass(attributes) => Ok(self.bypass(transaction.address, attributes)),
+            Route::Bypass(attributes) => Ok(stream::bypass(&self.geometry, transaction.address, attributes)),
             Route::Bank(bank, intent) => {
                 let access = BankAccess {
                     bank,
                     intent,
                     transaction,
                 };
-                let decoded = self.decode(bank);
-                let memory = Physical::read_only(env);
-                let memory = probe.map_or(memory, |probe| memory.probed(probe));
-                self.translate_in_bank(&access, &decoded, memory, &kept(&decoded))
+                let generation = self.epoch.generation();
+                let decoded = Decoded::of(&self.registers, &self.geometry, bank, generation);
+                admit(&self.registers, bank, &decoded)?;
+                let cache = cache(&decoded);
+                let translator = Translator {
+                    bank: &decoded,
+                    cache: &cache,
+                    memory,
+                };
+                translator
+                    .access(&access)
+                    .map_err(|fault| Fault::Context(context_fault(&access, decoded.stage2_bank, fault)))
             }
         }
     }
@@ -68,7 +73,7 @@ impl Smmu {
         let mut access = BankAccess {
             bank: 0,
             intent: transaction.intent,
-            transaction: self.arriving(transaction),
+            transaction: stream::arriving(&self.registers, &self.geometry, transaction),
         };
         let route = self
             .found(env, &access.transaction)
@@ -81,7 +86,7 @@ impl Smmu {
         match route {
             Err(fault) => self.refuse(env, &fault),
             Ok(Route::Bypass(attributes)) => {
-                let translation = self.bypass(access.transaction.address, attributes);
+                let translation = stream::bypass(&self.geometry, access.transaction.address, attributes);
                 let response = Response::Proceed(translation);
                 emit(env, || {
                     Event::answered(&access.transaction, None, false, Ok(&translation), &response)
@@ -106,27 +111,28 @@ impl Smmu {
         response
     }
 
-    /// A transaction enters its bank, for the first time or again after a stall.
+    /// A transaction enters its bank, for the first time or again after a stall. The bank's state decides first, then that
+    /// of the stage 2 bank of a nested translation, then the stages (§3.7.3).
     pub(crate) fn enter(&mut self, env: &mut dyn Env, access: &BankAccess) -> Response {
         let generation = self.epoch.generation();
-        let decoded = self
+        let bank = self
             .decode_cache
-            .take(&self.registers, &self.geometry, access.bank, generation);
-        let result = match self.injected_access(env, access, &decoded) {
-            Some(fault) => Err(fault),
-            None => self.walking(env, access, Origin::Client, |smmu, memory| {
-                smmu.translate_in_bank(
-                    access,
-                    &decoded,
-                    memory,
-                    &Lookup::new(&smmu.tlb, &decoded, &smmu.fills),
-                )
-            }),
-        };
-        self.decode_cache.put(access.bank, decoded);
-        let fills = self.fills.get_mut();
-        let walked = fills.walked;
-        for _ in 0..self.tlb.fill(fills) {
+            .bank(&self.registers, &self.geometry, access.bank, generation);
+        let result = admit(&self.registers, access.bank, bank).and_then(|()| {
+            let result = match self.injector.access(env, access, Origin::Client) {
+                Some(fault) => Err(fault),
+                None => {
+                    let cache = Lookup::new(&self.tlb, bank, &mut self.fills);
+                    self.injector.walk(env, access, Origin::Client, |memory| {
+                        let cache = &cache;
+                        Translator { bank, cache, memory }.access(access)
+                    })
+                }
+            };
+            result.map_err(|fault| Fault::Context(context_fault(access, bank.stage2_bank, fault)))
+        });
+        let walked = self.fills.walked;
+        for _ in 0..self.tlb.fill(&mut self.fills) {
             self.count(
                 env,
                 EventKind::TlbAllocated,
@@ -153,132 +159,17 @@ impl Smmu {
         }
     }
 
-    /// The fault of the plan that an access takes in its bank.
-    fn injected_access(
-        &mut self,
-        env: &mut dyn Env,
-        access: &BankAccess,
-        decoded: &Decoded,
-    ) -> Option<Fault> {
-        if !self.injector.watches(Sites::ACCESSES) || self.admit(access.bank, decoded).is_err() {
-            return None;
-        }
-        let fault = self.injector.access(env, access, Origin::Client)?;
-        Some(Fault::Context(self.context_fault(access, fault)))
-    }
-
-    /// Runs a translation for software or a client: with the plan's faults in the descriptors that it reads, if there are
-    /// any.
-    pub(crate) fn walking<R>(
-        &mut self,
-        env: &mut dyn Env,
-        access: &BankAccess,
-        origin: Origin,
-        run: impl FnOnce(&Self, Physical<'_>) -> R,
-    ) -> R {
-        let memory = match origin {
-            Origin::Client => Physical::updated,
-            Origin::Operation => Physical::read_only,
-        };
-        if !self.injector.watches(Sites::WALKS) {
-            return run(self, memory(env));
-        }
-        let mut injector = core::mem::take(&mut self.injector);
-        let faults = WalkInjections::new(&mut injector, env, access, origin);
-        let result = run(self, memory(env).probed(&faults));
-        let injected = faults.into_injected();
-        self.injector = injector;
-        for injected in injected {
-            injection::report(env, &injected);
-        }
-        result
-    }
-
-    /// What a bank, or the stage 2 bank behind it, still holds.
-    fn admit(&self, bank: u8, decoded: &Decoded) -> Result<(), Fault> {
-        let admit = |bank| match self.arrival(bank) {
-            Arrival::Translate => Ok(()),
-            Arrival::Terminate => Err(Fault::Blocked { bank }),
-            Arrival::Wait => Err(Fault::Waiting { bank }),
-        };
-        admit(bank)?;
-        decoded.stage2_bank.map_or(Ok(()), admit)
-    }
-
-    /// The state machine of a bank (§3.7.3): what it still holds decides first, then what the stage 2 bank of a nested
-    /// translation holds, then the stages.
-    fn translate_in_bank<K: WalkCache>(
-        &self,
-        access: &BankAccess,
-        decoded: &Decoded,
-        memory: Physical<'_>,
-        kept: &K,
-    ) -> Result<Translation, Fault> {
-        let BankAccess {
-            bank,
-            intent,
-            transaction,
-        } = *access;
-        self.admit(bank, decoded)?;
-        let fault = |fault| Fault::Context(self.context_fault(access, fault));
-        // Stage 2 takes the intermediate address as it is, and so does a bank that is off or of AArch32.
-        let address = match decoded.sign {
-            Some(sep) => regime::extended(transaction.address, sep),
-            None => Some(transaction.address),
-        };
-        let unreachable = || fault(WalkFault::stage1(ContextCause::Translation, 0));
-        let address = address.ok_or_else(unreachable)?;
-        let leaf =
-            walk::translate(&decoded.regime, memory, kept, address, intent, Stages::All).map_err(fault)?;
-        // Blocks and pages are powers of two.
-        let length = leaf.size - (leaf.address & (leaf.size - 1));
-        Ok(Translation {
-            address: leaf.address,
-            length,
-            attributes: leaf.attributes,
-            bank: Some(bank),
-        })
-    }
-
     /// The bank that translates stage 2 of a nested translation.
     pub(crate) fn stage2_bank(&self, bank: u8) -> Option<u8> {
         decoded::stage2_bank(&self.registers, bank)
     }
 
-    /// Whether TBUs may keep translations. Event counters have to see every access, and so have rules that make accesses go wrong; and with the TLB off every
-    /// access walks.
+    /// Whether TBUs may keep translations. Event counters have to see every access, and so have rules that make accesses
+    /// go wrong; and with the TLB off every access walks.
     pub(crate) fn tbus_may_keep(&self) -> bool {
         self.geometry.pmu_groups == 0
             && self.geometry.tlb != TlbMode::Off
             && !self.injector.watches(Sites::STREAMS.union(Sites::ACCESSES))
-    }
-
-    /// The transaction without the bits that the bus does not carry.
-    fn arriving(&self, transaction: &Transaction) -> Transaction {
-        Transaction {
-            stream_id: transaction.stream_id & self.stream_id_mask(),
-            address: transaction.address & ((1 << BUS_BITS) - 1),
-            ..*transaction
-        }
-    }
-
-    /// Translates a complete address in a context bank, with what the TLB knows; `fills` takes up what it does not know.
-    pub(crate) fn translate_in(
-        &self,
-        memory: Physical<'_>,
-        bank: u8,
-        address: u64,
-        intent: Intent,
-        stages: Stages,
-        fills: &RefCell<Fills>,
-    ) -> Result<Leaf, WalkFault> {
-        let decoded = self.decode(bank);
-        let kept = Lookup::new(&self.tlb, &decoded, fills);
-        walk::translate(&decoded.regime, memory, &kept, address, intent, stages)
-    }
-
-    fn decode(&self, bank: u8) -> Decoded {
-        Decoded::of(&self.registers, &self.geometry, bank, self.epoch.generation())
     }
 
     /// Where the stream of a transaction goes.
@@ -296,28 +187,18 @@ impl Smmu {
         self.decode_cache.set_stream(id, generation, found);
         Ok(found)
     }
+}
 
-    /// Bypass drops the address bits above the output size (§1.6.2).
-    fn bypass(&self, address: u64, attributes: u8) -> Translation {
-        let size = 1 << self.output_bits();
-        let address = address & (size - 1);
-        Translation {
-            address,
-            length: size - address,
-            attributes,
-            bank: None,
-        }
-    }
-
-    fn output_bits(&self) -> u32 {
-        self.geometry.address_bits.into()
-    }
-
-    fn stream_id_mask(&self) -> u16 {
-        if self.registers.scr0().exidenable() {
-            u16::MAX
-        } else {
-            (1 << self.geometry.stream_id_bits) - 1
-        }
-    }
+/// The state of a bank, and of the stage 2 bank behind it.
+///
+/// # Errors
+/// [`Fault::Blocked`] or [`Fault::Waiting`] if one of them holds an earlier fault.
+fn admit(registers: &Registers, bank: u8, decoded: &Decoded) -> Result<(), Fault> {
+    let admit = |bank| match BankControl::of(registers, bank).arrive() {
+        Arrival::Translate => Ok(()),
+        Arrival::Terminate => Err(Fault::Blocked { bank }),
+        Arrival::Wait => Err(Fault::Waiting { bank }),
+    };
+    admit(bank)?;
+    decoded.stage2_bank.map_or(Ok(()), admit)
 }

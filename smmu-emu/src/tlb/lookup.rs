@@ -15,17 +15,17 @@ pub(crate) struct Lookup<'a> {
     tlb: &'a Tlb,
     stage1: Tag,
     stage2: Tag,
-    fills: &'a RefCell<Fills>,
+    fills: RefCell<&'a mut Fills>,
 }
 
 impl<'a> Lookup<'a> {
-    /// For a bank as it is configured.
-    pub(crate) const fn new(tlb: &'a Tlb, bank: &Decoded, fills: &'a RefCell<Fills>) -> Self {
+    /// For a bank as it is configured; `fills` takes up what the walks find.
+    pub(crate) const fn new(tlb: &'a Tlb, bank: &Decoded, fills: &'a mut Fills) -> Self {
         Self {
             tlb,
             stage1: bank.stage1,
             stage2: bank.stage2,
-            fills,
+            fills: RefCell::new(fills),
         }
     }
 

@@ -67,35 +67,31 @@ pub(crate) fn stage2_bank(registers: &Registers, bank: u8) -> Option<u8> {
 impl DecodeCache {
     /// For so many banks.
     pub(crate) fn new(banks: u16) -> Self {
+        // The last place is that of all banks that do not exist.
         Self {
-            banks: vec![None; banks.into()],
+            banks: vec![None; usize::from(banks) + 1],
             streams: [None; STREAMS],
         }
     }
 
-    /// Takes a bank's out, as of this generation, for [`DecodeCache::put`] to put back.
-    pub(crate) fn take(
+    /// A bank as of this generation.
+    pub(crate) fn bank(
         &mut self,
         registers: &Registers,
         geometry: &Geometry,
         bank: u8,
         generation: u64,
-    ) -> Box<Decoded> {
+    ) -> &Decoded {
         let fresh = || Decoded::of(registers, geometry, bank, generation);
-        match self.banks.get_mut(usize::from(bank)).and_then(Option::take) {
-            Some(decoded) if decoded.generation == generation => decoded,
-            Some(mut decoded) => {
-                *decoded = fresh();
-                decoded
-            }
-            None => Box::new(fresh()),
+        let last = self.banks.len() - 1;
+        let at = usize::from(bank).min(last);
+        let slot = &mut self.banks[at];
+        if let Some(decoded) = slot
+            && (decoded.generation != generation || at == last)
+        {
+            **decoded = fresh();
         }
-    }
-
-    pub(crate) fn put(&mut self, bank: u8, decoded: Box<Decoded>) {
-        if let Some(place) = self.banks.get_mut(usize::from(bank)) {
-            *place = Some(decoded);
-        }
+        slot.get_or_insert_with(|| Box::new(fresh()))
     }
 
     /// Where a stream goes, if that is known in this generation.

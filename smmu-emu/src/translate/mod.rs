@@ -9,9 +9,11 @@
 //! | `walk` | the table walks |
 //! | `tag` | TLB tags: regime, VMID, ASID |
 //! | `decoded` | cached decoding of the stream table and context banks |
+//! | `translator` | the translation of addresses in a context bank |
 
 pub(crate) mod decoded;
 pub(crate) mod regime;
 pub(crate) mod stream;
 pub(crate) mod tag;
+pub(crate) mod translator;
 pub(crate) mod walk;

@@ -5,7 +5,7 @@
 use arbitrary_int::u4;
 
 use crate::arch::fault::{GlobalCause, GlobalFault};
-use crate::arch::transaction::{Intent, Transaction};
+use crate::arch::transaction::{BUS_BITS, Intent, Transaction, Translation};
 use crate::config::Geometry;
 use crate::registers::file::Registers;
 use crate::registers::secure;
@@ -38,6 +38,32 @@ impl Found {
             Self::Bypass(attributes) => Route::Bypass(attributes),
             Self::Translate(s2cr) => Route::Bank(s2cr.cbndx(), overridden(s2cr, intent)),
         }
+    }
+}
+
+/// The transaction without the bits of stream ID and address that the bus does not carry.
+pub(crate) fn arriving(registers: &Registers, geometry: &Geometry, transaction: &Transaction) -> Transaction {
+    let stream_ids = if registers.scr0().exidenable() {
+        u16::MAX
+    } else {
+        (1 << geometry.stream_id_bits) - 1
+    };
+    Transaction {
+        stream_id: transaction.stream_id & stream_ids,
+        address: transaction.address & ((1 << BUS_BITS) - 1),
+        ..*transaction
+    }
+}
+
+/// The translation of a transaction that bypasses the SMMU: it drops the address bits above the output size (§1.6.2).
+pub(crate) fn bypass(geometry: &Geometry, address: u64, attributes: u8) -> Translation {
+    let size = 1 << geometry.address_bits;
+    let address = address & (size - 1);
+    Translation {
+        address,
+        length: size - address,
+        attributes,
+        bank: None,
     }
 }
 

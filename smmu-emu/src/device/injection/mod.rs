@@ -28,6 +28,5 @@ mod translations;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use injector::{Injector, report};
+pub(crate) use injector::Injector;
 pub(crate) use registers::{Answer, Seen};
-pub(crate) use translations::WalkInjections;

@@ -5,13 +5,14 @@
 use core::cell::RefCell;
 
 use super::Injector;
+use super::injector::report;
 use crate::arch::fault::ContextCause;
 use crate::arch::memory::{BusError, little_endian};
 use crate::arch::transaction::{BankAccess, Origin};
 use crate::host::env::Env;
 use crate::host::injected::{Injected, Injection, InjectionPoint};
 use crate::plan::{InjectionKind, InjectionRule, Sites};
-use crate::translate::walk::{DescriptorRead, Probe, WalkFault};
+use crate::translate::walk::{DescriptorRead, Physical, Probe, WalkFault};
 
 impl Injector {
     /// An access enters its bank: the fault that it takes there.
@@ -29,6 +30,29 @@ impl Injector {
         let (rule, _) = self.injection(env, point(access, origin), is_for)?;
         let level = rule.level.unwrap_or(3).into();
         rule.of_access().map(|cause| WalkFault::stage1(cause, level))
+    }
+
+    /// Runs a walk of an access: with the rules of descriptors in what it reads, if there are any.
+    pub(crate) fn walk<R>(
+        &mut self,
+        env: &mut dyn Env,
+        access: &BankAccess,
+        origin: Origin,
+        run: impl FnOnce(Physical<'_>) -> R,
+    ) -> R {
+        let memory = match origin {
+            Origin::Client => Physical::updated,
+            Origin::Operation => Physical::read_only,
+        };
+        if !self.watches(Sites::WALKS) {
+            return run(memory(env));
+        }
+        let injections = WalkInjections::new(self, env, access, origin);
+        let result = run(memory(env).probed(&injections));
+        for injected in injections.into_injected() {
+            report(env, &injected);
+        }
+        result
     }
 }
 
@@ -76,7 +100,7 @@ fn point(access: &BankAccess, origin: Origin) -> InjectionPoint {
 }
 
 /// The rules of descriptors during one translation. What they do is reported when it is over: a walk only reads.
-pub(crate) struct WalkInjections<'a> {
+struct WalkInjections<'a> {
     injector: RefCell<&'a mut Injector>,
     env: &'a dyn Env,
     injected: RefCell<Vec<Injected>>,
@@ -85,12 +109,7 @@ pub(crate) struct WalkInjections<'a> {
 }
 
 impl<'a> WalkInjections<'a> {
-    pub(crate) fn new(
-        injector: &'a mut Injector,
-        env: &'a dyn Env,
-        access: &'a BankAccess,
-        origin: Origin,
-    ) -> Self {
+    fn new(injector: &'a mut Injector, env: &'a dyn Env, access: &'a BankAccess, origin: Origin) -> Self {
         Self {
             injector: RefCell::new(injector),
             env,
@@ -101,7 +120,7 @@ impl<'a> WalkInjections<'a> {
     }
 
     /// What happened, to report.
-    pub(crate) fn into_injected(self) -> Vec<Injected> {
+    fn into_injected(self) -> Vec<Injected> {
         self.injected.into_inner()
     }
 }

@@ -11,8 +11,8 @@ use crate::arch::stage::Stage;
 use crate::arch::transaction::{Transaction, Translation};
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
-use crate::tlb::Lookup;
-use crate::translate::walk::{DescriptorRead, Leaf, Probe, TableRef, Tables, WalkCache};
+use crate::tlb::{Fills, Lookup};
+use crate::translate::walk::{DescriptorRead, Leaf, Physical, Probe, TableRef, Tables, WalkCache};
 
 /// Where an access would go, and how that came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,9 +177,10 @@ impl Smmu {
     pub fn explain(&self, env: &dyn Env, transaction: &Transaction) -> Explained {
         let steps = RefCell::default();
         let reads = Reads(&steps);
-        let fills = RefCell::default();
-        let result = self.seek(env, transaction, Some(&reads), |decoded| Recorder {
-            lookup: Lookup::new(&self.tlb, decoded, &fills),
+        let mut fills = Fills::default();
+        let memory = Physical::read_only(env).probed(&reads);
+        let result = self.translate_with(memory, transaction, |bank| Recorder {
+            lookup: Lookup::new(&self.tlb, bank, &mut fills),
             steps: &steps,
         });
         Explained {

@@ -10,15 +10,17 @@ mod properties;
 mod short;
 mod update;
 
-use std::cell::RefCell;
-
 use crate::arch::fault::ContextCause;
+use crate::arch::stage::Stage;
+use crate::registers::file::Registers;
 use crate::spec::cb::Cb;
 use crate::spec::gr1::Gr1;
 use crate::testing::{Ram, Tables};
+use crate::translate::decoded::Decoded;
+use crate::translate::translator::Translator;
 use crate::translate::walk::leaf::Stage2Fault;
-use crate::translate::walk::{Leaf, Physical, Stages, WalkFault};
-use crate::{Intent, Memory, Plan, Smmu};
+use crate::translate::walk::{Leaf, Physical, Stages, TableRef, Tables as Passed, WalkCache, WalkFault};
+use crate::{Config, Geometry, Intent, Memory};
 
 const AF: u64 = Tables::AF;
 const USER: u64 = Tables::USER;
@@ -35,52 +37,74 @@ const WRITE: Intent = Intent {
     instruction: false,
 };
 
-/// Walks that leave nothing in the TLB.
-impl Smmu {
-    fn probe(&self, memory: &dyn Memory, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
-        let memory = Physical::read_only(memory);
-        self.translate_in(memory, bank, address, intent, Stages::All, &RefCell::default())
-    }
+/// A cache that holds nothing.
+struct NoCache;
 
-    fn probe_stage1(
-        &self,
-        memory: &dyn Memory,
-        bank: u8,
-        address: u64,
-        intent: Intent,
-    ) -> Result<Leaf, WalkFault> {
-        let memory = Physical::read_only(memory);
-        self.translate_in(memory, bank, address, intent, Stages::First, &RefCell::default())
+impl WalkCache for NoCache {
+    fn is_enabled(&self) -> bool {
+        false
     }
-
-    fn access(&self, memory: &dyn Memory, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
-        let memory = Physical::updated(memory);
-        self.translate_in(memory, bank, address, intent, Stages::All, &RefCell::default())
+    fn leaf(&self, _: Stage, _: u64) -> Option<Leaf> {
+        None
     }
+    fn table(&self, _: Stage, _: u64) -> Option<TableRef> {
+        None
+    }
+    fn fill(&self, _: Stage, _: u64, _: &Leaf, _: &Passed) {}
 }
 
-/// An SMMU and its memory.
+/// Registers and memory.
 struct Machine {
-    smmu: Smmu,
+    geometry: Geometry,
+    registers: Registers,
     ram: Ram,
 }
 
 impl Machine {
     fn new(more: &str) -> Self {
-        let config = toml::from_str(&format!("preset = \"smmuv2-generic\"\n{more}")).expect("it parses");
+        let config: Config =
+            toml::from_str(&format!("preset = \"smmuv2-generic\"\n{more}")).expect("it parses");
+        let geometry = config.validate().expect("it is valid");
         Self {
-            smmu: Smmu::new(&config, Plan::default()).expect("it is valid"),
+            registers: Registers::new(&geometry),
+            geometry,
             ram: Ram::zeroed(),
         }
     }
 
+    fn translate(
+        &self,
+        memory: Physical<'_>,
+        bank: u8,
+        address: u64,
+        intent: Intent,
+        stages: Stages,
+    ) -> Result<Leaf, WalkFault> {
+        let bank = &Decoded::of(&self.registers, &self.geometry, bank, 0);
+        let cache = &NoCache;
+        Translator { bank, cache, memory }.address(address, intent, stages)
+    }
+
+    fn probe(&self, memory: &dyn Memory, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        self.translate(Physical::read_only(memory), bank, address, intent, Stages::All)
+    }
+
+    fn probe_stage1(&self, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        let memory = Physical::read_only(&self.ram);
+        self.translate(memory, bank, address, intent, Stages::First)
+    }
+
+    fn access(&self, memory: &dyn Memory, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
+        self.translate(Physical::updated(memory), bank, address, intent, Stages::All)
+    }
+
     fn set(&mut self, bank: u8, register: Cb, value: u64) {
-        self.smmu.registers.set_bank(bank, register, value);
+        self.registers.set_bank(bank, register, value);
     }
 
     /// CBAR and CBA2R, and SCTLR.M.
     fn bank(&mut self, bank: u8, cbar: u32, cba2r: u32) {
-        let gr1 = &mut self.smmu.registers.gr1;
+        let gr1 = &mut self.registers.gr1;
         gr1.set(Gr1::Cbar, bank.into(), cbar.into());
         gr1.set(Gr1::Cba2r, bank.into(), cba2r.into());
         self.set(bank, Cb::Sctlr, 1);
@@ -107,7 +131,7 @@ impl Machine {
     }
 
     fn look(&self, bank: u8, address: u64, intent: Intent) -> Result<Leaf, WalkFault> {
-        self.smmu.probe(&self.ram, bank, address, intent)
+        self.probe(&self.ram, bank, address, intent)
     }
 
     /// The output address of a read.

@@ -253,10 +253,7 @@ fn stage1_alone() {
             privileged: true,
             ..Intent::default()
         };
-        let leaf = nested
-            .machine
-            .smmu
-            .probe_stage1(&nested.machine.ram, 1, 0x1000, intent);
+        let leaf = nested.machine.probe_stage1(1, 0x1000, intent);
         leaf.map(|leaf| leaf.address)
     };
     assert_eq!(ask(&nested), Ok(0x12_3456_7000));

@@ -53,10 +53,10 @@ proptest! {
             machine.set(bank, Cb::Tcr2, tcr2);
             machine.set(bank, Cb::Ttbr0, ttbr0);
             machine.set(bank, Cb::Ttbr1, ttbr1);
-            let gr1 = &mut machine.smmu.registers.gr1;
+            let gr1 = &mut machine.registers.gr1;
             gr1.set(Gr1::Cba2r, bank.into(), va64[usize::from(bank) - 1].into());
         }
-        machine.smmu.registers.gr1.set(Gr1::Cbar, 1, cbar);
+        machine.registers.gr1.set(Gr1::Cbar, 1, cbar);
         // Tables that lead to each other, all over memory: every table is one of sixteen pages.
         struct Noise(Vec<u64>, std::cell::Cell<u32>);
         impl crate::Memory for Noise {
@@ -78,7 +78,7 @@ proptest! {
         for (address, intent) in addresses {
             for bank in [1, 2, 0, 255] {
                 noise.1.set(0);
-                let found = machine.smmu.probe(&noise, bank, address, intent);
+                let found = machine.probe(&noise, bank, address, intent);
                 prop_assert!(noise.1.get() <= MOST_READS, "{} reads", noise.1.get());
                 if let Ok(leaf) = found {
                     prop_assert!(leaf.address >> 48 == 0 && leaf.size.is_power_of_two());
@@ -86,7 +86,7 @@ proptest! {
                 }
                 // Updates are attempted four times at most, in each of the walks.
                 noise.1.set(0);
-                let _ = machine.smmu.access(&noise, bank, address, intent);
+                let _ = machine.access(&noise, bank, address, intent);
                 prop_assert!(noise.1.get() <= 4 * 5 * MOST_READS, "{} reads", noise.1.get());
             }
         }
@@ -112,7 +112,7 @@ proptest! {
             let at = tables.entry(&machine.ram, input, level);
             machine.ram.set(at, machine.ram.get(at) | limit & 0xf << 59);
         }
-        let regime = regime::decode(&machine.smmu.registers, &machine.smmu.geometry, 1);
+        let regime = regime::decode(&machine.registers, &machine.geometry, 1);
         let regime = regime.stage1.expect("stage 1");
         let memory = Physical::read_only(&machine.ram);
         let address = input | offset & 0xfff | if upper { 0xffff << 48 } else { 0 };
@@ -141,7 +141,7 @@ fn stage2_and_short_walks_start_anywhere_too() {
     let (machine, mut tables) = Machine::stage2("");
     let ipa = 0xab_cdef_0000;
     tables.map(&machine.ram, ipa, 0x5000, 3, STAGE2);
-    let regime = regime::decode(&machine.smmu.registers, &machine.smmu.geometry, 2).stage2;
+    let regime = regime::decode(&machine.registers, &machine.geometry, 2).stage2;
     let memory = Physical::read_only(&machine.ram);
     let mut passed = Passed::default();
     let whole = stage2(&regime, &memory, ipa, READ, None, &mut passed).expect("mapped");
@@ -154,7 +154,7 @@ fn stage2_and_short_walks_start_anywhere_too() {
     machine.bank(1, 1 << 16, 0);
     machine.ram.set32(4 * 0x123, 0x8001 | 1 << 2);
     machine.ram.set32(0x8000 + 4 * 0x45, 0x9002 | 3 << 4);
-    let regime = regime::decode(&machine.smmu.registers, &machine.smmu.geometry, 1);
+    let regime = regime::decode(&machine.registers, &machine.geometry, 1);
     let regime = regime.stage1.expect("stage 1");
     let memory = Physical::read_only(&machine.ram);
     let mut passed = Passed::default();

@@ -20,7 +20,7 @@ fn stage1() {
     machine.set(1, Cb::Tcr2, 5 | HA);
     assert_eq!(machine.at(1, 0x1000), Ok(0x5000), "seen as updated");
     assert_eq!(machine.ram.get(at), before, "but a question has no side effects");
-    let access = |machine: &Machine, intent| machine.smmu.access(&machine.ram, 1, 0x1000, intent);
+    let access = |machine: &Machine, intent| machine.access(&machine.ram, 1, 0x1000, intent);
     assert!(access(&machine, READ).is_ok());
     assert_eq!(machine.ram.get(at), before | AF);
     assert_eq!(access(&machine, WRITE), Err(fault(Permission, 3)), "HD is off");
@@ -49,9 +49,9 @@ fn stage2_and_nested() {
     let at = tables.entry(&machine.ram, 0x1000, 3);
     tables.map(&machine.ram, 0x1000, 0x5000, 3, STAGE2 & !AF & !(1 << 7) | DBM);
     let before = machine.ram.get(at);
-    assert!(machine.smmu.access(&machine.ram, 2, 0x1000, READ).is_ok());
+    assert!(machine.access(&machine.ram, 2, 0x1000, READ).is_ok());
     assert_eq!(machine.ram.get(at), before | AF);
-    assert!(machine.smmu.access(&machine.ram, 2, 0x1000, WRITE).is_ok());
+    assert!(machine.access(&machine.ram, 2, 0x1000, WRITE).is_ok());
     assert_eq!(machine.ram.get(at), before | AF | 1 << 7);
 }
 
