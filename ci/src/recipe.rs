@@ -13,6 +13,7 @@ mod master;
 mod names;
 mod places;
 mod problem;
+mod reading;
 mod registers;
 pub mod script;
 mod shipped;
@@ -22,23 +23,18 @@ mod tests;
 mod texts;
 
 use std::fmt;
-use std::ops::Range;
-use std::path::Path;
 
 use guest_images::machine::board::Board;
 use guest_images::machine::layout::{Layout, SmmuShape};
-use host_guard::file;
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, InjectionRule, MarkRule};
 use toml::Spanned;
-use toml::de::DeTable;
 use vfio_server::config::{ClockConfig, MasterConfig};
 
 pub use expect::{ExpectBoots, Expectation, Expectations, FindingRef, Pattern, Subject};
 pub use finding::FindingKind;
 pub use foreign::ForeignFile;
 pub use image::Image;
-use places::Places;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
 pub use step::{Action, DEFAULT_WAIT_S, Step};
 
@@ -149,8 +145,6 @@ pub struct Recipe {
 
 /// Settle time of a recipe that states none, in milliseconds.
 pub const DEFAULT_SETTLE_MS: u32 = 1500;
-/// Largest recipe file that is read; the longest shipped one has 12 KiB.
-const MAX_FILE: u64 = 1 << 20;
 /// Longest settle time, in milliseconds.
 pub const MAX_SETTLE_MS: u32 = 60_000;
 
@@ -174,66 +168,6 @@ impl fmt::Display for RecipeError {
 }
 
 impl Recipe {
-    /// Reads a recipe file.
-    ///
-    /// # Errors
-    /// The file cannot be read or is no valid recipe.
-    pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let name = path.display().to_string();
-        match file::read_text(path, MAX_FILE) {
-            Ok(text) => Self::parse(&text, &name),
-            Err(error) => Err(RecipeError {
-                file: name,
-                place: None,
-                problem: error.to_string(),
-            }),
-        }
-    }
-
-    /// Reads a recipe's text; `file` is its name in errors.
-    ///
-    /// # Errors
-    /// The first problem found.
-    pub fn parse(text: &str, file: &str) -> Result<Self, RecipeError> {
-        // An editor of another system may have written it; the guest's shell knows no CR.
-        let text = &text.replace("\r\n", "\n");
-        let error = |span: Option<Range<usize>>, problem: String| RecipeError {
-            file: file.to_owned(),
-            place: span.map(|span| line_and_column(text, span.start)),
-            problem,
-        };
-        let table = DeTable::parse(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
-        if let Some((span, problem)) = texts::problem(table.get_ref()) {
-            return Err(error(Some(span), problem));
-        }
-        let written: Written = toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
-        check::recipe(written, &Places::of(text)).map_err(|e| error(Some(e.span), e.problem))
-    }
-
-    /// By name among the shipped ones, or else a file.
-    ///
-    /// # Errors
-    /// Neither a shipped recipe nor a readable, valid file.
-    pub fn find(name_or_file: &str) -> Result<Self, RecipeError> {
-        if let Some(shipped) = shipped(name_or_file) {
-            return shipped.recipe();
-        }
-        let path = Path::new(name_or_file);
-        if path.components().count() == 1 && path.extension().is_none() && !path.exists() {
-            let names: Vec<&str> = SHIPPED.iter().map(|s| s.name).collect();
-            let problem = format!(
-                "no such file, and no shipped recipe; there are {}",
-                names.join(", ")
-            );
-            return Err(RecipeError {
-                file: name_or_file.to_owned(),
-                place: None,
-                problem,
-            });
-        }
-        Self::read(path)
-    }
-
     /// The files outside of the run's directory that the recipe names.
     pub fn foreign_files(&self) -> impl Iterator<Item = ForeignFile<'_>> {
         self.smmus
@@ -261,11 +195,4 @@ fn shapes(smmus: &[SmmuModel]) -> Vec<SmmuShape> {
         clock: smmu.clock.is_some(),
     };
     smmus.iter().map(shape).collect()
-}
-
-fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
-    (line, column)
 }

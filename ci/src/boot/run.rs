@@ -133,8 +133,9 @@ fn trace_problem(status: Option<ExitStatus>, said: &[String]) -> Option<String> 
     }
     let told = said
         .iter()
-        .filter_map(|line| line.split_once(vfio_server::cli::INCOMPLETE));
-    Some(match (told.last(), status) {
+        .rev()
+        .find_map(|line| line.split_once(vfio_server::cli::INCOMPLETE));
+    Some(match (told, status) {
         (Some((_, reason)), _) => reason.to_owned(),
         (None, Some(status)) => format!("vfio-server ended with {}", describe(status)),
         (None, None) => "vfio-server did not end in time, and was killed".to_owned(),

@@ -91,7 +91,7 @@ pub fn table(recipe: &Recipe, layout: &Layout) -> Option<String> {
         let Ok(smmu) = Smmu::new(&model.model, Plan::default()) else {
             continue;
         };
-        let banks = (0..u16::from(smmu.geometry().context_banks)).map(Frame::Context);
+        let banks = (0..smmu.geometry().context_banks).map(Frame::Context);
         for register in [Frame::Gr0, Frame::Gr1]
             .into_iter()
             .chain(banks)

@@ -65,6 +65,7 @@ fn report() -> String {
             results: Vec::new(),
             tail: Vec::new(),
             stderr_tail: Vec::new(),
+            trace: None,
         },
     );
     let hash = "0123456789abcdef".repeat(4);

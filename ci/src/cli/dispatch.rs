@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! From the command line to the command.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use host_guard::signals;
+
+use super::{Cli, Command, code, fail, print, qemu_args, repro, reproduce};
+use crate::boot::{run, supervise};
+use crate::recipe::{ExpectBoots, SHIPPED, shipped};
+use crate::setup::doctor::Check;
+use crate::setup::environment::Choice;
+
+/// Runs the command line `args`, program name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // To a closed pipe there is nothing to say.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { code::USAGE } else { 0 });
+        }
+    };
+    // The server and `exec` do it themselves, or pass it on.
+    if !matches!(cli.command, Command::VfioServer { .. } | Command::Exec { .. })
+        && let Err(error) = signals::install()
+    {
+        return fail(code::ENVIRONMENT, &format!("cannot catch signals: {error}"));
+    }
+    match cli.command {
+        Command::Reproduce(args) => reproduce::main(args),
+        Command::Repro(args) => repro::main(args),
+        Command::Doctor(parts) => doctor(&parts.into()),
+        Command::QemuArgs(args) => qemu_args::main(args),
+        Command::Recipes { show: None } => print(&list()),
+        Command::Recipes { show: Some(name) } => match shipped(&name) {
+            Some(shipped) => print(shipped.text),
+            None => fail(
+                code::USAGE,
+                &format!("no shipped recipe is called {name:?}; `boot-stress recipes` lists them"),
+            ),
+        },
+        Command::VfioServer { args } => {
+            vfio_server::cli::main(std::iter::once(OsString::from(run::SERVER)).chain(args))
+        }
+        Command::Exec {
+            parent,
+            program,
+            args,
+        } => {
+            let error = supervise::exec(parent, &program, &args);
+            fail(code::ENVIRONMENT, &format!("{}: {error}", program.display()))
+        }
+    }
+}
+
+fn doctor(choice: &Choice) -> ExitCode {
+    let checks = crate::setup::doctor::checks(choice);
+    let text: String = checks.iter().map(|check| format!("{check}\n")).collect();
+    let printed = print(&text);
+    if let Some(signal) = signals::asked() {
+        return ExitCode::from(code::of_signal(signal));
+    }
+    if checks.iter().any(Check::is_bad) {
+        ExitCode::from(code::ENVIRONMENT)
+    } else {
+        printed
+    }
+}
+
+fn list() -> String {
+    let mut text = String::new();
+    for shipped in SHIPPED {
+        // A test reads them all.
+        let Ok(recipe) = shipped.recipe() else { continue };
+        text.push_str(&format!(
+            "{:<22} {}\n{:<22} expects {}{}\n",
+            recipe.name,
+            recipe.summary,
+            "",
+            match recipe.expect.boots {
+                ExpectBoots::Some => "",
+                ExpectBoots::Every => "in every boot: ",
+            },
+            recipe.expect
+        ));
+    }
+    text
+}
