@@ -9,9 +9,8 @@ use std::hint::black_box;
 
 use common::{CB0, TABLES, asid, at, pin, smmu};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use smmu_emu::sync::{Arc, Mutex};
 use smmu_emu::testing::{Host, Reads};
-use smmu_emu::{BusError, Memory, Response, Tbu, TlbMode};
+use smmu_emu::{BusError, Memory, Response, SmmuHandle, Tbu, TlbMode};
 
 const PAGE: u64 = 0x8000_0000;
 
@@ -36,7 +35,7 @@ fn host() -> Host<impl Memory> {
 
 fn hits(criterion: &mut Criterion) {
     let mut env = host();
-    let smmu = Arc::new(Mutex::new(smmu(TlbMode::Normal, &mut env)));
+    let smmu = SmmuHandle::new(smmu(TlbMode::Normal, &mut env));
     let mut tbu = Tbu::new(&smmu);
     let mut group = criterion.benchmark_group("hit");
     group.bench_function("access", |bencher| {
@@ -55,7 +54,7 @@ fn hits(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("shared TLB, under the lock", |bencher| {
         bencher.iter(|| {
-            let mut smmu = smmu.lock().expect("nobody panics");
+            let mut smmu = smmu.lock();
             smmu.transact(&mut env, black_box(&at(0x1234)))
         });
     });

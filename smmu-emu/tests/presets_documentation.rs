@@ -105,13 +105,8 @@ fn row(smmus: &mut [Smmu], field: &str) -> String {
 
 #[test]
 fn presets_documentation_is_current() {
-    let mut smmus = Preset::ALL.map(|preset| {
-        let config = Config {
-            preset,
-            ..Config::default()
-        };
-        Smmu::new(&config, Plan::default()).expect("presets are valid")
-    });
+    let mut smmus = Preset::ALL
+        .map(|preset| Smmu::new(&Config::from(preset), Plan::default()).expect("presets are valid"));
     let names = Preset::ALL.map(|preset| preset.name().to_owned());
     let mut text = String::from(HEAD);
     let head = ["field".to_owned()].into_iter().chain(names);

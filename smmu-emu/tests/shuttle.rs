@@ -10,9 +10,8 @@ use std::sync::Arc as Plain;
 
 use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use shuttle::thread;
-use smmu_emu::sync::{Arc, Mutex};
 use smmu_emu::testing::{Host, Reads};
-use smmu_emu::{BusError, Config, Intent, Memory, Plan, Preset, Smmu, Tbu, Transaction};
+use smmu_emu::{BusError, Config, Intent, Memory, Plan, Preset, Smmu, SmmuHandle, Tbu, Transaction};
 
 const TABLE: u64 = 0x1000;
 const LEAF: u64 = 0x2000;
@@ -34,16 +33,16 @@ fn host(leaf: &Plain<AtomicU64>) -> Host<impl Memory + Clone + Send + use<>> {
     }))
 }
 
-fn write(smmu: &Mutex<Smmu>, env: &mut Host<impl Memory>, offset: u64, value: u64) {
+fn write(smmu: &SmmuHandle, env: &mut Host<impl Memory>, offset: u64, value: u64) {
     let wide = matches!(offset & 0xfff, 0x020 | 0x600) && offset >= CB0;
     let data = value.to_le_bytes();
     let data = if wide { &data[..] } else { &data[..4] };
-    smmu.lock().expect("nobody panics").write(env, offset, data);
+    smmu.lock().write(env, offset, data);
 }
 
-fn idle(smmu: &Mutex<Smmu>, env: &mut Host<impl Memory>, status: u64) -> bool {
+fn idle(smmu: &SmmuHandle, env: &mut Host<impl Memory>, status: u64) -> bool {
     let mut data = [0; 4];
-    smmu.lock().expect("nobody panics").read(env, status, &mut data);
+    smmu.lock().read(env, status, &mut data);
     data[0] & 1 == 0
 }
 
@@ -58,7 +57,7 @@ enum Way {
     Bank,
 }
 
-fn take_away(smmu: &Mutex<Smmu>, leaf: &AtomicU64, env: &mut Host<impl Memory>, way: Way) {
+fn take_away(smmu: &SmmuHandle, leaf: &AtomicU64, env: &mut Host<impl Memory>, way: Way) {
     let (sync, status) = match way {
         Way::Tables => {
             leaf.store(0, Ordering::SeqCst);
@@ -84,11 +83,8 @@ fn take_away(smmu: &Mutex<Smmu>, leaf: &AtomicU64, env: &mut Host<impl Memory>, 
 fn scenario(way: Way, batch: bool) {
     let leaf = Plain::new(AtomicU64::new(PAGE | 1 << 11 | 1 << 10 | 1 << 6 | 3));
     let mut env = host(&leaf);
-    let config = Config {
-        preset: Preset::Generic,
-        ..Config::default()
-    };
-    let smmu = Arc::new(Mutex::new(Smmu::new(&config, Plan::default()).expect("a preset")));
+    let config = Config::from(Preset::Generic);
+    let smmu = SmmuHandle::new(Smmu::new(&config, Plan::default()).expect("a preset"));
     for (offset, value) in [
         (0x1800, 1),
         (0x1000, 1 << 16),

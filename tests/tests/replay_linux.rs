@@ -8,7 +8,7 @@
 
 use boot_stress::recipe::shipped;
 use smmu_emu::testing::Host;
-use smmu_emu::{AccessKind, Config, Fault, Intent, Plan, Smmu, Transaction};
+use smmu_emu::{AccessKind, Config, Fault, Intent, Plan, Smmu, State, Transaction};
 use vfio_server::trace;
 use vfio_server::trace::line::Register;
 
@@ -87,6 +87,31 @@ fn every_read_returns_what_the_driver_saw() {
     each(|lines| {
         let mut smmu = Smmu::new(&model(), Plan::default()).expect("a valid model");
         lines.iter().for_each(|line| replay(&mut smmu, line));
+    });
+}
+
+/// Saved and restored again and again, another SMMU each time, the model goes on as the driver saw it.
+#[test]
+fn a_restored_state_goes_on_as_the_driver_saw_it() {
+    each(|lines| {
+        let mut random = fastrand::Rng::with_seed(7);
+        let new = || Smmu::new(&model(), Plan::default()).expect("a valid model");
+        let (mut original, mut smmu) = (new(), new());
+        let mut restored = 0;
+        for line in &lines {
+            replay(&mut original, line);
+            replay(&mut smmu, line);
+            if random.u8(..) >= 64 {
+                continue;
+            }
+            let text = serde_json::to_string(&smmu.save(&Host::new())).expect("a state is plain data");
+            let state: State = serde_json::from_str(&text).expect("what was written");
+            smmu = new();
+            smmu.restore(&mut Host::new(), &state).expect("it fits");
+            assert_eq!(smmu.save(&Host::new()), original.save(&Host::new()));
+            restored += 1;
+        }
+        assert!(restored > 20, "{restored} of {}", lines.len());
     });
 }
 

@@ -9,10 +9,8 @@
 //! interleavings of its choice (`ci/check`). It never lets a wait time out, so that each test also shows that no wake-up is
 //! lost.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
-
-use smmu_emu::Smmu;
 
 #[cfg(shuttle)]
 use shuttle::sync as base;
@@ -26,20 +24,6 @@ pub use std::{sync::MutexGuard, thread};
 #[cfg(test)]
 #[cfg(shuttle)]
 pub(crate) mod testing;
-
-/// The model behind the lock that [`smmu_emu::Tbu`] takes.
-pub type SharedSmmu = Arc<smmu_emu::sync::Mutex<Smmu>>;
-
-/// Puts the model behind its lock.
-#[must_use]
-pub fn share_smmu(smmu: Smmu) -> SharedSmmu {
-    Arc::new(smmu_emu::sync::Mutex::new(smmu))
-}
-
-/// Locks the model, for as short a time as possible: DMA waits.
-pub fn lock_smmu(smmu: &SharedSmmu) -> MutexGuard<'_, Smmu> {
-    smmu.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A lock that a panic does not poison.
 #[derive(Debug, Default)]

@@ -7,9 +7,8 @@
 use std::sync::OnceLock;
 
 use core_affinity::CoreId;
-use smmu_emu::sync::{Arc, Mutex};
 use smmu_emu::testing::{Guest, Host};
-use smmu_emu::{Config, Env, Intent, Plan, Preset, Smmu, TlbMode, Transaction};
+use smmu_emu::{Config, Env, Intent, Plan, Preset, Smmu, SmmuHandle, TlbMode, Transaction};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 /// The tables: one of each level.
@@ -27,11 +26,8 @@ pub const READS: [(&str, u64, usize); 4] = [
 
 /// Stream 0 goes to bank 0, with VMID 1 and ASID 7; its tables are at [`TABLES`].
 pub fn smmu(tlb: TlbMode, env: &mut impl Env) -> Smmu {
-    let config = Config {
-        preset: Preset::Generic,
-        tlb: Some(tlb),
-        ..Config::default()
-    };
+    let mut config = Config::from(Preset::Generic);
+    config.tlb = Some(tlb);
     let mut smmu = Smmu::new(&config, Plan::default()).expect("a preset");
     for (offset, value) in [
         (0x1800, 1),
@@ -69,7 +65,7 @@ pub fn at_page(n: u64) -> u64 {
 }
 
 /// An SMMU that maps 2 MiB for stream 0, and the guest memory that has its tables.
-pub fn machine() -> (Arc<Mutex<Smmu>>, Host<Guest<GuestMemoryMmap>>) {
+pub fn machine() -> (SmmuHandle, Host<Guest<GuestMemoryMmap>>) {
     let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(TABLES), 0x40_0000)]).expect("memory");
     let put = |value: u64, at: u64| memory.write_obj(value, GuestAddress(at)).expect("memory");
     for level in 0..3 {
@@ -83,7 +79,7 @@ pub fn machine() -> (Arc<Mutex<Smmu>>, Host<Guest<GuestMemoryMmap>>) {
         );
     }
     let mut host = Host::quiet(Guest(memory));
-    (Arc::new(Mutex::new(smmu(TlbMode::Normal, &mut host))), host)
+    (SmmuHandle::new(smmu(TlbMode::Normal, &mut host)), host)
 }
 
 /// Pins the thread to the first or last core that the process had at the first call: a thread inherits what its parent is

@@ -5,7 +5,7 @@
 use smmu_emu::{Response, Transaction};
 
 use super::input::Input;
-use super::machine::{BASE, Machine, Outside, intent, locked};
+use super::machine::{BASE, Machine, Outside, intent};
 
 /// What happens next. Pages are numbers of `address`, `how` the way in which software invalidates.
 #[derive(Clone, Copy)]
@@ -172,7 +172,7 @@ impl World {
                 stream_id,
                 ..Transaction::default()
             };
-            let looked = locked(&machine.smmu).translate(&machine.outside, &first);
+            let looked = machine.smmu.lock().translate(&machine.outside, &first);
             assert!(looked.is_ok(), "stream {stream_id}: {looked:?}");
         }
         Self(machine)

@@ -13,7 +13,7 @@ use step::{Step, next};
 use tables::{Format, LONG, SHORT, STAGE2, Tables, WORDS, address};
 
 use super::input::Input;
-use super::machine::{BASE, Machine, Outside, intent, locked};
+use super::machine::{BASE, Machine, Outside, intent};
 
 /// A context bank, and what its stream has. VMIDs differ where tables do.
 struct Bank {
@@ -110,7 +110,7 @@ impl World {
                 stream_id: stream_id(stream),
                 ..Transaction::default()
             };
-            let looked = locked(&world.0.smmu).translate(&world.0.outside, &first);
+            let looked = world.0.smmu.lock().translate(&world.0.outside, &first);
             assert!(looked.is_ok(), "stream {stream}: {looked:?}");
         }
         world

@@ -5,8 +5,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use smmu_emu::sync::{Arc, Mutex, MutexGuard};
-use smmu_emu::{BusError, Config, Env, Intent, Line, Memory, Plan, Response, Smmu, Tbu, Transaction};
+use smmu_emu::{
+    BusError, Config, Env, Intent, Line, Memory, Plan, Response, Smmu, SmmuHandle, Tbu, Transaction,
+};
 
 use super::input::Input;
 
@@ -104,7 +105,7 @@ impl Env for Outside {
 
 /// An SMMU and what is around it.
 pub struct Machine {
-    pub smmu: Arc<Mutex<Smmu>>,
+    pub smmu: SmmuHandle,
     tbu: Tbu,
     pub outside: Outside,
     pub page_shift: u32,
@@ -116,7 +117,7 @@ impl Machine {
         let plan: Plan = toml::from_str(plan).expect("a plan of the harness");
         let smmu = Smmu::new(&config, plan).expect("they are valid");
         let page_shift = smmu.geometry().page_size.shift();
-        let smmu = Arc::new(Mutex::new(smmu));
+        let smmu = SmmuHandle::new(smmu);
         Self {
             page_shift,
             tbu: Tbu::new(&smmu),
@@ -132,35 +133,39 @@ impl Machine {
 
     /// Offset of a register of a context bank.
     pub fn bank(&self, bank: u64, register: u64) -> u64 {
-        let pages = locked(&self.smmu).geometry().page_count();
+        let pages = self.smmu.lock().geometry().page_count();
         self.at(pages + bank, register)
     }
 
     pub fn w(&mut self, offset: u64, value: u32) {
-        locked(&self.smmu).write(&mut self.outside, offset, &value.to_le_bytes());
+        self.smmu
+            .lock()
+            .write(&mut self.outside, offset, &value.to_le_bytes());
     }
 
     pub fn w64(&mut self, offset: u64, value: u64) {
-        locked(&self.smmu).write(&mut self.outside, offset, &value.to_le_bytes());
+        self.smmu
+            .lock()
+            .write(&mut self.outside, offset, &value.to_le_bytes());
     }
 
     pub fn r(&mut self, offset: u64) -> u32 {
         let mut data = [0; 4];
-        locked(&self.smmu).read(&mut self.outside, offset, &mut data);
+        self.smmu.lock().read(&mut self.outside, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
     /// Reads as Secure software, which no configuration hides anything from.
     pub fn secure_r(&mut self, offset: u64) -> u32 {
         let mut data = [0; 4];
-        locked(&self.smmu).read_secure(&mut self.outside, offset, &mut data);
+        self.smmu.lock().read_secure(&mut self.outside, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
     /// An access, which has to be what a look without side effects says; but if hardware updates descriptors, an update
     /// may change one that the same access reads later.
     pub fn transact(&mut self, transaction: &Transaction) -> Response {
-        let mut smmu = locked(&self.smmu);
+        let mut smmu = self.smmu.lock();
         let looked = smmu.translate(&self.outside, transaction);
         let response = smmu.transact(&mut self.outside, transaction);
         let geometry = smmu.geometry();
@@ -185,11 +190,6 @@ impl Machine {
             .access(&mut self.outside, transaction, |translation| *translation)
             .map_or_else(|response| response, Response::Proceed)
     }
-}
-
-/// Nothing here panics with the lock held, unless the input is a finding.
-pub fn locked(smmu: &Mutex<Smmu>) -> MutexGuard<'_, Smmu> {
-    smmu.lock().expect("no earlier panic")
 }
 
 /// A kind of access.

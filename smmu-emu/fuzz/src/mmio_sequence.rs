@@ -6,7 +6,7 @@
 use smmu_emu::{Line, Response, Stall};
 
 use super::input::Input;
-use super::machine::{BASE, Machine, Outside, locked, transaction};
+use super::machine::{BASE, Machine, Outside, transaction};
 
 const CONFIGS: [&str; 8] = [
     "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
@@ -80,13 +80,13 @@ fn step(machine: &mut Machine, stalls: &mut Vec<Stall>, input: &mut Input<'_>) -
         6 => {
             let at = offset(machine, input)?;
             let mut data = vec![0xa5; usize::from(input.u8()? % 20)];
-            locked(&machine.smmu).read(&mut machine.outside, at, &mut data);
-            locked(&machine.smmu).write(&mut machine.outside, at, &data);
+            machine.smmu.lock().read(&mut machine.outside, at, &mut data);
+            machine.smmu.lock().write(&mut machine.outside, at, &data);
         }
         7 => {
             let at = offset(machine, input)?;
             let value = input.u32()?.to_le_bytes();
-            locked(&machine.smmu).write_secure(&mut machine.outside, at, &value);
+            machine.smmu.lock().write_secure(&mut machine.outside, at, &value);
         }
         8 => {
             machine.secure_r(offset(machine, input)?);
@@ -102,7 +102,7 @@ fn step(machine: &mut Machine, stalls: &mut Vec<Stall>, input: &mut Input<'_>) -
         11 => {
             let at = usize::from(input.u8()?).checked_rem(stalls.len());
             if let Some(stall) = at.map(|at| stalls.swap_remove(at)) {
-                let response = locked(&machine.smmu).resume(&mut machine.outside, stall);
+                let response = machine.smmu.lock().resume(&mut machine.outside, stall);
                 if let Response::Stall(stall) = response {
                     stalls.push(stall);
                 }
@@ -121,7 +121,7 @@ fn step(machine: &mut Machine, stalls: &mut Vec<Stall>, input: &mut Input<'_>) -
             machine.outside.set_word(BASE + 8 * at, to | bits & 0xfff);
         }
         _ => match input.u8()? {
-            0 => locked(&machine.smmu).reset(&mut machine.outside),
+            0 => machine.smmu.lock().reset(&mut machine.outside),
             _ => machine.outside.mark = true,
         },
     }
@@ -129,7 +129,7 @@ fn step(machine: &mut Machine, stalls: &mut Vec<Stall>, input: &mut Input<'_>) -
 }
 
 fn check(machine: &mut Machine) {
-    let banks = locked(&machine.smmu).context_banks().min(4);
+    let banks = machine.smmu.lock().context_banks().min(4);
     for bank in 0..banks {
         let (fsr, sctlr) = (machine.bank(bank.into(), 0x58), machine.bank(bank.into(), 0));
         let faults = machine.secure_r(fsr) & 0x8000_01fe != 0;

@@ -5,6 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -18,8 +19,9 @@ pub(crate) const EXSMR_PAGE: u16 = 6;
 pub(crate) const EXS2CR_PAGE: u16 = 7;
 
 /// Whether a register access reads or writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum AccessKind {
     /// Software reads the register.
     Read,
@@ -29,8 +31,9 @@ pub enum AccessKind {
 
 /// The register frame that an access falls into. Written as `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`, `page` and a
 /// number, or `cb` and the number of a context bank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub enum Frame {
     /// Global register space 0, page 0.
     Gr0,

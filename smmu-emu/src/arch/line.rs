@@ -2,6 +2,7 @@
 
 //! Interrupt outputs.
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
 /// An interrupt output of the SMMU.
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 /// SMMUv2 has two logical global pins, `NSgIrpt` and `NSgCfgIrpt`; boards wire them together
 /// and so does this model. Every context bank has a pin of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Line {
     /// Global faults: `NSgIrpt` or `NSgCfgIrpt`.
     Global,
@@ -19,8 +22,9 @@ pub enum Line {
 }
 
 /// The kinds of interrupt outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum LineKind {
     /// [`Line::Global`].
     Global,

@@ -31,6 +31,8 @@ pub struct Stall {
     pub(crate) bank: u8,
     /// Number of the stall, in the order in which they began.
     pub(crate) id: u64,
+    /// The restored state to which it belongs.
+    pub(crate) era: u64,
     pub(crate) access: BankAccess,
 }
 

@@ -2,11 +2,13 @@
 
 //! The two stages of translation.
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
 /// A translation stage, written as its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "u8", into = "u8"))]
 pub enum Stage {
     /// Stage 1.
     First,

@@ -2,8 +2,13 @@
 
 //! Transactions: the accesses of clients, as they arrive at the SMMU and leave it (IHI 0062D §1.6).
 
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
+
 /// What a client wants to do at an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Intent {
     /// Privileged rather than unprivileged (PNU).
     pub privileged: bool,
@@ -15,6 +20,8 @@ pub struct Intent {
 
 /// One access of a client, as it arrives at the SMMU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Transaction {
     /// Stream ID. Bits that the implementation does not have are ignored.
     pub stream_id: u16,

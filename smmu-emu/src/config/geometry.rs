@@ -2,11 +2,17 @@
 
 //! A configuration after validation: every number that the registers advertise.
 
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
+
 use super::{ConfigError, PageSize, TlbMode};
 use crate::arch::line::Line;
 
 /// What an implementation adds to the architecture, or lacks of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
 pub enum Implementation {
     /// The architecture, version 2, and nothing else.
     Generic,
@@ -20,10 +26,13 @@ pub enum Implementation {
 
 /// A validated configuration: every number that the registers advertise and the address map follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "they are the independent feature bits of IDR0 and IDR2"
 )]
+#[non_exhaustive]
 pub struct Geometry {
     /// What the implementation adds or lacks.
     pub implementation: Implementation,
@@ -217,6 +226,50 @@ impl Geometry {
     /// Whether the hardware of a context bank can translate stage 1.
     pub(crate) fn has_stage1(&self, bank: u8) -> bool {
         self.stage1 && u16::from(bank) >= self.stage2_only_banks
+    }
+
+    /// The first field in which another geometry differs, with its value here and there.
+    pub(crate) fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        macro_rules! first {
+            ($($field:ident),*) => {{
+                let Self { $($field),* } = self;
+                $(if *$field != other.$field {
+                    return Some((stringify!($field), format!("{:?}", $field), format!("{:?}", other.$field)));
+                })*
+                None
+            }};
+        }
+        first!(
+            implementation,
+            context_banks,
+            stage2_only_banks,
+            stream_match_groups,
+            extended_stream_match_groups,
+            stream_id_bits,
+            extended_stream_ids,
+            page_size,
+            page_count_shift,
+            stage1,
+            stage2,
+            nested,
+            aarch32_short,
+            aarch32_long,
+            ats,
+            coherent_walk,
+            vmid16,
+            granule_4k,
+            granule_16k,
+            granule_64k,
+            address_bits,
+            input_bits,
+            hardware_update,
+            hierarchy_disable,
+            tlb,
+            tlb_entries,
+            secure_state,
+            pmu_groups,
+            pmu_counters
+        )
     }
 
     /// NUMPAGE is the smallest power of two, and at least 16 as in MMU-500, that holds all context banks.

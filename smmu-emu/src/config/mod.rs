@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -27,29 +28,31 @@ pub use geometry::{Geometry, Implementation};
 pub use preset::Preset;
 
 /// Size of a register page (`IDR1.PAGESIZE`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub enum PageSize {
     /// 4 KiB.
-    #[serde(rename = "4k")]
+    #[cfg_attr(feature = "serde", serde(rename = "4k"))]
     Size4K,
     /// 64 KiB.
-    #[serde(rename = "64k")]
+    #[cfg_attr(feature = "serde", serde(rename = "64k"))]
     Size64K,
 }
 
 /// How the model keeps translations (`tlb`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub enum TlbMode {
     /// Translations are kept, and may be given up at any time.
     #[default]
-    #[serde(rename = "normal")]
+    #[cfg_attr(feature = "serde", serde(rename = "normal"))]
     Normal,
     /// Translations are kept until software invalidates them, so that a driver that forgets to is found out. What comes
     /// when all `tlb_entries` are in use is not kept.
-    #[serde(rename = "strict-stale")]
+    #[cfg_attr(feature = "serde", serde(rename = "strict-stale"))]
     StrictStale,
     /// Every transaction walks the tables.
-    #[serde(rename = "off")]
+    #[cfg_attr(feature = "serde", serde(rename = "off"))]
     Off,
 }
 
@@ -65,112 +68,124 @@ impl PageSize {
 }
 
 /// A stream-matching group that firmware has left valid (`live_groups`). Its streams bypass until software says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct LiveGroup {
     /// Stream ID to match (`SMRn.ID`).
     pub stream_id: u16,
     /// Bits of the stream ID to ignore (`SMRn.MASK`); none if absent.
-    #[serde(default)]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub mask: u16,
 }
 
 /// An SMMU as a user describes it: a preset, and fields that override it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+///
+/// ```
+/// use smmu_emu::{Config, Preset};
+///
+/// let mut config = Config::from(Preset::Generic);
+/// config.context_banks = Some(8);
+/// assert_eq!(config.interrupt_lines().len(), 9);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
 pub struct Config {
     /// Where the values of all absent fields come from.
     pub preset: Preset,
     /// Number of context banks, 1 to 128 (`IDR1.NUMCB`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub context_banks: Option<u16>,
     /// How many of them, the lowest, translate stage 2 only (`IDR1.NUMS2CB`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stage2_only_banks: Option<u16>,
     /// Number of stream-matching groups, 1 to 128 (`IDR0.NUMSMRG`); 0 is stream indexing (`IDR0.SMS` = 0).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stream_match_groups: Option<u16>,
     /// Number of extended stream-matching groups, up to 1024 (`IDR0.EXSMRGS`, `IDR2.EXNUMSMRG`); 0 is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub extended_stream_match_groups: Option<u16>,
     /// Bits of a stream ID, 1 to 15 (`IDR0.NUMSIDB`); at most 7 with stream indexing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stream_id_bits: Option<u8>,
     /// 16-bit stream IDs can be enabled (`IDR0.EXIDS`); needs `stream_id_bits` = 15.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub extended_stream_ids: Option<bool>,
     /// Size of a register page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub page_size: Option<PageSize>,
     /// Stage 1 translation (`IDR0.S1TS`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stage1: Option<bool>,
     /// Stage 2 translation (`IDR0.S2TS`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stage2: Option<bool>,
     /// Both stages in one translation (`IDR0.NTS`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub nested: Option<bool>,
     /// AArch32 tables of short descriptors (`IDR0.PTFS`); needs `aarch32_long`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub aarch32_short: Option<bool>,
     /// AArch32 tables of long descriptors (`IDR0.PTFS`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub aarch32_long: Option<bool>,
     /// Address translation operations are there (`IDR0.ATOSNS` = 0).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub ats: Option<bool>,
     /// Table walks snoop the CPUs' caches (`IDR0.CTTW`). Has to agree with `dma-coherent` in the device tree.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub coherent_walk: Option<bool>,
     /// 16-bit VMIDs can be enabled (`IDR2.VMID16S`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub vmid16: Option<bool>,
     /// The 4 KiB granule of AArch64 tables (`IDR2.PTFSv8_4kB`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub granule_4k: Option<bool>,
     /// The 16 KiB granule of AArch64 tables (`IDR2.PTFSv8_16kB`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub granule_16k: Option<bool>,
     /// The 64 KiB granule of AArch64 tables (`IDR2.PTFSv8_64kB`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub granule_64k: Option<bool>,
     /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub address_bits: Option<u8>,
     /// Hardware can update access flags and dirty states of AArch64 tables (`IDR1.HAFDBS` = 2).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub hardware_update: Option<bool>,
     /// The attributes of table descriptors can be disabled (`IDR2.HADS`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub hierarchy_disable: Option<bool>,
     /// Intermediate address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.IAS`); as `address_bits` if that is given alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub input_bits: Option<u8>,
     /// Secure software has registers of its own (`IDR0.SES`, which Non-secure software cannot see).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub secure_state: Option<bool>,
     /// Groups of event counters, 0 to 128; each has an interrupt line. No preset has any: Linux has no driver.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub pmu_groups: Option<u8>,
     /// Event counters in each group, 1 to 15.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub pmu_counters: Option<u8>,
     /// The first groups out of reset, as a boot loader that has used a display leaves them: valid, of type bypass, with no bank
     /// (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub live_groups: Vec<LiveGroup>,
     /// How translations are kept: "normal" (the default), "strict-stale" or "off".
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb: Option<TlbMode>,
     /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It holds
     /// a quarter as many tables.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb_entries: Option<u32>,
 }
 
 /// A configuration that no SMMUv2 can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A field is out of its range.
     #[error("`{field}` = {value}: {allowed}")]
@@ -182,6 +197,16 @@ pub enum ConfigError {
         /// What is allowed, and why if another field decides.
         allowed: String,
     },
+}
+
+impl From<Preset> for Config {
+    /// The preset as it is.
+    fn from(preset: Preset) -> Self {
+        Self {
+            preset,
+            ..Self::default()
+        }
+    }
 }
 
 impl Config {

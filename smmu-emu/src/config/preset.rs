@@ -2,33 +2,36 @@
 
 //! The table of presets. `docs/presets.md` is written from it and says what each number means for Linux.
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Geometry, Implementation};
 use super::{PageSize, TlbMode};
 
 /// The implementation that the model starts from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub enum Preset {
     /// An Arm MMU-500 r2 as in ZynqMP, with that part's reset values: 16 context banks, 48 stream-matching
     /// groups, no address translation operations (`IDR0.ATOSNS` = 1).
     #[default]
-    #[serde(rename = "mmu-500")]
+    #[cfg_attr(feature = "serde", serde(rename = "mmu-500"))]
     Mmu500,
     /// The same with address translation operations, so that Linux' `iova_to_phys` asks the hardware.
-    #[serde(rename = "mmu-500-ats")]
+    #[cfg_attr(feature = "serde", serde(rename = "mmu-500-ats"))]
     Mmu500Ats,
     /// The MMU-401 of Juno's PCIe: SMMUv1 with stage 2 alone, the 64 KiB granule, 40 bits.
-    #[serde(rename = "mmu-401")]
+    #[cfg_attr(feature = "serde", serde(rename = "mmu-401"))]
     Mmu401,
     /// An SMMUv2 with every feature of the model but event counters, without MMU-500's implementation-defined registers.
-    #[serde(rename = "smmuv2-generic")]
+    #[cfg_attr(feature = "serde", serde(rename = "smmuv2-generic"))]
     Generic,
     /// The GPU's SMMU of Snapdragon X Elite: stage 1 alone, ATS, few groups.
-    #[serde(rename = "qcom-x1e-adreno")]
+    #[cfg_attr(feature = "serde", serde(rename = "qcom-x1e-adreno"))]
     QcomX1eAdreno,
     /// One instance of an SMMU of Tegra194: 64 banks, 128 groups, register pages of 64 KiB.
-    #[serde(rename = "tegra-mmu-500")]
+    #[cfg_attr(feature = "serde", serde(rename = "tegra-mmu-500"))]
     TegraMmu500,
 }
 

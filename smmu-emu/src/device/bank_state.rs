@@ -73,6 +73,11 @@ pub(crate) enum Release {
 
 /// Decision about a transaction that waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub(crate) enum Outcome {
     /// It starts again in its bank.
     Retry,
@@ -279,5 +284,8 @@ impl Waiters {
     }
 }
 
+mod saved;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use saved::SavedWaiters;

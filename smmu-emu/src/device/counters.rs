@@ -9,6 +9,12 @@ use crate::host::events::Event;
 
 /// What a unit, or all units of an SMMU together, have done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+#[non_exhaustive]
 pub struct Counters {
     /// Read accesses that a unit translated on its own.
     pub read_hits: u64,

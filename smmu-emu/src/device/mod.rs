@@ -35,6 +35,7 @@ mod rules;
 pub mod smmu;
 pub(crate) mod stall;
 mod stalls;
+pub mod state;
 mod sync;
 mod tlb_ops;
 mod transact;

@@ -9,7 +9,12 @@ use crate::host::env::Env;
 use crate::host::events::Event;
 
 /// An operation of a context bank.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub(crate) struct Operation {
     /// What was written: the address.
     pub(crate) value: u64,
@@ -17,7 +22,12 @@ pub(crate) struct Operation {
 }
 
 /// An operation that waits for software to decide about the stage 2 bank.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub(crate) struct Waiting {
     /// The stage 2 bank.
     pub(crate) stage2_bank: u8,

@@ -24,6 +24,7 @@ use crate::translate::decoded::DecodeCache;
 
 /// A configuration or a plan of which no SMMU can be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NewError {
     /// The configuration is wrong.
     #[error(transparent)]
@@ -37,7 +38,7 @@ pub enum NewError {
 #[derive(Debug)]
 pub struct Smmu {
     pub(crate) geometry: Geometry,
-    live_groups: Vec<LiveGroup>,
+    pub(super) live_groups: Vec<LiveGroup>,
     pub(crate) registers: Registers,
     pub(crate) lines: Lines,
     pub(crate) injector: Injector,
@@ -52,7 +53,7 @@ pub struct Smmu {
     pub(crate) counters: Counters,
     /// The operation that `sTLBGSTATUS` reports.
     pub(crate) global_sync: Sync,
-    operations: Vec<Operations>,
+    pub(super) operations: Vec<Operations>,
 }
 
 /// The level that each line had when the environment was last told.
@@ -64,6 +65,24 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Every line low.
+    pub(crate) fn low(geometry: &Geometry) -> Self {
+        Self {
+            global: false,
+            context: vec![false; geometry.context_banks.into()],
+            pmu: vec![false; geometry.pmu_groups.into()],
+        }
+    }
+
+    /// Whether a line is high.
+    pub(crate) fn is_high(&self, line: Line) -> bool {
+        match line {
+            Line::Global => self.global,
+            Line::Context(bank) => self.context.get(usize::from(bank)).copied().unwrap_or(false),
+            Line::Pmu(group) => self.pmu.get(usize::from(group)).copied().unwrap_or(false),
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, line: Line) -> Option<&mut bool> {
         match line {
             Line::Global => Some(&mut self.global),
@@ -85,11 +104,7 @@ impl Smmu {
         Ok(Self {
             registers: Registers::new(&geometry).with_live_groups(&config.live_groups),
             live_groups: config.live_groups.clone(),
-            lines: Lines {
-                global: false,
-                context: vec![false; banks],
-                pmu: vec![false; geometry.pmu_groups.into()],
-            },
+            lines: Lines::low(&geometry),
             injector: Injector::new(plan),
             stalls: Stalls::new(geometry.context_banks),
             pmu: Pmu::new(&geometry),
@@ -136,7 +151,7 @@ impl Smmu {
         // The reset registers ask for no interrupt. No rule has a say in that.
         for line in self.geometry.lines() {
             let high = self.lines.get_mut(line).is_some_and(core::mem::take);
-            if high || self.injector.may_be_high(line) {
+            if high || self.injector.is_high(line) {
                 drive_line(env, line, false);
             }
             if let Line::Context(bank) = line {

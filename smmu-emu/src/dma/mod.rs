@@ -2,5 +2,7 @@
 
 //! Access to the SMMU for threads that do DMA.
 
+pub mod handle;
 pub mod tbu;
+#[cfg(feature = "vm-memory")]
 pub mod view;

@@ -6,14 +6,17 @@
 //! thread reads, but for its own announcement (its epoch). Everything else goes through the lock of the
 //! SMMU.
 
+#[cfg(feature = "vm-memory")]
 use crate::arch::fault::Fault;
 use crate::arch::response::{Response, Stall};
 use crate::arch::transaction::{BUS_BITS, Transaction, Translation};
 use crate::device::counters::Counters;
-use crate::device::smmu::Smmu;
-use crate::epoch::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::dma::handle::SmmuHandle;
 use crate::epoch::{Inside, Reader};
 use crate::host::env::Env;
+
+#[cfg(doc)]
+use crate::device::smmu::Smmu;
 
 /// Translations that a unit keeps, a power of two: MMU-500 has up to 128.
 const ENTRIES: usize = 128;
@@ -26,7 +29,7 @@ const PAGE: u32 = 12;
 /// an access must not wait for what the guest does next. A transaction that stalls is no access under way.
 #[derive(Debug)]
 pub struct Tbu {
-    smmu: Arc<Mutex<Smmu>>,
+    smmu: SmmuHandle,
     reader: Reader,
     /// The generation seen last.
     generation: u64,
@@ -51,7 +54,7 @@ const EMPTY: u64 = u64::MAX;
 /// Several accesses under one announcement, see [`Tbu::batch`].
 #[derive(Debug)]
 pub struct Batch<'a> {
-    smmu: &'a Mutex<Smmu>,
+    smmu: &'a SmmuHandle,
     inside: Inside<'a>,
     generation: &'a mut u64,
     entries: &'a mut [Entry; ENTRIES],
@@ -61,8 +64,8 @@ pub struct Batch<'a> {
 impl Tbu {
     /// A unit of an SMMU.
     #[must_use]
-    pub fn new(smmu: &Arc<Mutex<Smmu>>) -> Self {
-        let epoch = locked(smmu).epoch();
+    pub fn new(smmu: &SmmuHandle) -> Self {
+        let epoch = smmu.lock().epoch();
         let empty = Entry {
             tag: EMPTY,
             generation: 0,
@@ -74,7 +77,7 @@ impl Tbu {
             },
         };
         Self {
-            smmu: Arc::clone(smmu),
+            smmu: smmu.clone(),
             generation: epoch.generation(),
             reader: Reader::new(epoch),
             entries: Box::new([empty; ENTRIES]),
@@ -115,7 +118,7 @@ impl Tbu {
         env: &mut dyn Env,
         transaction: &Transaction,
     ) -> Result<(Inside<'_>, Translation), Response> {
-        let mut smmu = locked(&self.smmu);
+        let mut smmu = self.smmu.lock();
         smmu.counters.drain(env, transaction, &mut self.counters);
         match smmu.transact(env, transaction) {
             Response::Proceed(translation) => {
@@ -141,7 +144,7 @@ impl Tbu {
         stall: Stall,
         perform: impl FnOnce(&Translation) -> R,
     ) -> Result<R, Response> {
-        let mut smmu = locked(&self.smmu);
+        let mut smmu = self.smmu.lock();
         let translation = match smmu.resume(env, stall) {
             Response::Proceed(translation) => translation,
             other => return Err(other),
@@ -194,21 +197,9 @@ impl Batch<'_> {
             .map(|translation| perform(&translation))
     }
 
-    /// Whether the bank of an access, or the stage 2 bank behind it, holds a fault that keeps the access from being made.
-    pub(crate) fn is_blocked(&self, env: &dyn Env, transaction: &Transaction) -> bool {
-        let result = locked(self.smmu).translate(env, transaction);
-        matches!(result, Err(Fault::Blocked { .. } | Fault::Waiting { .. }))
-    }
-
-    /// Where an access would go, without side effects: address, and bytes for which it holds.
-    pub(crate) fn look(&self, env: &dyn Env, transaction: &Transaction) -> Option<(u64, u64)> {
-        let to = locked(self.smmu).translate(env, transaction).ok()?;
-        Some((to.address, to.length))
-    }
-
     #[cold]
     fn miss(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Result<Translation, Response> {
-        let mut smmu = locked(self.smmu);
+        let mut smmu = self.smmu.lock();
         smmu.counters.drain(env, transaction, self.counters);
         let response = smmu.transact(env, transaction);
         // What is announced stays, so that a synchronisation waits for the whole batch; but what the SMMU has done
@@ -224,6 +215,22 @@ impl Batch<'_> {
             }
             other => Err(other),
         }
+    }
+}
+
+/// Looks, for a [`View`](crate::View).
+#[cfg(feature = "vm-memory")]
+impl Batch<'_> {
+    /// Whether the bank of an access, or the stage 2 bank behind it, holds a fault that keeps the access from being made.
+    pub(crate) fn is_blocked(&self, env: &dyn Env, transaction: &Transaction) -> bool {
+        let result = self.smmu.lock().translate(env, transaction);
+        matches!(result, Err(Fault::Blocked { .. } | Fault::Waiting { .. }))
+    }
+
+    /// Where an access would go, without side effects: address, and bytes for which it holds.
+    pub(crate) fn look(&self, env: &dyn Env, transaction: &Transaction) -> Option<(u64, u64)> {
+        let to = self.smmu.lock().translate(env, transaction).ok()?;
+        Some((to.address, to.length))
     }
 }
 
@@ -282,10 +289,6 @@ fn keep(
             },
         };
     }
-}
-
-fn locked(smmu: &Mutex<Smmu>) -> MutexGuard<'_, Smmu> {
-    smmu.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(test, not(shuttle)))]

@@ -53,6 +53,7 @@ pub enum Event {
 
 /// A register access and what it did to the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accessed {
     /// The access.
     pub access: Access,
@@ -75,6 +76,7 @@ pub struct Change {
 
 /// An access that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Translated {
     /// What asked for it.
     pub origin: Origin,
@@ -86,6 +88,20 @@ pub struct Translated {
     pub walked: bool,
     /// The answer.
     pub outcome: Outcome,
+}
+
+impl Translated {
+    /// An access that came to no context bank.
+    #[must_use]
+    pub const fn new(origin: Origin, transaction: Transaction, outcome: Outcome) -> Self {
+        Self {
+            origin,
+            transaction,
+            bank: None,
+            walked: false,
+            outcome,
+        }
+    }
 }
 
 /// An access that left the SMMU, translated or in bypass, and met no memory: a bus error of the interconnect, which the
@@ -130,6 +146,7 @@ pub enum End {
 
 /// A fault that was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recorded {
     /// The fault: a global one or one of a context bank.
     pub fault: Fault,

@@ -7,6 +7,7 @@ use crate::plan::{InjectionKind, Site};
 
 /// A rule of the plan hit an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Injected {
     /// What it did.
     pub what: Injection,
@@ -31,6 +32,7 @@ pub enum Injection {
 
 /// An operation that rules are for, as far as there is something to say of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InjectionPoint {
     /// The context bank.
     pub bank: Option<u8>,
@@ -50,6 +52,7 @@ pub struct InjectionPoint {
 
 /// How long the reply to a register access is to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Hold<'a> {
     /// The time of [`Env::now`] at which it ends.
     pub deadline: u64,

@@ -2,9 +2,11 @@
 
 //! Delays: what is late, and for how long.
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
-use super::number;
+#[cfg(feature = "serde")]
+use super::number::narrow;
 use super::problem::Problem;
 use super::when::rule;
 use crate::arch::frame::AccessKind;
@@ -18,8 +20,9 @@ pub const MAX_DELAY_US: u64 = 60_000_000;
 pub const MAX_POLLS: u32 = 1_000_000_000;
 
 /// What a delay makes late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Site {
     /// `CBn_ATSR.ACTIVE` stays set after an address translation operation of a context bank.
     Ats,
@@ -34,10 +37,14 @@ pub enum Site {
 }
 
 /// How long a delay takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a number of microseconds, or `{ min = …, max = … }` or `{ mean = …, max = … }` of them, was expected"
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        untagged,
+        expecting = "a number of microseconds, or `{ min = …, max = … }` or `{ mean = …, max = … }` of them, was expected"
+    )
 )]
 pub enum Time {
     /// Always this many microseconds.
@@ -49,8 +56,9 @@ pub enum Time {
 }
 
 /// Inclusive bounds in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Bounds {
     /// Shortest.
     pub min: u64,
@@ -59,8 +67,9 @@ pub struct Bounds {
 }
 
 /// An exponential distribution, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Exponential {
     /// The mean, before the bound.
     pub mean: u64,
@@ -74,31 +83,37 @@ rule! {
         /// What is late.
         pub site: Site,
         /// Only this context bank, for [`Site::Ats`] and [`Site::ContextSync`]; every bank if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub bank: Option<u8>,
         /// For [`Site::Register`]: the specification's name without `SMMU_`, such as `sCR0` or `SMRn`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub register: Option<String>,
         /// For [`Site::Interrupt`]: which kind of line; every line if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub line: Option<LineKind>,
         /// The `n` of the register, or the bank or counter group of the line; all if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub index: Option<u16>,
         /// For [`Site::Register`]: reads or writes; both if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub access: Option<AccessKind>,
         /// Busy for this many reads of the status register.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub polls: Option<u32>,
         /// Late by this many microseconds of [`crate::Env::now`].
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub time_us: Option<Time>,
         /// Late until this mark is raised, but not longer than `at_most_us`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub until: Option<String>,
         /// Upper bound of `until`, in microseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub at_most_us: Option<u64>,
     }
 }

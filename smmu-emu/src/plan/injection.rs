@@ -2,10 +2,13 @@
 
 //! Faults: what goes wrong, and where. Every kind is a row of [`KINDS`].
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
 use super::delay::{check_bank, check_register};
-use super::number::{self, Number};
+use super::number::Number;
+#[cfg(feature = "serde")]
+use super::number::narrow;
 use super::problem::Problem;
 use super::when::rule;
 use crate::arch::frame::Frame;
@@ -14,8 +17,9 @@ use crate::arch::stage::Stage;
 use crate::config::{Geometry, TlbMode};
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum InjectionKind {
     /// An access in a context bank takes a translation fault.
     Unmapped,
@@ -44,8 +48,9 @@ pub enum InjectionKind {
 }
 
 /// The kind of access that a fault is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum AccessType {
     /// Reads of data, or of registers.
     Read,
@@ -61,55 +66,73 @@ rule! {
         /// What goes wrong.
         pub kind: InjectionKind,
         /// First bus address that the rule is for; with `size`. All addresses if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub address: Option<Number>,
         /// Bytes from `address` on; 4096 if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub size: Option<Number>,
         /// Only accesses of this stream.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub stream: Option<u16>,
         /// Only accesses that this context bank translates.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub bank: Option<u8>,
         /// Only accesses of this kind.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub access: Option<AccessType>,
         /// Level of the descriptor, 0 to 3; for `unmapped` and `permission` the level that is reported, 3 if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub level: Option<u8>,
         /// Only descriptors or entries of this stage.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub stage: Option<Stage>,
         /// Only the descriptor at this physical address.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub descriptor: Option<Number>,
         /// Bits of the descriptor to turn over.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub xor: Option<Number>,
         /// What is read instead.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub value: Option<Number>,
         /// Bits of `value` that count; all if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub mask: Option<Number>,
         /// Only entries with this ASID.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub asid: Option<u16>,
         /// Only entries with this VMID.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub vmid: Option<u16>,
         /// The specification's name of a register without `SMMU_`, such as `sCR0` or `CBn_TLBIVA`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub register: Option<String>,
         /// Only registers of this frame: `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`, or `cb` and the number of a bank.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub frame: Option<Frame>,
         /// Which kind of line; every line if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub line: Option<LineKind>,
         /// The `n` of the register, or the bank or counter group of the line; all if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::narrow")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
+        )]
         pub index: Option<u16>,
     }
 }

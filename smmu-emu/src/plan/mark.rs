@@ -25,38 +25,41 @@
 //! ```
 
 use crate::arch::frame::{Access, AccessKind};
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// When a mark is raised.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct MarkRule {
     /// Name of the mark, unique in the run.
     pub name: String,
     /// The SMMU to watch; any if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub smmu: Option<String>,
     /// The register to watch, such as `SMRn`, or `*` for any access. Without it only the guest, or a command, raises the mark.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub register: Option<String>,
     /// The `n` of the register; any if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub index: Option<u16>,
     /// Read or write; either if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub access: Option<AccessKind>,
     /// Raised by the n-th matching access, counted from 1 and, if `after` is given, since that mark was raised.
-    #[serde(default = "first")]
+    #[cfg_attr(feature = "serde", serde(default = "first"))]
     pub nth: u64,
     /// Accesses count only once this mark is raised. It has to be one of the run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub after: Option<String>,
 }
 
 /// The name of every register.
 const ANY: &str = "*";
 
+#[cfg(feature = "serde")]
 fn first() -> u64 {
     1
 }
@@ -85,6 +88,18 @@ struct Mark {
     after: Option<usize>,
     seen: u64,
     raised: bool,
+}
+
+/// How far a mark has got: [`Marks::save`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
+pub struct MarkState {
+    /// Name of the mark.
+    pub name: String,
+    /// Accesses that its rule has counted.
+    pub seen: u64,
+    /// It is raised.
+    pub raised: bool,
 }
 
 /// The guest sees one 32-bit word per mark on a page of 4 KiB.
@@ -204,6 +219,41 @@ impl Marks {
     /// Names in the order of the rules.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.marks.iter().map(|mark| mark.rule.name.as_str())
+    }
+
+    /// How far each mark has got.
+    #[must_use]
+    pub fn save(&self) -> Vec<MarkState> {
+        let marks = self.marks.iter();
+        marks
+            .map(|mark| MarkState {
+                name: mark.rule.name.clone(),
+                seen: mark.seen,
+                raised: mark.raised,
+            })
+            .collect()
+    }
+
+    /// Lets every mark be as far as it was when it was saved. One that was not there then has seen nothing.
+    ///
+    /// # Errors
+    /// [`MarkError`] names a mark that is not there; nothing is changed then.
+    pub fn restore(&mut self, saved: &[MarkState]) -> Result<(), MarkError> {
+        let unknown = saved
+            .iter()
+            .find(|state| self.names().all(|name| name != state.name));
+        if let Some(MarkState { name, .. }) = unknown {
+            return Err(MarkError {
+                name: name.clone(),
+                field: "name",
+                problem: "is no mark of this run".into(),
+            });
+        }
+        for mark in &mut self.marks {
+            let state = saved.iter().find(|state| state.name == mark.rule.name);
+            (mark.seen, mark.raised) = state.map_or((0, false), |state| (state.seen, state.raised));
+        }
+        Ok(())
     }
 
     /// Lets every mark see a register access of the SMMU `smmu`.

@@ -34,6 +34,7 @@
 //! ```
 
 use problem::Problem;
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
 use crate::config::Geometry;
@@ -55,22 +56,24 @@ pub(crate) use when::Rule;
 pub use when::When;
 
 /// All rules of one SMMU.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Plan {
     /// Where all chance comes from: the same seed and the same operations have the same hits and times.
-    #[serde(default)]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub seed: u64,
     /// What is late, in order of precedence.
-    #[serde(default, rename = "delay")]
+    #[cfg_attr(feature = "serde", serde(default, rename = "delay"))]
     pub delays: Vec<DelayRule>,
     /// What goes wrong, in order of precedence. The key is `injection`, or `fault` as before.
-    #[serde(default, rename = "injection", alias = "fault")]
+    #[cfg_attr(feature = "serde", serde(default, rename = "injection", alias = "fault"))]
     pub injections: Vec<InjectionRule>,
 }
 
 /// A rule of the plan and how far it has got.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Progress<R> {
     /// Number of the rule in its family and SMMU, from 1, never used again.
     pub number: u64,

@@ -4,16 +4,20 @@
 
 use core::fmt;
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A number of 64 bits, also written as a string such as `"0x1f"`: TOML has 63 bits, and many readers of JSON 53. It is
 /// always shown as such a string.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(try_from = "Written", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Written", into = "String"))]
 pub struct Number(pub u64);
 
+#[cfg(feature = "serde")]
 const EXPECTED: &str = "expected a number from 0 to 2^64 - 1, or a string such as \"0x1f\"";
 
+#[cfg(feature = "serde")]
 #[derive(Deserialize)]
 #[serde(
     untagged,
@@ -24,6 +28,7 @@ enum Written {
     Text(String),
 }
 
+#[cfg(feature = "serde")]
 impl TryFrom<Written> for Number {
     type Error = &'static str;
 
@@ -54,6 +59,7 @@ impl fmt::Display for Number {
 }
 
 /// A number that is written in either way, of a type of fewer bits.
+#[cfg(feature = "serde")]
 pub(super) fn narrow<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

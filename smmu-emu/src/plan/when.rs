@@ -66,33 +66,34 @@ impl When {
 macro_rules! rule {
     ($(#[$about:meta])* pub struct $name:ident { $( $(#[$field_about:meta])* pub $field:ident: $type:ty, )* }) => {
         $(#[$about])*
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
         pub struct $name {
             $( $(#[$field_about])* pub $field: $type, )*
             /// The rule sleeps until this mark is raised.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
             pub after: Option<String>,
             /// The rule ends when this mark is raised.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
             pub before: Option<String>,
             /// Hit every n-th operation that comes this far.
-            #[serde(default = "crate::plan::when::one")]
+            #[cfg_attr(feature = "serde", serde(default = "crate::plan::when::one"))]
             pub interval: u32,
             /// Chance of a hit in percent.
-            #[serde(default = "crate::plan::when::always")]
+            #[cfg_attr(feature = "serde", serde(default = "crate::plan::when::always"))]
             pub probability: u8,
             /// Let this many operations pass before the first hit.
-            #[serde(default)]
+            #[cfg_attr(feature = "serde", serde(default))]
             pub space: u32,
             /// How often the rule may hit; -1 is no limit.
-            #[serde(default = "crate::plan::when::no_limit")]
+            #[cfg_attr(feature = "serde", serde(default = "crate::plan::when::no_limit"))]
             pub times: i64,
             /// What the host logs of a hit: 0 nothing, 1 that there was one, 2 which operation it was.
-            #[serde(default = "crate::plan::when::in_full")]
+            #[cfg_attr(feature = "serde", serde(default = "crate::plan::when::in_full"))]
             pub verbose: u8,
             /// Hit this operation and no other, counted from 1 since the rule began: exact replay.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
             pub nth: Option<u64>,
         }
 
@@ -116,18 +117,22 @@ macro_rules! rule {
 }
 pub(super) use rule;
 
+#[cfg(feature = "serde")]
 pub(super) fn no_limit() -> i64 {
     -1
 }
 
+#[cfg(feature = "serde")]
 pub(super) fn one() -> u32 {
     1
 }
 
+#[cfg(feature = "serde")]
 pub(super) fn always() -> u8 {
     100
 }
 
+#[cfg(feature = "serde")]
 pub(super) fn in_full() -> u8 {
     2
 }

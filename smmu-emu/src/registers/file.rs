@@ -82,14 +82,14 @@ pub(crate) struct Registers {
     pub(crate) gid: File<Gid>,
     pub(crate) prr: File<Prr>,
     /// Extended groups beyond those of global space 0.
-    exsmr: File<Exsmr>,
-    exs2cr: File<Exs2cr>,
+    pub(super) exsmr: File<Exsmr>,
+    pub(super) exs2cr: File<Exs2cr>,
     pub(crate) gr1: File<Gr1>,
     pub(crate) banks: Vec<File<Cb>>,
     /// The features of the configuration.
     pub(crate) features: Features,
     /// Without short descriptors (IDR0.PTFS) TCR.EAE counts as 1.
-    short_descriptors: bool,
+    pub(super) short_descriptors: bool,
 }
 
 impl Registers {

@@ -9,6 +9,7 @@
 //! | `options` | registers and bits that a configuration leaves out |
 //! | `lookup` | from an offset to a register |
 //! | `register` | identity of a register |
+//! | `saved` | the values as a value, to save and restore |
 //! | `secure` | Secure state: what it takes from Non-secure software |
 
 pub(crate) mod file;
@@ -16,4 +17,5 @@ pub(crate) mod identity;
 pub(crate) mod lookup;
 pub(crate) mod options;
 pub(crate) mod register;
+pub(crate) mod saved;
 pub(crate) mod secure;

@@ -34,15 +34,22 @@ pub(crate) fn features(geometry: &Geometry) -> Features {
 /// The bits of the register that this configuration, in its present state, lets software write.
 pub(crate) fn writable(geometry: &Geometry, registers: &Registers, id: &RegisterId) -> u64 {
     match id.register {
+        AnyRegister::Cb(Cb::Actlr) if actlr_is_locked(registers) => 0,
+        register => implemented(geometry, register, id.index),
+    }
+}
+
+/// The bits of the register, `index` in its array, that this configuration lets software write in some state.
+pub(crate) fn implemented(geometry: &Geometry, register: AnyRegister, index: u16) -> u64 {
+    match register {
         AnyRegister::Gr0(Gr0::Scr0) => (!identity::scr0_fixed(geometry)).into(),
         AnyRegister::Gr0(Gr0::Smr) | AnyRegister::Exsmr(_) => smr_bits(geometry).into(),
         AnyRegister::Gr0(Gr0::Scr2) if geometry.extended_stream_match_groups == 0 => {
             (!Scr2::exsmrgenable_mask()).into()
         }
-        AnyRegister::Gr1(Gr1::Cbar) => (!(Cbar::irptndx_mask() | fixed_type(geometry, id.index))).into(),
+        AnyRegister::Gr1(Gr1::Cbar) => (!(Cbar::irptndx_mask() | fixed_type(geometry, index))).into(),
         AnyRegister::Gr1(Gr1::Cba2r) => (!identity::cba2r_fixed(geometry)).into(),
         AnyRegister::Cb(Cb::Tcr2) => (!tcr2_missing(geometry)).into(),
-        AnyRegister::Cb(Cb::Actlr) if actlr_is_locked(registers) => 0,
         AnyRegister::Cb(Cb::Actlr) if !geometry.is_qcom() => (!Actlr::QCOM).into(),
         _ => u64::MAX,
     }

@@ -10,46 +10,46 @@ use super::stamps::{InvalidationStamps, Validity};
 use crate::translate::tag::{Space, Tag};
 
 /// No entry.
-const END: u32 = u32::MAX;
+pub(super) const END: u32 = u32::MAX;
 /// Entries that a lookup passes in one chain at most, where entries may be evicted: one address in many address spaces.
 const CHAIN: usize = 32;
 /// The same where they may not be evicted: what comes later is not kept.
-const LONG_CHAIN: usize = 4096;
+pub(super) const LONG_CHAIN: usize = 4096;
 /// Entries that are looked at for one that no longer counts, where entries may not be evicted.
 const SEARCH: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    space: Space,
-    vmid: u16,
+pub(super) struct Key {
+    pub(super) space: Space,
+    pub(super) vmid: u16,
     /// log2 of the size.
-    class: u32,
+    pub(super) class: u32,
     /// The address in units of the size.
-    page: u64,
+    pub(super) page: u64,
 }
 
-#[derive(Debug)]
-struct Slot<P> {
-    key: Key,
+#[derive(Clone, Debug)]
+pub(super) struct Slot<P> {
+    pub(super) key: Key,
     /// `None` is global.
-    asid: Option<u16>,
-    stamp: u64,
-    next: u32,
-    payload: P,
+    pub(super) asid: Option<u16>,
+    pub(super) stamp: u64,
+    pub(super) next: u32,
+    pub(super) payload: P,
 }
 
 /// The table.
 #[derive(Debug)]
 pub(super) struct Cache<P> {
     /// First entry of each chain; a power of two.
-    heads: Box<[u32]>,
-    slots: Vec<Slot<P>>,
-    free: Vec<u32>,
-    capacity: usize,
+    pub(super) heads: Box<[u32]>,
+    pub(super) slots: Vec<Slot<P>>,
+    pub(super) free: Vec<u32>,
+    pub(super) capacity: usize,
     /// The entry that goes next.
-    hand: u32,
+    pub(super) hand: u32,
     /// Entries may go before they are invalidated.
-    evicts: bool,
+    pub(super) evicts: bool,
     /// Number of entries of each size, and the sizes that have any.
     counts: [u32; 64],
     classes: u64,
@@ -125,6 +125,11 @@ impl<P: Copy> Cache<P> {
             None => self.slots.push(slot),
         }
         self.set_first(head, at);
+        self.count(class);
+    }
+
+    /// One more entry of this size.
+    pub(super) fn count(&mut self, class: u32) {
         if let Some(count) = self.counts.get_mut(class as usize) {
             *count += 1;
             self.classes |= 1 << class;
@@ -262,15 +267,15 @@ impl<P: Copy> Cache<P> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "masked by the number of chains")]
-    fn head(&self, key: Key) -> usize {
+    pub(super) fn head(&self, key: Key) -> usize {
         key.hash() as usize & (self.heads.len() - 1)
     }
 
-    fn first(&self, head: usize) -> u32 {
+    pub(super) fn first(&self, head: usize) -> u32 {
         self.heads.get(head).copied().unwrap_or(END)
     }
 
-    fn set_first(&mut self, head: usize, at: u32) {
+    pub(super) fn set_first(&mut self, head: usize, at: u32) {
         if let Some(first) = self.heads.get_mut(head) {
             *first = at;
         }
@@ -293,7 +298,7 @@ impl<P> Slot<P> {
 }
 
 impl Key {
-    fn new(space: Space, vmid: u16, address: u64, class: u32) -> Self {
+    pub(super) fn new(space: Space, vmid: u16, address: u64, class: u32) -> Self {
         Self {
             space,
             vmid,

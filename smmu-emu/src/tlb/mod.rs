@@ -9,6 +9,7 @@
 mod cache;
 mod lookup;
 mod maintenance;
+mod saved;
 mod stamps;
 
 use cache::Cache;
@@ -20,6 +21,7 @@ use crate::translate::walk::{Leaf, TableRef};
 
 pub(crate) use lookup::Lookup;
 pub(crate) use maintenance::{Invalidation, decode, decode_bank};
+pub(crate) use saved::SavedTlb;
 
 /// The TLB of one SMMU.
 #[derive(Debug)]

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use crate::translate::tag::{Space, Tag};
 
 /// VMIDs, and ASIDs, of which the last invalidation is remembered one by one. One more, and all entries go.
-const REMEMBERED: usize = 1024;
+pub(super) const REMEMBERED: usize = 1024;
 
 /// Stamps of the last invalidation of each regime, VMID and ASID. Times count invalidations.
 #[derive(Debug, Default)]
 pub(super) struct InvalidationStamps {
-    now: u64,
-    spaces: [u64; 3],
-    vmids: BTreeMap<(Space, u16), u64>,
-    asids: BTreeMap<(Space, u16, u16), u64>,
+    pub(super) now: u64,
+    pub(super) spaces: [u64; 3],
+    pub(super) vmids: BTreeMap<(Space, u16), u64>,
+    pub(super) asids: BTreeMap<(Space, u16, u16), u64>,
 }
 
 /// The first valid stamps of entries of one tag.

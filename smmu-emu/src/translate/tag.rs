@@ -9,6 +9,8 @@ use crate::spec::gr1::BankType;
 
 /// Security state and translation regime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub(crate) enum Space {
     /// Stage 1 of the Non-secure EL1&0 regime: tagged with VMID and ASID.
     El10,

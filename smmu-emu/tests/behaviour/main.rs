@@ -23,6 +23,7 @@ mod replay;
 mod rows;
 mod secure;
 mod stalls;
+mod state;
 mod streams;
 mod tables;
 mod timing;

@@ -74,11 +74,8 @@ impl Model {
     /// # Errors
     /// Not a number that an SMMU can have.
     pub fn new(address_bits: u8) -> Result<Self> {
-        let config = Config {
-            preset: Preset::Generic,
-            address_bits: Some(address_bits),
-            ..Config::default()
-        };
+        let mut config = Config::from(Preset::Generic);
+        config.address_bits = Some(address_bits);
         let smmu = Smmu::new(&config, Plan::default())?;
         let pages = smmu.geometry().page_count();
         Ok(Self { smmu, pages })

@@ -164,11 +164,9 @@ fn stage_2_only(name: &str, kernel: &str) {
 /// An SMMU with granules of 16 KiB: a page of a kernel with such pages is then one of the SMMU.
 fn granules_of_16_kib(name: &str, kernel: &str) {
     let mut recipe = with_data(recipe("disk"), LONG_MIB);
-    recipe.smmus[0].model = Config {
-        preset: Preset::Generic,
-        coherent_walk: recipe.smmus[0].model.coherent_walk,
-        ..Config::default()
-    };
+    let mut model = Config::from(Preset::Generic);
+    model.coherent_walk = recipe.smmus[0].model.coherent_walk;
+    recipe.smmus[0].model = model;
     let boot = round_trip(&format!("ext4-{name}-{kernel}"), &recipe, Some(kernel));
     let sizes = boot.lines("Supported page sizes");
     let [line] = sizes[..] else { panic!("{sizes:?}") };

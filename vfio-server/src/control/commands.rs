@@ -13,6 +13,7 @@ mod plan;
 mod registers;
 mod rules;
 mod run;
+mod state;
 mod trace;
 mod translations;
 
@@ -23,7 +24,14 @@ pub use command::{Argument, Command, Context};
 pub use general::{NEGOTIATE, QUIT};
 
 /// Commands that wait for a disk or a transfer; those of other clients do not wait for these.
-pub const SLOW: &[&str] = &["dma", "trace-save", "trace-start", "trace-stop"];
+pub const SLOW: &[&str] = &[
+    "dma",
+    "state-load",
+    "state-save",
+    "trace-save",
+    "trace-start",
+    "trace-stop",
+];
 
 /// All commands, by subject.
 pub static COMMANDS: &[&[Command]] = &[
@@ -34,6 +42,7 @@ pub static COMMANDS: &[&[Command]] = &[
     faults::COMMANDS,
     plan::COMMANDS,
     run::COMMANDS,
+    state::COMMANDS,
     clocks::COMMANDS,
     masters::COMMANDS,
     trace::COMMANDS,

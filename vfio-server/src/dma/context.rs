@@ -5,10 +5,11 @@
 use std::io;
 use std::sync::Arc;
 
+use smmu_emu::SmmuHandle;
+
 use super::port::{Activity, Port};
 use super::thread::{Doorbell, Thread};
 use crate::host::Shared;
-use crate::sync::SharedSmmu;
 
 /// Bytes of a register block.
 pub const BLOCK_SIZE: u64 = 4096;
@@ -46,7 +47,7 @@ impl Interrupt {
 pub struct Place {
     name: String,
     stream: u16,
-    smmu: SharedSmmu,
+    smmu: SmmuHandle,
     shared: Arc<Shared>,
     vector: usize,
     activity: Arc<Activity>,
@@ -56,11 +57,11 @@ pub struct Place {
 impl Place {
     /// A place for the master `name` behind `smmu`, whose accesses are of `stream` and whose interrupt is `vector`.
     #[must_use]
-    pub fn new(name: &str, stream: u16, smmu: &SharedSmmu, shared: &Arc<Shared>, vector: usize) -> Self {
+    pub fn new(name: &str, stream: u16, smmu: &SmmuHandle, shared: &Arc<Shared>, vector: usize) -> Self {
         Self {
             name: name.to_owned(),
             stream,
-            smmu: Arc::clone(smmu),
+            smmu: smmu.clone(),
             shared: Arc::clone(shared),
             vector,
             activity: Arc::default(),

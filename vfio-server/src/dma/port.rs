@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use smmu_emu::events::{Event, NoMemory};
 use smmu_emu::{
-    BusError, Env, Injected, Intent, Line, Memory, Response, Stall, Tbu, Transaction, Translation, View,
+    BusError, Env, Injected, Intent, Line, Memory, Response, SmmuHandle, Stall, Tbu, Transaction,
+    Translation, View,
 };
 use thiserror::Error;
 use vm_memory::GuestMemoryMmap;
@@ -17,7 +18,6 @@ use crate::host::Shared;
 use crate::host::memory::Ranges;
 use crate::host::refused::RefusedAccess;
 use crate::host::traffic::{Gone, Passage, Period};
-use crate::sync::SharedSmmu;
 
 #[cfg(test)]
 mod tests;
@@ -120,7 +120,7 @@ struct Wire {
 }
 
 impl Port {
-    pub(super) fn new(smmu: &SharedSmmu, shared: Arc<Shared>, stream: u16, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(smmu: &SmmuHandle, shared: Arc<Shared>, stream: u16, activity: Arc<Activity>) -> Self {
         Self {
             tbu: Tbu::new(smmu),
             wire: Wire {

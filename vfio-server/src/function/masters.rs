@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
+use smmu_emu::SmmuHandle;
+
 use crate::config::{MasterConfig, MasterError};
 use crate::devices::kinds;
 use crate::dma::thread::Thread;
 use crate::dma::{Activity, BLOCK_SIZE, Block, Place};
 use crate::host::Shared;
-use crate::sync::SharedSmmu;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -67,7 +68,7 @@ impl Masters {
     /// [`MasterError`] names the master; none is left running then.
     pub fn start(
         configs: &[MasterConfig],
-        smmu: &SharedSmmu,
+        smmu: &SmmuHandle,
         shared: &Arc<Shared>,
         vector: usize,
     ) -> Result<Self, MasterError> {

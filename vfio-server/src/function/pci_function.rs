@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde_json::json;
-use smmu_emu::{Config, Frame, NewError, Plan, Smmu};
+use smmu_emu::{Config, Frame, NewError, Plan, Smmu, SmmuGuard, SmmuHandle, State, StateError};
 use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
@@ -25,7 +25,6 @@ use crate::host::Host;
 use crate::host::events::Event;
 use crate::host::memory::MapError;
 use crate::host::timer::Called;
-use crate::sync::{MutexGuard, SharedSmmu, lock_smmu, share_smmu};
 
 #[cfg(test)]
 mod tests;
@@ -68,7 +67,7 @@ pub const MARKS_SIZE: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Function {
     /// Threads of masters translate too.
-    smmu: SharedSmmu,
+    smmu: SmmuHandle,
     host: Host,
     masters: Masters,
     clock: Option<ClockController>,
@@ -87,7 +86,7 @@ impl Function {
         let masters = Masters::none(host.shared());
         let config = config_space(register_space, MARKS_SIZE, &host);
         Ok(Self {
-            smmu: share_smmu(smmu),
+            smmu: SmmuHandle::new(smmu),
             host,
             masters,
             clock: None,
@@ -145,7 +144,7 @@ impl Function {
         let (reaches, tell) = clock.admit(self.host.run().now());
         if tell {
             let (smmu, count) = (self.host.name(), clock.violations());
-            let name = lock_smmu(&self.smmu).name_at(offset);
+            let name = self.smmu.lock().name_at(offset);
             let register = match name {
                 Some((Frame::Context(bank), name, _)) => format!("{name} of bank {bank}"),
                 Some((_, name, 0)) => name.to_owned(),
@@ -189,15 +188,15 @@ impl Function {
     }
 
     /// The model, for as short a time as possible: DMA waits.
-    pub fn smmu(&self) -> MutexGuard<'_, Smmu> {
-        lock_smmu(&self.smmu)
+    pub fn smmu(&self) -> SmmuGuard<'_> {
+        self.smmu.lock()
     }
 
     /// The model and its surroundings, for the timer.
     #[must_use]
     pub fn called(&self) -> Called {
         Called {
-            smmu: Arc::clone(&self.smmu),
+            smmu: self.smmu.clone(),
             shared: Arc::clone(self.host.shared()),
         }
     }
@@ -242,7 +241,7 @@ impl Function {
         match number {
             // What a powered-down block leaves on the bus.
             region::REGISTERS if !self.is_clocked(offset, false) => data.fill(0xff),
-            region::REGISTERS => lock_smmu(&self.smmu).read(&mut self.host, offset, data),
+            region::REGISTERS => self.smmu.lock().read(&mut self.host, offset, data),
             region::BLOCKS => {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
@@ -270,7 +269,7 @@ impl Function {
         self.check(number, offset, data.len())?;
         match number {
             region::REGISTERS if !self.is_clocked(offset, true) => {}
-            region::REGISTERS => lock_smmu(&self.smmu).write(&mut self.host, offset, data),
+            region::REGISTERS => self.smmu.lock().write(&mut self.host, offset, data),
             region::BLOCKS => {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
@@ -387,9 +386,19 @@ impl Function {
     pub fn power_cycle(&mut self) {
         let shared = Arc::clone(self.host.shared());
         let pause = shared.traffic().pause();
-        lock_smmu(&self.smmu).reset(&mut self.host);
+        self.smmu.lock().reset(&mut self.host);
         drop(pause);
         self.tell_of_reset("control");
+    }
+
+    /// Puts a saved state of the SMMU in the place of what there is, while no access of a master is under way.
+    ///
+    /// # Errors
+    /// [`StateError`] if the state is not one of this SMMU; nothing is changed then.
+    pub fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        let shared = Arc::clone(self.host.shared());
+        let _pause = shared.traffic().pause();
+        self.smmu.lock().restore(&mut self.host, state)
     }
 
     /// Everything but what belongs to the client, while no access of a master is under way; `also` happens before.
@@ -403,7 +412,7 @@ impl Function {
             clock.reset();
         }
         self.config.reset();
-        lock_smmu(&self.smmu).reset(&mut self.host);
+        self.smmu.lock().reset(&mut self.host);
         drop(end);
         self.tell_of_reset(cause);
     }

@@ -71,6 +71,7 @@ impl Hits {
             operation,
             verbose,
             ref at,
+            ..
         } = *injected;
         if verbose == 0 || !self.log.admit(ns) {
             return;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use smmu_emu::{MarkError, MarkRule, Marks};
+use smmu_emu::{MarkError, MarkRule, MarkState, Marks};
 
 use host_guard::confine::Places;
 
@@ -176,6 +176,22 @@ impl Run {
         names
             .map(|(i, name)| (name.to_owned(), state.marks.is_raised_at(i)))
             .collect()
+    }
+
+    /// The marks and how far each has got.
+    #[must_use]
+    pub fn save_marks(&self) -> Vec<MarkState> {
+        self.state.lock().marks.save()
+    }
+
+    /// Lets marks be as far as they were when they were saved.
+    ///
+    /// # Errors
+    /// [`MarkError`] names a mark that the run does not have; nothing is changed then.
+    pub fn restore_marks(&self, saved: &[MarkState]) -> Result<(), MarkError> {
+        let mut restored = Ok(());
+        self.change_marks(|marks| restored = marks.restore(saved));
+        restored
     }
 
     /// Names of the marks of every run.

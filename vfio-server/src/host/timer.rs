@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smmu_emu::events::Event;
-use smmu_emu::{BusError, Env, Injected, Line, Memory};
+use smmu_emu::{BusError, Env, Injected, Line, Memory, SmmuHandle};
 
 use super::environment::Shared;
 use super::run::Run;
 use crate::sync::{
-    Condvar, Mutex, SharedSmmu, lock_smmu,
+    Condvar, Mutex,
     thread::{self, JoinHandle},
 };
 
@@ -39,7 +39,7 @@ struct State {
 #[derive(Debug)]
 pub struct Called {
     /// The model.
-    pub smmu: SharedSmmu,
+    pub smmu: SmmuHandle,
     /// Its surroundings.
     pub shared: Arc<Shared>,
 }
@@ -133,7 +133,7 @@ impl Timer {
 
 impl Called {
     fn call(&self, place: usize) {
-        let mut smmu = lock_smmu(&self.smmu);
+        let mut smmu = self.smmu.lock();
         smmu.elapse(&mut TimerEnv(&self.shared));
         if let Some(due) = smmu.next_due() {
             self.shared.run().timer().set(place, due);

@@ -14,12 +14,12 @@ use crate::plan::{DelayRule, Family, InjectionRule, Plan, Progress, Sites};
 #[derive(Debug, Default)]
 pub(crate) struct Injector {
     pub(super) seed: u64,
-    sites: Sites,
+    pub(super) sites: Sites,
     pub(super) delays: Rules<DelayRule>,
     pub(super) injections: Rules<InjectionRule>,
     /// Interrupts that are on their way.
     pub(super) late: Vec<Late>,
-    /// Lines that were last made high while rules had a say in lines.
+    /// Lines that the host was last told are high.
     pub(super) high: Vec<Line>,
 }
 
@@ -51,7 +51,7 @@ impl Injector {
         self.count_sites();
     }
 
-    fn count_sites(&mut self) {
+    pub(super) fn count_sites(&mut self) {
         let delays = self.delays.rules().map(|rule| Sites::of_delay(rule.site));
         let injections = self.injections.rules().map(|rule| Sites::of_injection(rule.kind));
         self.sites = delays

@@ -14,7 +14,7 @@ impl Injector {
     /// A line has a new level, or asks again.
     pub(crate) fn line(&mut self, env: &mut dyn Env, line: Line, level: bool) {
         if !self.watches(Sites::LINES) && self.late.is_empty() {
-            drive_line(env, line, level);
+            self.drive(env, line, level);
         } else if level {
             self.rises(env, line);
         } else {
@@ -77,8 +77,8 @@ impl Injector {
         drive_line(env, line, level);
     }
 
-    /// Whether a line may be high whatever its cause asks for.
-    pub(crate) fn may_be_high(&self, line: Line) -> bool {
+    /// Whether the host was last told that a line is high.
+    pub(crate) fn is_high(&self, line: Line) -> bool {
         self.high.contains(&line)
     }
 
@@ -87,7 +87,7 @@ impl Injector {
         self.late.iter().map(|late| late.deadline).min()
     }
 
-    fn is_late(&self, line: Line) -> bool {
+    pub(super) fn is_late(&self, line: Line) -> bool {
         self.late.iter().any(|late| late.line == line)
     }
 

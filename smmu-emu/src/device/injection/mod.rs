@@ -21,6 +21,7 @@ mod invalidations;
 mod lines;
 mod registers;
 mod rules;
+pub(crate) mod saved;
 mod streams;
 mod timing;
 mod translations;

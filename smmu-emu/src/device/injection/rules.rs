@@ -9,27 +9,27 @@ use crate::plan::{self, Rule, When};
 /// The rules of one family, in order of precedence.
 #[derive(Debug)]
 pub(super) struct Rules<R> {
-    rules: Vec<Progress<R>>,
+    pub(super) rules: Vec<Progress<R>>,
     /// The number that the last rule got; numbers are not used again.
-    last: u64,
+    pub(super) last: u64,
     /// The place that the last rule got, since the plan was last replaced: of equal plans it is the same.
-    place: u64,
+    pub(super) place: u64,
 }
 
 /// A rule and its counters.
 #[derive(Debug)]
-struct Progress<R> {
-    rule: R,
-    number: u64,
-    place: u64,
+pub(super) struct Progress<R> {
+    pub(super) rule: R,
+    pub(super) number: u64,
+    pub(super) place: u64,
     /// Operations that the rule is for, since it began.
-    operation: u64,
-    times: i64,
-    space: u32,
-    count: u64,
+    pub(super) operation: u64,
+    pub(super) times: i64,
+    pub(super) space: u32,
+    pub(super) count: u64,
     /// Operations and hits that no reset clears.
-    operations: u64,
-    hits: u64,
+    pub(super) operations: u64,
+    pub(super) hits: u64,
 }
 
 /// A rule hits an operation.

@@ -20,6 +20,7 @@ pub enum Regime {
 
 /// An entry of the TLB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlbEntry {
     /// The regime.
     pub regime: Regime,

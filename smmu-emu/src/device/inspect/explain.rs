@@ -16,6 +16,7 @@ use crate::translate::walk::{DescriptorRead, Leaf, Physical, Probe, TableRef, Ta
 
 /// Where an access would go, and how that came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Explained {
     /// As of [`Smmu::translate`].
     pub result: Result<Translation, Fault>,

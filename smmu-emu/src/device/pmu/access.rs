@@ -2,7 +2,7 @@
 
 //! The registers of the performance monitor, and a context bank's view of one group.
 
-use super::counters::counters;
+use super::counters::{counters, writable};
 use crate::device::smmu::Smmu;
 use crate::host::env::Env;
 use crate::registers::identity;
@@ -31,39 +31,13 @@ impl Smmu {
     fn store_pm(&mut self, env: &mut dyn Env, row: &Row, register: Pm, index: u16, written: u32) {
         self.advance_pmu(env);
         let old = self.pmu.file.get(register, index);
-        let writable = self.writable_pm(register, index);
+        let writable = writable(&self.geometry, register, index);
         let new = row.merge(writable.into(), old, written.into(), u64::MAX);
         self.pmu.file.set(register, index, new);
         if register == Pm::Pmcr && Pmcr::new_with_raw_value(written).p() {
             self.pmu.clear_counters(0..self.geometry.pmu_counter_count());
         }
         self.update_pmu_lines(env, true);
-    }
-
-    /// The bits that exist.
-    fn writable_pm(&self, register: Pm, index: u16) -> u32 {
-        let (groups, counters) = (self.geometry.pmu_groups, self.geometry.pmu_counter_count());
-        let all = |exists| if exists { u32::MAX } else { 0 };
-        match register {
-            Pm::Pmevcntr | Pm::Pmevtyper => all(index < counters),
-            Pm::Pmcgcr => all(index < groups.into()),
-            Pm::Pmcgsmr if self.geometry.extended_stream_ids => all(index < groups.into()),
-            Pm::Pmcgsmr => {
-                let id = (1 << self.geometry.stream_id_bits) - 1;
-                all(index < groups.into()) & (id << 16 | id)
-            }
-            Pm::Pmcntenset
-            | Pm::Pmcntenclr
-            | Pm::Pmintenset
-            | Pm::Pmintenclr
-            | Pm::Pmovsclr
-            | Pm::Pmovsset => match counters.saturating_sub(index * 32) {
-                left @ 0..32 => (1 << left) - 1,
-                _ => u32::MAX,
-            },
-            Pm::Pmcr => !Pmcr::p_mask(),
-            Pm::Pmcfgr | Pm::Pmceid0 | Pm::Pmceid1 | Pm::Pmauthstatus | Pm::Pmdevtype => 0,
-        }
     }
 
     /// The group that a context bank has a view of: the first, if several name the bank.

@@ -10,6 +10,7 @@ use crate::config::Geometry;
 use crate::host::env::Env;
 use crate::registers::file::File;
 use crate::registers::identity;
+use crate::registers::saved::SavedRegister;
 use crate::spec::global::Smr;
 use crate::spec::pm::{Pm, Pmcgcr, Pmcr, Pmevtyper, event};
 
@@ -62,6 +63,26 @@ impl Pmu {
             file.set(register, index, value.into());
         }
         Self { file, cycle: 0 }
+    }
+
+    /// The monitor as a value, at a time of [`Env::now`]: its registers, counted up to then.
+    pub(crate) fn save(&self, geometry: &Geometry, now: u64) -> Vec<SavedRegister> {
+        let mut pmu = self.clone();
+        pmu.advance(geometry, now);
+        pmu.file.save(&Self::new(geometry).file)
+    }
+
+    /// The monitor that was saved, to count from a time of [`Env::now`] on. Fails with a register that is not there.
+    pub(crate) fn restored(
+        geometry: &Geometry,
+        saved: &[SavedRegister],
+        now: u64,
+    ) -> Result<Self, SavedRegister> {
+        let Self { mut file, .. } = Self::new(geometry);
+        file.restore(saved, |register, index| {
+            writable(geometry, register, index).into()
+        })?;
+        Ok(Self { file, cycle: now })
     }
 
     pub(super) fn group(&self, group: u8) -> Pmcgcr {
@@ -191,5 +212,28 @@ fn allows(kind: Pmevtyper, intent: Intent) -> bool {
         kind.p() == kind.nsp()
     } else {
         kind.u() == kind.nsu()
+    }
+}
+
+/// The bits of a register that exist.
+pub(super) fn writable(geometry: &Geometry, register: Pm, index: u16) -> u32 {
+    let (groups, counters) = (geometry.pmu_groups, geometry.pmu_counter_count());
+    let all = |exists| if exists { u32::MAX } else { 0 };
+    match register {
+        Pm::Pmevcntr | Pm::Pmevtyper => all(index < counters),
+        Pm::Pmcgcr => all(index < groups.into()),
+        Pm::Pmcgsmr if geometry.extended_stream_ids => all(index < groups.into()),
+        Pm::Pmcgsmr => {
+            let id = (1 << geometry.stream_id_bits) - 1;
+            all(index < groups.into()) & (id << 16 | id)
+        }
+        Pm::Pmcntenset | Pm::Pmcntenclr | Pm::Pmintenset | Pm::Pmintenclr | Pm::Pmovsclr | Pm::Pmovsset => {
+            match counters.saturating_sub(index * 32) {
+                left @ 0..32 => (1 << left) - 1,
+                _ => u32::MAX,
+            }
+        }
+        Pm::Pmcr => !Pmcr::p_mask(),
+        Pm::Pmcfgr | Pm::Pmceid0 | Pm::Pmceid1 | Pm::Pmauthstatus | Pm::Pmdevtype => 0,
     }
 }

@@ -5,18 +5,18 @@ use crate::arch::transaction::Intent;
 use crate::events::Event;
 use crate::plan::Plan;
 use crate::testing::{Host, Ram};
-use crate::{Config, Preset};
+use crate::{Config, Preset, Smmu};
 
 /// Stream 0 goes to bank 0, which is off: addresses pass.
-fn smmu() -> Arc<Mutex<Smmu>> {
+fn smmu() -> SmmuHandle {
     smmu_with(&Config {
         preset: Preset::Generic,
         ..Config::default()
     })
 }
 
-fn smmu_with(config: &Config) -> Arc<Mutex<Smmu>> {
-    let smmu = Arc::new(Mutex::new(Smmu::new(config, Plan::default()).expect("a preset")));
+fn smmu_with(config: &Config) -> SmmuHandle {
+    let smmu = SmmuHandle::new(Smmu::new(config, Plan::default()).expect("a preset"));
     for (offset, value) in [
         (0x1800, 1),
         (0x1000, 1 << 16),
@@ -29,13 +29,13 @@ fn smmu_with(config: &Config) -> Arc<Mutex<Smmu>> {
     smmu
 }
 
-fn write(smmu: &Mutex<Smmu>, offset: u64, value: u32) {
-    locked(smmu).write(&mut Host::new(), offset, &value.to_le_bytes());
+fn write(smmu: &SmmuHandle, offset: u64, value: u32) {
+    smmu.lock().write(&mut Host::new(), offset, &value.to_le_bytes());
 }
 
-fn read(smmu: &Mutex<Smmu>, offset: u64) -> u32 {
+fn read(smmu: &SmmuHandle, offset: u64) -> u32 {
     let mut data = [0; 4];
-    locked(smmu).read(&mut Host::new(), offset, &mut data);
+    smmu.lock().read(&mut Host::new(), offset, &mut data);
     u32::from_le_bytes(data)
 }
 
@@ -54,7 +54,8 @@ fn a_hit_says_what_a_miss_says() {
     for address in [0, 0x1234, 0x1fff, 0x1000, 0xffff_ffff_f123] {
         let first = tbu.access(&mut Host::new(), &at(address), |translation| *translation);
         let again = tbu.access(&mut Host::new(), &at(address), |translation| *translation);
-        let oracle = locked(&smmu)
+        let oracle = smmu
+            .lock()
             .translate(&Host::new(), &at(address))
             .expect("it passes");
         assert_eq!((first, again), (Ok(oracle), Ok(oracle)));
@@ -63,7 +64,7 @@ fn a_hit_says_what_a_miss_says() {
     assert_eq!(hits.read_hits, 1, "since the last miss");
     write(&smmu, 0x70, 0);
     tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
-    let all = locked(&smmu).counters();
+    let all = smmu.lock().counters();
     assert_eq!((all.read_hits, all.write_hits), (7, 0));
 }
 
@@ -157,7 +158,7 @@ fn a_recorded_fault_counts_at_once() {
 #[test]
 fn a_sync_waits_for_accesses_under_way() {
     let smmu = smmu();
-    let cb0 = locked(&smmu).geometry().page_count() << 12;
+    let cb0 = smmu.lock().geometry().page_count() << 12;
     for (start, status) in [(0x70, 0x74), (cb0 + 0x7f0, cb0 + 0x7f4)] {
         let mut tbu = Tbu::new(&smmu);
         for _ in 0..3 {
@@ -229,7 +230,7 @@ fn uniform(word: u64) -> Host {
 #[test]
 fn a_sync_waits_for_an_access_that_was_resumed() {
     let smmu = smmu();
-    let cb0 = locked(&smmu).geometry().page_count() << 12;
+    let cb0 = smmu.lock().geometry().page_count() << 12;
     // 48 bits of input and output; M, CFRE, CFIE, CFCFG.
     for (offset, value) in [(0x30, 0x10), (0x10, 5), (0, 0xe1)] {
         write(&smmu, cb0 + offset, value);

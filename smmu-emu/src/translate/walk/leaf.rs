@@ -10,6 +10,7 @@ use crate::arch::fault::ContextCause;
 /// Where an address leads: one block or page of one stage, or of both together. Says nothing of the access that asked,
 /// so that it can be kept for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Leaf {
     /// The output address.
     pub(crate) address: u64,
@@ -68,6 +69,7 @@ impl WalkFault {
 
 /// A table that a walk passed, below the first one: all that is needed to start there again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct TableRef {
     /// Level of its descriptors: 1 to 3, or 2 in the short format.
     pub(crate) level: u32,

@@ -10,6 +10,7 @@ use crate::spec::desc::{Descriptor, Stage2Descriptor};
 bitflags! {
     /// What a mapping allows, for every kind of access.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "u8", into = "u8"))]
     pub(crate) struct Permissions: u8 {
         /// Unprivileged data reads.
         const USER_READ = 1 << 0;
@@ -27,6 +28,7 @@ bitflags! {
 
     /// What the tables above a leaf take away.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "u8", into = "u8"))]
     pub(crate) struct Restrictions: u8 {
         /// APTable\[1\]: nothing below can be written.
         const READ_ONLY = 1 << 0;
@@ -36,6 +38,30 @@ bitflags! {
         const EXECUTE_NEVER = 1 << 2;
         /// PXNTable.
         const PRIVILEGED_EXECUTE_NEVER = 1 << 3;
+    }
+}
+
+impl From<u8> for Permissions {
+    fn from(bits: u8) -> Self {
+        Self::from_bits_truncate(bits)
+    }
+}
+
+impl From<Permissions> for u8 {
+    fn from(permissions: Permissions) -> Self {
+        permissions.bits()
+    }
+}
+
+impl From<u8> for Restrictions {
+    fn from(bits: u8) -> Self {
+        Self::from_bits_truncate(bits)
+    }
+}
+
+impl From<Restrictions> for u8 {
+    fn from(restrictions: Restrictions) -> Self {
+        restrictions.bits()
     }
 }
 

@@ -70,7 +70,7 @@ fn unknown_keys_are_shown_with_their_line() {
       |
     1 | seeed = 1
       | ^^^^^
-    unknown field `seeed`, expected one of `seed`, `trace_ring`, `message_timeout_ms`, `smmu`, `mark`
+    unknown field `seeed`, expected one of `seed`, `trace_ring`, `message_timeout_ms`, `files`, `smmu`, `mark`
     ");
 }
 

@@ -17,13 +17,7 @@ const WRITE: Transaction = Transaction {
 };
 
 fn answered(origin: Origin, outcome: Outcome) -> Event {
-    Event::Translation(Translated {
-        origin,
-        transaction: WRITE,
-        bank: None,
-        walked: false,
-        outcome,
-    })
+    Event::Translation(Translated::new(origin, WRITE, outcome))
 }
 
 fn refused(cause: Cause) -> Outcome {

@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use smmu_emu::{Config, Intent, Marks, Plan, Smmu};
+use smmu_emu::{Config, Intent, Marks, Plan, Smmu, SmmuHandle};
 
 use super::super::*;
 use crate::dma::Gone;
 use crate::host::traffic::Period;
 use crate::host::{Host, Run};
-use crate::sync::share_smmu;
 use crate::sync::testing::check;
 
 fn host() -> Host {
@@ -17,7 +16,7 @@ fn host() -> Host {
 }
 
 fn start(host: &Host, work: impl FnMut(&mut Port) + Send + 'static) -> Thread {
-    let smmu = share_smmu(Smmu::new(&Config::default(), Plan::default()).unwrap());
+    let smmu = SmmuHandle::new(Smmu::new(&Config::default(), Plan::default()).unwrap());
     let port = Port::new(&smmu, Arc::clone(host.shared()), 1, Arc::default());
     Thread::start("a", Arc::clone(host.shared()), port, work).unwrap()
 }

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The state of the models in a file.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use smmu_emu::{MarkState, State};
+
+use super::command::{Command, Context, arguments, typed};
+use super::rules::{self, MAX_RULES};
+use crate::control::qmp::Error;
+
+/// Bytes of a file that `state-load` reads: several SMMUs with a full TLB each.
+const MOST: u64 = 64 << 20;
+
+arguments!(Save {
+    /// Name of the SMMU; all if left out.
+    smmu: Option<String>,
+    /// The file to make; relative to the server's working directory. One that is there is not touched.
+    path: String,
+});
+
+arguments!(Load {
+    /// The file, as `state-save` wrote it; relative to the server's working directory.
+    path: String,
+});
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "state-save",
+        about: "Writes the state of SMMUs and marks to a new file, as JSON: registers, TLB, stalls, operations under way, event \
+                counters, and the rules of the plan with how far each has got. The devices behind an SMMU, its clock \
+                controller and its PCI function are no part of it.",
+        arguments: Save::ARGUMENTS,
+        returns: "`smmus` (their names), `bytes` (of the file)",
+        example: "path=/tmp/state.json",
+        run: save,
+    },
+    Command {
+        name: "state-load",
+        about: "Puts the state of such a file in the place of what there is, for the SMMUs that it names, and gives interrupt \
+                lines their levels; or changes nothing if a state does not fit. An SMMU has to have the configuration of the \
+                one that was saved, and the run its marks. DMA that is stalled aborts. The file has 64 MiB at most.",
+        arguments: Load::ARGUMENTS,
+        returns: "`smmus` (their names)",
+        example: "path=/tmp/state.json",
+        run: load,
+    },
+];
+
+/// What a file holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    marks: Vec<MarkState>,
+    smmus: BTreeMap<String, State>,
+}
+
+fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
+    let Save { smmu, path } = typed(arguments)?;
+    let devices = context.some_or_all(smmu.as_deref())?;
+    let error = |error: &dyn std::fmt::Display| {
+        Error::generic(format_args!("`path`: cannot write {path:?}: {error}"))
+    };
+    let file = File::create_new(&path).map_err(|problem| error(&problem))?;
+    let states = devices.into_iter().map(|device| {
+        let function = device.lock();
+        (device.name.clone(), function.smmu().save(function.host()))
+    });
+    let saved = Saved {
+        smmus: states.collect(),
+        marks: context.run().save_marks(),
+    };
+    let mut writer = BufWriter::new(file);
+    serde_json::to_writer(&mut writer, &saved).map_err(|problem| error(&problem))?;
+    writer.flush().map_err(|problem| error(&problem))?;
+    let bytes = writer
+        .get_ref()
+        .metadata()
+        .map_err(|problem| error(&problem))?
+        .len();
+    let names: Vec<_> = saved.smmus.into_keys().collect();
+    Ok(json!({ "smmus": names, "bytes": bytes }))
+}
+
+fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
+    let Load { path } = typed(arguments)?;
+    let Saved { marks, smmus } = read(&path)?;
+    let known = context.run().mark_names();
+    for (name, state) in &smmus {
+        let error =
+            |problem: &dyn std::fmt::Display| Error::generic(format_args!("smmu {name:?}: {problem}"));
+        let device = context.device(Some(name))?;
+        let plan = state.plan();
+        if plan.delays.len() > MAX_RULES || plan.injections.len() > MAX_RULES {
+            return Err(error(&format_args!(
+                "at most {MAX_RULES} delays and as many injections"
+            )));
+        }
+        rules::check_with(context, &plan, &known).map_err(|problem| error(&problem.desc))?;
+        if let Some(mark) = state.marks().find(|mark| known.iter().all(|name| name != mark)) {
+            return Err(error(&format_args!(
+                "the state waits for {mark:?}, which is no mark of this run"
+            )));
+        }
+        device
+            .lock()
+            .smmu()
+            .check_state(state)
+            .map_err(|problem| error(&problem))?;
+    }
+    context.run().restore_marks(&marks).map_err(Error::generic)?;
+    for (name, state) in &smmus {
+        let device = context.device(Some(name))?;
+        device.lock().restore(state).map_err(Error::generic)?;
+    }
+    let names: Vec<_> = smmus.into_keys().collect();
+    Ok(json!({ "smmus": names }))
+}
+
+/// Reads a file that may be anything.
+fn read(path: &str) -> Result<Saved, Error> {
+    let error = |problem: &dyn std::fmt::Display| {
+        Error::generic(format_args!("`path`: cannot read {path:?}: {problem}"))
+    };
+    // A pipe would have the server wait for a writer.
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)
+        .map_err(|problem| error(&problem))?;
+    let metadata = file.metadata().map_err(|problem| error(&problem))?;
+    if !metadata.is_file() {
+        return Err(error(&"it is no file"));
+    }
+    let mut text = Vec::new();
+    file.take(MOST + 1)
+        .read_to_end(&mut text)
+        .map_err(|problem| error(&problem))?;
+    if text.len() as u64 > MOST {
+        return Err(error(&format_args!("it has more than {MOST} bytes")));
+    }
+    serde_json::from_slice(&text).map_err(|problem| error(&format_args!("not a state: {problem}")))
+}
