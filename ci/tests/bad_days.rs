@@ -330,12 +330,12 @@ fn guest_that_boots_has_a_verdict() {
 }
 
 #[test]
-fn guest_on_a_full_disk() {
+fn guest_whose_console_copy_is_a_device() {
     let dirs = tempfile::tempdir().unwrap();
     fs::create_dir(dirs.path().join("results")).unwrap();
     symlink("/dev/full", dirs.path().join("results/boot-001.log")).unwrap();
     let run = Run::start_in(dirs, &[]);
-    run.ends_within(BOOT).says(3, &["boot-001.log", "No space left"]);
+    run.ends_within(BOOT).says(3, &["boot-001.log", "a device, and no regular file", "--results DIR"]);
 }
 
 #[test]
