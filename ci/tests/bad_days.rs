@@ -335,7 +335,10 @@ fn guest_whose_console_copy_is_a_device() {
     fs::create_dir(dirs.path().join("results")).unwrap();
     symlink("/dev/full", dirs.path().join("results/boot-001.log")).unwrap();
     let run = Run::start_in(dirs, &[]);
-    run.ends_within(BOOT).says(3, &["boot-001.log", "a device, and no regular file", "--results DIR"]);
+    run.ends_within(BOOT).says(
+        3,
+        &["boot-001.log", "a device, and no regular file", "--results DIR"],
+    );
 }
 
 #[test]

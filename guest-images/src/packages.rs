@@ -5,8 +5,8 @@
 //! - [`lock`]: the packages, by version and hash; [`renew`] writes the lock file.
 //! - [`store`]: the cache that they are fetched and unpacked to.
 //! - [`mirror`], [`download`]: the archive, and transfers from it.
-//! - [`deb`], [`compression`]: the formats of packages.
-//! - [`index`]: the archive's lists of packages.
+//! - [`deb`], `compression`: the formats of packages.
+//! - `index`: the archive's lists of packages.
 //! - [`progress`]: reports to the user while files are fetched and unpacked.
 
 pub(crate) mod compression;

@@ -2,7 +2,7 @@
 
 //! Limits on what the product takes from its host, for every package that reads files, runs programs or gets signals.
 //!
-//! - [`file`]: regular files only, read up to a size.
+//! - [`mod@file`]: regular files only, read up to a size.
 //! - [`confine`]: files below the directories that a user has named, and no others.
 //! - [`program`]: external programs, up to a time and an amount of output.
 //! - [`signals`]: one signal asks for an orderly end, the next one ends the process.

@@ -11,7 +11,7 @@
 //! An access that ends with anything but memory is an error: [`GuestMemoryError::IOError`] around a [`Refused`]. Two of
 //! its kinds are more than a bus error:
 //!
-//! - A view cannot wait, so a stalled transaction is refused too. [`View::stalled`] has the token. The caller drops the
+//! - A view cannot wait, so a stalled transaction is refused too. [`View::take_stall`] has the token. The caller drops the
 //!   view, asks [`Smmu::resume`] until software has decided, and then does the request again, or gives it up. The stall
 //!   itself is no access under way: once the view is gone, no synchronisation waits for it.
 //! - RAZ/WI (`CFRE` or `GFRE` = 0) is refused as well, rather than answered with zeros: a slice of zeros would have to be
@@ -50,7 +50,7 @@ pub enum Refused {
     /// It seems to succeed: a read returns zero, a write is dropped.
     #[error("the SMMU lets the access read as zero and drops what it writes")]
     Ignored,
-    /// It waits for software, see [`View::stalled`].
+    /// It waits for software, see [`View::take_stall`].
     #[error("the SMMU stalls the access")]
     Stalled,
 }

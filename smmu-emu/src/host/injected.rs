@@ -11,7 +11,7 @@ use crate::plan::{InjectionKind, Site};
 pub struct Injected {
     /// What it did.
     pub what: Injection,
-    /// Number of the rule in its family, as in [`crate::device::inspect::Progress`].
+    /// Number of the rule in its family, as in [`crate::Progress`].
     pub rule: u64,
     /// Which of the operations that the rule is for it was, from 1 since the rule began: what `nth` of a rule replays.
     pub operation: u64,
@@ -54,7 +54,7 @@ pub struct InjectionPoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hold<'a> {
-    /// The time of [`Env::now`] at which it ends.
+    /// The time of [`Env::now`](crate::Env::now) at which it ends.
     pub deadline: u64,
     /// The mark that ends it earlier.
     pub mark: Option<&'a str>,

@@ -7,9 +7,9 @@ use thiserror::Error;
 /// The two families of rules, which are numbered apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// A [`DelayRule`].
+    /// A [`DelayRule`](crate::DelayRule).
     Delay,
-    /// A [`InjectionRule`].
+    /// A [`InjectionRule`](crate::InjectionRule).
     Injection,
 }
 

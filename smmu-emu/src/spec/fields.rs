@@ -2,7 +2,7 @@
 
 //! Fields of a register by name: position, meaning of the value, whether software can write it.
 //!
-//! [`fields!`] declares a bitbybit type and emits the list of its fields from the same lines. The write mask of a register
+//! `fields!` declares a bitbybit type and emits the list of its fields from the same lines. The write mask of a register
 //! follows from that list.
 
 use arbitrary_int::UInt;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use boot_stress::boot::findings::Finding;
 use boot_stress::boot::outcome::{BootReport, Outcome};
-use boot_stress::boot::run::BootRunner;
+use boot_stress::boot::run::{BootError, BootRunner};
 use boot_stress::boot::rundir::RunDir;
 use boot_stress::recipe::{FindingKind, Recipe, shipped};
 use boot_stress::reproduce::limits;
@@ -253,8 +253,12 @@ fn boot_with(
         let happened = other.join().expect("no panic");
         (report, happened)
     });
+    // A boot that failed by itself is the reason of what did not happen in it.
+    let report = match report {
+        Err(BootError::Interrupted) => return Err(happened.expect_err("only its failure stops the boot")),
+        report => report?,
+    };
     happened?;
-    let report = report?;
     ensure!(
         report.outcome == Outcome::AsExpected,
         "{:?}: {}\n{}",

@@ -23,8 +23,8 @@ pub trait Block: Send + std::fmt::Debug {
     /// Writes bytes at `offset`, which are within [`BLOCK_SIZE`].
     fn write(&mut self, offset: u64, data: &[u8]);
 
-    /// Back to the state after power-on. No access is under way; a thread that works on something gets [`Gone`] from its
-    /// next access, and must not find its work again.
+    /// Back to the state after power-on. No access is under way; a thread that works on something gets
+    /// [`Gone`](crate::host::traffic::Gone) from its next access, and must not find its work again.
     fn reset(&mut self);
 }
 
