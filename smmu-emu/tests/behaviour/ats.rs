@@ -2,7 +2,8 @@
 
 //! Address translation operations on hand-built tables, and through them the walk.
 
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, sctlr, smr, tcr2};
+use smmu_emu::testing::{Bench, Cb, Tables};
 use smmu_emu::{Intent, Response, Transaction};
 
 pub const PR: u64 = 0x800;
@@ -23,23 +24,23 @@ pub const ASF: u64 = 1 << 7;
 pub fn bench(granule: u32, bits: u32) -> (Bench, Tables) {
     let mut bench = Bench::new(GENERIC);
     let tables = Tables::of_bits(&bench.host.memory, granule, bits);
-    bench.w(Gr1(0x004), 1 << 16);
-    bench.w(Gr1(0x804), 1);
-    bench.w(Cb(1, 0x10), 0x0003_8015);
-    bench.w(Cb(1, 0x30), tables.tcr());
-    bench.w64(Cb(1, 0x20), tables.root() | 0x77 << 48);
-    bench.w(Cb(1, 0x38), 0xf404_ff44);
-    bench.w(Cb(1, 0x3c), 0x0000_00bb);
-    bench.w(Cb(1, 0x00), 1);
+    bench.w(("CBARn", 1), cbar::KIND(1));
+    bench.w(("CBA2Rn", 1), cba2r::VA64);
+    bench.w(("CBn_TCR2", 1), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 1), tables.tcr());
+    bench.w64(("CBn_TTBR0", 1), tables.root() | 0x77 << 48);
+    bench.w(("CBn_MAIR0", 1), 0xf404_ff44);
+    bench.w(("CBn_MAIR1", 1), 0x0000_00bb);
+    bench.w(("CBn_SCTLR", 1), sctlr::M);
     (bench, tables)
 }
 
 /// Asks and returns PAR.
 pub fn ask(bench: &mut Bench, operation: u64, va: u64) -> u64 {
     bench.w64(Cb(1, operation), va);
-    assert_eq!(bench.r(Cb(1, 0x8f0)), 0, "done within the write");
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x400, "FSR never changes");
-    bench.r64(Cb(1, 0x50))
+    assert_eq!(bench.r(("CBn_ATSR", 1)), 0, "done within the write");
+    assert_eq!(bench.r(("CBn_FSR", 1)), 0x400, "FSR never changes");
+    bench.r64(("CBn_PAR", 1))
 }
 
 /// PAR of a fault of an AArch64 bank.
@@ -193,14 +194,14 @@ fn instruction_fetches() {
     const PXN: u64 = 1 << 53;
     const WXN: u32 = 1 << 9;
     let (mut bench, mut tables) = bench(12, 48);
-    bench.w(Gr0(0xc00), 1);
-    bench.w(Gr0(0x800), 1 << 31);
-    bench.w(Gr0(0), 0);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(1));
+    bench.w(("SMRn", 0), smr::VALID);
+    bench.w("sCR0", 0);
     let mut fetches = |attributes: u64, sctlr: u32| {
         tables.map(&bench.host.memory, 0x1000, 0x5000, 3, attributes);
-        bench.w(Cb(1, 0), 1 | sctlr);
+        bench.w(("CBn_SCTLR", 1), 1 | sctlr);
         [true, false].map(|privileged| {
-            bench.w(Cb(1, 0x58), u32::MAX);
+            bench.w(("CBn_FSR", 1), u32::MAX);
             let intent = Intent {
                 privileged,
                 write: false,
@@ -246,7 +247,7 @@ fn access_flag() {
         fault(AFF, 3),
         "before the permission fault"
     );
-    bench.w(Cb(1, 0), 1 | 1 << 3);
+    bench.w(("CBn_SCTLR", 1), sctlr::AFFD | sctlr::M);
     assert_eq!(ask(&mut bench, PW, 0x1000), fault(PF, 3), "AFFD");
     assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
     // The contiguous hint changes nothing.
@@ -259,7 +260,7 @@ fn output_size() {
     let (mut bench, mut tables) = bench(12, 48);
     tables.map(&bench.host.memory, 0x1000, 1 << 40, 3, 0);
     for (size, bits) in [(0, 32), (1, 36), (2, 40), (3, 42), (4, 44), (5, 48), (7, 48)] {
-        bench.w(Cb(1, 0x10), 0x0003_8000 | size);
+        bench.w(("CBn_TCR2", 1), 0x0003_8000 | size);
         let expected = if bits <= 40 { fault(ASF, 3) } else { fault(AFF, 3) };
         assert_eq!(
             ask(&mut bench, PR, 0x1000),
@@ -268,23 +269,23 @@ fn output_size() {
         );
     }
     // A table, and TTBR.
-    bench.w(Cb(1, 0x10), 0x0003_8000);
+    bench.w(("CBn_TCR2", 1), tcr2::SEP(7));
     let entry = tables.entry(&bench.host.memory, 0, 1);
     bench.host.memory.set(entry, 1 << 33 | 3);
     assert_eq!(ask(&mut bench, PR, 0), fault(ASF, 1));
-    bench.w64(Cb(1, 0x20), 1 << 32);
+    bench.w64(("CBn_TTBR0", 1), 1 << 32);
     assert_eq!(ask(&mut bench, PR, 0), fault(ASF, 0));
 }
 
 #[test]
 fn implemented_output_size_limits_the_register() {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"\naddress_bits = 36");
-    bench.w(Gr1(0x004), 1 << 16);
-    bench.w(Gr1(0x804), 1);
-    bench.w(Cb(1, 0x10), 0x0003_8005);
-    bench.w64(Cb(1, 0x20), 1 << 36);
-    bench.w(Cb(1, 0x30), 16);
-    bench.w(Cb(1, 0x00), 1);
+    bench.w(("CBARn", 1), cbar::KIND(1));
+    bench.w(("CBA2Rn", 1), cba2r::VA64);
+    bench.w(("CBn_TCR2", 1), tcr2::SEP(7) | tcr2::PASIZE(5));
+    bench.w64(("CBn_TTBR0", 1), 1 << 36);
+    bench.w(("CBn_TCR", 1), 16);
+    bench.w(("CBn_SCTLR", 1), sctlr::M);
     assert_eq!(ask(&mut bench, PR, 0), fault(ASF, 0));
 }
 
@@ -299,7 +300,7 @@ fn sizes_of_the_input() {
         (63, false),
     ] {
         let (mut bench, tables) = bench(12, 48);
-        bench.w(Cb(1, 0x30), tables.tcr() & !0x3f | t0sz);
+        bench.w(("CBn_TCR", 1), tables.tcr() & !0x3f | t0sz);
         let expected_reads = u32::from(valid);
         assert_eq!(ask(&mut bench, PR, 0) & 0x3ff, fault(TF, 0) & 0x3ff);
         assert_eq!(bench.host.memory.reads(), expected_reads, "T0SZ {t0sz}");
@@ -321,16 +322,16 @@ fn upper_half_and_disabled_walks() {
     let mut upper = Tables::of_bits_at(&bench.host.memory, 16, 42, 0xa000_0000);
     let high = 0xffff_ffff_ffff_0000;
     upper.map(&bench.host.memory, high, 0x7_0000, 3, AF);
-    bench.w64(Cb(1, 0x28), 0xa000_0000);
+    bench.w64(("CBn_TTBR1", 1), 0xa000_0000);
     // TG1 = 3 is 64 KiB: the encodings differ from TG0's.
-    bench.w(Cb(1, 0x30), 3 << 30 | (64 - 42) << 16 | (64 - 39));
+    bench.w(("CBn_TCR", 1), 3 << 30 | (64 - 42) << 16 | (64 - 39));
     assert_eq!(address(ask(&mut bench, PR, high | 0x2000)), 0x7_2000);
     assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
-    let tcr = bench.r(Cb(1, 0x30));
-    bench.w(Cb(1, 0x30), tcr | 1 << 23);
+    let tcr = bench.r(("CBn_TCR", 1));
+    bench.w(("CBn_TCR", 1), tcr | 1 << 23);
     assert_eq!(ask(&mut bench, PR, high), fault(TF, 0), "EPD1");
     assert_eq!(address(ask(&mut bench, PR, 0x1000)), 0x5000);
-    bench.w(Cb(1, 0x30), tcr | 1 << 7);
+    bench.w(("CBn_TCR", 1), tcr | 1 << 7);
     assert_eq!(ask(&mut bench, PR, 0x1000), fault(TF, 0), "EPD0");
     assert_eq!(address(ask(&mut bench, PR, high)), 0x7_0000);
 }
@@ -341,7 +342,10 @@ fn top_byte() {
     tables.map(&bench.host.memory, 0x1000, 0x5000, 3, AF);
     let tagged = 0xab00_0000_0000_1000;
     assert_eq!(ask(&mut bench, PR, tagged), fault(TF, 0));
-    bench.w(Cb(1, 0x10), 0x0003_8035);
+    bench.w(
+        ("CBn_TCR2", 1),
+        tcr2::SEP(7) | tcr2::TBI0 | tcr2::AS | tcr2::PASIZE(5),
+    );
     assert_eq!(address(ask(&mut bench, PR, tagged)), 0x5000, "TBI0");
     assert_eq!(
         ask(&mut bench, PR, 0x0040_0000_0000_1000),
@@ -349,11 +353,14 @@ fn top_byte() {
         "bit 54 still counts"
     );
     // The other half has a bit of its own; bit 55 chooses the half.
-    bench.w64(Cb(1, 0x28), tables.root());
-    bench.w(Cb(1, 0x30), 2 << 30 | (64 - 39) << 16 | (64 - 39));
+    bench.w64(("CBn_TTBR1", 1), tables.root());
+    bench.w(("CBn_TCR", 1), 2 << 30 | (64 - 39) << 16 | (64 - 39));
     let tagged = 0xabff_ff80_0000_1000;
     assert_eq!(ask(&mut bench, PR, tagged), fault(TF, 0));
-    bench.w(Cb(1, 0x10), 0x0003_8055);
+    bench.w(
+        ("CBn_TCR2", 1),
+        tcr2::SEP(7) | tcr2::TBI1 | tcr2::AS | tcr2::PASIZE(5),
+    );
     assert_eq!(address(ask(&mut bench, PR, tagged)), 0x5000, "TBI1");
 }
 
@@ -361,13 +368,13 @@ fn top_byte() {
 fn sign_extension_is_for_transactions() {
     // Behaviour 16: bit 48 of the bus address is the sign; ATS addresses are complete.
     let (mut bench, _) = bench(12, 48);
-    bench.w(Gr0(0xc00), 1);
-    bench.w(Gr0(0x800), 1 << 31);
-    bench.w(Gr0(0), 0);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(1));
+    bench.w(("SMRn", 0), smr::VALID);
+    bench.w("sCR0", 0);
     let mut upper = Tables::of_bits_at(&bench.host.memory, 12, 48, 0xa000_0000);
     upper.map(&bench.host.memory, 0xffff_0000_0000_1000, 0x9000, 3, AF | USER);
-    bench.w64(Cb(1, 0x28), 0xa000_0000);
-    bench.w(Cb(1, 0x30), 2 << 30 | 16 << 16 | 16);
+    bench.w64(("CBn_TTBR1", 1), 0xa000_0000);
+    bench.w(("CBn_TCR", 1), 2 << 30 | 16 << 16 | 16);
     let transaction = Transaction {
         stream_id: 0,
         address: 0x1_0000_0000_1000,
@@ -390,17 +397,21 @@ fn sign_extension_is_for_transactions() {
     assert_eq!(ask(&mut bench, PR, 0x1_0000_0000_1000), fault(TF, 0));
     assert_eq!(address(ask(&mut bench, PR, 0xffff_0000_0000_1000)), 0x9000);
     // Behaviours 34 and 36: with EPD1, as Linux sets it, that is a fault at level 0 and not address 0.
-    bench.w(Cb(1, 0x30), 2 << 30 | 1 << 23 | 16 << 16 | 16);
+    bench.w(("CBn_TCR", 1), 2 << 30 | 1 << 23 | 16 << 16 | 16);
     assert_eq!(proceeds(bench.transact(transaction)), None);
     assert_eq!(
-        (bench.r(Cb(1, 0x58)), bench.r(Cb(1, 0x68)), bench.r64(Cb(1, 0x60))),
+        (
+            bench.r(("CBn_FSR", 1)),
+            bench.r(("CBn_FSYNR0", 1)),
+            bench.r64(("CBn_FAR", 1))
+        ),
         (0x402, 0, 0x1_0000_0000_1000),
         "FAR is not extended"
     );
     // SEP below the bus: bits above it have to be zero.
-    bench.w(Cb(1, 0x58), 2);
-    bench.w(Cb(1, 0x30), 2 << 30 | 16 << 16 | 16);
-    bench.w(Cb(1, 0x10), 5);
+    bench.w(("CBn_FSR", 1), 2);
+    bench.w(("CBn_TCR", 1), 2 << 30 | 16 << 16 | 16);
+    bench.w(("CBn_TCR2", 1), tcr2::PASIZE(5));
     upper.map(&bench.host.memory, 0xffff_ffff_8000_0000, 0xb000, 3, AF | USER);
     assert_eq!(
         proceeds(bench.transact(Transaction {

@@ -3,6 +3,7 @@
 //! What the model leaves out of the architecture, as `docs/deviations.md` has it: bits that are kept and change nothing,
 //! bits that are not there, faults that nothing raises.
 
+use smmu_emu::testing::fields::{cba2r, cbar, scr0, sctlr, tcr_stage2, tcr2};
 use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Page, Tables};
 use smmu_emu::{Intent, Line, Preset, Response, Transaction};
 
@@ -17,26 +18,26 @@ fn machine(config: &str) -> Bench {
     let mut stage2 = Tables::of_bits_at(&bench.host.memory, 12, 39, 0xa000_0000);
     stage2.map(&bench.host.memory, PAGE, 0x6000, 3, 1 << 10 | 3 << 6 | 0xf << 2);
     for bank in [1, 2] {
-        bench.w(Gr1(0x800 + 4 * bank), 1);
+        bench.w(("CBA2Rn", bank), cba2r::VA64);
     }
-    bench.w(Gr1(4), 1 << 16 | 7);
-    bench.w(Cb(1, 0x10), 0x0003_8015);
-    bench.w(Cb(1, 0x30), tables.tcr());
-    bench.w64(Cb(1, 0x20), tables.root() | 9 << 48);
-    bench.w(Gr1(8), 7);
-    bench.w(Cb(2, 0x30), 5 << 16 | 1 << 6 | 25);
-    bench.w64(Cb(2, 0x20), stage2.root());
+    bench.w(("CBARn", 1), cbar::KIND(1) | cbar::VMID(7));
+    bench.w(("CBn_TCR2", 1), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 1), tables.tcr());
+    bench.w64(("CBn_TTBR0", 1), tables.root() | 9 << 48);
+    bench.w(("CBARn", 2), cbar::VMID(7));
+    bench.w(
+        ("CBn_TCR", 2),
+        tcr_stage2::PASIZE(5) | tcr_stage2::SL0(1) | tcr_stage2::T0SZ(25),
+    );
+    bench.w64(("CBn_TTBR0", 2), stage2.root());
     for bank in [1, 2] {
-        bench.w(Cb(bank, 0), 0x61);
+        bench.w(("CBn_SCTLR", bank), sctlr::CFIE | sctlr::CFRE | sctlr::M);
     }
     for (group, s2cr) in [(1, 1), (2, 2), (3, 1 << 16)] {
-        bench.w(Gr0(0xc00 + 4 * group), s2cr);
-        bench.w(
-            Gr0(0x800 + 4 * group),
-            1 << 31 | u32::try_from(group).expect("small"),
-        );
+        bench.w(("S2CRn", group), s2cr);
+        bench.w(("SMRn", group), 1 << 31 | u32::try_from(group).expect("small"));
     }
-    bench.w(Gr0(0), 1 << 10);
+    bench.w("sCR0", scr0::USFCFG);
     bench
 }
 
@@ -116,10 +117,14 @@ fn caches_and_prefetching_of_mmu_500() {
             for (off, on) in [(0, 0), (sacr, actlr), (sacr, 0), (0, actlr)] {
                 let mut bench = machine(&config);
                 let before = outcome(&mut machine(&config));
-                bench.w(Gr0(0x10), off);
-                bench.w(Cb(1, 4), on);
-                bench.w(Cb(2, 4), on);
-                assert_eq!((bench.r(Gr0(0x10)), bench.r(Cb(1, 4))), (off, on), "{config}");
+                bench.w("sACR", off);
+                bench.w(("CBn_ACTLR", 1), on);
+                bench.w(("CBn_ACTLR", 2), on);
+                assert_eq!(
+                    (bench.r("sACR"), bench.r(("CBn_ACTLR", 1))),
+                    (off, on),
+                    "{config}"
+                );
                 assert_eq!(outcome(&mut bench), before, "{config} {off:#x} {on:#x}");
                 let again = outcome(&mut bench);
                 assert!(
@@ -138,11 +143,11 @@ fn broadcast_maintenance_never_comes() {
     for (scr0, sctlr) in [(0, 0), (3 << 11, 0), (0, 1 << 12), (3 << 11, 1 << 12)] {
         for (at, value) in [(Cb(1, 0x610), 9), (Gr0(0x64), 7), (Gr0(0x68), 0)] {
             let mut bench = machine("preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"");
-            assert_eq!(bench.r(Gr0(0x20)) >> 13 & 1, 1, "BTM");
-            bench.w(Gr0(0), 1 << 10 | scr0);
-            bench.w(Cb(1, 0), 0x61 | sctlr);
+            assert_eq!(bench.r("IDR0") >> 13 & 1, 1, "BTM");
+            bench.w("sCR0", 1 << 10 | scr0);
+            bench.w(("CBn_SCTLR", 1), 0x61 | sctlr);
             assert_eq!(
-                (bench.r(Gr0(0)), bench.r(Cb(1, 0))),
+                (bench.r("sCR0"), bench.r(("CBn_SCTLR", 1))),
                 (1 << 10 | scr0, 0x61 | sctlr)
             );
             outcome(&mut bench);
@@ -181,7 +186,7 @@ fn interrupts_are_not_assigned() {
     for preset in Preset::ALL {
         let mut bench = Bench::new(&format!("preset = \"{}\"", preset.name()));
         let name = preset.name();
-        assert_eq!(bench.r(Gr0(0x20)) >> 16 & 0xff, 1, "NUMIRPT of {name}");
+        assert_eq!(bench.r("IDR0") >> 16 & 0xff, 1, "NUMIRPT of {name}");
         let banks = bench.smmu.context_banks();
         assert_eq!(bench.smmu.lines().count(), usize::from(banks) + 1, "{name}");
         for bank in [0, banks - 1] {
@@ -189,9 +194,9 @@ fn interrupts_are_not_assigned() {
             let other = u32::from(bank ^ 1) << 24;
             bench.w(at, 1 << 16 | other);
             assert_eq!(bench.r(at) >> 24, 0, "IRPTNDX of {name}");
-            bench.w(Cb(bank.into(), 0), 1 << 6);
+            bench.w(("CBn_SCTLR", bank.into()), 1 << 6);
             bench.host.line_calls.clear();
-            bench.w(Cb(bank.into(), 0x5c), 2);
+            bench.w(("CBn_FSRRESTORE", bank.into()), 2);
             let own = Line::Context(u8::try_from(bank).expect("banks have small numbers"));
             assert_eq!(bench.host.line_calls, [(own, true)], "{name}");
         }
@@ -226,15 +231,15 @@ fn faults_that_nothing_raises() {
             // What no register answers is no configuration access fault.
             bench.w(Page(0, 0x200), u32::MAX);
             bench.r(Gr1(0xf00));
-            let sgfsr = bench.r(Gr0(0x48));
+            let sgfsr = bench.r("sGFSR");
             assert_eq!(sgfsr & (1 << 8 | 1 << 6 | 1 << 5 | 1 << 4), 0, "sGFSR");
             seen.0 |= sgfsr;
             for bank in 0..4 {
-                let fsr = bench.r(Cb(bank, 0x58));
+                let fsr = bench.r(("CBn_FSR", bank));
                 assert_eq!(fsr & (1 << 8 | 1 << 6 | 1 << 5), 0, "FSR");
-                assert_eq!(bench.r(Cb(bank, 0x68)) >> 11 & 1, 0, "FSYNR0.AFR");
+                assert_eq!(bench.r(("CBn_FSYNR0", bank)) >> 11 & 1, 0, "FSYNR0.AFR");
                 seen.1 |= fsr;
-                bench.w(Cb(bank, 0x58), u32::MAX);
+                bench.w(("CBn_FSR", bank), u32::MAX);
             }
         }
     }
@@ -259,25 +264,22 @@ fn machine_of_garbage(preset: Preset, random: &mut impl FnMut() -> u64) -> Bench
     for bank in 0..4 {
         let value = random();
         let low = |shift: u32, mask: u64| u32::try_from(value >> shift & mask).expect("masked");
-        bench.w(Gr1(4 * bank), low(0, 3) << 16 | low(2, 3) << 8);
-        bench.w(Gr1(0x800 + 4 * bank), low(4, 1));
-        bench.w(Cb(bank, 0x10), low(5, 7));
-        bench.w(Cb(bank, 0x38), 0xff);
+        bench.w(("CBARn", bank), low(0, 3) << 16 | low(2, 3) << 8);
+        bench.w(("CBA2Rn", bank), low(4, 1));
+        bench.w(("CBn_TCR2", bank), low(5, 7));
+        bench.w(("CBn_MAIR0", bank), 0xff);
         bench.w(
-            Cb(bank, 0x30),
+            ("CBn_TCR", bank),
             low(8, 1) << 31 | low(9, 7) << 16 | low(12, 3) << 6 | (16 + low(14, 0xf)),
         );
-        bench.w64(Cb(bank, 0x20), 0x9000_0000);
-        bench.w64(Cb(bank, 0x28), 0x9000_1000);
+        bench.w64(("CBn_TTBR0", bank), 0x9000_0000);
+        bench.w64(("CBn_TTBR1", bank), 0x9000_1000);
         // On, HUPCF, no stalls.
-        bench.w(Cb(bank, 0), 1 << 8 | 1);
-        bench.w(
-            Gr0(0xc00 + 4 * bank),
-            low(24, 7) | u32::from(low(27, 7) == 0) << 17,
-        );
-        bench.w(Gr0(0x800 + 4 * bank), 1 << 31 | low(30, 3));
+        bench.w(("CBn_SCTLR", bank), sctlr::HUPCF | sctlr::M);
+        bench.w(("S2CRn", bank), low(24, 7) | u32::from(low(27, 7) == 0) << 17);
+        bench.w(("SMRn", bank), 1 << 31 | low(30, 3));
     }
-    bench.w(Gr0(0), 1 << 21 | 1 << 10);
+    bench.w("sCR0", scr0::SMCFCFG | scr0::USFCFG);
     bench
 }
 
@@ -287,8 +289,8 @@ fn fault_handling_is_configurable_everywhere() {
     for preset in Preset::ALL {
         let mut bench = Bench::new(&format!("preset = \"{}\"", preset.name()));
         for bits in [3 << 7, 1 << 8, 1 << 7, 0] {
-            bench.w(Cb(0, 0), bits);
-            assert_eq!(bench.r(Cb(0, 0)), bits, "{}", preset.name());
+            bench.w(("CBn_SCTLR", 0), bits);
+            assert_eq!(bench.r(("CBn_SCTLR", 0)), bits, "{}", preset.name());
         }
     }
 }

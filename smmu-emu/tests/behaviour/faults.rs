@@ -2,11 +2,11 @@
 
 //! How faults show in the registers, on the interrupt lines, and to the client.
 
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::{Bench, Tables};
 use smmu_emu::{Intent, Line, Response, Transaction};
 
 const GFSR: u64 = 0x48;
-const FSR: u64 = 0x58;
 const CFIE: u32 = 1 << 6;
 const CFRE: u32 = 1 << 5;
 const HUPCF: u32 = 1 << 8;
@@ -24,15 +24,15 @@ const FETCH: Intent = Intent {
 fn bench(sctlr: u32, scr0: u32) -> (Bench, Tables) {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
     let tables = Tables::of_bits(&bench.host.memory, 12, 48);
-    bench.w(Gr0(0xc00), 3);
-    bench.w(Gr0(0x800), 1 << 31 | 1);
-    bench.w(Gr1(0x00c), 1 << 16);
-    bench.w(Gr1(0x80c), 1);
-    bench.w(Cb(3, 0x10), 0x0003_8015);
-    bench.w(Cb(3, 0x30), tables.tcr());
-    bench.w64(Cb(3, 0x20), tables.root());
-    bench.w(Cb(3, 0x00), sctlr);
-    bench.w(Gr0(0), scr0);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.w(("CBARn", 3), cbar::KIND(1));
+    bench.w(("CBA2Rn", 3), cba2r::VA64);
+    bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 3), tables.tcr());
+    bench.w64(("CBn_TTBR0", 3), tables.root());
+    bench.w(("CBn_SCTLR", 3), sctlr);
+    bench.w("sCR0", scr0);
     (bench, tables)
 }
 
@@ -48,28 +48,28 @@ fn at(address: u64, intent: Intent) -> Transaction {
 fn vector_1_conflict_then_another_fault() {
     // Behaviours 32 and 33: a record of real hardware: GFSR 0x80000004, GFSYNR0 0x0000000c, GFSYNR1 0x2a02.
     let (mut bench, _) = bench(0, 1 << 21 | USFCFG | GFIE);
-    bench.w(Gr0(0x804), 1 << 31 | 0x2a02);
-    bench.w(Gr0(0x808), 1 << 31 | 0x2a02);
+    bench.w(("SMRn", 1), smr::VALID | smr::ID(0x2a02));
+    bench.w(("SMRn", 2), smr::VALID | smr::ID(0x2a02));
     bench.transact(Transaction {
         stream_id: 0x2a02,
         address: 0x1234_5678,
         intent: FETCH,
     });
-    assert_eq!(bench.r(Gr0(GFSR)), 0x4);
+    assert_eq!(bench.r("sGFSR"), 0x4);
     bench.transact(Transaction {
         stream_id: 0x77,
         address: 0,
         intent: Intent::default(),
     });
-    assert_eq!(bench.r(Gr0(GFSR)), 0x8000_0004);
+    assert_eq!(bench.r("sGFSR"), 0x8000_0004);
     assert_eq!(
-        (bench.r(Gr0(0x50)), bench.r(Gr0(0x54))),
+        (bench.r("sGFSYNR0"), bench.r("sGFSYNR1")),
         (0xc, 0x2a02),
         "the first fault stays"
     );
-    assert_eq!(bench.r64(Gr0(0x40)), 0x1234_5678);
-    bench.w(Gr0(GFSR), 0x8000_0004);
-    assert_eq!(bench.r(Gr0(GFSR)), 0);
+    assert_eq!(bench.r64("sGFAR"), 0x1234_5678);
+    bench.w("sGFSR", 0x8000_0004);
+    assert_eq!(bench.r("sGFSR"), 0);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn vector_2_unidentified_stream() {
         intent: write,
     });
     assert_eq!(
-        (bench.r(Gr0(GFSR)), bench.r(Gr0(0x50)), bench.r(Gr0(0x54))),
+        (bench.r("sGFSR"), bench.r("sGFSYNR0"), bench.r("sGFSYNR1")),
         (0x2, 0x2, 0x871),
         "WNR is bit 1 (behaviour 33)"
     );
@@ -99,14 +99,14 @@ fn vector_3_translation_fault_in_a_bank() {
     const S1CBNDX: u32 = 0xff << 16;
     let (mut bench, mut tables) = bench(0, 0);
     tables.map(&bench.host.memory, 0xfd7f_e000, 0x1000, 3, Tables::USER_RW);
-    bench.w(Gr0(0xc00), 10);
-    bench.w(Gr0(0x800), 1 << 31 | 0x19c3);
-    bench.w(Gr1(0x028), 1 << 16);
-    bench.w(Gr1(0x828), 1);
-    bench.w(Cb(10, 0x10), 0x0003_8015);
-    bench.w(Cb(10, 0x30), tables.tcr());
-    bench.w64(Cb(10, 0x20), tables.root());
-    bench.w(Cb(10, 0x00), ON | CFRE);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(10));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(0x19c3));
+    bench.w(("CBARn", 10), cbar::KIND(1));
+    bench.w(("CBA2Rn", 10), cba2r::VA64);
+    bench.w(("CBn_TCR2", 10), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 10), tables.tcr());
+    bench.w64(("CBn_TTBR0", 10), tables.root());
+    bench.w(("CBn_SCTLR", 10), sctlr::CFRE | sctlr::M);
     let response = bench.transact(Transaction {
         stream_id: 0x19c3,
         address: 0xfd7f_f000,
@@ -114,11 +114,11 @@ fn vector_3_translation_fault_in_a_bank() {
     });
     assert_eq!(response, Response::Abort);
     assert_eq!(
-        (bench.r(Cb(10, FSR)), bench.r64(Cb(10, 0x60))),
+        (bench.r(("CBn_FSR", 10)), bench.r64(("CBn_FAR", 10))),
         (0x402, 0xfd7f_f000)
     );
-    assert_eq!(bench.r(Cb(10, 0x68)), 0x0054_0003 & !S1CBNDX);
-    assert_eq!(bench.r(Gr1(0x428)), 0x19c3);
+    assert_eq!(bench.r(("CBn_FSYNR0", 10)), 0x0054_0003 & !S1CBNDX);
+    assert_eq!(bench.r(("CBFRSYNRAn", 10)), 0x19c3);
 }
 
 #[test]
@@ -163,11 +163,11 @@ fn a_recorded_fault_blocks_the_bank() {
     assert_eq!(bench.transact(at(0x1000, Intent::default())), Response::Abort);
     assert_eq!(bench.transact(at(0x3000, Intent::default())), Response::Abort);
     assert_eq!(
-        (bench.r(Cb(3, FSR)), bench.r64(Cb(3, 0x60))),
+        (bench.r(("CBn_FSR", 3)), bench.r64(("CBn_FAR", 3))),
         (0x402, 0x2000),
         "behaviour 24: no MULTI without HUPCF"
     );
-    bench.w(Cb(3, FSR), 0x402);
+    bench.w(("CBn_FSR", 3), 0x402);
     assert!(matches!(
         bench.transact(at(0x1000, Intent::default())),
         Response::Proceed(_)
@@ -190,7 +190,11 @@ fn hit_under_previous_fault() {
         intent: FETCH,
     });
     assert_eq!(
-        (bench.r(Cb(3, FSR)), bench.r64(Cb(3, 0x60)), bench.r(Cb(3, 0x68))),
+        (
+            bench.r(("CBn_FSR", 3)),
+            bench.r64(("CBn_FAR", 3)),
+            bench.r(("CBn_FSYNR0", 3))
+        ),
         (0x8000_0402, 0x2000, 3)
     );
 }
@@ -199,10 +203,10 @@ fn hit_under_previous_fault() {
 fn syndrome_shows_the_access_after_overrides() {
     // Behaviour 33: global faults record the access as it came, context faults after S2CR.
     let (mut bench, _) = bench(ON, 0);
-    bench.w(Gr0(0xc00), 3 << 26 | 3 << 24 | 3);
+    bench.w(("S2CRn", 0), s2cr::INSTCFG(3) | s2cr::PRIVCFG(3) | s2cr::CBNDX(3));
     bench.transact(at(0, Intent::default()));
-    assert_eq!(bench.r(Cb(3, 0x68)), 0x60, "IND 6, PNU 5");
-    bench.w(Cb(3, FSR), 2);
+    assert_eq!(bench.r(("CBn_FSYNR0", 3)), 0x60, "IND 6, PNU 5");
+    bench.w(("CBn_FSR", 3), 2);
     bench.transact(at(
         0,
         Intent {
@@ -211,27 +215,27 @@ fn syndrome_shows_the_access_after_overrides() {
         },
     ));
     assert_eq!(
-        bench.r(Cb(3, 0x68)),
+        bench.r(("CBn_FSYNR0", 3)),
         0x30,
         "a write is no fetch, even if INSTCFG says so"
     );
-    bench.w(Cb(3, FSR), 2);
-    bench.w(Gr0(0xc00), 2 << 26 | 2 << 24 | 3);
+    bench.w(("CBn_FSR", 3), 2);
+    bench.w(("S2CRn", 0), s2cr::INSTCFG(2) | s2cr::PRIVCFG(2) | s2cr::CBNDX(3));
     bench.transact(at(0, FETCH));
-    assert_eq!(bench.r(Cb(3, 0x68)), 0, "made data and unprivileged");
-    bench.w(Gr0(0xc00), 3 << 26 | 3 << 24 | 2 << 16);
+    assert_eq!(bench.r(("CBn_FSYNR0", 3)), 0, "made data and unprivileged");
+    bench.w(("S2CRn", 0), s2cr::INSTCFG(3) | s2cr::PRIVCFG(3) | s2cr::KIND(2));
     bench.transact(at(0, Intent::default()));
-    assert_eq!((bench.r(Gr0(GFSR)), bench.r(Gr0(0x50))), (1, 0));
+    assert_eq!((bench.r("sGFSR"), bench.r("sGFSYNR0")), (1, 0));
 }
 
 #[test]
 fn unusable_banks_show_as_nested() {
     // Behaviour 12.
     let (mut bench, _) = bench(ON, 0);
-    bench.w(Gr1(0x00c), 2 << 16);
+    bench.w(("CBARn", 3), 2 << 16);
     bench.transact(at(0, Intent::default()));
     assert_eq!(
-        (bench.r(Gr0(GFSR)), bench.r(Gr0(0x50)), bench.r(Gr0(0x54))),
+        (bench.r("sGFSR"), bench.r("sGFSYNR0"), bench.r("sGFSYNR1")),
         (1, 1, 1)
     );
 }
@@ -240,9 +244,12 @@ fn unusable_banks_show_as_nested() {
 fn walks_that_memory_does_not_answer() {
     // Behaviour 35: PTWF with EF.
     let (mut bench, _) = bench(ON, 0);
-    bench.w64(Cb(3, 0x20), 0xdead_0000);
+    bench.w64(("CBn_TTBR0", 3), 0xdead_0000);
     bench.transact(at(0, Intent::default()));
-    assert_eq!((bench.r(Cb(3, FSR)), bench.r(Cb(3, 0x68))), (0x410, 1 << 10));
+    assert_eq!(
+        (bench.r(("CBn_FSR", 3)), bench.r(("CBn_FSYNR0", 3))),
+        (0x410, 1 << 10)
+    );
 }
 
 #[test]
@@ -252,8 +259,8 @@ fn context_line_is_a_level() {
     let line = Line::Context(3);
     bench.transact(at(0, Intent::default()));
     assert_eq!(bench.host.line_calls, [(line, true)]);
-    bench.w(Cb(3, 0x5c), 1 << 4);
-    bench.w(Cb(3, FSR), 2);
+    bench.w(("CBn_FSRRESTORE", 3), 1 << 4);
+    bench.w(("CBn_FSR", 3), 2);
     assert!(bench.host.line(line), "EF is left");
     assert_eq!(
         bench.host.line_calls.last(),
@@ -262,14 +269,14 @@ fn context_line_is_a_level() {
     );
     let calls = bench.host.line_calls.len();
     assert_eq!(calls, 3, "one call per write");
-    bench.w(Cb(3, 0x00), ON);
+    bench.w(("CBn_SCTLR", 3), sctlr::M);
     assert!(!bench.host.line(line), "masked");
-    bench.w(Cb(3, 0x00), ON | CFIE);
+    bench.w(("CBn_SCTLR", 3), sctlr::CFIE | sctlr::M);
     assert!(bench.host.line(line), "unmasked, it fires again");
-    bench.w(Cb(3, FSR), 1 << 4);
+    bench.w(("CBn_FSR", 3), 1 << 4);
     assert!(!bench.host.line(line));
     let calls = bench.host.line_calls.len();
-    bench.w(Cb(3, FSR), u32::MAX);
+    bench.w(("CBn_FSR", 3), u32::MAX);
     assert_eq!(bench.host.line_calls.len(), calls, "a low line stays silent");
 }
 
@@ -278,15 +285,15 @@ fn global_line_is_a_level() {
     // Behaviour 31: configuration access faults have an enable of their own; MULTI counts as any other.
     const GCFGFIE: u32 = 1 << 5;
     let (mut bench, _) = bench(0, GFIE);
-    bench.w(Gr0(0x4c), 1 << 5);
+    bench.w("sGFSRRESTORE", 1 << 5);
     assert!(!bench.host.line(Line::Global), "CAF needs GCFGFIE");
-    bench.w(Gr0(0), GCFGFIE);
+    bench.w("sCR0", GCFGFIE);
     assert!(bench.host.line(Line::Global));
-    bench.w(Gr0(0), GFIE);
+    bench.w("sCR0", scr0::GFIE);
     assert!(!bench.host.line(Line::Global));
-    bench.w(Gr0(0x4c), 1 << 31);
+    bench.w("sGFSRRESTORE", 1 << 31);
     assert!(bench.host.line(Line::Global), "MULTI goes to NSgIrpt");
-    bench.w(Gr0(GFSR), 1 << 31);
+    bench.w("sGFSR", 1 << 31);
     assert!(!bench.host.line(Line::Global));
 }
 
@@ -294,10 +301,10 @@ fn global_line_is_a_level() {
 fn lines_are_independent() {
     let (mut bench, _) = bench(0, GFIE);
     for bank in [0, 3, 15] {
-        bench.w(Cb(bank, 0), CFIE);
-        bench.w(Cb(bank, 0x5c), 2);
+        bench.w(("CBn_SCTLR", bank), sctlr::CFIE);
+        bench.w(("CBn_FSRRESTORE", bank), 2);
     }
-    bench.w(Cb(3, FSR), 2);
+    bench.w(("CBn_FSR", 3), 2);
     let high: Vec<Line> = bench.smmu.lines().filter(|&line| bench.host.line(line)).collect();
     assert_eq!(high, [Line::Context(0), Line::Context(15)]);
 }
@@ -312,6 +319,6 @@ fn translate_alone_records_nothing() {
         };
         assert!(bench.smmu.translate(&bench.host, &transaction).is_err());
     }
-    assert_eq!((bench.r(Gr0(GFSR)), bench.r(Cb(3, FSR))), (0, 0x400));
+    assert_eq!((bench.r("sGFSR"), bench.r(("CBn_FSR", 3))), (0, 0x400));
     assert!(bench.host.line_calls.is_empty());
 }

@@ -2,7 +2,8 @@
 
 //! Table formats that an implementation does not have, and what the TLB holds of another format.
 
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, sctlr, tcr_stage2, tcr2};
+use smmu_emu::testing::{Bench, Tables};
 use smmu_emu::{Response, Transaction};
 
 const VA64: u32 = 1;
@@ -14,16 +15,16 @@ fn bench(config: &str) -> (Bench, Tables) {
     let tables = Tables::of_bits(&bench.host.memory, 12, 39);
     for bank in [0, 1] {
         let stream = u32::try_from(bank).expect("small");
-        bench.w(Gr0(0xc00 + 4 * bank), stream);
-        bench.w(Gr0(0x800 + 4 * bank), 1 << 31 | stream);
-        bench.w(Gr1(4 * bank), 1 << 16 | 1);
-        bench.w(Gr1(0x800 + 4 * bank), VA64);
-        bench.w(Cb(bank, 0x10), 7 << 15 | 5);
-        bench.w(Cb(bank, 0x30), tables.tcr());
-        bench.w64(Cb(bank, 0x20), tables.root() | 7 << 48);
-        bench.w(Cb(bank, 0x00), 1 | 1 << 5);
+        bench.w(("S2CRn", bank), stream);
+        bench.w(("SMRn", bank), 1 << 31 | stream);
+        bench.w(("CBARn", bank), cbar::KIND(1) | cbar::VMID(1));
+        bench.w(("CBA2Rn", bank), cba2r::VA64);
+        bench.w(("CBn_TCR2", bank), tcr2::SEP(7) | tcr2::PASIZE(5));
+        bench.w(("CBn_TCR", bank), tables.tcr());
+        bench.w64(("CBn_TTBR0", bank), tables.root() | 7 << 48);
+        bench.w(("CBn_SCTLR", bank), sctlr::CFRE | sctlr::M);
     }
-    bench.w(Gr0(0), 0);
+    bench.w("sCR0", 0);
     (bench, tables)
 }
 
@@ -53,12 +54,12 @@ fn an_entry_of_aarch64_does_not_widen_aarch32() {
         );
         assert_eq!(read(&mut bench, 0, 0x1_0000_1000), Some(0x5000));
         assert_eq!(read(&mut bench, 1, 0x1_0000_1000), Some(0x5000));
-        bench.w(Gr1(0x804), 0);
-        bench.w(Cb(1, 0x30), eae);
-        bench.w(Cb(1, 0x34), 7);
+        bench.w(("CBA2Rn", 1), 0);
+        bench.w(("CBn_TCR", 1), eae);
+        bench.w(("CBn_CONTEXTIDR", 1), 7);
         assert_eq!(read(&mut bench, 1, 0x1_0000_1000), None);
         assert_eq!(
-            (bench.r(Cb(1, 0x58)) & 2, bench.r(Cb(1, 0x68)) & 3),
+            (bench.r(("CBn_FSR", 1)) & 2, bench.r(("CBn_FSYNR0", 1)) & 3),
             (2, 1),
             "TF at level 1"
         );
@@ -77,15 +78,18 @@ fn an_entry_of_aarch64_does_not_widen_stage_2_of_aarch32() {
     tables = Tables::of_bits_at(&bench.host.memory, 12, 44, tables.root() + (1 << 30));
     let ipa = 1 << 40 | 0x1000;
     tables.map(&bench.host.memory, ipa, 0x5000, 3, 3 << 6 | 1 << 10 | 0xf << 2);
-    bench.w(Gr1(0), 1);
-    bench.w(Cb(0, 0x30), 5 << 16 | 2 << 6 | 20);
-    bench.w64(Cb(0, 0x20), tables.root());
+    bench.w(("CBARn", 0), cbar::VMID(1));
+    bench.w(
+        ("CBn_TCR", 0),
+        tcr_stage2::PASIZE(5) | tcr_stage2::SL0(2) | tcr_stage2::T0SZ(20),
+    );
+    bench.w64(("CBn_TTBR0", 0), tables.root());
     assert_eq!(read(&mut bench, 0, ipa), Some(0x5000));
-    bench.w(Gr1(0x800), 0);
-    bench.w(Cb(0, 0x30), 1 << 6);
+    bench.w(("CBA2Rn", 0), 0);
+    bench.w(("CBn_TCR", 0), 1 << 6);
     assert_eq!(read(&mut bench, 0, ipa), None);
     assert_eq!(
-        (bench.r(Cb(0, 0x58)) & 2, bench.r(Cb(0, 0x68)) & 3),
+        (bench.r(("CBn_FSR", 0)) & 2, bench.r(("CBn_FSYNR0", 0)) & 3),
         (2, 1),
         "TF at level 1"
     );
@@ -95,10 +99,10 @@ fn an_entry_of_aarch64_does_not_widen_stage_2_of_aarch32() {
 #[test]
 fn without_short_descriptors_aarch32_is_long() {
     let (mut bench, _) = bench("preset = \"qcom-x1e-adreno\"");
-    bench.w(Gr1(0x800), 0);
-    bench.w(Cb(0, 0x30), 0);
+    bench.w(("CBA2Rn", 0), 0);
+    bench.w(("CBn_TCR", 0), 0);
     assert_eq!(read(&mut bench, 0, 0x1000), None);
-    assert_eq!(bench.r(Cb(0, 0x58)) >> 9 & 3, 1, "FSR.FORMAT");
+    assert_eq!(bench.r(("CBn_FSR", 0)) >> 9 & 3, 1, "FSR.FORMAT");
 }
 
 /// IDR0.PTFS and IDR2.PTFSv8: where there is one format, CBA2R.VA64 cannot be changed. Behaviour 18.
@@ -114,8 +118,12 @@ fn va64_is_fixed_where_there_is_one_format() {
     ] {
         let mut bench = Bench::new(&format!("preset = \"smmuv2-generic\"\n{config}"));
         for written in [0, VA64] {
-            bench.w(Gr1(0x800), written);
-            assert_eq!(bench.r(Gr1(0x800)) & VA64, fixed.unwrap_or(written), "{config}");
+            bench.w(("CBA2Rn", 0), written);
+            assert_eq!(
+                bench.r(("CBA2Rn", 0)) & VA64,
+                fixed.unwrap_or(written),
+                "{config}"
+            );
         }
     }
 }
@@ -133,15 +141,18 @@ fn intermediate_addresses_have_a_size_of_their_own() {
         tables.map(&bench.host.memory, 0x1000, 1 << 40, 3, Tables::USER_RW);
         stage2.map(&bench.host.memory, 1 << 40, 0x5000, 3, hap);
         stage2.map(&bench.host.memory, 0x8000_0000, 0x8000_0000, 1, hap);
-        bench.w(Gr1(0), 3 << 16 | 2 << 8 | 1);
-        bench.w(Gr1(8), 1);
-        bench.w(Gr1(0x808), VA64);
-        bench.w(Cb(2, 0x30), 5 << 16 | 2 << 6 | 16);
-        bench.w64(Cb(2, 0x20), STAGE2);
-        bench.w(Cb(2, 0x00), 1 | 1 << 5);
+        bench.w(("CBARn", 0), cbar::KIND(3) | cbar::CBNDX(2) | cbar::VMID(1));
+        bench.w(("CBARn", 2), cbar::VMID(1));
+        bench.w(("CBA2Rn", 2), cba2r::VA64);
+        bench.w(
+            ("CBn_TCR", 2),
+            tcr_stage2::PASIZE(5) | tcr_stage2::SL0(2) | tcr_stage2::T0SZ(16),
+        );
+        bench.w64(("CBn_TTBR0", 2), STAGE2);
+        bench.w(("CBn_SCTLR", 2), sctlr::CFRE | sctlr::M);
         assert_eq!(read(&mut bench, 0, 0x1000), reached.then_some(0x5000), "{ias}");
         if !reached {
-            assert_eq!(bench.r(Cb(0, 0x58)) & 0xff, 1 << 7, "ASF in the stage 1 bank");
+            assert_eq!(bench.r(("CBn_FSR", 0)) & 0xff, 1 << 7, "ASF in the stage 1 bank");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A guest may do anything: no sequence of accesses panics, and what holds for every state holds afterwards.
 
 use proptest::prelude::*;
-use smmu_emu::testing::{Bench, Cb, Host};
+use smmu_emu::testing::{Bench, Host};
 use smmu_emu::{Intent, Response, Transaction};
 
 #[derive(Clone, Debug)]
@@ -168,8 +168,8 @@ proptest! {
                 Op::Reset => bench.smmu.reset(&mut bench.host),
             }
             // A line is high exactly if its registers say so.
-            let faults = bench.secure_r(Cb(0, 0x58)) & 0x8000_01fe != 0;
-            let enabled = bench.secure_r(Cb(0, 0x00)) >> 6 & 1 == 1;
+            let faults = bench.secure_r(("CBn_FSR", 0)) & 0x8000_01fe != 0;
+            let enabled = bench.secure_r(("CBn_SCTLR", 0)) >> 6 & 1 == 1;
             prop_assert_eq!(bench.host.line(smmu_emu::Line::Context(0)), faults && enabled);
         }
     }

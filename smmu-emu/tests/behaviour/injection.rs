@@ -4,7 +4,8 @@
 
 use smmu_emu::injected::Injection;
 use smmu_emu::plan::InjectionKind;
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::{Bench, Cb, Tables};
 use smmu_emu::{Intent, Plan, Response, Transaction};
 
 const TF: u32 = 1 << 1;
@@ -27,16 +28,16 @@ impl Machine {
         let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
         tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW | 1 << 11);
         tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW | 1 << 11);
-        bench.w(Gr0(0xc00), 3);
-        bench.w(Gr0(0x800), 1 << 31 | 1);
-        bench.w(Gr1(0x00c), 1 << 16);
-        bench.w(Gr1(0x80c), 1);
-        bench.w(Cb(3, 0x10), 0x0003_8015);
-        bench.w(Cb(3, 0x30), tables.tcr());
-        bench.w64(Cb(3, 0x20), tables.root() | 7 << 48);
-        bench.w(Cb(3, 0x00), 1 | 1 << 5);
+        bench.w(("S2CRn", 0), s2cr::CBNDX(3));
+        bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+        bench.w(("CBARn", 3), cbar::KIND(1));
+        bench.w(("CBA2Rn", 3), cba2r::VA64);
+        bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+        bench.w(("CBn_TCR", 3), tables.tcr());
+        bench.w64(("CBn_TTBR0", 3), tables.root() | 7 << 48);
+        bench.w(("CBn_SCTLR", 3), sctlr::CFRE | sctlr::M);
         // GFRE, USFCFG, SMCFCFG.
-        bench.w(Gr0(0), 1 << 1 | 1 << 10 | 1 << 21);
+        bench.w("sCR0", scr0::SMCFCFG | scr0::USFCFG | scr0::GFRE);
         Self { bench, tables }
     }
 
@@ -66,14 +67,14 @@ impl Machine {
 
     /// FSR of the bank, which it clears.
     fn fsr(&mut self) -> u32 {
-        let fsr = self.bench.r(Cb(3, 0x58)) & 0x1ff;
-        self.bench.w(Cb(3, 0x58), u32::MAX);
+        let fsr = self.bench.r(("CBn_FSR", 3)) & 0x1ff;
+        self.bench.w(("CBn_FSR", 3), u32::MAX);
         fsr
     }
 
     fn gfsr(&mut self) -> u32 {
-        let gfsr = self.bench.r(Gr0(0x48));
-        self.bench.w(Gr0(0x48), u32::MAX);
+        let gfsr = self.bench.r("sGFSR");
+        self.bench.w("sGFSR", u32::MAX);
         gfsr
     }
 
@@ -94,8 +95,8 @@ fn an_address_that_is_not_mapped_for_a_stream_and_kind_of_access() {
         "nor is the next page"
     );
     assert_eq!(machine.access(1, 0x1ffc, true), None);
-    assert_eq!(machine.bench.r64(Cb(3, 0x60)), 0x1ffc, "FAR");
-    assert_eq!(machine.bench.r(Cb(3, 0x68)) & 3, 2, "FSYNR0.PLVL");
+    assert_eq!(machine.bench.r64(("CBn_FAR", 3)), 0x1ffc, "FAR");
+    assert_eq!(machine.bench.r(("CBn_FSYNR0", 3)) & 3, 2, "FSYNR0.PLVL");
     assert_eq!(machine.fsr(), TF);
     assert_eq!(machine.hits(), [1]);
     let hit = machine.bench.host.injected[0];
@@ -135,8 +136,8 @@ fn a_blocked_bank_asks_no_rule() {
 fn address_translation_operations_fault_too_unless_a_stream_is_named() {
     let par = |rule: &str| {
         let mut machine = Machine::strict(rule);
-        machine.bench.w64(Cb(3, 0x800), 0x1000);
-        machine.bench.r64(Cb(3, 0x50))
+        machine.bench.w64(("CBn_ATS1PR", 3), 0x1000);
+        machine.bench.r64(("CBn_PAR", 3))
     };
     assert_eq!(par("kind = \"unmapped\"") & 0x3, 0b11, "F and TF");
     assert_eq!(par("kind = \"unmapped\"\nstream = 1") & 1, 0);
@@ -150,7 +151,11 @@ fn memory_that_does_not_answer_a_walk_at_a_level() {
             "kind = \"walk-abort\"\nlevel = {level}\nstage = 1\ntimes = 1"
         ));
         assert_eq!(machine.read(0x1000), None, "level {level}");
-        assert_eq!(machine.bench.r(Cb(3, 0x68)) & (PTWF | 3), PTWF | level, "FSYNR0");
+        assert_eq!(
+            machine.bench.r(("CBn_FSYNR0", 3)) & (PTWF | 3),
+            PTWF | level,
+            "FSYNR0"
+        );
         assert_eq!(machine.fsr(), EF);
         assert_eq!(machine.read(0x1000), Some(0x5000));
         assert_eq!(machine.hits(), [1]);
@@ -165,11 +170,11 @@ fn a_descriptor_that_is_read_as_another() {
         Machine::strict("kind = \"walk-corrupt\"\nlevel = 3\naddress = 0x1000\nxor = 0x8000\ntimes = 1");
     assert_eq!(machine.read(0x1000), Some(0xd000));
     assert_eq!(machine.read(0x1000), Some(0xd000), "the TLB keeps it");
-    machine.bench.w(Cb(3, 0x618), 0);
+    machine.bench.w(("CBn_TLBIALL", 3), 0);
     assert_eq!(machine.read(0x1000), Some(0x5000));
     let mut machine = Machine::strict("kind = \"walk-corrupt\"\nlevel = 1\nvalue = 0");
     assert_eq!(machine.read(0x1000), None);
-    assert_eq!(machine.bench.r(Cb(3, 0x68)) & 3, 1, "FSYNR0.PLVL");
+    assert_eq!(machine.bench.r(("CBn_FSYNR0", 3)) & 3, 1, "FSYNR0.PLVL");
     assert_eq!(machine.fsr(), TF);
     let at = machine.tables.entry(&machine.bench.host.memory, 0x2000, 3);
     let rule =
@@ -189,14 +194,14 @@ fn a_stream_that_nobody_knows_and_one_that_several_claim() {
         assert_eq!(machine.read(0x1000), Some(0x5000));
         assert_eq!(machine.read(0x1000), None, "{kind}");
         assert_eq!(machine.gfsr(), bit);
-        assert_eq!(machine.bench.r(Gr0(0x54)) & 0xffff, 1, "sGFSYNR1.STREAMID");
+        assert_eq!(machine.bench.r("sGFSYNR1") & 0xffff, 1, "sGFSYNR1.STREAMID");
         assert_eq!(machine.read(0x1000), Some(0x5000));
         // CLIENTPD: the stream table is not looked at.
-        machine.bench.w(Gr0(0), 1);
+        machine.bench.w("sCR0", scr0::CLIENTPD);
         assert_eq!(machine.read(0x1000), Some(0x1000));
         // Neither USFCFG nor SMCFCFG: bypass.
         let mut machine = Machine::strict(&format!("kind = \"{kind}\"\nstream = 1"));
-        machine.bench.w(Gr0(0), 0);
+        machine.bench.w("sCR0", 0);
         assert_eq!((machine.read(0x1000), machine.gfsr()), (Some(0x1000), 0));
     }
 }
@@ -239,7 +244,7 @@ fn a_tlb_entry_outlasts_every_kind_of_invalidation() {
     }
     let mut machine = Machine::strict("kind = \"stale-tlb\"\naddress = 0x1000\ntimes = 1");
     assert!(is_stale_after(&mut machine, 0x618, 0));
-    machine.bench.w(Cb(3, 0x618), 0);
+    machine.bench.w(("CBn_TLBIALL", 3), 0);
     assert_eq!(machine.read(0x1000), None, "the second invalidation takes it");
 }
 
@@ -249,7 +254,7 @@ fn an_invalidation_that_does_nothing() {
     let mut machine = Machine::strict(rule);
     assert!(is_stale_after(&mut machine, 0x618, 0));
     assert_eq!(machine.bench.host.injected[0].at.register, Some("CBn_TLBIALL"));
-    machine.bench.w(Cb(3, 0x618), 0);
+    machine.bench.w(("CBn_TLBIALL", 3), 0);
     assert_eq!(machine.read(0x1000), None);
     let mut machine = Machine::strict(rule);
     assert!(!is_stale_after(&mut machine, 0x608, 1), "another register");

@@ -3,7 +3,8 @@
 //! Rules of the plan for registers and interrupts: what a driver and the host see of them.
 
 use smmu_emu::Line;
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1};
+use smmu_emu::testing::fields::{scr0, sctlr, smr};
+use smmu_emu::testing::{Bench, Gr0};
 
 const CONFIG: &str = "preset = \"mmu-500\"";
 
@@ -17,17 +18,17 @@ fn fault(rule: &str) -> Bench {
 
 /// A fault in a bank: FSRRESTORE sets it. Cleared again by a write of FSR.
 fn raise(bench: &mut Bench, bank: u64) {
-    bench.w(Cb(bank, 0x5c), 1 << 1);
+    bench.w(("CBn_FSRRESTORE", bank), 1 << 1);
 }
 
 fn clear(bench: &mut Bench, bank: u64) {
-    bench.w(Cb(bank, 0x58), u32::MAX);
+    bench.w(("CBn_FSR", bank), u32::MAX);
 }
 
 /// A bench whose bank 2 interrupts.
 fn interrupting(rules: &str) -> Bench {
     let mut bench = plan(rules);
-    bench.w(Cb(2, 0), 1 << 6);
+    bench.w(("CBn_SCTLR", 2), sctlr::CFIE);
     bench.host.line_calls.clear();
     bench
 }
@@ -38,15 +39,19 @@ const LINE: Line = Line::Context(2);
 #[test]
 fn a_block_without_power() {
     let mut bench = fault("kind = \"register-ones\"\nafter = \"off\"\nbefore = \"on\"");
-    let idr1 = bench.r(Gr0(0x24));
-    bench.w(Gr0(0x800), 0x8001_0002);
+    let idr1 = bench.r("IDR1");
+    bench.w(("SMRn", 0), smr::VALID | smr::MASK(1) | smr::ID(2));
     bench.host.marks.insert("off".into());
     assert_eq!(
-        (bench.r(Gr0(0x24)), bench.r(Gr1(0)), bench.r64(Cb(0, 0x20))),
+        (
+            bench.r("IDR1"),
+            bench.r(("CBARn", 0)),
+            bench.r64(("CBn_TTBR0", 0))
+        ),
         (u32::MAX, u32::MAX, u64::MAX)
     );
     assert_eq!(bench.r(Gr0(0x2fc)), u32::MAX, "also where no register is");
-    bench.w(Gr0(0x800), 0);
+    bench.w(("SMRn", 0), 0);
     assert_eq!(
         bench.host.accesses.last().map(|access| access.name),
         Some("SMRn"),
@@ -54,7 +59,7 @@ fn a_block_without_power() {
     );
     bench.host.marks.insert("on".into());
     assert_eq!(
-        (bench.r(Gr0(0x24)), bench.r(Gr0(0x800))),
+        (bench.r("IDR1"), bench.r(("SMRn", 0))),
         (idr1, 0x8001_0002),
         "the write was lost"
     );
@@ -64,12 +69,16 @@ fn a_block_without_power() {
 fn a_frame_a_register_or_one_kind_of_access_without_power() {
     let mut bench = fault("kind = \"register-ones\"\nframe = \"cb1\"");
     assert_eq!(
-        (bench.r(Cb(1, 0)), bench.r(Cb(2, 0)), bench.r(Gr1(4))),
+        (
+            bench.r(("CBn_SCTLR", 1)),
+            bench.r(("CBn_SCTLR", 2)),
+            bench.r(("CBARn", 1))
+        ),
         (u32::MAX, 0, 2 << 16)
     );
     let mut bench = fault("kind = \"register-ones\"\nregister = \"SMRn\"\nindex = 3\naccess = \"read\"");
-    bench.w(Gr0(0x80c), 0x8000_0001);
-    assert_eq!((bench.r(Gr0(0x80c)), bench.r(Gr0(0x808))), (u32::MAX, 0));
+    bench.w(("SMRn", 3), smr::VALID | smr::ID(1));
+    assert_eq!((bench.r(("SMRn", 3)), bench.r(("SMRn", 2))), (u32::MAX, 0));
     let smr = bench.smmu.register("SMRn", 3).expect("it is there");
     assert_eq!(
         bench.smmu.peek(&bench.host, &smr),
@@ -77,8 +86,8 @@ fn a_frame_a_register_or_one_kind_of_access_without_power() {
         "a look from outside shows the register"
     );
     let mut bench = fault("kind = \"register-ones\"\nregister = \"SMRn\"\naccess = \"write\"");
-    bench.w(Gr0(0x80c), 0x8000_0001);
-    assert_eq!(bench.r(Gr0(0x80c)), 0);
+    bench.w(("SMRn", 3), smr::VALID | smr::ID(1));
+    assert_eq!(bench.r(("SMRn", 3)), 0);
 }
 
 #[test]
@@ -86,9 +95,9 @@ fn an_id_register_that_says_something_else_until_the_probe_is_over() {
     let mut bench = fault(
         "kind = \"register-value\"\nregister = \"IDR0\"\nvalue = 0x7\nmask = 0xff\nbefore = \"probed\"",
     );
-    let other = bench.r(Gr0(0x20));
+    let other = bench.r("IDR0");
     bench.host.marks.insert("probed".into());
-    let real = bench.r(Gr0(0x20));
+    let real = bench.r("IDR0");
     assert_eq!((other & 0xff, other >> 8), (7, real >> 8));
     assert_ne!(real & 0xff, 7);
 }
@@ -97,7 +106,11 @@ fn an_id_register_that_says_something_else_until_the_probe_is_over() {
 fn a_value_that_is_read_wrong_once() {
     let mut bench = fault("kind = \"register-value\"\nregister = \"sTLBGSTATUS\"\nvalue = 1\nnth = 2");
     assert_eq!(
-        [bench.r(Gr0(0x74)), bench.r(Gr0(0x74)), bench.r(Gr0(0x74))],
+        [
+            bench.r("sTLBGSTATUS"),
+            bench.r("sTLBGSTATUS"),
+            bench.r("sTLBGSTATUS")
+        ],
         [0, 1, 0]
     );
     let hit = bench.host.injected[0];
@@ -110,7 +123,7 @@ fn an_interrupt_that_is_lost_comes_when_software_touches_its_bank() {
         interrupting("[[fault]]\nkind = \"interrupt-lost\"\nline = \"context\"\nindex = 2\ntimes = 1");
     raise(&mut bench, 2);
     assert_eq!(bench.host.line_calls, []);
-    bench.w(Cb(2, 0), 1 << 6);
+    bench.w(("CBn_SCTLR", 2), sctlr::CFIE);
     assert_eq!(bench.host.line_calls, [(LINE, true)]);
     let mut bench = interrupting("[[fault]]\nkind = \"interrupt-lost\"\nline = \"context\"\nindex = 1");
     raise(&mut bench, 2);
@@ -138,7 +151,7 @@ fn a_line_that_is_high_while_it_asks_again_is_low_after_a_reset() {
     let mut bench = interrupting("[[delay]]\nsite = \"interrupt\"\ntime_us = 50\nnth = 2");
     raise(&mut bench, 2);
     // Asks again, late; and has no cause when it would arrive.
-    bench.w(Cb(2, 0), 1 << 6);
+    bench.w(("CBn_SCTLR", 2), sctlr::CFIE);
     clear(&mut bench, 2);
     assert_eq!(bench.host.line_calls, [(LINE, true)]);
     let host = &mut bench.host;
@@ -177,7 +190,7 @@ fn delays_and_faults_do_not_hit_together() {
     let together = (0..100)
         .filter(|_| {
             bench.host.injected.clear();
-            bench.r(Gr0(0x20));
+            bench.r("IDR0");
             bench.host.injected.len() != 1
         })
         .count();
@@ -190,7 +203,7 @@ fn an_interrupt_that_is_late_takes_up_what_comes_meanwhile() {
     bench.host.time.set(1_000);
     raise(&mut bench, 2);
     bench.host.time.set(11_000);
-    bench.w(Cb(2, 0), 1 << 6);
+    bench.w(("CBn_SCTLR", 2), sctlr::CFIE);
     assert_eq!(
         (bench.host.line_calls.len(), bench.host.wakes.as_slice()),
         (0, &[51_000][..])
@@ -239,17 +252,17 @@ fn the_reply_to_a_register_access_is_late() {
         "[[delay]]\nsite = \"register\"\nregister = \"sCR0\"\naccess = \"write\"\ntime_us = 100\ntimes = 1",
     );
     bench.host.time.set(7_000);
-    bench.r(Gr0(0));
+    bench.r("sCR0");
     assert_eq!(bench.host.holds, []);
-    bench.w(Gr0(0), 1 << 10);
+    bench.w("sCR0", scr0::USFCFG);
     assert_eq!(bench.host.holds, [("sCR0", 107_000, None)]);
-    assert_eq!(bench.r(Gr0(0)) >> 10 & 1, 1, "it has taken effect");
-    bench.w(Gr0(0), 0);
+    assert_eq!(bench.r("sCR0") >> 10 & 1, 1, "it has taken effect");
+    bench.w("sCR0", 0);
     assert_eq!(bench.host.holds.len(), 1);
     let mut bench = plan(
         "[[delay]]\nsite = \"register\"\nregister = \"SMRn\"\nindex = 2\nuntil = \"go\"\nat_most_us = 9",
     );
-    bench.r(Gr0(0x804));
-    bench.r(Gr0(0x808));
+    bench.r(("SMRn", 1));
+    bench.r(("SMRn", 2));
     assert_eq!(bench.host.holds, [("SMRn", 9_000, Some("go".into()))]);
 }

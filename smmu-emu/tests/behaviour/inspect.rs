@@ -4,7 +4,8 @@
 
 use smmu_emu::Stage;
 use smmu_emu::inspect::{Descriptor, Held, Step};
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, sctlr, smr, tcr_stage2, tcr2};
+use smmu_emu::testing::{Bench, Gr0, Tables};
 use smmu_emu::{Frame, Intent, Transaction};
 
 #[test]
@@ -20,7 +21,7 @@ fn every_frame_is_where_a_read_finds_it() {
     for (config, pages) in configs {
         let mut bench = Bench::new(config);
         // EXSMRGENABLE.
-        bench.w(Gr0(0x08), 1 << 31);
+        bench.w("sCR2", 1 << 31);
         for page in pages {
             let frame: Frame = page.parse().expect(page);
             let registers: Vec<_> = bench.smmu.registers_of(frame).collect();
@@ -53,7 +54,7 @@ fn secure_software_has_registers_of_its_own() {
         "there is no Secure state"
     );
     bench = Bench::new("preset = \"mmu-500\"\nsecure_state = true");
-    bench.secure_w(Gr0(0x48 + 4), 1 << 1);
+    bench.secure_w("sGFSRRESTORE", 1 << 1);
     let secure: Vec<_> = bench.smmu.secure_registers().collect();
     let named = |name: &str| {
         secure
@@ -107,21 +108,24 @@ fn nested() -> (Bench, Tables) {
     for block in [0, 0x8000_0000, 0x9000_0000] {
         behind.map(&bench.host.memory, block, block, 2, 1 << 10 | 3 << 6 | 0xf << 2);
     }
-    bench.w(Gr0(0xc00), 3);
-    bench.w(Gr0(0x800), 1 << 31 | 1);
-    bench.w(Gr1(0x00c), 3 << 16 | 2 << 8);
-    bench.w(Gr1(0x008), 9);
-    bench.w(Gr1(0x80c), 1);
-    bench.w(Gr1(0x808), 1);
-    bench.w(Cb(3, 0x10), 5);
-    bench.w(Cb(3, 0x30), tables.tcr());
-    bench.w64(Cb(3, 0x20), tables.root() | 7 << 48);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.w(("CBARn", 3), cbar::KIND(3) | cbar::CBNDX(2));
+    bench.w(("CBARn", 2), cbar::VMID(9));
+    bench.w(("CBA2Rn", 3), cba2r::VA64);
+    bench.w(("CBA2Rn", 2), cba2r::VA64);
+    bench.w(("CBn_TCR2", 3), tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 3), tables.tcr());
+    bench.w64(("CBn_TTBR0", 3), tables.root() | 7 << 48);
     // T0SZ 25, SL0 for a start at level 1, 40 bits out.
-    bench.w(Cb(2, 0x30), 25 | 1 << 6 | 2 << 16);
-    bench.w64(Cb(2, 0x20), behind.root());
-    bench.w(Cb(2, 0x00), 1);
-    bench.w(Cb(3, 0x00), 1 | 1 << 5);
-    bench.w(Gr0(0), 0);
+    bench.w(
+        ("CBn_TCR", 2),
+        tcr_stage2::PASIZE(2) | tcr_stage2::SL0(1) | tcr_stage2::T0SZ(25),
+    );
+    bench.w64(("CBn_TTBR0", 2), behind.root());
+    bench.w(("CBn_SCTLR", 2), sctlr::M);
+    bench.w(("CBn_SCTLR", 3), sctlr::CFRE | sctlr::M);
+    bench.w("sCR0", 0);
     (bench, tables)
 }
 
@@ -266,7 +270,7 @@ fn what_the_tlb_holds() {
             .all(|entry| entry.regime.stage() == Stage::First || entry.vmid == 9)
     );
     // TLBIALL of bank 3: stage 2 stays.
-    bench.w(Cb(3, 0x618), 0);
+    bench.w(("CBn_TLBIALL", 3), 0);
     assert!(
         bench
             .smmu

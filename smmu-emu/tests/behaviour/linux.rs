@@ -3,63 +3,65 @@
 //! The register order of Linux 7.3's arm-smmu, replayed without a guest: probe, reset, attach, TLB maintenance,
 //! `iova_to_phys`, a fault, detach, suspend and resume, shutdown.
 
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, tcr2};
+use smmu_emu::testing::{Bench, Gr0, Tables};
 use smmu_emu::{AccessKind, Intent, Line, Response, Transaction, Translation};
 
-const SCR0: u64 = 0x000;
-const SACR: u64 = 0x010;
-const GFSR: u64 = 0x048;
-const SMR: u64 = 0x800;
 const S2CR: u64 = 0xc00;
-const SCTLR: u64 = 0x000;
 const ACTLR: u64 = 0x004;
-const FSR: u64 = 0x058;
 
 /// Waits as `__arm_smmu_tlb_sync` does.
 fn sync_global(bench: &mut Bench) {
-    bench.w(Gr0(0x70), 0xffff_ffff);
-    assert!((0..10).any(|_| bench.r(Gr0(0x74)) & 1 == 0), "TLB sync timed out");
+    bench.w("sTLBGSYNC", 0xffff_ffff);
+    assert!(
+        (0..10).any(|_| bench.r("sTLBGSTATUS") & 1 == 0),
+        "TLB sync timed out"
+    );
 }
 
 /// `arm_smmu_device_reset`.
 fn device_reset(bench: &mut Bench, groups: u64, banks: u64, mmu_500: bool) {
-    let faults = bench.r(Gr0(GFSR));
-    bench.w(Gr0(GFSR), faults);
+    let faults = bench.r("sGFSR");
+    bench.w("sGFSR", faults);
     for group in 0..groups {
-        bench.w(Gr0(S2CR + 4 * group), 0x0002_0000);
-        bench.w(Gr0(SMR + 4 * group), 0);
+        bench.w(("S2CRn", group), s2cr::KIND(2));
+        bench.w(("SMRn", group), 0);
     }
     for bank in 0..banks {
-        bench.w(Cb(bank, SCTLR), 0);
-        bench.w(Cb(bank, FSR), 0xc000_01fe);
+        bench.w(("CBn_SCTLR", bank), 0);
+        bench.w(("CBn_FSR", bank), 0xc000_01fe);
     }
-    bench.w(Gr0(0x6c), 0xffff_ffff);
-    bench.w(Gr0(0x68), 0xffff_ffff);
-    let mut scr0 = bench.r(Gr0(SCR0));
+    bench.w("TLBIALLH", 0xffff_ffff);
+    bench.w("TLBIALLNSNH", 0xffff_ffff);
+    let mut scr0 = bench.r("sCR0");
     if mmu_500 {
         // arm_mmu500_reset: unlock ACTLR, then switch prefetching off and check that it is.
-        assert!(bench.r(Gr0(0x3c)) >> 4 & 0xf >= 2);
-        let acr = bench.r(Gr0(SACR));
-        bench.w(Gr0(SACR), acr & !(1 << 26) | 1 << 8 | 1 << 10);
-        assert_eq!(bench.r(Gr0(SACR)) & (1 << 8 | 1 << 10), 1 << 8 | 1 << 10);
+        assert!(bench.r("IDR7") >> 4 & 0xf >= 2);
+        let acr = bench.r("sACR");
+        bench.w("sACR", acr & !(1 << 26) | 1 << 8 | 1 << 10);
+        assert_eq!(bench.r("sACR") & (1 << 8 | 1 << 10), 1 << 8 | 1 << 10);
         for bank in 0..banks {
-            let actlr = bench.r(Cb(bank, ACTLR));
-            bench.w(Cb(bank, ACTLR), actlr & !2);
-            assert_eq!(bench.r(Cb(bank, ACTLR)) & 2, 0, "Failed to disable prefetcher");
+            let actlr = bench.r(("CBn_ACTLR", bank));
+            bench.w(("CBn_ACTLR", bank), actlr & !2);
+            assert_eq!(
+                bench.r(("CBn_ACTLR", bank)) & 2,
+                0,
+                "Failed to disable prefetcher"
+            );
         }
     }
     sync_global(bench);
     // GFRE, GFIE, GCFGFRE, GCFGFIE, VMIDPNE, PTM, USFCFG on; CLIENTPD, FB, BSU off.
     scr0 |= 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 11 | 1 << 12 | 1 << 10;
     scr0 &= !(1 | 1 << 13 | 3 << 14);
-    bench.w(Gr0(SCR0), scr0);
+    bench.w("sCR0", scr0);
 }
 
 /// `arm_smmu_device_probe`: returns groups, banks, and the masks of stream IDs.
 fn probe(bench: &mut Bench, mmu_500: bool) -> (u64, u64, u32, u32) {
-    let idr0 = bench.r(Gr0(0x20));
-    let idr1 = bench.r(Gr0(0x24));
-    let _idr2 = bench.r(Gr0(0x28));
+    let idr0 = bench.r("IDR0");
+    let idr1 = bench.r("IDR1");
+    let _idr2 = bench.r("IDR2");
     assert_eq!(idr0 >> 31, 0, "SES is not for Non-secure software");
     let (groups, banks) = (u64::from(idr0 & 0xff), u64::from(idr1 & 0xff));
     let page_shift = if idr1 >> 31 == 1 { 16 } else { 12 };
@@ -70,16 +72,16 @@ fn probe(bench: &mut Bench, mmu_500: bool) -> (u64, u64, u32, u32) {
         "SMMU address space size"
     );
     // arm_smmu_rmr_install_bypass_smr.
-    let scr0 = bench.r(Gr0(SCR0));
+    let scr0 = bench.r("sCR0");
     assert_eq!(scr0 & 1, 1, "CLIENTPD out of reset");
-    bench.w(Gr0(SCR0), scr0 | 1);
+    bench.w("sCR0", scr0 | 1);
     device_reset(bench, groups, banks, mmu_500);
     // arm_smmu_test_smr_masks.
     let id_mask = (1 << (idr0 >> 9 & 0xf)) - 1;
-    bench.w(Gr0(SMR), id_mask);
-    let stream_ids = bench.r(Gr0(SMR));
-    bench.w(Gr0(SMR), stream_ids << 16);
-    let masks = bench.r(Gr0(SMR)) >> 16;
+    bench.w(("SMRn", 0), id_mask);
+    let stream_ids = bench.r(("SMRn", 0));
+    bench.w(("SMRn", 0), stream_ids << 16);
+    let masks = bench.r(("SMRn", 0)) >> 16;
     (groups, banks, stream_ids, masks)
 }
 
@@ -88,25 +90,31 @@ fn attach(bench: &mut Bench, tables: &Tables, bank: u32, group: u64, stream: u32
     let index = bank;
     let bank = u64::from(bank);
     // probe_device comes first: S2CR faults, then the group is made valid.
-    bench.w(Gr0(S2CR + 4 * group), 0x0002_0000);
-    bench.w(Gr0(SMR + 4 * group), 1 << 31 | stream);
-    bench.w(Gr1(0x800 + 4 * bank), 1);
-    bench.w(Gr1(4 * bank), 0x0001_f300);
-    bench.w(Cb(bank, 0x010), 0x0003_8015);
-    bench.w(Cb(bank, 0x030), tables.tcr());
-    bench.w64(Cb(bank, 0x020), tables.root() | bank << 48);
-    bench.w64(Cb(bank, 0x028), bank << 48);
-    bench.w(Cb(bank, 0x038), 0xf404_ff44);
-    bench.w(Cb(bank, 0x03c), 0);
-    bench.w(Cb(bank, SCTLR), 0x1067);
-    bench.w(Gr0(S2CR + 4 * group), index);
+    bench.w(("S2CRn", group), s2cr::KIND(2));
+    bench.w(("SMRn", group), 1 << 31 | stream);
+    bench.w(("CBA2Rn", bank), cba2r::VA64);
+    bench.w(
+        ("CBARn", bank),
+        cbar::KIND(1) | cbar::MEMATTR(15) | cbar::BPSHCFG(3),
+    );
+    bench.w(("CBn_TCR2", bank), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", bank), tables.tcr());
+    bench.w64(("CBn_TTBR0", bank), tables.root() | bank << 48);
+    bench.w64(("CBn_TTBR1", bank), bank << 48);
+    bench.w(("CBn_MAIR0", bank), 0xf404_ff44);
+    bench.w(("CBn_MAIR1", bank), 0);
+    bench.w(
+        ("CBn_SCTLR", bank),
+        sctlr::ASIDPNE | sctlr::CFIE | sctlr::CFRE | sctlr::AFE | sctlr::TRE | sctlr::M,
+    );
+    bench.w(("S2CRn", group), index);
 }
 
 /// `arm_smmu_tlb_sync_context`.
 fn sync_context(bench: &mut Bench, bank: u64) {
-    bench.w(Cb(bank, 0x7f0), 0xffff_ffff);
+    bench.w(("CBn_TLBSYNC", bank), 0xffff_ffff);
     assert!(
-        (0..10).any(|_| bench.r(Cb(bank, 0x7f4)) & 1 == 0),
+        (0..10).any(|_| bench.r(("CBn_TLBSTATUS", bank)) & 1 == 0),
         "TLB sync timed out"
     );
 }
@@ -116,7 +124,7 @@ fn probe_of_mmu_500() {
     let mut bench = Bench::new("preset = \"mmu-500\"\ntlb = \"strict-stale\"");
     assert_eq!(probe(&mut bench, true), (48, 16, 0x7fff, 0x7fff));
     // The driver's value with what MMU-500 fixes: SMCFCFG reads 1, GCFGFIE and GCFGFRE read 0.
-    assert_eq!(bench.r(Gr0(SCR0)), 0x0020_1c06);
+    assert_eq!(bench.r("sCR0"), 0x0020_1c06);
     assert!(bench.host.line_calls.is_empty(), "a probe raises no interrupt");
 }
 
@@ -126,10 +134,10 @@ fn probe_of_a_generic_smmu_with_64k_pages() {
         "preset = \"smmuv2-generic\"\npage_size = \"64k\"\ncontext_banks = 20\nstream_id_bits = 8\nstream_match_groups = 8",
     );
     assert_eq!(probe(&mut bench, false), (8, 20, 0xff, 0xff));
-    assert_eq!(bench.r(Gr0(SCR0)), 0x1c36);
+    assert_eq!(bench.r("sCR0"), 0x1c36);
     // Behaviour 14: with 64 KiB pages every page moves.
-    assert_eq!(bench.offset(Gr1(0)), 0x1_0000);
-    assert_eq!(bench.offset(Cb(0, 0)), 32 * 0x1_0000);
+    assert_eq!(bench.offset(("CBARn", 0)), 0x1_0000);
+    assert_eq!(bench.offset(("CBn_SCTLR", 0)), 32 * 0x1_0000);
 }
 
 #[test]
@@ -157,34 +165,34 @@ fn life_of_a_domain() {
         bank: Some(2),
     };
     assert_eq!(bench.transact(transfer), Response::Proceed(expected));
-    bench.w64(Cb(2, 0x800), 0x4000_0000);
-    assert_eq!(bench.r(Cb(2, 0x8f0)) & 1, 0);
-    assert_eq!(bench.r64(Cb(2, 0x050)) & 0xff_ffff_f001, 0x8_1234_5000);
+    bench.w64(("CBn_ATS1PR", 2), 0x4000_0000);
+    assert_eq!(bench.r(("CBn_ATSR", 2)) & 1, 0);
+    assert_eq!(bench.r64(("CBn_PAR", 2)) & 0xff_ffff_f001, 0x8_1234_5000);
 
     // Unmap: TLBIVAL, TLBSYNC.
     tables.unmap(&bench.host.memory, 0x4000_0000);
-    bench.w64(Cb(2, 0x620), 0x4_0000 | 2 << 48);
+    bench.w64(("CBn_TLBIVAL", 2), 0x4_0000 | 2 << 48);
     sync_context(&mut bench, 2);
 
     // arm_smmu_context_fault: a level, read, written back, gone.
     assert_eq!(bench.transact(transfer), Response::Abort);
     assert!(bench.host.line(Line::Context(2)));
-    assert_eq!(bench.r(Cb(2, FSR)), 0x402);
-    assert_eq!(bench.r64(Cb(2, 0x060)), 0x4000_0010);
-    assert_eq!(bench.r(Cb(2, 0x068)), 0x13, "WNR, level 3");
-    assert_eq!(bench.r(Gr1(0x400 + 8)), 0x42);
-    bench.w(Cb(2, FSR), 0x402);
-    assert_eq!(bench.r(Cb(2, FSR)), 0x400);
+    assert_eq!(bench.r(("CBn_FSR", 2)), 0x402);
+    assert_eq!(bench.r64(("CBn_FAR", 2)), 0x4000_0010);
+    assert_eq!(bench.r(("CBn_FSYNR0", 2)), 0x13, "WNR, level 3");
+    assert_eq!(bench.r(("CBFRSYNRAn", 2)), 0x42);
+    bench.w(("CBn_FSR", 2), 0x402);
+    assert_eq!(bench.r(("CBn_FSR", 2)), 0x400);
     assert!(!bench.host.line(Line::Context(2)));
 
     // Detach: the bank off first, then its TLB entries (behaviour 46), then the stream faults.
-    bench.w(Cb(2, SCTLR), 0);
-    bench.w(Cb(2, 0x610), 2);
+    bench.w(("CBn_SCTLR", 2), 0);
+    bench.w(("CBn_TLBIASID", 2), 2);
     sync_context(&mut bench, 2);
     bench.w(Gr0(S2CR + 20), 0x0002_0000);
     assert_eq!(bench.transact(transfer), Response::Abort);
     assert_eq!(
-        bench.r(Gr0(GFSR)),
+        bench.r("sGFSR"),
         1,
         "behaviour 61: a known stream in a fault entry is ICF"
     );
@@ -199,7 +207,7 @@ fn life_of_a_domain() {
     assert_eq!(bench.transact(transfer), Response::Proceed(expected));
 
     // Shutdown: CLIENTPD, and everything bypasses.
-    bench.w(Gr0(SCR0), 1);
+    bench.w("sCR0", scr0::CLIENTPD);
     let bypass = Translation {
         address: 0x4000_0010,
         length: (1 << 48) - 0x4000_0010,

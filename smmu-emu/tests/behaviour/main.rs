@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The model as software sees it: everything here goes through the public interface and hand-typed offsets.
+//! The model as software sees it: everything here goes through the public interface. Registers are those of the second
+//! transcription (`smmu_emu::testing`), by name, or by offset where no register is.
 //!
 //! "Behaviour n" is the project's list of things that are easy to get wrong about an SMMUv2.
 

@@ -2,7 +2,8 @@
 
 //! Event counters: what they count, for whom, and what an overflow does (IHI 0062D §6).
 
-use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Page, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, sctlr, smr, tcr2};
+use smmu_emu::testing::{At, Bench, Cb, Page, Tables};
 use smmu_emu::{Intent, Line, Response, Transaction};
 
 const CONFIG: &str = "preset = \"smmuv2-generic\"\npmu_groups = 2\npmu_counters = 3";
@@ -107,15 +108,15 @@ fn what_the_tlb_learns_is_counted() {
     for (n, event) in [(0, 0x08), (1, 0x09), (2, 0x0a), (3, 0x10)] {
         count(&mut bench, n, event);
     }
-    bench.w(Gr0(0xc00), 4);
-    bench.w(Gr0(0x800), 0x8000_0001);
-    bench.w(Gr1(0x810), 1);
-    bench.w(Gr1(0x10), 1 << 16);
-    bench.w(Cb(4, 0x10), 5);
-    bench.w(Cb(4, 0x30), tables.tcr());
-    bench.w64(Cb(4, 0x20), tables.root());
-    bench.w(Cb(4, 0x00), 1);
-    bench.w(Gr0(0), 0);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(4));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.w(("CBA2Rn", 4), cba2r::VA64);
+    bench.w(("CBARn", 4), cbar::KIND(1));
+    bench.w(("CBn_TCR2", 4), tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 4), tables.tcr());
+    bench.w64(("CBn_TTBR0", 4), tables.root());
+    bench.w(("CBn_SCTLR", 4), sctlr::M);
+    bench.w("sCR0", 0);
     for (address, write) in [(0x1000, true), (0x1008, true), (0x2000, false), (0x1010, false)] {
         let intent = Intent {
             write,
@@ -141,10 +142,10 @@ fn filters_of_a_group() {
     bench.w(pm(0x800), E | 1 << 8);
     bench.w(pm(0xa00), 0x000f_0020);
     bench.w(pm(0x804), E | 2 << 8 | 4);
-    bench.w(Gr0(0xc00), 4);
-    bench.w(Gr0(0x800), 0x8000_0001);
-    bench.w(Gr1(0x10), 1 << 16);
-    bench.w(Gr0(0), 0);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(4));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.w(("CBARn", 4), cbar::KIND(1));
+    bench.w("sCR0", 0);
     for stream in [0x20, 0x2f, 0x30, 1, 2] {
         access(&mut bench, stream, false);
     }
@@ -248,5 +249,5 @@ fn a_bank_has_a_view_of_its_group() {
     assert!(!bench.host.line(Line::Pmu(1)));
     bench.w(view(0xf04), 2);
     assert_eq!(bench.r(view(0xe04)), 0, "PMCR.P of the view");
-    assert_eq!(bench.r(Cb(6, 0xf00)), 0, "other banks see nothing");
+    assert_eq!(bench.r(("CBn_PMCFGR", 6)), 0, "other banks see nothing");
 }

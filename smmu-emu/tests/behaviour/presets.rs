@@ -2,6 +2,7 @@
 
 //! What each preset shows to a driver: the numbers that Linux logs on the part, or the part's reset values.
 
+use smmu_emu::testing::fields::{cbar, s2cr, scr0, smr};
 use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page};
 use smmu_emu::{Config, Preset, Transaction};
 
@@ -63,8 +64,8 @@ fn mmu_401_is_of_version_1() {
         assert_eq!(bench.r(at), 0, "{at:?} is not there");
     }
     // The type of a bank of one stage is fixed; the VMID is not.
-    bench.w(Gr1(0), 0x0001_0042);
-    assert_eq!(bench.r(Gr1(0)), 0x42, "stage 2");
+    bench.w(("CBARn", 0), cbar::KIND(1) | cbar::VMID(66));
+    assert_eq!(bench.r(("CBARn", 0)), 0x42, "stage 2");
 }
 
 /// Behaviour 15: stage 2 banks are the lowest.
@@ -76,10 +77,10 @@ fn types_of_single_stage_banks_are_fixed() {
         ("preset = \"smmuv2-generic\"\nstage2 = false", 7, 1),
     ] {
         let mut bench = Bench::new(config);
-        assert_eq!(bench.r(Gr1(4 * bank)) >> 16 & 3, kind, "{config}");
+        assert_eq!(bench.r(("CBARn", bank)) >> 16 & 3, kind, "{config}");
         for written in 0..4 {
-            bench.w(Gr1(4 * bank), written << 16 | 0x55);
-            assert_eq!(bench.r(Gr1(4 * bank)), kind << 16 | 0x55, "{config}");
+            bench.w(("CBARn", bank), written << 16 | 0x55);
+            assert_eq!(bench.r(("CBARn", bank)), kind << 16 | 0x55, "{config}");
         }
     }
 }
@@ -87,7 +88,7 @@ fn types_of_single_stage_banks_are_fixed() {
 /// Behaviours 15, 17, 18 and 19: what the features of IDR0 depend on.
 #[test]
 fn features_of_idr0() {
-    let idr0 = |fields: &str| Bench::new(&format!("preset = \"smmuv2-generic\"\n{fields}")).r(Gr0(0x20));
+    let idr0 = |fields: &str| Bench::new(&format!("preset = \"smmuv2-generic\"\n{fields}")).r("IDR0");
     for (fields, bits, value) in [
         ("", 0x7f00_4000, 0x7800_4000),
         ("stage1 = false", 0x7000_0000, 0x2000_0000),
@@ -104,11 +105,11 @@ fn features_of_idr0() {
         assert_eq!(idr0(fields) & bits, value, "{fields}");
     }
     let mut bench = Bench::new("stage1 = false\ncontext_banks = 5");
-    assert_eq!(bench.r(Gr0(0x24)) >> 16 & 0xff, 5, "NUMS2CB is every bank");
+    assert_eq!(bench.r("IDR1") >> 16 & 0xff, 5, "NUMS2CB is every bank");
     let mut bench = Bench::new("address_bits = 44\ninput_bits = 40");
-    assert_eq!(bench.r(Gr0(0x28)) & 0xff, 0x42, "OAS and IAS");
+    assert_eq!(bench.r("IDR2") & 0xff, 0x42, "OAS and IAS");
     let mut bench = Bench::new("extended_stream_match_groups = 777");
-    assert_eq!(bench.r(Gr0(0x28)) >> 16 & 0x7ff, 777, "EXNUMSMRG");
+    assert_eq!(bench.r("IDR2") >> 16 & 0x7ff, 777, "EXNUMSMRG");
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn pages_of_mmu_500_and_of_nothing() {
         let mut bench = bench(preset.name());
         let mmu_500 = bench.smmu.geometry().is_mmu_500();
         assert_eq!(
-            bench.r(Page(2, 0x204)),
+            bench.r("TBU_PWR_STATUS"),
             u32::from(mmu_500),
             "TBU_PWR_STATUS, {preset:?}"
         );
@@ -168,13 +169,13 @@ fn tegra_has_pages_of_64k_and_128_groups() {
         assert_eq!(bench.offset(at), offset);
     }
     // Behaviour 58: group 127 is the last one, and matches.
-    bench.w(Gr0(0x9fc), 0x8000_0001);
-    bench.w(Gr0(0xdfc), 1 << 16);
+    bench.w(("SMRn", 127), smr::VALID | smr::ID(1));
+    bench.w(("S2CRn", 127), s2cr::KIND(1));
     for beyond in [0xa00, 0xbfc, 0xe00, 0xfcc] {
         bench.w(Gr0(beyond), u32::MAX);
         assert_eq!(bench.r(Gr0(beyond)), 0, "{beyond:#x}");
     }
-    bench.w(Gr0(0), 1 << 10);
+    bench.w("sCR0", scr0::USFCFG);
     for (stream_id, passes) in [(1, true), (2, false)] {
         let stream = Transaction {
             stream_id,
@@ -182,8 +183,11 @@ fn tegra_has_pages_of_64k_and_128_groups() {
         };
         assert_eq!(bench.smmu.translate(&bench.host, &stream).is_ok(), passes);
     }
-    bench.w(Cb(63, 0x30), 9);
-    assert_eq!((bench.r(Gr0(0x9fc)), bench.r(Cb(63, 0x30))), (0x8000_0001, 9));
+    bench.w(("CBn_TCR", 63), 9);
+    assert_eq!(
+        (bench.r(("SMRn", 127)), bench.r(("CBn_TCR", 63))),
+        (0x8000_0001, 9)
+    );
 }
 
 /// What `qcom_smmu_set_actlr_dev` and `qcom_adreno_smmu_set_prr_addr` write.
@@ -192,11 +196,11 @@ fn qualcomm_has_registers_of_its_own() {
     for (preset, kept) in [("qcom-x1e-adreno", 0x323), ("mmu-500", 0x003)] {
         let mut bench = bench(preset);
         // The lock of MMU-500 guards these bits too.
-        bench.w(Cb(2, 4), u32::MAX);
-        assert_eq!(bench.r(Cb(2, 4)), 3, "{preset}");
-        bench.w(Gr0(0x10), 0);
-        bench.w(Cb(2, 4), u32::MAX);
-        assert_eq!(bench.r(Cb(2, 4)), kept, "{preset}");
+        bench.w(("CBn_ACTLR", 2), u32::MAX);
+        assert_eq!(bench.r(("CBn_ACTLR", 2)), 3, "{preset}");
+        bench.w("sACR", 0);
+        bench.w(("CBn_ACTLR", 2), u32::MAX);
+        assert_eq!(bench.r(("CBn_ACTLR", 2)), kept, "{preset}");
         let prr = if kept == 3 { 0 } else { 0x1234_5000 };
         bench.w(Page(6, 8), 0x1234_5000);
         assert_eq!(bench.r(Page(6, 8)), prr, "{preset}");

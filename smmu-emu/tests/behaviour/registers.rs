@@ -2,7 +2,8 @@
 
 //! The access rules of every register, and of everything between registers.
 
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page};
+use smmu_emu::testing::fields::{cba2r, s2cr, scr0, sctlr, smr, tcr32};
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, High, Page};
 use smmu_emu::{Access, AccessKind, Frame};
 
 /// Every optional feature that a register depends on.
@@ -34,17 +35,21 @@ fn write_one_to_clear_clears_exactly_what_was_written() {
 fn fault_format_follows_the_bank_and_is_no_fault() {
     // Behaviour 23.
     let mut bench = Bench::new(FULL);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0);
-    bench.w(Cb(1, 0x30), 1 << 31);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x200);
-    bench.w(Cb(1, 0x30), 0);
-    bench.w(Gr1(0x004), 0);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x200, "a stage 2 bank has long descriptors");
-    bench.w(Gr1(0x804), 1);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x400);
-    bench.w(Cb(1, 0x58), u32::MAX);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x400, "cannot be cleared");
-    bench.w(Cb(1, 0x00), 1 << 6);
+    assert_eq!(bench.r(("CBn_FSR", 1)), 0);
+    bench.w(("CBn_TCR", 1), tcr32::EAE);
+    assert_eq!(bench.r(("CBn_FSR", 1)), 0x200);
+    bench.w(("CBn_TCR", 1), 0);
+    bench.w(("CBARn", 1), 0);
+    assert_eq!(
+        bench.r(("CBn_FSR", 1)),
+        0x200,
+        "a stage 2 bank has long descriptors"
+    );
+    bench.w(("CBA2Rn", 1), cba2r::VA64);
+    assert_eq!(bench.r(("CBn_FSR", 1)), 0x400);
+    bench.w(("CBn_FSR", 1), u32::MAX);
+    assert_eq!(bench.r(("CBn_FSR", 1)), 0x400, "cannot be cleared");
+    bench.w(("CBn_SCTLR", 1), sctlr::CFIE);
     assert!(bench.host.line_calls.is_empty(), "raises no interrupt");
 }
 
@@ -72,8 +77,8 @@ fn halves_of_64_bit_registers() {
 fn other_widths_read_zero_and_change_nothing() {
     // Behaviour 41: in particular, a byte must not clear a fault or start anything.
     let mut bench = Bench::new(FULL);
-    bench.w(Cb(0, 0x5c), 0x1fe);
-    bench.w64(Cb(0, 0x20), u64::MAX);
+    bench.w(("CBn_FSRRESTORE", 0), 0x1fe);
+    bench.w64(("CBn_TTBR0", 0), u64::MAX);
     for width in [0, 1, 2, 3, 5, 7, 8, 9, 16, 4096] {
         for offset in [0x58, 0x20, 0x24, 0x00, 0x7f0, 0x800] {
             let at = bench.offset(Cb(0, offset));
@@ -87,8 +92,8 @@ fn other_widths_read_zero_and_change_nothing() {
             assert!(data.iter().all(|&byte| byte == 0), "{width} bytes at {offset:#x}");
         }
     }
-    assert_eq!(bench.r(Cb(0, 0x58)), 0x1fe);
-    assert_eq!(bench.r64(Cb(0, 0x20)), u64::MAX);
+    assert_eq!(bench.r(("CBn_FSR", 0)), 0x1fe);
+    assert_eq!(bench.r64(("CBn_TTBR0", 0)), u64::MAX);
     // Misaligned.
     for offset in [0x59, 0x5a, 0x5b, 0x22] {
         let at = bench.offset(Cb(0, offset));
@@ -97,7 +102,7 @@ fn other_widths_read_zero_and_change_nothing() {
         bench.smmu.read(&mut bench.host, at, &mut data);
         assert_eq!(data, [0; 4]);
     }
-    assert_eq!(bench.r(Cb(0, 0x58)), 0x1fe);
+    assert_eq!(bench.r(("CBn_FSR", 0)), 0x1fe);
 }
 
 #[test]
@@ -129,9 +134,9 @@ fn holes_and_pages_without_registers() {
                 .all(|access| [Access::RESERVED, "COMPINDEXn"].contains(&access.name))
         );
         // The last bank that exists does answer.
-        bench.w(Cb(4, 0x30), 7);
-        assert_eq!(bench.r(Cb(4, 0x30)), 7);
-        assert_eq!(bench.r(Cb(5, 0x30)), 0);
+        bench.w(("CBn_TCR", 4), 7);
+        assert_eq!(bench.r(("CBn_TCR", 4)), 7);
+        assert_eq!(bench.r(("CBn_TCR", 5)), 0);
     }
 }
 
@@ -169,8 +174,8 @@ fn stage_2_banks_lack_stage_1_registers() {
             );
         }
     }
-    bench.w64(Cb(1, 0x20), 5);
-    assert_eq!(bench.r64(Cb(1, 0x20)), 5, "TTBR0 is there");
+    bench.w64(("CBn_TTBR0", 1), 5);
+    assert_eq!(bench.r64(("CBn_TTBR0", 1)), 5, "TTBR0 is there");
 }
 
 #[test]
@@ -198,11 +203,11 @@ fn identification_of_mmu_500() {
     for (offset, value) in expected {
         assert_eq!(bench.r(Gr0(offset)), value, "{offset:#x}");
     }
-    assert_eq!(bench.r(Gr1(0x03c)), 0x0002_0000, "CBAR");
-    assert_eq!(bench.r(Cb(15, 0x004)), 3, "ACTLR");
+    assert_eq!(bench.r(("CBARn", 15)), 0x0002_0000, "CBAR");
+    assert_eq!(bench.r(("CBn_ACTLR", 15)), 3, "ACTLR");
     // With address translation operations, only ATOSNS differs.
     let mut bench = Bench::new("preset = \"mmu-500-ats\"");
-    assert_eq!(bench.r(Gr0(0x020)), 0x7801_3e30);
+    assert_eq!(bench.r("IDR0"), 0x7801_3e30);
 }
 
 #[test]
@@ -211,76 +216,76 @@ fn identification_follows_the_configuration() {
         "preset = \"smmuv2-generic\"\ncontext_banks = 33\nstage2_only_banks = 4\nstream_match_groups = 9\n\
          extended_stream_match_groups = 0\nhardware_update = false\nhierarchy_disable = false\npage_size = \"64k\"\naddress_bits = 44\ngranule_16k = false\ncoherent_walk = false\nvmid16 = false",
     );
-    assert_eq!(bench.r(Gr0(0x020)), 0x7801_3f09);
-    assert_eq!(bench.r(Gr0(0x024)), 0xd004_8021);
-    assert_eq!(bench.r(Gr0(0x028)), 0x0000_5544);
-    assert_eq!(bench.r(Gr0(0x03c)), 0);
+    assert_eq!(bench.r("IDR0"), 0x7801_3f09);
+    assert_eq!(bench.r("IDR1"), 0xd004_8021);
+    assert_eq!(bench.r("IDR2"), 0x0000_5544);
+    assert_eq!(bench.r("IDR7"), 0);
 }
 
 #[test]
 fn scr0_of_mmu_500_has_fixed_bits() {
     // Behaviours 7 and 8.
     let mut bench = Bench::new(MMU_500);
-    bench.w(Gr0(0), u32::MAX);
+    bench.w("sCR0", u32::MAX);
     assert_eq!(
-        bench.r(Gr0(0)),
+        bench.r("sCR0"),
         0x0fff_fcc7,
         "no VMID16EN, EXIDENABLE, GSE, STALLD, GCFGFIE, GCFGFRE, NSCFG"
     );
-    bench.w(Gr0(0), 0);
-    assert_eq!(bench.r(Gr0(0)), 0x0020_0000, "SMCFCFG stays");
+    bench.w("sCR0", 0);
+    assert_eq!(bench.r("sCR0"), 0x0020_0000, "SMCFCFG stays");
 }
 
 #[test]
 fn vmids_of_16_bits_need_the_feature() {
     // Behaviour 42.
     let mut bench = Bench::new(MMU_500);
-    bench.w(Gr1(0x800), u32::MAX);
-    assert_eq!(bench.r(Gr1(0x800)), 1);
-    bench.w(Gr0(0), 1 << 31);
-    assert_eq!(bench.r(Gr0(0)) >> 31, 0, "VMID16EN");
+    bench.w(("CBA2Rn", 0), u32::MAX);
+    assert_eq!(bench.r(("CBA2Rn", 0)), 1);
+    bench.w("sCR0", scr0::VMID16EN);
+    assert_eq!(bench.r("sCR0") >> 31, 0, "VMID16EN");
     // Linux writes VMID16 of stage 1 banks too: the ASID.
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
-    bench.w(Gr0(0), 1 << 31 | 1);
-    bench.w(Gr1(0x808), 0x0002_0001);
-    assert_eq!((bench.r(Gr0(0)) >> 31, bench.r(Gr1(0x808))), (1, 0x0002_0001));
+    bench.w("sCR0", scr0::VMID16EN | scr0::CLIENTPD);
+    bench.w(("CBA2Rn", 2), cba2r::VMID16(2) | cba2r::VA64);
+    assert_eq!((bench.r("sCR0") >> 31, bench.r(("CBA2Rn", 2))), (1, 0x0002_0001));
 }
 
 #[test]
 fn actlr_is_locked_until_sacr_unlocks_it() {
     // Behaviour 57.
     let mut bench = Bench::new(MMU_500);
-    bench.w(Cb(0, 4), 0);
-    assert_eq!(bench.r(Cb(0, 4)), 3);
-    bench.w(Gr0(0x10), 0x051c);
-    assert_eq!(bench.r(Gr0(0x10)), 0x051c);
-    bench.w(Cb(0, 4), 1);
-    assert_eq!(bench.r(Cb(0, 4)), 1);
-    bench.w(Gr0(0x10), 0x0400_051c);
-    bench.w(Cb(0, 4), 2);
-    assert_eq!(bench.r(Cb(0, 4)), 1);
+    bench.w(("CBn_ACTLR", 0), 0);
+    assert_eq!(bench.r(("CBn_ACTLR", 0)), 3);
+    bench.w("sACR", 0x051c);
+    assert_eq!(bench.r("sACR"), 0x051c);
+    bench.w(("CBn_ACTLR", 0), 1);
+    assert_eq!(bench.r(("CBn_ACTLR", 0)), 1);
+    bench.w("sACR", 0x0400_051c);
+    bench.w(("CBn_ACTLR", 0), 2);
+    assert_eq!(bench.r(("CBn_ACTLR", 0)), 1);
 }
 
 #[test]
 fn stream_match_registers_keep_what_an_implementation_has() {
     // Behaviours 1 and 2.
     let mut bench = Bench::new("preset = \"mmu-500\"\nstream_id_bits = 10");
-    bench.w(Gr0(0x804), 0x7fff);
-    assert_eq!(bench.r(Gr0(0x804)), 0x3ff);
-    bench.w(Gr0(0x804), 0x7fff_0000);
+    bench.w(("SMRn", 1), 0x7fff);
+    assert_eq!(bench.r(("SMRn", 1)), 0x3ff);
+    bench.w(("SMRn", 1), 0x7fff_0000);
     assert_eq!(
-        bench.r(Gr0(0x804)),
+        bench.r(("SMRn", 1)),
         0x03ff_0000,
         "the probe of masks finds no VALID bit"
     );
-    bench.w(Gr0(0x804), u32::MAX);
-    assert_eq!(bench.r(Gr0(0x804)), 0x83ff_03ff, "bit 15 is reserved");
+    bench.w(("SMRn", 1), u32::MAX);
+    assert_eq!(bench.r(("SMRn", 1)), 0x83ff_03ff, "bit 15 is reserved");
     // Behaviour 3: with extended IDs the word is kept whole, whichever format is in force.
     let mut bench = Bench::new(FULL);
-    bench.w(Gr0(0x804), u32::MAX);
-    assert_eq!(bench.r(Gr0(0x804)), u32::MAX);
-    bench.w(Gr0(0), 1 << 3);
-    assert_eq!(bench.r(Gr0(0x804)), u32::MAX);
+    bench.w(("SMRn", 1), u32::MAX);
+    assert_eq!(bench.r(("SMRn", 1)), u32::MAX);
+    bench.w("sCR0", scr0::EXIDENABLE);
+    assert_eq!(bench.r(("SMRn", 1)), u32::MAX);
 }
 
 #[test]
@@ -289,15 +294,15 @@ fn registers_of_several_formats_keep_every_field() {
     let mut bench = Bench::new(FULL);
     for kind in 0..4 {
         let value = 0x3ffc_ffff | kind << 16;
-        bench.w(Gr0(0xc00), value);
-        assert_eq!(bench.r(Gr0(0xc00)), value, "S2CR type {kind}");
+        bench.w(("S2CRn", 0), value);
+        assert_eq!(bench.r(("S2CRn", 0)), value, "S2CR type {kind}");
         let value = 0x00fc_ffff | kind << 16;
-        bench.w(Gr1(0x000), value);
-        assert_eq!(bench.r(Gr1(0x000)), value, "CBAR type {kind}");
+        bench.w(("CBARn", 0), value);
+        assert_eq!(bench.r(("CBARn", 0)), value, "CBAR type {kind}");
     }
     // qcom_smmu_cfg_probe: BYPASS with bank 0xff reads back.
-    bench.w(Gr0(0xdfc), 0x0001_00ff);
-    assert_eq!(bench.r(Gr0(0xdfc)), 0x0001_00ff);
+    bench.w(("S2CRn", 127), s2cr::KIND(1) | s2cr::CBNDX(255));
+    assert_eq!(bench.r(("S2CRn", 127)), 0x0001_00ff);
 }
 
 #[test]
@@ -321,21 +326,21 @@ fn tlb_maintenance_is_accepted_with_translation_off() {
 fn resume_without_a_stall_is_ignored() {
     // Behaviour 28: qcom_iommu writes it unconditionally.
     let mut bench = Bench::new(MMU_500);
-    bench.w(Cb(0, 0x5c), 2);
+    bench.w(("CBn_FSRRESTORE", 0), 2);
     for value in [0, 1] {
-        bench.w(Cb(0, 0x08), value);
-        assert_eq!((bench.r(Cb(0, 0x58)), bench.r(Cb(0, 0x08))), (2, 0));
+        bench.w(("CBn_RESUME", 0), value);
+        assert_eq!((bench.r(("CBn_FSR", 0)), bench.r(("CBn_RESUME", 0))), (2, 0));
     }
 }
 
 #[test]
 fn accesses_are_reported_after_they_took_effect() {
     let mut bench = Bench::new(MMU_500);
-    bench.w(Gr0(0x808), 0x8000_0042);
-    bench.r(Gr1(0x408));
-    bench.w(Cb(3, 0x24), 0x1234);
-    bench.r64(Cb(3, 0x20));
-    let offset = bench.offset(Cb(3, 0));
+    bench.w(("SMRn", 2), smr::VALID | smr::ID(66));
+    bench.r(("CBFRSYNRAn", 2));
+    bench.w(High(("CBn_TTBR0", 3)), 0x1234);
+    bench.r64(("CBn_TTBR0", 3));
+    let offset = bench.offset(("CBn_SCTLR", 3));
     let access = |name, frame, index, kind, width, value, offset| Access {
         name,
         frame,
@@ -395,7 +400,7 @@ fn reset_restores_every_register() {
 fn stall_disable_keeps_the_bit_that_it_overrides() {
     // Behaviour 60.
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
-    bench.w(Gr0(0), 1 << 8 | 1);
-    bench.w(Cb(2, 0), 1 << 7);
-    assert_eq!((bench.r(Gr0(0)) >> 8 & 1, bench.r(Cb(2, 0))), (1, 1 << 7));
+    bench.w("sCR0", scr0::STALLD | scr0::CLIENTPD);
+    bench.w(("CBn_SCTLR", 2), sctlr::CFCFG);
+    assert_eq!((bench.r("sCR0") >> 8 & 1, bench.r(("CBn_SCTLR", 2))), (1, 1 << 7));
 }

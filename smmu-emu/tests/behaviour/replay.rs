@@ -4,7 +4,8 @@
 
 use core::fmt::Write;
 
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::{Bench, Tables};
 use smmu_emu::{Intent, Plan, Transaction};
 
 const PLAN: &str = r#"
@@ -84,15 +85,15 @@ fn bench(plan: &str) -> Bench {
             Tables::USER_RW | 1 << 11,
         );
     }
-    bench.w(Gr0(0xc00), 3);
-    bench.w(Gr0(0x800), 1 << 31 | 1);
-    bench.w(Gr1(0x00c), 1 << 16);
-    bench.w(Gr1(0x80c), 1);
-    bench.w(Cb(3, 0x10), 5);
-    bench.w(Cb(3, 0x30), tables.tcr());
-    bench.w64(Cb(3, 0x20), tables.root() | 7 << 48);
-    bench.w(Cb(3, 0x00), 1 | 1 << 5 | 1 << 6);
-    bench.w(Gr0(0), 1 << 1 | 1 << 10);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.w(("CBARn", 3), cbar::KIND(1));
+    bench.w(("CBA2Rn", 3), cba2r::VA64);
+    bench.w(("CBn_TCR2", 3), tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 3), tables.tcr());
+    bench.w64(("CBn_TTBR0", 3), tables.root() | 7 << 48);
+    bench.w(("CBn_SCTLR", 3), sctlr::CFIE | sctlr::CFRE | sctlr::M);
+    bench.w("sCR0", scr0::USFCFG | scr0::GFRE);
     bench
 }
 
@@ -103,14 +104,14 @@ fn drive(bench: &mut Bench) {
         bench.host.time.set(step * 1000);
         bench.smmu.elapse(&mut bench.host);
         match rolls.below(6) {
-            0 => bench.w(Gr0(0x70), 0),
-            1 => drop(bench.r(Gr0(0x74))),
-            2 => bench.w(Gr0(0x800 + 4 * 40), 0),
+            0 => bench.w("sTLBGSYNC", 0),
+            1 => drop(bench.r("sTLBGSTATUS")),
+            2 => bench.w(("SMRn", 40), 0),
             3 => match rolls.below(2) {
-                0 => bench.w64(Cb(3, 0x608), 1 + rolls.below(4)),
-                _ => bench.w(Cb(3, 0x618), 0),
+                0 => bench.w64(("CBn_TLBIVAA", 3), 1 + rolls.below(4)),
+                _ => bench.w(("CBn_TLBIALL", 3), 0),
             },
-            4 => bench.w(Cb(3, 0x58), u32::MAX),
+            4 => bench.w(("CBn_FSR", 3), u32::MAX),
             _ => {
                 let transaction = Transaction {
                     stream_id: 1,
@@ -165,7 +166,7 @@ fn a_reset_starts_the_plan_again() {
         bench.smmu.reset(&mut bench.host);
         bench.host.injected.clear();
         for _ in 0..200 {
-            bench.w(Gr0(0x70), 0);
+            bench.w("sTLBGSYNC", 0);
         }
         runs.push(bench.host.injected.clone());
     }
@@ -186,7 +187,7 @@ fn a_random_hit_is_replayed_as_nth() {
         let ends: Vec<u64> = (0..100)
             .map(|_| {
                 bench.host.time.set(0);
-                bench.w(Gr0(0x70), 0);
+                bench.w("sTLBGSYNC", 0);
                 (0..20).fold(0, |end, bit| {
                     let longer = end | 1 << (19 - bit);
                     bench.host.time.set(longer * 1000 - 1);
@@ -222,10 +223,10 @@ fn rules_do_not_change_each_other() {
         let mut bench = Bench::new("preset = \"mmu-500\"");
         bench.smmu.replace_plan(plan).expect("valid");
         for step in 0..100 {
-            bench.r(Gr0(0x20));
+            bench.r("IDR0");
             for _ in 0..step % 3 {
                 if mixed {
-                    bench.r(Gr0(0x24));
+                    bench.r("IDR1");
                 }
             }
         }

@@ -3,7 +3,8 @@
 //! Secure state: copies, aliases, and what is left to Non-secure software (IHI 0062D §1.5).
 
 use smmu_emu::fault::GlobalCause;
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, smr};
+use smmu_emu::testing::{Bench, Cb, Gr0, Gr1};
 use smmu_emu::{Fault, Transaction};
 
 const CONFIG: &str = "preset = \"mmu-500\"\nsecure_state = true";
@@ -11,20 +12,20 @@ const CONFIG: &str = "preset = \"mmu-500\"\nsecure_state = true";
 #[test]
 fn without_secure_state_all_software_is_alike() {
     let mut bench = Bench::new("preset = \"mmu-500\"");
-    assert_eq!(bench.secure_r(Gr0(0x20)), bench.r(Gr0(0x20)));
-    bench.secure_w(Gr0(0x04), u32::MAX);
-    bench.secure_w(Gr0(0x400), 0);
-    assert_eq!((bench.secure_r(Gr0(0x04)), bench.secure_r(Gr0(0x400))), (0, 0));
-    bench.secure_w(Gr0(0), 0x400);
-    assert_eq!(bench.r(Gr0(0)), 0x0020_0400, "sCR0 is the same register");
+    assert_eq!(bench.secure_r("IDR0"), bench.r("IDR0"));
+    bench.secure_w("SCR1", u32::MAX);
+    bench.secure_w("NSCR0", 0);
+    assert_eq!((bench.secure_r("SCR1"), bench.secure_r("NSCR0")), (0, 0));
+    bench.secure_w("sCR0", scr0::USFCFG);
+    assert_eq!(bench.r("sCR0"), 0x0020_0400, "sCR0 is the same register");
 }
 
 #[test]
 fn ses_shows_to_secure_software_alone() {
     let mut bench = Bench::new(CONFIG);
-    assert_eq!(bench.r(Gr0(0x20)), 0x7c01_3e30);
+    assert_eq!(bench.r("IDR0"), 0x7c01_3e30);
     assert_eq!(
-        bench.secure_r(Gr0(0x20)),
+        bench.secure_r("IDR0"),
         0xfc01_3e30,
         "as ZynqMP's reference has it"
     );
@@ -33,28 +34,28 @@ fn ses_shows_to_secure_software_alone() {
 #[test]
 fn copies_are_independent() {
     let mut bench = Bench::new(CONFIG);
-    bench.secure_w(Gr0(0), 0x0000_0406);
-    assert_eq!(bench.r(Gr0(0)), 0x0020_0001);
-    assert_eq!(bench.secure_r(Gr0(0)), 0x0020_0406);
-    bench.w(Gr0(0x40), 0x1111);
-    bench.secure_w(Gr0(0x40), 0x2222);
-    assert_eq!((bench.r(Gr0(0x40)), bench.secure_r(Gr0(0x40))), (0x1111, 0x2222));
-    bench.secure_w(Gr0(0x4c), 2);
-    assert_eq!((bench.r(Gr0(0x48)), bench.secure_r(Gr0(0x48))), (0, 2));
-    bench.secure_w(Gr0(0x48), 2);
-    assert_eq!(bench.secure_r(Gr0(0x48)), 0);
-    bench.secure_w(Gr0(0x70), u32::MAX);
-    assert_eq!(bench.secure_r(Gr0(0x74)), 0);
+    bench.secure_w("sCR0", scr0::USFCFG | scr0::GFIE | scr0::GFRE);
+    assert_eq!(bench.r("sCR0"), 0x0020_0001);
+    assert_eq!(bench.secure_r("sCR0"), 0x0020_0406);
+    bench.w("sGFAR", 0x1111);
+    bench.secure_w("sGFAR", 0x2222);
+    assert_eq!((bench.r("sGFAR"), bench.secure_r("sGFAR")), (0x1111, 0x2222));
+    bench.secure_w("sGFSRRESTORE", 2);
+    assert_eq!((bench.r("sGFSR"), bench.secure_r("sGFSR")), (0, 2));
+    bench.secure_w("sGFSR", 2);
+    assert_eq!(bench.secure_r("sGFSR"), 0);
+    bench.secure_w("sTLBGSYNC", u32::MAX);
+    assert_eq!(bench.secure_r("sTLBGSTATUS"), 0);
 }
 
 #[test]
 fn sacr_resets_to_other_values() {
     let mut bench = Bench::new(CONFIG);
     assert_eq!(
-        (bench.r(Gr0(0x10)), bench.secure_r(Gr0(0x10))),
+        (bench.r("sACR"), bench.secure_r("sACR")),
         (0x0400_001c, 0x0400_0004)
     );
-    assert_eq!(bench.secure_r(Gr0(0x410)), 0x0400_001c, "NSACR");
+    assert_eq!(bench.secure_r("NSACR"), 0x0400_001c, "NSACR");
 }
 
 /// `GATS1*` finds the banks that Non-secure software has.
@@ -62,15 +63,15 @@ fn sacr_resets_to_other_values() {
 fn global_operations_end_at_the_last_non_secure_bank() {
     let mut bench = Bench::new("preset = \"mmu-500-ats\"\nsecure_state = true");
     for bank in [3, 5] {
-        bench.w(Gr1(4 * bank), 1 << 16);
-        bench.w(Gr1(0x800 + 4 * bank), 1);
+        bench.w(("CBARn", bank), cbar::KIND(1));
+        bench.w(("CBA2Rn", bank), cba2r::VA64);
     }
     let gpar = |bench: &mut Bench, bank: u64| {
-        bench.w64(Gr0(0x110), 0x1000 | bank);
-        bench.r64(Gr0(0x180))
+        bench.w64("GATS1PR", 0x1000 | bank);
+        bench.r64("GPAR")
     };
     assert_eq!(gpar(&mut bench, 5) & 1, 0);
-    bench.secure_w(Gr0(0x04), 0x0001_3004);
+    bench.secure_w("SCR1", 0x0001_3004);
     assert_eq!(gpar(&mut bench, 3) & 1, 0);
     assert_eq!(gpar(&mut bench, 5), 0x4000_0001, "UCBF");
 }
@@ -81,27 +82,27 @@ fn global_operations_end_at_the_last_non_secure_bank() {
 fn calxeda_reaches_non_secure_registers_through_aliases() {
     let mut bench = Bench::new(CONFIG);
     // device_reset: sGFSR is written back, sACR and sCR0 are changed in place.
-    bench.w(Gr0(0x4c), 2);
-    let gfsr = bench.secure_r(Gr0(0x448));
+    bench.w("sGFSRRESTORE", 2);
+    let gfsr = bench.secure_r("NSGFSR");
     assert_eq!(gfsr, 2);
-    bench.secure_w(Gr0(0x448), gfsr);
-    assert_eq!(bench.r(Gr0(0x48)), 0);
-    let acr = bench.secure_r(Gr0(0x410));
+    bench.secure_w("NSGFSR", gfsr);
+    assert_eq!(bench.r("sGFSR"), 0);
+    let acr = bench.secure_r("NSACR");
     assert_eq!(acr, 0x0400_001c);
-    bench.secure_w(Gr0(0x410), acr & !(1 << 26) | 1 << 8);
-    assert_eq!(bench.r(Gr0(0x10)), 0x0000_011c);
-    let cr0 = bench.secure_r(Gr0(0x400));
-    bench.secure_w(Gr0(0x400), cr0 & !1 | 0x0000_0406);
-    assert_eq!(bench.r(Gr0(0)), 0x0020_0406);
-    assert_eq!(bench.secure_r(Gr0(0)), 0x0020_0001, "not the Secure copy");
+    bench.secure_w("NSACR", acr & !(1 << 26) | 1 << 8);
+    assert_eq!(bench.r("sACR"), 0x0000_011c);
+    let cr0 = bench.secure_r("NSCR0");
+    bench.secure_w("NSCR0", cr0 & !1 | 0x0000_0406);
+    assert_eq!(bench.r("sCR0"), 0x0020_0406);
+    assert_eq!(bench.secure_r("sCR0"), 0x0020_0001, "not the Secure copy");
     // The fault of an unmatched stream shows through the aliases, and its interrupt is the Non-secure one.
     let transaction = Transaction {
         stream_id: 0x871,
         ..Transaction::default()
     };
     let _ = bench.transact(transaction);
-    assert_eq!(bench.secure_r(Gr0(0x448)), 2);
-    assert_eq!(bench.secure_r(Gr0(0x454)), 0x871);
+    assert_eq!(bench.secure_r("NSGFSR"), 2);
+    assert_eq!(bench.secure_r("NSGFSYNR1"), 0x871);
     assert_eq!([0x450, 0x458].map(|at| bench.secure_r(Gr0(at))), [0, 0]);
     assert!(bench.host.line(smmu_emu::Line::Global));
 }
@@ -116,21 +117,21 @@ fn others_do_not_see_secure_registers() {
         assert_eq!(bench.r(Gr0(at)), 0, "{at:#x}");
     }
     assert_eq!(
-        bench.secure_r(Gr0(0x04)),
+        bench.secure_r("SCR1"),
         0x0001_3010,
         "SCR1: everything is left to them"
     );
-    assert_eq!(bench.secure_r(Gr0(0x400)), 0x0020_0001);
+    assert_eq!(bench.secure_r("NSCR0"), 0x0020_0001);
 }
 
 #[test]
 fn secure_software_takes_banks_and_groups() {
     let mut bench = Bench::new(CONFIG);
     // Four banks, eight groups, no interrupt.
-    bench.secure_w(Gr0(0x04), 0x0000_0804);
-    assert_eq!(bench.r(Gr0(0x20)), 0x7c00_3e08);
-    assert_eq!(bench.r(Gr0(0x24)), 0x3000_0f04);
-    assert_eq!(bench.secure_r(Gr0(0x24)), 0x3000_0f10);
+    bench.secure_w("SCR1", 0x0000_0804);
+    assert_eq!(bench.r("IDR0"), 0x7c00_3e08);
+    assert_eq!(bench.r("IDR1"), 0x3000_0f04);
+    assert_eq!(bench.secure_r("IDR1"), 0x3000_0f10);
     for at in [Gr0(0x820), Gr0(0xc20), Gr1(0x010), Gr1(0x810), Cb(4, 0)] {
         bench.w(at, 1);
         assert_eq!(bench.r(at), 0, "{at:?}");
@@ -142,9 +143,9 @@ fn secure_software_takes_banks_and_groups() {
         assert_eq!(bench.r(at), 1, "{at:?}");
     }
     // Behaviour 11 (a): a bank of the other security state is not there.
-    bench.w(Gr0(0), 0x400);
-    bench.w(Gr0(0xc00), 4);
-    bench.w(Gr0(0x800), 0x8000_0005);
+    bench.w("sCR0", scr0::USFCFG);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(4));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(5));
     let transaction = |stream_id| Transaction {
         stream_id,
         ..Transaction::default()
@@ -155,18 +156,18 @@ fn secure_software_takes_banks_and_groups() {
     };
     assert_eq!(cause(&bench, 5), Some((GlobalCause::UnimplementedBank, false)));
     // A group of Secure software's matches no Non-secure stream.
-    bench.secure_w(Gr0(0xc28), 1 << 16);
-    bench.secure_w(Gr0(0x828), 0x8000_0006);
+    bench.secure_w(("S2CRn", 10), s2cr::KIND(1));
+    bench.secure_w(("SMRn", 10), smr::VALID | smr::ID(6));
     assert_eq!(cause(&bench, 6), Some((GlobalCause::UnidentifiedStream, false)));
 }
 
 #[test]
 fn the_global_address_space_can_be_for_secure_software_alone() {
     let mut bench = Bench::new(CONFIG);
-    let scr1 = bench.secure_r(Gr0(0x04));
-    bench.secure_w(Gr0(0x04), scr1 | 1 << 24);
-    assert_eq!((bench.r(Gr0(0x20)), bench.r(Page(2, 0x204))), (0, 0));
-    assert_eq!(bench.secure_r(Gr0(0x24)), 0x3000_0f10);
-    bench.w(Cb(0, 0x30), 5);
-    assert_eq!(bench.r(Cb(0, 0x30)), 5, "context banks are not global");
+    let scr1 = bench.secure_r("SCR1");
+    bench.secure_w("SCR1", scr1 | 1 << 24);
+    assert_eq!((bench.r("IDR0"), bench.r("TBU_PWR_STATUS")), (0, 0));
+    assert_eq!(bench.secure_r("IDR1"), 0x3000_0f10);
+    bench.w(("CBn_TCR", 0), 5);
+    assert_eq!(bench.r(("CBn_TCR", 0)), 5, "context banks are not global");
 }

@@ -3,6 +3,7 @@
 //! Transactions that wait for software.
 
 use proptest::prelude::*;
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
 use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Line, Response, Stall, Transaction};
 
@@ -22,15 +23,15 @@ fn bench(sctlr: u32) -> (Bench, Tables) {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
     let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
     tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
-    bench.w(Gr0(0xc00), 3);
-    bench.w(Gr0(0x800), 1 << 31 | 1);
-    bench.w(Gr1(0x00c), 1 << 16);
-    bench.w(Gr1(0x80c), 1);
-    bench.w(Cb(3, 0x10), 0x0003_8015);
-    bench.w(Cb(3, 0x30), tables.tcr());
-    bench.w64(Cb(3, 0x20), tables.root());
-    bench.w(Cb(3, 0x00), ON | CFCFG | sctlr);
-    bench.w(Gr0(0), 0);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.w(("CBARn", 3), cbar::KIND(1));
+    bench.w(("CBA2Rn", 3), cba2r::VA64);
+    bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 3), tables.tcr());
+    bench.w64(("CBn_TTBR0", 3), tables.root());
+    bench.w(("CBn_SCTLR", 3), ON | CFCFG | sctlr);
+    bench.w("sCR0", 0);
     bench.host.resumed.clear();
     (bench, tables)
 }
@@ -60,18 +61,22 @@ fn clear_then_retry() {
     let (mut bench, mut tables) = bench(CFRE | CFIE);
     let stall = stalled(bench.transact(at(0x2008)));
     assert_eq!((stall.bank(), *stall.transaction()), (3, at(0x2008)));
-    assert_eq!(bench.r(Cb(3, FSR)), SS | 0x402);
-    assert_eq!(bench.r64(Cb(3, 0x60)), 0x2008);
+    assert_eq!(bench.r(("CBn_FSR", 3)), SS | 0x402);
+    assert_eq!(bench.r64(("CBn_FAR", 3)), 0x2008);
     assert!(bench.host.line(Line::Context(3)));
     let waiter = stalled(bench.transact(at(0x1000)));
     let stall = stalled(resume(&mut bench, stall));
-    bench.w(Cb(3, FSR), 0xc000_01fe);
-    assert_eq!(bench.r(Cb(3, FSR)), SS | 0x400, "SS is not cleared by a write");
+    bench.w(("CBn_FSR", 3), 0xc000_01fe);
+    assert_eq!(
+        bench.r(("CBn_FSR", 3)),
+        SS | 0x400,
+        "SS is not cleared by a write"
+    );
     assert!(!bench.host.line(Line::Context(3)), "SS does not interrupt");
     tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
     let stall = stalled(resume(&mut bench, stall));
-    bench.w(Cb(3, RESUME), RETRY);
-    assert_eq!(bench.r(Cb(3, FSR)), 0x400);
+    bench.w(("CBn_RESUME", 3), RETRY);
+    assert_eq!(bench.r(("CBn_FSR", 3)), 0x400);
     assert_eq!(bench.host.resumed, [3]);
     for (stall, address) in [(stall, 0x6008), (waiter, 0x5000)] {
         match resume(&mut bench, stall) {
@@ -89,9 +94,9 @@ fn retry_before_clear_without_hupcf() {
         let stall = stalled(bench.transact(at(0x2000)));
         let waiter = stalled(bench.transact(at(0x1000)));
         tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
-        bench.w(Cb(3, RESUME), RETRY);
-        assert_eq!(bench.r(Cb(3, FSR)), 0x402, "the fault stays (behaviour 28)");
-        bench.w(Cb(3, FSR), 0x2);
+        bench.w(("CBn_RESUME", 3), RETRY);
+        assert_eq!(bench.r(("CBn_FSR", 3)), 0x402, "the fault stays (behaviour 28)");
+        bench.w(("CBn_FSR", 3), 0x2);
         assert_eq!(resume(&mut bench, stall), expected);
         assert_eq!(resume(&mut bench, waiter), expected);
     }
@@ -102,12 +107,12 @@ fn retry_before_clear_without_hupcf() {
 fn retry_before_clear_with_hupcf() {
     let (mut bench, mut tables) = bench(HUPCF | CFRE);
     let stall = stalled(bench.transact(at(0x2000)));
-    bench.w(Cb(3, RESUME), RETRY);
+    bench.w(("CBn_RESUME", 3), RETRY);
     assert_eq!(resume(&mut bench, stall), Response::Abort);
-    assert_eq!(bench.r(Cb(3, FSR)), 0x8000_0402);
-    bench.w(Cb(3, FSR), 0x8000_0002);
+    assert_eq!(bench.r(("CBn_FSR", 3)), 0x8000_0402);
+    bench.w(("CBn_FSR", 3), 0x8000_0002);
     let stall = stalled(bench.transact(at(0x2000)));
-    bench.w(Cb(3, RESUME), RETRY);
+    bench.w(("CBn_RESUME", 3), RETRY);
     tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
     assert!(matches!(resume(&mut bench, stall), Response::Proceed(_)));
 }
@@ -118,9 +123,9 @@ fn terminate() {
     for (cfre, expected) in [(CFRE, Response::Abort), (0, Response::Ignore)] {
         let (mut bench, _) = bench(cfre);
         let stall = stalled(bench.transact(at(0x2000)));
-        bench.w(Cb(3, FSR), 0x2);
-        bench.w(Cb(3, RESUME), TERMINATE);
-        assert_eq!(bench.r(Cb(3, FSR)), 0x400);
+        bench.w(("CBn_FSR", 3), 0x2);
+        bench.w(("CBn_RESUME", 3), TERMINATE);
+        assert_eq!(bench.r(("CBn_FSR", 3)), 0x400);
         assert_eq!(resume(&mut bench, stall), expected);
     }
 }
@@ -133,14 +138,14 @@ fn others_pass_under_hupcf() {
     assert!(matches!(bench.transact(at(0x1000)), Response::Proceed(_)));
     let waiter = stalled(bench.transact(at(0x3000)));
     assert_eq!(
-        (bench.r(Cb(3, FSR)), bench.r64(Cb(3, 0x60))),
+        (bench.r(("CBn_FSR", 3)), bench.r64(("CBn_FAR", 3))),
         (SS | 0x402, 0x2000)
     );
-    bench.w(Cb(3, FSR), 0x2);
-    bench.w(Cb(3, RESUME), TERMINATE);
+    bench.w(("CBn_FSR", 3), 0x2);
+    bench.w(("CBn_RESUME", 3), TERMINATE);
     stalled(resume(&mut bench, waiter));
     assert_eq!(
-        (bench.r(Cb(3, FSR)), bench.r64(Cb(3, 0x60))),
+        (bench.r(("CBn_FSR", 3)), bench.r64(("CBn_FAR", 3))),
         (SS | 0x402, 0x3000),
         "it is recorded now"
     );
@@ -151,12 +156,12 @@ fn others_pass_under_hupcf() {
 fn mode_is_sampled_at_the_fault() {
     let (mut bench, _) = bench(CFRE);
     let stall = stalled(bench.transact(at(0x2000)));
-    bench.w(Cb(3, 0), ON | CFRE);
+    bench.w(("CBn_SCTLR", 3), sctlr::CFRE | sctlr::M);
     let stall = stalled(resume(&mut bench, stall));
-    bench.w(Cb(3, FSR), 0x2);
-    bench.w(Cb(3, RESUME), RETRY);
+    bench.w(("CBn_FSR", 3), 0x2);
+    bench.w(("CBn_RESUME", 3), RETRY);
     assert_eq!(resume(&mut bench, stall), Response::Abort, "sampled again");
-    bench.w(Cb(3, 0), ON | CFRE | CFCFG);
+    bench.w(("CBn_SCTLR", 3), sctlr::CFCFG | sctlr::CFRE | sctlr::M);
     assert_eq!(
         bench.transact(at(0x2000)),
         Response::Abort,
@@ -168,10 +173,10 @@ fn mode_is_sampled_at_the_fault() {
 #[test]
 fn stalls_can_be_disabled() {
     let (mut bench, _) = bench(CFRE);
-    bench.w(Gr0(0), 1 << 8);
+    bench.w("sCR0", scr0::STALLD);
     assert_eq!(bench.transact(at(0x2000)), Response::Abort);
-    assert_eq!(bench.r(Cb(3, FSR)), 0x402);
-    assert_eq!(bench.r(Cb(3, 0)) & CFCFG, CFCFG);
+    assert_eq!(bench.r(("CBn_FSR", 3)), 0x402);
+    assert_eq!(bench.r(("CBn_SCTLR", 3)) & CFCFG, CFCFG);
 }
 
 /// Behaviour 28: a retry does not go through the stream table again; tables are read again.
@@ -179,12 +184,12 @@ fn stalls_can_be_disabled() {
 fn retry_starts_in_the_bank() {
     let (mut bench, mut tables) = bench(CFRE);
     let stall = stalled(bench.transact(at(0x2000)));
-    bench.w(Gr0(0xc00), 2 << 16);
+    bench.w(("S2CRn", 0), s2cr::KIND(2));
     tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW);
-    bench.w(Cb(3, FSR), 0x2);
-    bench.w(Cb(3, RESUME), RETRY);
+    bench.w(("CBn_FSR", 3), 0x2);
+    bench.w(("CBn_RESUME", 3), RETRY);
     assert!(matches!(resume(&mut bench, stall), Response::Proceed(_)));
-    assert_eq!(bench.r(Gr0(0x48)), 0);
+    assert_eq!(bench.r("sGFSR"), 0);
 }
 
 /// What software does to the bench.
@@ -194,18 +199,18 @@ type Act = fn(&mut Bench);
 #[test]
 fn nothing_strands_a_stall() {
     let off: [(&str, Act); 3] = [
-        ("SCTLR.M", |bench| bench.w(Cb(3, 0), 0)),
-        ("CLIENTPD", |bench| bench.w(Gr0(0), 1)),
+        ("SCTLR.M", |bench| bench.w(("CBn_SCTLR", 3), 0)),
+        ("CLIENTPD", |bench| bench.w("sCR0", 1)),
         ("reset", |bench| bench.smmu.reset(&mut bench.host)),
     ];
     for (name, act) in off {
         let (mut bench, _) = bench(0);
         let stall = stalled(bench.transact(at(0x2000)));
         let waiter = stalled(bench.transact(at(0x1000)));
-        bench.w(Cb(3, FSR), 0x2);
+        bench.w(("CBn_FSR", 3), 0x2);
         act(&mut bench);
         assert!(bench.host.resumed.contains(&3), "{name}");
-        assert_eq!(bench.r(Cb(3, FSR)) & SS, 0, "{name}");
+        assert_eq!(bench.r(("CBn_FSR", 3)) & SS, 0, "{name}");
         for stall in [stall, waiter] {
             assert_eq!(resume(&mut bench, stall), Response::Abort, "{name}");
         }
@@ -213,20 +218,20 @@ fn nothing_strands_a_stall() {
     for register in [0x00c, 0x80c] {
         let (mut bench, _) = bench(CFRE);
         let stall = stalled(bench.transact(at(0x2000)));
-        bench.w(Cb(3, FSR), 0x2);
+        bench.w(("CBn_FSR", 3), 0x2);
         let value = bench.r(Gr1(register));
         bench.w(Gr1(register), value);
-        assert_eq!(bench.r(Cb(3, FSR)), 0x400);
+        assert_eq!(bench.r(("CBn_FSR", 3)), 0x400);
         stalled(resume(&mut bench, stall));
-        assert_eq!(bench.r(Cb(3, FSR)), SS | 0x402, "it walked, and stalls again");
+        assert_eq!(bench.r(("CBn_FSR", 3)), SS | 0x402, "it walked, and stalls again");
     }
     // A bank that must not be used any more.
     let (mut bench, _) = bench(CFRE);
     let stall = stalled(bench.transact(at(0x2000)));
-    bench.w(Cb(3, FSR), 0x2);
-    bench.w(Gr1(0x00c), 2 << 16);
+    bench.w(("CBn_FSR", 3), 0x2);
+    bench.w(("CBARn", 3), 2 << 16);
     assert_eq!(resume(&mut bench, stall), Response::Ignore, "GFRE is clear");
-    assert_eq!(bench.r(Gr0(0x48)), 1, "ICF");
+    assert_eq!(bench.r("sGFSR"), 1, "ICF");
 }
 
 /// IHI 0062D §5.4.2: TLB maintenance and synchronisation do not wait for a stalled transaction.
@@ -234,20 +239,20 @@ fn nothing_strands_a_stall() {
 fn maintenance_does_not_wait() {
     let (mut bench, _) = bench(0);
     stalled(bench.transact(at(0x2000)));
-    bench.w(Cb(3, 0x618), 0);
-    bench.w(Cb(3, 0x7f0), 0);
-    bench.w(Gr0(0x68), 0);
-    bench.w(Gr0(0x70), 0);
-    assert_eq!((bench.r(Cb(3, 0x7f4)), bench.r(Gr0(0x74))), (0, 0));
-    assert_eq!(bench.r(Cb(3, FSR)), SS | 0x402);
+    bench.w(("CBn_TLBIALL", 3), 0);
+    bench.w(("CBn_TLBSYNC", 3), 0);
+    bench.w("TLBIALLNSNH", 0);
+    bench.w("sTLBGSYNC", 0);
+    assert_eq!((bench.r(("CBn_TLBSTATUS", 3)), bench.r("sTLBGSTATUS")), (0, 0));
+    assert_eq!(bench.r(("CBn_FSR", 3)), SS | 0x402);
 }
 
 /// FSRRESTORE can neither set nor clear SS.
 #[test]
 fn restore_does_not_stall() {
     let (mut bench, _) = bench(0);
-    bench.w(Cb(3, 0x5c), u32::MAX);
-    assert_eq!(bench.r(Cb(3, FSR)), 0x8000_05fe);
+    bench.w(("CBn_FSRRESTORE", 3), u32::MAX);
+    assert_eq!(bench.r(("CBn_FSR", 3)), 0x8000_05fe);
 }
 
 #[derive(Clone, Debug)]
@@ -295,7 +300,7 @@ proptest! {
                     if !waiting.is_empty() {
                         let stall = waiting.swap_remove(which % waiting.len());
                         if let Response::Stall(stall) = resume(&mut bench, stall) {
-                            prop_assert_eq!(bench.r(Cb(stall.bank().into(), FSR)) & SS, SS);
+                            prop_assert_eq!(bench.r(("CBn_FSR", stall.bank().into())) & SS, SS);
                             waiting.push(stall);
                         }
                     }
@@ -305,12 +310,12 @@ proptest! {
                 Op::Map(address) => tables.map(&bench.host.memory, address, 0x5000, 3, Tables::USER_RW),
                 Op::Reset => bench.smmu.reset(&mut bench.host),
             }
-            let faults = bench.r(Cb(3, FSR)) & 0x8000_01fe != 0;
-            let enabled = bench.r(Cb(3, 0)) & CFIE != 0;
+            let faults = bench.r(("CBn_FSR", 3)) & 0x8000_01fe != 0;
+            let enabled = bench.r(("CBn_SCTLR", 3)) & CFIE != 0;
             prop_assert_eq!(bench.host.line(Line::Context(3)), faults && enabled);
         }
         for _ in 0..=waiting.len() {
-            bench.w(Cb(3, RESUME), TERMINATE);
+            bench.w(("CBn_RESUME", 3), TERMINATE);
             waiting = waiting.into_iter().filter_map(|stall| match resume(&mut bench, stall) {
                 Response::Stall(stall) => Some(stall),
                 _ => None,

@@ -3,7 +3,8 @@
 //! Stream matching: which transactions are translated, pass, or fault.
 
 use smmu_emu::fault::{Fault, GlobalCause};
-use smmu_emu::testing::{Bench, Gr0, Gr1, Page};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, smr};
+use smmu_emu::testing::{Bench, Gr0, Page};
 use smmu_emu::{Intent, Response, Transaction};
 
 const SMR: u64 = 0x800;
@@ -37,17 +38,17 @@ fn fate(bench: &Bench, stream_id: u16) -> Fate {
 fn bench(config: &str, scr0: u32) -> Bench {
     let mut bench = Bench::new(config);
     for bank in 0..16 {
-        bench.w(Gr1(4 * bank), 1 << 16);
-        bench.w(Gr1(0x800 + 4 * bank), 1);
+        bench.w(("CBARn", bank), cbar::KIND(1));
+        bench.w(("CBA2Rn", bank), cba2r::VA64);
     }
-    bench.w(Gr0(0), scr0);
+    bench.w("sCR0", scr0);
     bench
 }
 
 fn group(bench: &mut Bench, n: u64, id: u32, mask: u32, s2cr: u32) {
     // Behaviour 3: S2CR first, as Linux does.
-    bench.w(Gr0(S2CR + 4 * n), s2cr);
-    bench.w(Gr0(SMR + 4 * n), 1 << 31 | mask << 16 | id);
+    bench.w(("S2CRn", n), s2cr);
+    bench.w(("SMRn", n), 1 << 31 | mask << 16 | id);
 }
 
 const GENERIC: &str = "preset = \"smmuv2-generic\"";
@@ -56,7 +57,7 @@ const GENERIC: &str = "preset = \"smmuv2-generic\"";
 fn nothing_faults_while_clients_are_disabled() {
     // Behaviour 7: out of reset, and with every fault enabled.
     let mut reset = Bench::new(GENERIC);
-    assert_eq!((reset.r(Gr0(0)) & 1, fate(&reset, 5)), (1, Bypass));
+    assert_eq!((reset.r("sCR0") & 1, fate(&reset, 5)), (1, Bypass));
     let mut bench = bench(GENERIC, 1 | USFCFG | SMCFCFG);
     group(&mut bench, 0, 5, 0, 2 << 16);
     assert_eq!(fate(&bench, 5), Bypass);
@@ -69,7 +70,7 @@ fn unmatched_streams() {
     let mut faulting = bench(GENERIC, USFCFG);
     assert_eq!(fate(&faulting, 0), Faults(GlobalCause::UnidentifiedStream, false));
     // A group whose VALID is clear takes no part, whatever else it holds.
-    faulting.w(Gr0(SMR), 0x7fff_0000);
+    faulting.w(("SMRn", 0), 0x7fff_0000);
     assert_eq!(fate(&faulting, 0), Faults(GlobalCause::UnidentifiedStream, false));
     assert_eq!(fate(&bench(GENERIC, 0), 0), Bypass);
 }
@@ -105,14 +106,14 @@ fn masks_and_conflicts() {
 fn conflicts_are_found_without_smcd() {
     for preset in ["mmu-500", "mmu-401"] {
         let mut bench = bench(&format!("preset = \"{preset}\""), SMCFCFG | USFCFG);
-        assert_eq!(bench.r(Gr0(0x24)) >> 15 & 1, 0, "SMCD of {preset}");
+        assert_eq!(bench.r("IDR1") >> 15 & 1, 0, "SMCD of {preset}");
         for (first, second) in [(0, 1), (0, 31), (30, 31), (7, 19)] {
             group(&mut bench, first, 0x100, 0x0f, 1);
             group(&mut bench, second, 0x108, 0, 2);
             let conflict = Faults(GlobalCause::StreamMatchConflict, false);
             assert_eq!(fate(&bench, 0x108), conflict, "{preset}: {first} and {second}");
-            bench.w(Gr0(SMR + 4 * first), 0);
-            bench.w(Gr0(SMR + 4 * second), 0);
+            bench.w(("SMRn", first), 0);
+            bench.w(("SMRn", second), 0);
         }
     }
 }
@@ -143,29 +144,29 @@ fn bank_validity_is_checked_in_order() {
         Faults(GlobalCause::UnimplementedBank, false),
         "(a)"
     );
-    bench.w(Gr0(S2CR), 1);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(1));
     assert_eq!(
         fate(&bench, 1),
         Bank(1),
         "the type of a bank with stage 2 alone is fixed"
     );
-    bench.w(Gr0(S2CR), 5);
-    bench.w(Gr1(5 * 4), 2 << 16);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(5));
+    bench.w(("CBARn", 5), 2 << 16);
     assert_eq!(fate(&bench, 1), Faults(GlobalCause::InvalidContext, true), "(c)");
-    bench.w(Gr1(5 * 4), 3 << 16 | 200 << 8);
+    bench.w(("CBARn", 5), cbar::KIND(3) | cbar::CBNDX(200));
     assert_eq!(
         fate(&bench, 1),
         Faults(GlobalCause::UnimplementedBank, true),
         "(d)"
     );
-    bench.w(Gr1(5 * 4), 3 << 16 | 6 << 8);
+    bench.w(("CBARn", 5), cbar::KIND(3) | cbar::CBNDX(6));
     assert_eq!(
         fate(&bench, 1),
         Faults(GlobalCause::InvalidContext, true),
         "(e) bank 6 is no stage 2 bank"
     );
-    bench.w(Gr1(6 * 4), 0);
-    bench.w(Gr1(0x818), 0);
+    bench.w(("CBARn", 6), 0);
+    bench.w(("CBA2Rn", 6), 0);
     assert_eq!(
         fate(&bench, 1),
         Faults(GlobalCause::InvalidContext, true),
@@ -177,8 +178,8 @@ fn bank_validity_is_checked_in_order() {
 fn extended_stream_ids() {
     // Behaviour 3: EXIDENABLE gives the same words another meaning.
     let mut bench = bench("preset = \"smmuv2-generic\"\nextended_stream_ids = true", USFCFG);
-    bench.w(Gr0(S2CR), 1 << 10 | 3);
-    bench.w(Gr0(SMR), 0x8000_4321);
+    bench.w(("S2CRn", 0), s2cr::EXIDVALID | s2cr::CBNDX(3));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(0x4321));
     assert_eq!(fate(&bench, 0x4321), Bank(3));
     assert_eq!(
         fate(&bench, 0xc321),
@@ -186,17 +187,20 @@ fn extended_stream_ids() {
         "bit 15 of a stream ID is not there"
     );
     // Behaviour 2: nor does bit 15 of the register count, which it keeps.
-    bench.w(Gr0(SMR), 0x8000_c321);
-    assert_eq!((bench.r(Gr0(SMR)), fate(&bench, 0x4321)), (0x8000_c321, Bank(3)));
-    bench.w(Gr0(SMR), 0x8000_4321);
-    bench.w(Gr0(0), USFCFG | 1 << 3);
+    bench.w(("SMRn", 0), 0x8000_c321);
+    assert_eq!(
+        (bench.r(("SMRn", 0)), fate(&bench, 0x4321)),
+        (0x8000_c321, Bank(3))
+    );
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(0x4321));
+    bench.w("sCR0", scr0::USFCFG | scr0::EXIDENABLE);
     assert_eq!(fate(&bench, 0x4321), Bank(3), "bit 31 is now a mask bit");
     assert_eq!(fate(&bench, 0xc321), Bank(3));
     assert_eq!(
         fate(&bench, 0xc320),
         Faults(GlobalCause::UnidentifiedStream, false)
     );
-    bench.w(Gr0(S2CR), 3);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
     assert_eq!(
         fate(&bench, 0x4321),
         Faults(GlobalCause::UnidentifiedStream, false),
@@ -210,14 +214,14 @@ fn stream_indexing() {
         "preset = \"smmuv2-generic\"\nstream_match_groups = 0\nstream_id_bits = 5",
         USFCFG,
     );
-    assert_eq!(bench.r(Gr0(0x20)) >> 27 & 1, 0, "SMS");
-    bench.w(Gr0(SMR), u32::MAX);
-    assert_eq!(bench.r(Gr0(SMR)), 0, "there are no match registers");
-    bench.w(Gr0(S2CR + 4 * 31), 9);
+    assert_eq!(bench.r("IDR0") >> 27 & 1, 0, "SMS");
+    bench.w(("SMRn", 0), u32::MAX);
+    assert_eq!(bench.r(("SMRn", 0)), 0, "there are no match registers");
+    bench.w(("S2CRn", 31), s2cr::CBNDX(9));
     assert_eq!(fate(&bench, 31), Bank(9));
     assert_eq!(fate(&bench, 0), Bank(0));
-    bench.w(Gr0(S2CR + 4 * 32), u32::MAX);
-    assert_eq!(bench.r(Gr0(S2CR + 4 * 32)), 0);
+    bench.w(("S2CRn", 32), u32::MAX);
+    assert_eq!(bench.r(("S2CRn", 32)), 0);
 }
 
 #[test]
@@ -246,7 +250,7 @@ fn bypass_truncates_and_changes_nothing() {
         Response::Proceed(translation) => assert_eq!(translation.address, 0x12_3456_7890),
         other => panic!("{other:?}"),
     }
-    assert_eq!((bench.r(Gr0(0x48)), bench.host.memory.reads()), (0, 0));
+    assert_eq!((bench.r("sGFSR"), bench.host.memory.reads()), (0, 0));
 }
 
 #[test]
@@ -269,9 +273,9 @@ fn memory_types_of_bypass() {
     // A conflict.
     group(&mut bench, 2, 2, 0, 1 << 16);
     assert_eq!(attributes(&bench, 2), 0xff);
-    bench.w(Gr0(0), 1 | MTCFG | 5 << 16);
+    bench.w("sCR0", 1 | MTCFG | 5 << 16);
     assert_eq!([0, 1].map(|id| attributes(&bench, id)), [0x44, 0x44], "CLIENTPD");
-    bench.w(Gr0(0), 5 << 16);
+    bench.w("sCR0", scr0::MEMATTR(5));
     assert_eq!([0, 1].map(|id| attributes(&bench, id)), [0, 0x04], "MTCFG");
 }
 
@@ -280,10 +284,10 @@ fn types_that_idr0_does_not_have() {
     // Behaviours 11 (b) and 12.
     let mut bench = bench("preset = \"smmuv2-generic\"\nnested = false", USFCFG);
     group(&mut bench, 0, 1, 0, 5);
-    bench.w(Gr1(6 * 4), 0);
-    bench.w(Gr1(5 * 4), 3 << 16 | 6 << 8);
+    bench.w(("CBARn", 6), 0);
+    bench.w(("CBARn", 5), cbar::KIND(3) | cbar::CBNDX(6));
     assert_eq!(fate(&bench, 1), Faults(GlobalCause::InvalidContext, true));
-    bench.w(Gr1(5 * 4), 3 << 16 | 200 << 8);
+    bench.w(("CBARn", 5), cbar::KIND(3) | cbar::CBNDX(200));
     assert_eq!(
         fate(&bench, 1),
         Faults(GlobalCause::InvalidContext, true),
@@ -302,8 +306,8 @@ fn extended_groups() {
     assert_eq!(bench.r(exsmr(999)), 0, "not enabled");
     // A group that both views have.
     group(&mut bench, 3, 1, 0, 2);
-    bench.w(Gr0(8), 1 << 31);
-    assert_eq!(bench.r(Gr0(8)), 1 << 31, "sCR2.EXSMRGENABLE");
+    bench.w("sCR2", 1 << 31);
+    assert_eq!(bench.r("sCR2"), 1 << 31, "sCR2.EXSMRGENABLE");
     assert_eq!((bench.r(exsmr(3)), bench.r(exs2cr(3))), (0x8000_0001, 2));
     assert_eq!(fate(&bench, 1), Bank(2));
     bench.w(exs2cr(999), 9);
@@ -318,7 +322,7 @@ fn extended_groups() {
         bench.w(beyond, u32::MAX);
         assert_eq!(bench.r(beyond), 0);
     }
-    bench.w(Gr0(8), 0);
+    bench.w("sCR2", 0);
     assert_eq!(fate(&bench, 7), Faults(GlobalCause::UnidentifiedStream, false));
     assert_eq!(fate(&bench, 1), Bank(2));
 }
@@ -351,9 +355,9 @@ fn groups_that_are_live_at_reset_stay() {
             [0, 4, 8].map(|at| bench.r(Gr0(S2CR + at))),
             [0x0001_00ff, 0x0001_00ff, 0]
         );
-        assert_eq!(bench.r(Gr0(0)) & 1, 1, "CLIENTPD all the same");
+        assert_eq!(bench.r("sCR0") & 1, 1, "CLIENTPD all the same");
         // No stream is interrupted when the driver takes over.
-        bench.w(Gr0(0), USFCFG | SMCFCFG);
+        bench.w("sCR0", scr0::SMCFCFG | scr0::USFCFG);
         assert_eq!(
             [0x400, 0x402, 0x7fff].map(|id| fate(&bench, id)),
             [Bypass, Bypass, Bypass]
@@ -361,7 +365,7 @@ fn groups_that_are_live_at_reset_stay() {
         let unknown = Faults(GlobalCause::UnidentifiedStream, false);
         assert_eq!(fate(&bench, 0x401), unknown);
         // The groups are like any other.
-        bench.w(Gr0(SMR), 0);
+        bench.w(("SMRn", 0), 0);
         bench.w(Gr0(S2CR + 4), 2 << 16);
         assert_eq!(fate(&bench, 0x400), unknown);
         assert_eq!(fate(&bench, 0x7fff), Faults(GlobalCause::InvalidContext, false));
@@ -369,7 +373,7 @@ fn groups_that_are_live_at_reset_stay() {
     }
     let mut bench = Bench::new("preset = \"mmu-500\"");
     for at in 0..48 {
-        assert_eq!((bench.r(Gr0(SMR + 4 * at)), bench.r(Gr0(S2CR + 4 * at))), (0, 0));
+        assert_eq!((bench.r(("SMRn", at)), bench.r(("S2CRn", at))), (0, 0));
     }
 }
 
@@ -386,10 +390,10 @@ fn blocked_and_unknown_streams_differ() {
             ..Transaction::default()
         });
         assert_eq!(
-            (bench.r(Gr0(0x48)), bench.r(Gr0(0x54))),
+            (bench.r("sGFSR"), bench.r("sGFSYNR1")),
             (status, stream_id.into())
         );
-        bench.w(Gr0(0x48), status);
+        bench.w("sGFSR", status);
     }
 }
 

@@ -4,7 +4,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use smmu_emu::testing::{Bench, Cb, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, sctlr, tcr2};
+use smmu_emu::testing::{Bench, Cb, Tables};
 
 /// A mapping to make: where, how large, and what it permits.
 #[derive(Clone, Debug)]
@@ -80,18 +81,18 @@ proptest! {
             let attributes = 1 << 10 | u64::from(*user) << 6 | u64::from(*read_only) << 7;
             tables.map(&bench.host.memory, *va, *pa, *level, attributes);
         }
-        bench.w(Gr1(0x804), 1);
-        bench.w(Gr1(0x004), 1 << 16);
-        bench.w(Cb(1, 0x10), 5);
-        bench.w(Cb(1, 0x30), tables.tcr());
-        bench.w64(Cb(1, 0x20), tables.root());
-        bench.w(Cb(1, 0x00), 1);
+        bench.w(("CBA2Rn", 1), cba2r::VA64);
+        bench.w(("CBARn", 1), cbar::KIND(1));
+        bench.w(("CBn_TCR2", 1), tcr2::PASIZE(5));
+        bench.w(("CBn_TCR", 1), tables.tcr());
+        bench.w64(("CBn_TTBR0", 1), tables.root());
+        bench.w(("CBn_SCTLR", 1), sctlr::M);
         for va in asked {
             let page = va & !0xfff;
             let hit = mappings.iter().find(|m| page >> tables.shift(m.level) == m.va >> tables.shift(m.level));
             for (operation, privileged, write) in [(0x800, true, false), (0x808, true, true), (0x810, false, false), (0x818, false, true)] {
                 bench.w64(Cb(1, operation), va);
-                let par = bench.r64(Cb(1, 0x50));
+                let par = bench.r64(("CBn_PAR", 1));
                 match hit {
                     None => prop_assert_eq!(par & 0xfff, 0x203, "TF at {:#x}", va),
                     Some(m) if (privileged || m.user) && !(write && m.read_only) => {

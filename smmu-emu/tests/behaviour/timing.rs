@@ -2,7 +2,8 @@
 
 //! Delays: what software sees of them, and how a plan is checked.
 
-use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1};
+use smmu_emu::testing::fields::{cba2r, cbar};
+use smmu_emu::testing::{At, Bench, Cb, Gr0};
 use smmu_emu::{AccessKind, Config, MarkRule, Marks, Plan, Smmu};
 
 const CONFIG: &str = "preset = \"mmu-500-ats\"";
@@ -25,7 +26,7 @@ fn plan(rules: &str) -> Bench {
 #[test]
 fn busy_for_a_number_of_polls() {
     let mut bench = plan("[[delay]]\nsite = \"global-sync\"\npolls = 3");
-    assert_eq!(bench.r(Gr0(0x74)), 0, "nothing is under way yet");
+    assert_eq!(bench.r("sTLBGSTATUS"), 0, "nothing is under way yet");
     assert_eq!(polls(&mut bench, GLOBAL), 3);
     assert_eq!(polls(&mut bench, GLOBAL), 3, "every time");
     assert_eq!(polls(&mut bench, context(0)), 0, "another site");
@@ -37,11 +38,11 @@ fn busy_for_a_time() {
     bench.host.time.set(5_000);
     assert_eq!(polls(&mut bench, context(2)), 50, "polling does not end it");
     bench.host.time.set(24_999);
-    assert_eq!(bench.r(Cb(2, 0x7f4)), 1);
+    assert_eq!(bench.r(("CBn_TLBSTATUS", 2)), 1);
     bench.host.time.set(25_000);
-    assert_eq!(bench.r(Cb(2, 0x7f4)), 0);
+    assert_eq!(bench.r(("CBn_TLBSTATUS", 2)), 0);
     bench.host.time.set(0);
-    assert_eq!(bench.r(Cb(2, 0x7f4)), 0, "once idle it stays idle");
+    assert_eq!(bench.r(("CBn_TLBSTATUS", 2)), 0, "once idle it stays idle");
     assert_eq!(polls(&mut bench, context(3)), 0, "another bank");
 }
 
@@ -51,12 +52,12 @@ fn busy_for_a_random_time_within_bounds() {
     let mut seen = [0; 3];
     for _ in 0..60 {
         bench.host.time.set(0);
-        bench.w(Cb(0, 0x7f0), 0);
+        bench.w(("CBn_TLBSYNC", 0), 0);
         bench.host.time.set(9_999);
-        assert_eq!(bench.r(Cb(0, 0x7f4)), 1, "the shortest");
+        assert_eq!(bench.r(("CBn_TLBSTATUS", 0)), 1, "the shortest");
         let end = (10..=12).find(|end| {
             bench.host.time.set(end * 1000);
-            bench.r(Cb(0, 0x7f4)) == 0
+            bench.r(("CBn_TLBSTATUS", 0)) == 0
         });
         seen[usize::try_from(end.expect("the longest") - 10).expect("small")] += 1;
     }
@@ -68,10 +69,10 @@ fn global_operations_have_no_delay() {
     let mut bench = plan("[[delay]]\nsite = \"ats\"\npolls = 9");
     assert_eq!(polls(&mut bench, (Cb(0, 0x800), Cb(0, 0x8f0))), 9, "a bank's own");
     for operation in (0x100..0x140).step_by(8) {
-        bench.w64(Gr0(0x180), 0);
+        bench.w64("GPAR", 0);
         bench.w64(Gr0(operation), 0x1000);
-        assert_eq!(bench.r(Gr0(0x188)), 0, "{operation:#x}");
-        assert_ne!(bench.r64(Gr0(0x180)), 0, "{operation:#x} is done");
+        assert_eq!(bench.r("GATSR"), 0, "{operation:#x}");
+        assert_ne!(bench.r64("GPAR"), 0, "{operation:#x} is done");
     }
 }
 
@@ -80,13 +81,13 @@ fn busy_until_a_mark_but_not_for_ever() {
     let mut bench = plan("[[delay]]\nsite = \"global-sync\"\nuntil = \"go\"\nat_most_us = 1000");
     assert_eq!(polls(&mut bench, GLOBAL), 50);
     bench.host.marks.insert("go".into());
-    assert_eq!(bench.r(Gr0(0x74)), 0);
+    assert_eq!(bench.r("sTLBGSTATUS"), 0);
     bench.host.marks.clear();
-    bench.w(Gr0(0x70), 0);
+    bench.w("sTLBGSYNC", 0);
     bench.host.time.set(999_999);
-    assert_eq!(bench.r(Gr0(0x74)), 1);
+    assert_eq!(bench.r("sTLBGSTATUS"), 1);
     bench.host.time.set(1_000_000);
-    assert_eq!(bench.r(Gr0(0x74)), 0, "the bound");
+    assert_eq!(bench.r("sTLBGSTATUS"), 0, "the bound");
 }
 
 #[test]
@@ -132,41 +133,41 @@ fn the_first_rule_that_hits_decides() {
 #[test]
 fn banks_are_busy_on_their_own() {
     let mut bench = plan("[[delay]]\nsite = \"context-sync\"\npolls = 2");
-    bench.w(Cb(0, 0x7f0), 0);
-    bench.w(Cb(1, 0x7f0), 0);
+    bench.w(("CBn_TLBSYNC", 0), 0);
+    bench.w(("CBn_TLBSYNC", 1), 0);
     assert_eq!(
         (
-            bench.r(Cb(0, 0x7f4)),
-            bench.r(Cb(0, 0x7f4)),
-            bench.r(Cb(0, 0x7f4))
+            bench.r(("CBn_TLBSTATUS", 0)),
+            bench.r(("CBn_TLBSTATUS", 0)),
+            bench.r(("CBn_TLBSTATUS", 0))
         ),
         (1, 1, 0)
     );
-    assert_eq!(bench.r(Cb(1, 0x7f4)), 1);
+    assert_eq!(bench.r(("CBn_TLBSTATUS", 1)), 1);
 }
 
 #[test]
 fn par_shows_the_result_when_the_operation_ends() {
     let mut bench = plan("[[delay]]\nsite = \"ats\"\nbank = 4\npolls = 2");
-    bench.w(Gr1(0x10), 1 << 16);
-    bench.w(Gr1(0x810), 1);
-    bench.w64(Cb(4, 0x50), 0xabc);
-    bench.w64(Cb(4, 0x800), 0x1234_5000);
-    assert_eq!(bench.r64(Cb(4, 0x50)), 0xabc, "not yet");
-    assert_eq!((bench.r(Cb(4, 0x8f0)), bench.r(Cb(4, 0x8f0))), (1, 1));
-    assert_eq!(bench.r(Cb(4, 0x8f0)), 0);
-    assert_eq!(bench.r64(Cb(4, 0x50)) & 0xffff_ffff_f001, 0x1234_5000);
+    bench.w(("CBARn", 4), cbar::KIND(1));
+    bench.w(("CBA2Rn", 4), cba2r::VA64);
+    bench.w64(("CBn_PAR", 4), 0xabc);
+    bench.w64(("CBn_ATS1PR", 4), 0x1234_5000);
+    assert_eq!(bench.r64(("CBn_PAR", 4)), 0xabc, "not yet");
+    assert_eq!((bench.r(("CBn_ATSR", 4)), bench.r(("CBn_ATSR", 4))), (1, 1));
+    assert_eq!(bench.r(("CBn_ATSR", 4)), 0);
+    assert_eq!(bench.r64(("CBn_PAR", 4)) & 0xffff_ffff_f001, 0x1234_5000);
     // The next one replaces it, even while it is under way.
-    bench.w64(Cb(4, 0x800), 0x1000);
-    bench.w64(Cb(4, 0x800), 0x2000);
-    while bench.r(Cb(4, 0x8f0)) == 1 {}
-    assert_eq!(bench.r(Cb(4, 0x50)) & 0xffff_f001, 0x2000);
+    bench.w64(("CBn_ATS1PR", 4), 0x1000);
+    bench.w64(("CBn_ATS1PR", 4), 0x2000);
+    while bench.r(("CBn_ATSR", 4)) == 1 {}
+    assert_eq!(bench.r(("CBn_PAR", 4)) & 0xffff_f001, 0x2000);
     // And so does a write of the register, with and without a delay.
     for bank in [4, 5] {
-        bench.w64(Cb(bank, 0x800), 0x3000);
-        bench.w64(Cb(bank, 0x50), 0xabc);
-        while bench.r(Cb(bank, 0x8f0)) == 1 {}
-        assert_eq!(bench.r64(Cb(bank, 0x50)), 0xabc);
+        bench.w64(("CBn_ATS1PR", bank), 0x3000);
+        bench.w64(("CBn_PAR", bank), 0xabc);
+        while bench.r(("CBn_ATSR", bank)) == 1 {}
+        assert_eq!(bench.r64(("CBn_PAR", bank)), 0xabc);
     }
 }
 
@@ -177,21 +178,21 @@ fn reset_ends_delays_and_starts_the_plan_again() {
     bench.smmu.reset(&mut bench.host);
     assert_eq!((polls(&mut bench, GLOBAL), polls(&mut bench, GLOBAL)), (0, 9));
     bench.smmu.reset(&mut bench.host);
-    bench.w(Gr0(0x70), 0);
-    bench.w(Gr0(0x70), 0);
+    bench.w("sTLBGSYNC", 0);
+    bench.w("sTLBGSYNC", 0);
     bench.smmu.reset(&mut bench.host);
-    assert_eq!(bench.r(Gr0(0x74)), 0);
+    assert_eq!(bench.r("sTLBGSTATUS"), 0);
     let mut bench =
         plan("[[delay]]\nsite = \"context-sync\"\npolls = 9\n[[delay]]\nsite = \"ats\"\npolls = 9");
-    bench.w(Cb(1, 0x7f0), 0);
-    bench.w(Cb(1, 0x800), 0x1000);
-    assert_eq!((bench.r(Cb(1, 0x7f4)), bench.r(Cb(1, 0x8f0))), (1, 1));
+    bench.w(("CBn_TLBSYNC", 1), 0);
+    bench.w(("CBn_ATS1PR", 1), 0x1000);
+    assert_eq!((bench.r(("CBn_TLBSTATUS", 1)), bench.r(("CBn_ATSR", 1))), (1, 1));
     bench.smmu.reset(&mut bench.host);
     assert_eq!(
         (
-            bench.r(Cb(1, 0x7f4)),
-            bench.r(Cb(1, 0x8f0)),
-            bench.r64(Cb(1, 0x50))
+            bench.r(("CBn_TLBSTATUS", 1)),
+            bench.r(("CBn_ATSR", 1)),
+            bench.r64(("CBn_PAR", 1))
         ),
         (0, 0, 0)
     );
@@ -290,27 +291,27 @@ fn marks_count_matching_accesses() {
             .map(|i| u8::from(marks.is_raised_at(i)))
             .collect::<Vec<_>>()
     };
-    bench.w(Gr0(0x800), 0);
-    bench.w(Gr0(0x804), 0);
-    bench.w(Gr0(0x808), 0);
+    bench.w(("SMRn", 0), 0);
+    bench.w(("SMRn", 1), 0);
+    bench.w(("SMRn", 2), 0);
     assert_eq!(feed(&mut bench, "a", &mut marks), [0, 0, 0, 0], "another SMMU");
-    bench.w(Gr0(0x800), 0);
-    bench.r(Gr0(0x800));
-    bench.w(Gr0(0x804), 0);
+    bench.w(("SMRn", 0), 0);
+    bench.r(("SMRn", 0));
+    bench.w(("SMRn", 1), 0);
     assert_eq!(
         feed(&mut bench, "b", &mut marks),
         [0, 0, 0, 0],
         "a read does not count"
     );
-    bench.w(Gr0(0x808), 0);
+    bench.w(("SMRn", 2), 0);
     assert_eq!(feed(&mut bench, "b", &mut marks), [1, 0, 0, 0]);
-    bench.r(Gr0(0x800));
+    bench.r(("SMRn", 0));
     assert_eq!(
         feed(&mut bench, "a", &mut marks),
         [1, 0, 0, 0],
         "counts from the other mark on"
     );
-    bench.r(Gr0(0x814));
+    bench.r(("SMRn", 5));
     assert_eq!(feed(&mut bench, "b", &mut marks), [1, 1, 1, 0]);
     marks.raise(3);
     marks.raise(99);

@@ -2,7 +2,8 @@
 
 //! TLB maintenance as software sees it: which entries each register drops, and what may be kept at all.
 
-use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::{At, Bench, Cb, Gr0, High, Tables};
 use smmu_emu::{Intent, Response, Transaction};
 
 const STRICT: &str = "preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"";
@@ -40,19 +41,16 @@ impl Machine {
         tables.map(&bench.host.memory, GLOBAL_PAGE, 0x1000_1000, 3, GLOBAL);
         tables.map(&bench.host.memory, BLOCK, 0x2000_0000, 2, PRIVATE);
         for (bank, cbar, asid) in BANKS {
-            bench.w(Gr1(0x800 + 4 * bank), 1);
-            bench.w(Gr1(4 * bank), cbar);
-            bench.w(Cb(bank, 0x10), 5 | 1 << 4);
-            bench.w(Cb(bank, 0x30), tables.tcr());
-            bench.w64(Cb(bank, 0x20), tables.root() | asid << 48);
-            bench.w(Cb(bank, 0x00), 1 | 1 << 5);
-            bench.w(
-                Gr0(0x800 + 4 * bank),
-                1 << 31 | u32::try_from(bank).expect("small"),
-            );
-            bench.w(Gr0(0xc00 + 4 * bank), u32::try_from(bank).expect("small"));
+            bench.w(("CBA2Rn", bank), cba2r::VA64);
+            bench.w(("CBARn", bank), cbar);
+            bench.w(("CBn_TCR2", bank), tcr2::AS | tcr2::PASIZE(5));
+            bench.w(("CBn_TCR", bank), tables.tcr());
+            bench.w64(("CBn_TTBR0", bank), tables.root() | asid << 48);
+            bench.w(("CBn_SCTLR", bank), sctlr::CFRE | sctlr::M);
+            bench.w(("SMRn", bank), 1 << 31 | u32::try_from(bank).expect("small"));
+            bench.w(("S2CRn", bank), u32::try_from(bank).expect("small"));
         }
-        bench.w(Gr0(0x00), 0);
+        bench.w("sCR0", 0);
         Self { bench, tables }
     }
 
@@ -67,7 +65,7 @@ impl Machine {
         };
         let response = self.bench.transact(transaction);
         // Clears the fault if there was one, so that the next access is not blocked by it.
-        self.bench.w(Cb(stream_id.into(), 0x58), u32::MAX);
+        self.bench.w(("CBn_FSR", stream_id.into()), u32::MAX);
         match response {
             Response::Proceed(translation) => Some(translation.address),
             _ => None,
@@ -176,11 +174,11 @@ fn what_each_register_drops() {
 #[test]
 fn halves_of_an_operation_by_address() {
     let mut machine = Machine::stale();
-    machine.bench.w(Cb(1, 0x604), 7 << 16);
+    machine.bench.w(High(("CBn_TLBIVA", 1)), 7 << 16);
     assert_eq!(machine.known(), "abcdeh", "the upper half does nothing");
-    machine.bench.w(Cb(1, 0x600), 0x400);
+    machine.bench.w(("CBn_TLBIVA", 1), 0x400);
     assert_eq!(machine.known(), "abcdeh", "the ASID is zero");
-    machine.bench.w(Cb(1, 0x600), 0x401);
+    machine.bench.w(("CBn_TLBIVA", 1), 0x401);
     assert_eq!(machine.known(), "acdeh", "the lower half acts");
 }
 
@@ -188,15 +186,15 @@ fn halves_of_an_operation_by_address() {
 #[test]
 fn vmids_of_16_bits() {
     let mut machine = Machine::new(STRICT);
-    machine.bench.w(Gr0(0x00), 1 << 31);
-    machine.bench.w(Gr1(0x800), 0x101 << 16 | 1);
-    machine.bench.w(Gr1(0x80c), 0x001 << 16 | 1);
+    machine.bench.w("sCR0", scr0::VMID16EN);
+    machine.bench.w(("CBA2Rn", 0), cba2r::VMID16(0x101) | cba2r::VA64);
+    machine.bench.w(("CBA2Rn", 3), cba2r::VMID16(1) | cba2r::VA64);
     assert!(machine.read(0, PAGE).is_some() && machine.read(3, PAGE).is_some());
     machine.tables.unmap(&machine.bench.host.memory, PAGE);
-    machine.bench.w(Gr0(0x64), 0x101);
+    machine.bench.w("TLBIVMID", 0x101);
     assert_eq!(machine.read(0, PAGE), None);
     assert!(machine.read(3, PAGE).is_some(), "CBAR.VMID is not what counts");
-    machine.bench.w(Gr0(0x64), 1);
+    machine.bench.w("TLBIVMID", 1);
     assert_eq!(machine.read(3, PAGE), None);
 }
 
@@ -220,7 +218,7 @@ fn what_may_be_kept() {
     assert_eq!(machine.read(0, 0x40_5000), Some(0x40_5000));
     assert_eq!(machine.access(0, 0x40_3000, true), None);
     assert_eq!(machine.read(0, 0x40_3000), Some(0x4000), "stale");
-    machine.bench.w64(Cb(0, 0x620), 0x403 | 7 << 48);
+    machine.bench.w64(("CBn_TLBIVAL", 0), 0x403 | 7 << 48);
     assert_eq!(machine.access(0, 0x40_3000, true), Some(0x40_3000));
 }
 
@@ -228,14 +226,14 @@ fn what_may_be_kept() {
 #[test]
 fn a_bank_that_is_off() {
     let mut machine = Machine::stale();
-    machine.bench.w(Cb(0, 0x00), 0);
+    machine.bench.w(("CBn_SCTLR", 0), 0);
     assert_eq!(machine.read(0, PAGE), Some(PAGE), "not translated");
-    machine.bench.w(Cb(0, 0x00), 1 | 1 << 5);
+    machine.bench.w(("CBn_SCTLR", 0), sctlr::CFRE | sctlr::M);
     assert_eq!(machine.known(), "abcdeh");
-    machine.bench.w(Cb(1, 0x00), 0);
-    machine.bench.w(Cb(1, 0x610), 7);
-    machine.bench.w(Cb(1, 0x7f0), 0);
-    assert_eq!(machine.bench.r(Cb(1, 0x7f4)), 0);
+    machine.bench.w(("CBn_SCTLR", 1), 0);
+    machine.bench.w(("CBn_TLBIASID", 1), 7);
+    machine.bench.w(("CBn_TLBSYNC", 1), 0);
+    assert_eq!(machine.bench.r(("CBn_TLBSTATUS", 1)), 0);
     assert_eq!(machine.known(), "bdeh");
 }
 
@@ -246,15 +244,15 @@ fn a_live_change_of_tables() {
     assert_eq!(machine.read(0, PAGE), Some(0x1000_0000));
     let mut other = Tables::of_bits_at(&machine.bench.host.memory, 12, 48, 0xa000_0000);
     other.map(&machine.bench.host.memory, PAGE, 0x5000_0000, 3, PRIVATE);
-    machine.bench.w64(Cb(0, 0x20), other.root() | 9 << 48);
+    machine.bench.w64(("CBn_TTBR0", 0), other.root() | 9 << 48);
     assert_eq!(machine.read(0, PAGE), Some(0x5000_0000), "another ASID");
-    machine.bench.w64(Cb(0, 0x20), other.root() | 7 << 48);
+    machine.bench.w64(("CBn_TTBR0", 0), other.root() | 7 << 48);
     assert_eq!(
         machine.read(0, PAGE),
         Some(0x1000_0000),
         "the same ASID: software has to invalidate"
     );
-    machine.bench.w(Cb(0, 0x610), 7);
+    machine.bench.w(("CBn_TLBIASID", 0), 7);
     assert_eq!(machine.read(0, PAGE), Some(0x5000_0000));
 }
 
@@ -266,12 +264,12 @@ fn tables_are_kept() {
     assert_eq!(machine.reads(0, PAGE), 0);
     assert_eq!(machine.reads(0, GLOBAL_PAGE), 1, "the last table is known");
     assert_eq!(machine.reads(0, BLOCK), 1, "as is the one above");
-    machine.bench.w64(Cb(0, 0x620), 0x400 | 7 << 48);
+    machine.bench.w64(("CBn_TLBIVAL", 0), 0x400 | 7 << 48);
     assert_eq!(machine.reads(0, PAGE), 1);
-    machine.bench.w64(Cb(0, 0x600), 0x400 | 7 << 48);
+    machine.bench.w64(("CBn_TLBIVA", 0), 0x400 | 7 << 48);
     assert_eq!(machine.reads(0, PAGE), 4);
-    machine.bench.w64(Cb(0, 0x600), 0x400 | 9 << 48);
-    machine.bench.w64(Cb(0, 0x620), 0x400 | 7 << 48);
+    machine.bench.w64(("CBn_TLBIVA", 0), 0x400 | 9 << 48);
+    machine.bench.w64(("CBn_TLBIVAL", 0), 0x400 | 7 << 48);
     assert_eq!(machine.reads(0, PAGE), 1, "tables are the ASID's");
 }
 
@@ -287,14 +285,14 @@ fn a_walk_that_faults_leaves_nothing() {
 fn operations_use_the_tlb() {
     let mut machine = Machine::new(STRICT);
     let par = |machine: &mut Machine| {
-        machine.bench.w64(Cb(0, 0x810), PAGE);
-        machine.bench.r64(Cb(0, 0x50)) & 0xffff_ffff_f001
+        machine.bench.w64(("CBn_ATS1UR", 0), PAGE);
+        machine.bench.r64(("CBn_PAR", 0)) & 0xffff_ffff_f001
     };
     assert_eq!(par(&mut machine), 0x1000_0000);
     assert_eq!(machine.reads(0, PAGE), 4, "nothing was added");
     machine.tables.unmap(&machine.bench.host.memory, PAGE);
     assert_eq!(par(&mut machine), 0x1000_0000);
-    machine.bench.w(Cb(0, 0x610), 7);
+    machine.bench.w(("CBn_TLBIASID", 0), 7);
     assert_eq!(par(&mut machine) & 1, 1);
 }
 
@@ -302,15 +300,17 @@ fn operations_use_the_tlb() {
 #[test]
 fn a_top_byte_that_is_ignored() {
     let mut machine = Machine::new(STRICT);
-    machine.bench.w(Cb(0, 0x10), 5 | 1 << 4 | 1 << 5);
+    machine
+        .bench
+        .w(("CBn_TCR2", 0), tcr2::TBI0 | tcr2::AS | tcr2::PASIZE(5));
     assert!(machine.read(0, PAGE).is_some());
     machine.tables.unmap(&machine.bench.host.memory, PAGE);
     let fails = |machine: &mut Machine| {
-        machine.bench.w64(Cb(0, 0x810), 0xab << 56 | PAGE);
-        machine.bench.r64(Cb(0, 0x50)) & 1 == 1
+        machine.bench.w64(("CBn_ATS1UR", 0), 0xab << 56 | PAGE);
+        machine.bench.r64(("CBn_PAR", 0)) & 1 == 1
     };
     assert!(!fails(&mut machine));
-    machine.bench.w64(Cb(0, 0x620), PAGE >> 12 | 7 << 48);
+    machine.bench.w64(("CBn_TLBIVAL", 0), PAGE >> 12 | 7 << 48);
     assert!(fails(&mut machine));
 }
 
@@ -344,7 +344,7 @@ fn modes() {
         "the first two"
     );
     assert!(machine.reads(0, BLOCK) > 0);
-    machine.bench.w(Cb(0, 0x610), 7);
+    machine.bench.w(("CBn_TLBIASID", 0), 7);
     assert!(machine.reads(0, BLOCK) > 0);
     assert_eq!(machine.reads(0, BLOCK), 0, "in the place of what was invalidated");
 }
@@ -356,14 +356,14 @@ fn reset_empties_the_tlb() {
     machine.bench.smmu.reset(&mut machine.bench.host);
     let Machine { mut bench, .. } = machine;
     let tables = Tables::of_bits_at(&bench.host.memory, 12, 48, 0xb000_0000);
-    bench.w(Gr1(0x800), 1);
-    bench.w(Gr1(0), 1 << 16 | 1);
-    bench.w(Cb(0, 0x10), 5 | 1 << 4);
-    bench.w(Cb(0, 0x30), tables.tcr());
-    bench.w64(Cb(0, 0x20), tables.root() | 7 << 48);
-    bench.w(Cb(0, 0x00), 1 | 1 << 5);
-    bench.w(Gr0(0x800), 1 << 31);
-    bench.w(Gr0(0x00), 0);
+    bench.w(("CBA2Rn", 0), cba2r::VA64);
+    bench.w(("CBARn", 0), cbar::KIND(1) | cbar::VMID(1));
+    bench.w(("CBn_TCR2", 0), tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 0), tables.tcr());
+    bench.w64(("CBn_TTBR0", 0), tables.root() | 7 << 48);
+    bench.w(("CBn_SCTLR", 0), sctlr::CFRE | sctlr::M);
+    bench.w(("SMRn", 0), smr::VALID);
+    bench.w("sCR0", 0);
     let mut machine = Machine { bench, tables };
     assert_eq!(machine.read(0, PAGE), None);
 }

@@ -6,11 +6,10 @@ use smmu_emu::Origin;
 use smmu_emu::events::{End, Event, Outcome};
 use smmu_emu::fault::Cause;
 use smmu_emu::inspect::fields_of;
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, smr, tcr2};
+use smmu_emu::testing::{Bench, Gr0, Tables};
 use smmu_emu::{Fault, Intent, Line, Response, Transaction};
 
-const FSR: u64 = 0x58;
-const RESUME: u64 = 0x08;
 const CFIE: u32 = 1 << 6;
 const CFCFG: u32 = 1 << 7;
 
@@ -26,15 +25,15 @@ fn bench_with_tlb(tlb: &str, sctlr: u32) -> Bench {
     );
     let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
     tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
-    bench.w(Gr0(0xc00), 3);
-    bench.w(Gr0(0x800), 1 << 31 | 1);
-    bench.w(Gr1(0x00c), 1 << 16);
-    bench.w(Gr1(0x80c), 1);
-    bench.w(Cb(3, 0x10), 0x0003_8015);
-    bench.w(Cb(3, 0x30), tables.tcr());
-    bench.w64(Cb(3, 0x20), tables.root());
-    bench.w(Cb(3, 0x00), 1 | sctlr);
-    bench.w(Gr0(0), 0);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
+    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.w(("CBARn", 3), cbar::KIND(1));
+    bench.w(("CBA2Rn", 3), cba2r::VA64);
+    bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 3), tables.tcr());
+    bench.w64(("CBn_TTBR0", 3), tables.root());
+    bench.w(("CBn_SCTLR", 3), 1 | sctlr);
+    bench.w("sCR0", 0);
     bench.host.traced = true;
     bench
 }
@@ -88,9 +87,9 @@ fn short(event: &Event) -> String {
 #[test]
 fn writes_say_what_they_changed() {
     let mut bench = bench(0);
-    bench.w(Gr0(0x804), 0x8001_0002);
-    bench.w(Gr0(0x804), 0x8001_0003);
-    bench.r(Gr0(0x804));
+    bench.w(("SMRn", 1), smr::VALID | smr::MASK(1) | smr::ID(2));
+    bench.w(("SMRn", 1), smr::VALID | smr::MASK(1) | smr::ID(3));
+    bench.r(("SMRn", 1));
     bench.w(Gr0(0x3ff0), 1);
     let Some((_, Event::Access(second))) = bench.host.events.get(1).copied() else {
         panic!("{:?}", bench.host.events);
@@ -122,7 +121,7 @@ fn translations_come_from_a_walk_then_from_the_tlb() {
     let mut bench = bench(0);
     bench.transact(at(1, 0x1008));
     bench.transact(at(1, 0x1010));
-    bench.w64(Cb(3, 0x800), 0x1000);
+    bench.w64(("CBn_ATS1PR", 3), 0x1000);
     assert!(
         bench.smmu.translate(&bench.host, &at(1, 0x1000)).is_ok(),
         "told to nobody"
@@ -152,8 +151,8 @@ fn faults_lines_and_stalls() {
     let Response::Stall(stall) = bench.transact(at(1, 0x7000)) else {
         panic!("it does not stall");
     };
-    bench.w(Cb(3, FSR), 2);
-    bench.w(Cb(3, RESUME), 1);
+    bench.w(("CBn_FSR", 3), 2);
+    bench.w(("CBn_RESUME", 3), 1);
     assert_eq!(bench.smmu.resume(&mut bench.host, stall), Response::Ignore);
     let expected = [
         "fault Translation in 3 multiple=false stalled=true",
@@ -166,7 +165,7 @@ fn faults_lines_and_stalls() {
     ];
     assert_eq!(told(&mut bench), expected);
     bench.transact(at(7, 0));
-    bench.w(Gr0(0), 1 << 10 | 1 << 1);
+    bench.w("sCR0", scr0::USFCFG | scr0::GFRE);
     for _ in 0..2 {
         bench.transact(at(7, 0));
     }
@@ -190,7 +189,7 @@ fn faults_lines_and_stalls() {
 #[test]
 fn delays_come_before_the_write_that_they_hit_and_resets_before_the_lines() {
     let mut bench = bench(CFIE);
-    bench.w(Gr0(0x70), 0);
+    bench.w("sTLBGSYNC", 0);
     bench.transact(at(1, 0x7000));
     bench.host.events.truncate(2);
     bench.smmu.reset(&mut bench.host);
@@ -208,7 +207,7 @@ fn delays_come_before_the_write_that_they_hit_and_resets_before_the_lines() {
 fn a_host_that_does_not_trace_is_told_nothing() {
     let mut bench = bench(CFIE | CFCFG);
     bench.host.traced = false;
-    bench.w(Gr0(0x70), 0);
+    bench.w("sTLBGSYNC", 0);
     bench.transact(at(1, 0x7000));
     bench.smmu.reset(&mut bench.host);
     assert_eq!(bench.host.events, []);

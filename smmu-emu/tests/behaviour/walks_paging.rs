@@ -9,7 +9,8 @@ use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, RootTable, Stag
 use aarch64_paging::target::TargetAllocator;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Host};
+use smmu_emu::testing::fields::{cba2r, s2cr, sctlr, smr, tcr2};
+use smmu_emu::testing::{Bench, Host};
 use smmu_emu::{Intent, Transaction};
 
 const TABLES: u64 = 0x1_0000_0000;
@@ -124,18 +125,18 @@ fn compare(bench: &Bench, ranges: &[Range], privilege_counts: bool) -> Result<()
 
 fn bench(cbar: u32, tcr: u32) -> Bench {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
-    bench.w(Gr0(0xc00), 1);
-    bench.w(Gr0(0x800), 1 << 31);
-    bench.w(Gr0(0), 0);
-    bench.w(Gr1(0x004), cbar);
-    bench.w(Gr1(0x804), 1);
+    bench.w(("S2CRn", 0), s2cr::CBNDX(1));
+    bench.w(("SMRn", 0), smr::VALID);
+    bench.w("sCR0", 0);
+    bench.w(("CBARn", 1), cbar);
+    bench.w(("CBA2Rn", 1), cba2r::VA64);
     // Of TCR2 a stage 2 bank has nothing, not even a sign bit.
     if cbar != 0 {
-        bench.w(Cb(1, 0x10), 0x0003_8015);
+        bench.w(("CBn_TCR2", 1), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
     }
-    bench.w(Cb(1, 0x30), tcr);
-    bench.w64(Cb(1, 0x20), TABLES);
-    bench.w(Cb(1, 0x00), 1);
+    bench.w(("CBn_TCR", 1), tcr);
+    bench.w64(("CBn_TTBR0", 1), TABLES);
+    bench.w(("CBn_SCTLR", 1), sctlr::M);
     bench
 }
 

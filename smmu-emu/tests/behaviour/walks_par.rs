@@ -2,7 +2,8 @@
 
 //! What PAR and GPAR show of every format. AArch64 alone is in `ats.rs`.
 
-use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
+use smmu_emu::testing::fields::{cba2r, cbar, sctlr, tcr_stage2, tcr2, tcr64};
+use smmu_emu::testing::{Bench, Cb, Gr0, Tables};
 
 const PR: u64 = 0x800;
 const UW: u64 = 0x818;
@@ -12,20 +13,20 @@ const GATS12PR: u64 = 0x130;
 /// Bank 1: AArch32 stage 1 over a table at 0x9000_0000.
 fn aarch32(tcr: u32) -> Bench {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
-    bench.w(Gr1(0x004), 0x0001_f300);
-    bench.w(Gr1(0x804), 0);
-    bench.w(Cb(1, 0x30), tcr);
-    bench.w64(Cb(1, 0x20), 0x9000_0000);
-    bench.w(Cb(1, 0x38), 0x0000_04bb);
-    bench.w(Cb(1, 0x00), 1);
+    bench.w(("CBARn", 1), cbar::KIND(1) | cbar::MEMATTR(15) | cbar::BPSHCFG(3));
+    bench.w(("CBA2Rn", 1), 0);
+    bench.w(("CBn_TCR", 1), tcr);
+    bench.w64(("CBn_TTBR0", 1), 0x9000_0000);
+    bench.w(("CBn_MAIR0", 1), 0x0000_04bb);
+    bench.w(("CBn_SCTLR", 1), sctlr::M);
     bench.host.memory.add(0x9000_0000, 0x1_0000);
     bench
 }
 
 fn ask(bench: &mut Bench, operation: u64, address: u32) -> u64 {
     bench.w(Cb(1, operation), address);
-    assert_eq!(bench.r(Cb(1, 0x8f0)), 0);
-    bench.r64(Cb(1, 0x50))
+    assert_eq!(bench.r(("CBn_ATSR", 1)), 0);
+    bench.r64(("CBn_PAR", 1))
 }
 
 /// Behaviours 55 and 34.
@@ -49,7 +50,7 @@ fn long_descriptors_of_aarch32() {
     assert_eq!(ask(&mut bench, PR, 0x4000_3000), 3 << 32 | 1 << 8 | 2 | 1);
     assert_eq!(ask(&mut bench, PR, 0x4020_0000), 2 << 32 | 1 << 8 | 2 | 1);
     assert_eq!(ask(&mut bench, PR, 0), 1 << 32 | 1 << 8 | 2 | 1);
-    assert_eq!(bench.r(Cb(1, 0x58)), 0x200, "nothing is recorded");
+    assert_eq!(bench.r(("CBn_FSR", 1)), 0x200, "nothing is recorded");
 }
 
 /// Behaviour 55: the layout of short descriptors.
@@ -111,21 +112,24 @@ fn nested() {
     stage1.map(&bench.host.memory, 0x1000, 0x12_3456_7000, 3, Tables::USER_RW);
     let hap = 3 << 6 | 1 << 10 | 0xf << 2;
     stage2.map(&bench.host.memory, 0x8000_0000, 0x8000_0000, 1, hap);
-    bench.w(Gr1(0x004), 3 << 16 | 2 << 8);
-    bench.w(Gr1(0x804), 1);
-    bench.w(Cb(1, 0x10), 5);
-    bench.w(Cb(1, 0x30), 1 << 23 | 25);
-    bench.w64(Cb(1, 0x20), stage1.root());
-    bench.w(Cb(1, 0x38), 0xff);
-    bench.w(Cb(1, 0x00), 1);
-    bench.w(Gr1(0x008), 0);
-    bench.w(Gr1(0x808), 1);
-    bench.w(Cb(2, 0x30), 5 << 16 | 1 << 6 | 25);
-    bench.w64(Cb(2, 0x20), 0xa000_0000);
-    bench.w(Cb(2, 0x00), 1);
+    bench.w(("CBARn", 1), cbar::KIND(3) | cbar::CBNDX(2));
+    bench.w(("CBA2Rn", 1), cba2r::VA64);
+    bench.w(("CBn_TCR2", 1), tcr2::PASIZE(5));
+    bench.w(("CBn_TCR", 1), tcr64::EPD1 | tcr64::T0SZ(25));
+    bench.w64(("CBn_TTBR0", 1), stage1.root());
+    bench.w(("CBn_MAIR0", 1), 0xff);
+    bench.w(("CBn_SCTLR", 1), sctlr::M);
+    bench.w(("CBARn", 2), 0);
+    bench.w(("CBA2Rn", 2), cba2r::VA64);
+    bench.w(
+        ("CBn_TCR", 2),
+        tcr_stage2::PASIZE(5) | tcr_stage2::SL0(1) | tcr_stage2::T0SZ(25),
+    );
+    bench.w64(("CBn_TTBR0", 2), 0xa000_0000);
+    bench.w(("CBn_SCTLR", 2), sctlr::M);
     let global = |bench: &mut Bench, operation| {
         bench.w64(Gr0(operation), 0x1001);
-        bench.r64(Gr0(0x180))
+        bench.r64("GPAR")
     };
     // One stage: an intermediate address. Both: a fault of stage 2, until it maps that.
     assert_eq!(ask(&mut bench, PR, 0x1000), 0xff00_0012_3456_7800);
@@ -138,7 +142,7 @@ fn nested() {
     stage2.map(&bench.host.memory, 0x12_3456_7000, 0xabc_def0_1000, 3, hap);
     assert_eq!(global(&mut bench, GATS12PR), 0xff00_0abc_def0_1800);
     // The walk of stage 1 alone goes through stage 2 too: there the bank's operation is terminated.
-    bench.w64(Cb(1, 0x20), 0x4000_0000);
+    bench.w64(("CBn_TTBR0", 1), 0x4000_0000);
     let fault = 1 << 35 | 1 << 32 | 2 << 8 | 2 | 1;
     assert_eq!(global(&mut bench, GATS1PR), fault);
     assert_eq!(ask(&mut bench, PR, 0x1000), fault | 1 << 31, "ATOT");
@@ -148,7 +152,7 @@ fn nested() {
 #[test]
 fn stage2_banks_have_none() {
     let mut bench = aarch32(0);
-    bench.w(Gr1(0x004), 0);
-    bench.w64(Cb(1, 0x50), 0xabc);
+    bench.w(("CBARn", 1), 0);
+    bench.w64(("CBn_PAR", 1), 0xabc);
     assert_eq!(ask(&mut bench, PR, 0x1000), 0xabc);
 }
