@@ -5,10 +5,14 @@
 #[path = "../fuzz/src/lib.rs"]
 mod harness;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use smmu_emu::Site;
+use smmu_emu::plan::KINDS;
 
 /// Runs every input of a target.
 fn replay(target: &str, run: fn(&[u8])) {
@@ -72,4 +76,139 @@ proptest! {
     fn formats_of_random_bytes(data in proptest::collection::vec(any::<u8>(), 0..600)) {
         harness::formats::run(&data);
     }
+}
+
+/// A target and how many random inputs it gets; the kinds and sites that cannot hit in it.
+type Target = (&'static str, fn(&[u8]), u64, &'static [&'static str]);
+
+const TARGETS: [Target; 4] = [
+    ("mmio_sequence", harness::mmio_sequence::run, 3000, &[]),
+    // No TLB.
+    (
+        "walk",
+        harness::walk::run,
+        1500,
+        &["stale-tlb", "lost-invalidation", "context-sync", "global-sync"],
+    ),
+    // No address translation operation is made.
+    ("differential", harness::differential::run, 300, &["ats"]),
+    ("formats", harness::formats::run, 200, &[]),
+];
+
+/// An input of random bytes with rules, by its number.
+fn random_input(number: u64) -> Vec<u8> {
+    let mut state = number;
+    let mut next = || {
+        // splitmix64
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    };
+    let length = usize::try_from(next() % 1500).expect("short");
+    let mut bytes: Vec<u8> = (0..length)
+        .flat_map(|_| next().to_le_bytes())
+        .take(length)
+        .collect();
+    if let Some(first) = bytes.first_mut() {
+        *first |= 0x80;
+    }
+    bytes
+}
+
+/// Names the input that fails.
+struct Running(&'static str, u64);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}: input {} (random_input)", self.0, self.1);
+        }
+    }
+}
+
+/// Every kind of rule and every delay hits in the targets, and the table says how often. `FUZZ_SECONDS=300 cargo test --release -p
+/// smmu-emu --test corpus every_rule -- --nocapture` is the long run: as many inputs for each target as there is time for, from the
+/// number in `FUZZ_FIRST` on. With `FUZZ_CORPUS` the inputs are what a fuzzer has learnt instead (`smmu-emu/fuzz/corpus`).
+#[test]
+fn every_rule_hits_in_the_targets() {
+    let number = |name| {
+        let text = std::env::var(name).ok();
+        text.map(|text| text.parse::<u64>().expect(name))
+    };
+    let seconds = number("FUZZ_SECONDS").map(Duration::from_secs);
+    let first = number("FUZZ_FIRST").unwrap_or(0);
+    let corpus = std::env::var_os("FUZZ_CORPUS").is_some();
+    let mut missing = BTreeSet::new();
+    let mut rows = Vec::new();
+    for (target, run, count, never) in TARGETS {
+        let began = Instant::now();
+        let mut inputs = 0;
+        if corpus {
+            inputs = learnt(target, run);
+        }
+        while !corpus && seconds.map_or(inputs < count, |limit| began.elapsed() < limit) {
+            let running = Running(target, first + inputs);
+            run(&random_input(running.1));
+            inputs += 1;
+        }
+        let hits = harness::coverage::hits();
+        let hits = names().map(|name| hits.get(&(target, name)).copied().unwrap_or(0));
+        let hits: Vec<u64> = hits.collect();
+        missing.extend(
+            names()
+                .zip(&hits)
+                .filter(|(name, hits)| **hits == 0 && !never.contains(name))
+                .map(|(name, _)| (target, name)),
+        );
+        rows.push((target, inputs, hits));
+    }
+    println!("{}", table(&rows));
+    assert!(
+        corpus || missing.is_empty(),
+        "no rule of these kinds hit: {missing:?}"
+    );
+}
+
+/// Kinds of rules, and sites of delays.
+fn names() -> impl Iterator<Item = &'static str> {
+    let sites = [
+        Site::Ats,
+        Site::ContextSync,
+        Site::GlobalSync,
+        Site::Interrupt,
+        Site::Register,
+    ];
+    KINDS.iter().map(|row| row.name).chain(sites.map(Site::name))
+}
+
+/// Runs what a fuzzer has learnt of a target; the number of inputs.
+fn learnt(target: &str, run: fn(&[u8])) -> u64 {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let files = fs::read_dir(corpus.join(target)).into_iter().flatten();
+    let mut count = 0;
+    for file in files {
+        let path = file.expect("a readable directory").path();
+        run(&fs::read(path).expect("a readable file"));
+        count += 1;
+    }
+    count
+}
+
+/// Hits by name, a column for each target.
+fn table(rows: &[(&str, u64, Vec<u64>)]) -> String {
+    let line = |name: &str, cells: Vec<String>| format!("| {name} | {} |\n", cells.join(" | "));
+    let mut text = line(
+        "rule",
+        rows.iter().map(|(target, ..)| format!("`{target}`")).collect(),
+    );
+    text += &line("---", vec!["--:".into(); rows.len()]);
+    text += &line(
+        "inputs",
+        rows.iter().map(|(_, inputs, _)| inputs.to_string()).collect(),
+    );
+    for (n, name) in names().enumerate() {
+        text += &line(name, rows.iter().map(|(.., hits)| hits[n].to_string()).collect());
+    }
+    text
 }

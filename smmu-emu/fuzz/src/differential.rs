@@ -2,13 +2,15 @@
 
 //! An SMMU whose software invalidates what it changes cannot be told from one without a TLB.
 
+use smmu_emu::testing::{Ram, Tables};
 use smmu_emu::{Response, Transaction};
 
 use super::input::Input;
-use super::machine::{BASE, Machine, Outside, intent};
+use super::machine::{BASE, Machine, intent};
+use super::pair::{self, World};
+use super::rules::Names;
 
 /// What happens next. Pages are numbers of `address`, `how` the way in which software invalidates.
-#[derive(Clone, Copy)]
 enum Step {
     Access {
         stream: u8,
@@ -47,13 +49,9 @@ enum Step {
     },
 }
 
-/// Stage 1, which all banks share: one table for each level but the last, which has four.
-const LAST: [u64; 4] = [0x4000, 0x5000, 0x6000, 0x7000];
-/// The tables of level 2 that they hang in, and where.
-const ABOVE: [u64; 4] = [0x2000, 0x2008, 0x2010, 0x3000];
-/// Stage 2 of bank 4: levels 1 to 3.
-const STAGE2: [u64; 3] = [0x8000, 0x9000, 0xa000];
-const WORDS: usize = 11 * 512;
+/// Root of stage 1, which all banks share, and of stage 2 of bank 4.
+const STAGE1: u64 = BASE;
+const STAGE2: u64 = BASE + 0x10_0000;
 /// The bank that is nested, and the one behind it; both have VMID 2.
 const NESTED: u64 = 3;
 const SECOND: u64 = 4;
@@ -64,19 +62,12 @@ fn address(page: u8) -> u64 {
     (if table == 3 { 1 << 38 } else { table << 21 }) | index << 12
 }
 
+/// SCTLR.CFIE.
+const CFIE: u32 = 1 << 6;
+
 /// Runs one input.
 pub fn run(data: &[u8]) {
-    let mut input = Input(data);
-    let Some(choice) = input.u8() else { return };
-    let tlb = match choice % 3 {
-        0 => "tlb = \"normal\"",
-        1 => "tlb = \"strict-stale\"",
-        _ => "tlb = \"normal\"\ntlb_entries = 3",
-    };
-    let (mut oracle, mut subject) = (World::new("tlb = \"off\""), World::new(tlb));
-    while let Some(step) = next(&mut input) {
-        assert_eq!(oracle.run(step), subject.run(step));
-    }
+    pair::run::<Differential>("differential", data, 3);
 }
 
 fn next(input: &mut Input<'_>) -> Option<Step> {
@@ -109,77 +100,85 @@ fn next(input: &mut Input<'_>) -> Option<Step> {
 }
 
 /// Banks 0 to 2 have VMID 1.
-struct World(Machine);
+struct Differential {
+    machine: Machine,
+    stage1: Tables,
+    stage2: Tables,
+    /// SCTLR.M of each bank.
+    on: [bool; 5],
+}
 
-impl World {
+impl World for Differential {
+    type Step = Step;
+    type Outcome = Option<(Response, [u32; 2])>;
+
     fn new(tlb: &str) -> Self {
         let config = format!(
             "preset = \"smmuv2-generic\"\ncontext_banks = 5\nstream_match_groups = 4\nhardware_update = false\n{tlb}"
         );
-        let mut machine = Machine::new(&config, "", Outside::new(vec![0; WORDS], false));
-        let memory = &machine.outside;
-        memory.set_word(BASE, (BASE + 0x1000) | 3);
-        memory.set_word(BASE + 0x1000, (BASE + 0x2000) | 3);
-        // 256 GiB.
-        memory.set_word(BASE + 0x1800, (BASE + 0x3000) | 3);
-        for (above, table) in ABOVE.into_iter().zip(LAST) {
-            memory.set_word(BASE + above, (BASE + table) | 3);
+        let mut world = Self {
+            machine: Machine::new(&config, Ram::new()),
+            stage1: Tables::new(12, 0, STAGE1),
+            stage2: Tables::new(12, 1, STAGE2),
+            on: [true; 5],
+        };
+        world.fill();
+        for bank in 0..5 {
+            world.configure(bank);
         }
-        for page in 0..16 {
-            memory.set_word(entry(page), u64::from(page) << 12 | 1 << 10 | 1 << 6 | 3);
-            // AF, S2AP, MemAttr.
-            memory.set_word(
-                BASE + STAGE2[2] + 8 * u64::from(page),
-                (0x10_0000 + (u64::from(page) << 12)) | 0x7fc | 3,
-            );
-        }
-        // The tables of stage 1 are in the gigabyte that maps to itself.
-        memory.set_word(BASE + STAGE2[0] + 16, 0x8000_0000 | 0x7fc | 1);
-        memory.set_word(BASE + STAGE2[0], (BASE + STAGE2[1]) | 3);
-        memory.set_word(BASE + STAGE2[1], (BASE + STAGE2[2]) | 3);
-        let gr1 = machine.at(1, 0);
-        for bank in 0..5_u64 {
-            let cbar = match bank {
-                NESTED => 3 << 16 | 4 << 8 | 2,
-                SECOND => 2,
-                _ => 1 << 16 | 1,
-            };
-            machine.w(gr1 + 0x800 + 4 * bank, 1);
-            machine.w(gr1 + 4 * bank, cbar);
-            let (tcr2, tcr, ttbr, sctlr) = (
-                machine.bank(bank, 0x10),
-                machine.bank(bank, 0x30),
-                machine.bank(bank, 0x20),
-                machine.bank(bank, 0),
-            );
-            if bank == SECOND {
-                // PASize 48 bits, from level 1, 39 bits of input.
-                machine.w(tcr, 5 << 16 | 1 << 6 | 25);
-                machine.w64(ttbr, BASE + STAGE2[0]);
-            } else {
-                machine.w(tcr2, 5);
-                machine.w(tcr, 1 << 23 | 16);
-                machine.w64(ttbr, BASE | bank << 48);
-                let stream = u32::try_from(bank).unwrap_or(0);
-                machine.w(0x800 + 4 * bank, 1 << 31 | stream);
-                machine.w(0xc00 + 4 * bank, stream);
-            }
-            machine.w(sctlr, 1);
-        }
-        machine.w(0, 0);
+        let machine = &mut world.machine;
+        machine.w("sCR0", 0);
         for stream_id in 0..4 {
             let first = Transaction {
                 stream_id,
                 ..Transaction::default()
             };
-            let looked = machine.smmu.lock().translate(&machine.outside, &first);
+            let looked = machine.smmu.lock().translate(&machine.host, &first);
             assert!(looked.is_ok(), "stream {stream_id}: {looked:?}");
         }
-        Self(machine)
+        world
     }
 
-    fn run(&mut self, step: Step) -> Option<(Response, [u32; 2])> {
-        match step {
+    fn next(input: &mut Input<'_>) -> Option<Step> {
+        next(input)
+    }
+
+    fn machine(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
+    fn clear_faults(&mut self) {
+        for bank in 0..5 {
+            self.machine.w(("CBn_FSR", bank), u32::MAX);
+        }
+    }
+
+    fn with_names<R>(&self, with: impl FnOnce(Names<'_>) -> R) -> R {
+        let (ram, mut stage1, mut stage2) = (
+            self.machine.host.memory.clone(),
+            self.stage1.clone(),
+            self.stage2.clone(),
+        );
+        let at = |n: u8| {
+            let page = n % 16;
+            let (input, level) = (address(page), u32::from(n >> 4 & 3));
+            if n >= 0x40 {
+                stage1.entry(&ram, input, level)
+            } else {
+                stage2.entry(&ram, page_of(page), level.max(1))
+            }
+        };
+        let at = std::cell::RefCell::new(at);
+        with(Names {
+            address: &|n| address(n % 16),
+            stream: &|n| (n % 4).into(),
+            descriptor: &|n| (at.borrow_mut())(n),
+        })
+    }
+
+    fn run(&mut self, step: &Step) -> Self::Outcome {
+        let machine = &mut self.machine;
+        match *step {
             Step::Access {
                 stream,
                 page,
@@ -190,11 +189,10 @@ impl World {
                     address: address(page) + 0x120,
                     intent: intent(bits),
                 };
-                let response = self.0.transact(&transaction);
+                let response = machine.transact(&transaction);
                 let faults = [u64::from(stream), SECOND].map(|bank| {
-                    let fsr = self.0.bank(bank, 0x58);
-                    let value = self.0.r(fsr);
-                    self.0.w(fsr, u32::MAX);
+                    let value = machine.r(("CBn_FSR", bank));
+                    machine.w(("CBn_FSR", bank), u32::MAX);
                     value
                 });
                 return Some((response, faults));
@@ -207,15 +205,19 @@ impl World {
                 let bits = u64::from(descriptor);
                 // nG, AF, AP and the address by the bits.
                 let attributes = (bits & 1) << 11 | u64::from(bits & 6 != 0) << 10 | (bits >> 3 & 3) << 6;
-                let to = (bits & 0xf) << 12 | attributes | 3;
-                let value = if bits & 0x60 == 0 { 0 } else { to };
-                self.0.outside.set_word(entry(page), value);
+                let value = (bits & 0xf) << 12 | attributes | 3;
+                let entry = self.stage1.entry(&machine.host.memory, address(page), 3);
+                self.stage1.set(
+                    &machine.host.memory,
+                    entry,
+                    if bits & 0x60 == 0 { 0 } else { value },
+                );
                 self.invalidate(page, how, true);
             }
             Step::Table { page, how } => {
-                let above = BASE + ABOVE[usize::from(page / 4)];
-                let word = self.0.outside.word(above);
-                self.0.outside.set_word(above, word ^ 1);
+                let memory = &machine.host.memory;
+                let above = self.stage1.entry(memory, address(page), 2);
+                memory.set(above, memory.get(above) ^ 1);
                 // The pages below it were reached through it.
                 for below in page / 4 * 4..page / 4 * 4 + 4 {
                     self.invalidate(below, how, false);
@@ -227,21 +229,22 @@ impl World {
                 how,
             } => {
                 let bits = u64::from(descriptor);
-                let to = (bits & 0xf) << 20 | (bits >> 4 & 3) << 6 | 0x43c | 3;
-                let value = if bits & 0xc0 == 0 { 0 } else { to };
-                self.0
-                    .outside
-                    .set_word(BASE + STAGE2[2] + 8 * u64::from(page), value);
+                let value = (bits & 0xf) << 20 | (bits >> 4 & 3) << 6 | 0x43c | 3;
+                let entry = self.stage2.entry(&machine.host.memory, page_of(page), 3);
+                self.stage2.set(
+                    &machine.host.memory,
+                    entry,
+                    if bits & 0xc0 == 0 { 0 } else { value },
+                );
                 self.invalidate_stage2(page, how);
             }
             Step::Asid { bank, asid } => {
-                let ttbr = self.0.bank(bank.into(), 0x20);
-                self.0.w64(ttbr, BASE | u64::from(asid) << 48);
+                machine.w64(("CBn_TTBR0", bank.into()), STAGE1 | u64::from(asid) << 48);
             }
             Step::Toggle { bank } => {
-                let sctlr = self.0.bank(bank.into(), 0);
-                let value = self.0.r(sctlr) ^ 1;
-                self.0.w(sctlr, value);
+                let on = &mut self.on[usize::from(bank)];
+                *on = !*on;
+                machine.w(("CBn_SCTLR", bank.into()), CFIE | u32::from(*on));
             }
             Step::Idle { page, how } => {
                 self.invalidate(page, how, false);
@@ -250,48 +253,85 @@ impl World {
         }
         None
     }
+}
+
+impl Differential {
+    fn fill(&mut self) {
+        let Self {
+            machine,
+            stage1,
+            stage2,
+            ..
+        } = self;
+        let memory = &machine.host.memory;
+        for page in 0..16 {
+            stage1.map(memory, address(page), page_of(page), 3, Tables::USER_RW);
+            // S2AP, MemAttr.
+            stage2.map(memory, page_of(page), 0x10_0000 + page_of(page), 3, 0x7fc);
+        }
+        // The tables of stage 1 are in the gigabyte that maps to itself.
+        stage2.map(memory, 0x8000_0000, 0x8000_0000, 1, 0x7fc);
+    }
+
+    fn configure(&mut self, bank: u64) {
+        let machine = &mut self.machine;
+        let cbar = match bank {
+            NESTED => 3 << 16 | 4 << 8 | 2,
+            SECOND => 2,
+            _ => 1 << 16 | 1,
+        };
+        machine.w(("CBA2Rn", bank), 1);
+        machine.w(("CBARn", bank), cbar);
+        if bank == SECOND {
+            // PASize 48 bits, from level 1, 39 bits of input.
+            machine.w(("CBn_TCR", bank), 5 << 16 | 1 << 6 | 25);
+            machine.w64(("CBn_TTBR0", bank), STAGE2);
+        } else {
+            machine.w(("CBn_TCR2", bank), 5);
+            machine.w(("CBn_TCR", bank), 1 << 23 | 16);
+            machine.w64(("CBn_TTBR0", bank), STAGE1 | bank << 48);
+            let stream = u32::try_from(bank).unwrap_or(0);
+            machine.w(("SMRn", bank), 1 << 31 | stream);
+            machine.w(("S2CRn", bank), stream);
+        }
+        machine.w(("CBn_SCTLR", bank), CFIE | 1);
+    }
 
     /// Invalidates an address of stage 1 for every VMID, in one of the ways that software has.
     fn invalidate(&mut self, page: u8, how: u8, last_level: bool) {
+        let machine = &mut self.machine;
         let by_address = address(page) >> 12;
         for (bank, vmid) in [(0, 1), (NESTED, 2)] {
-            let at = |register| self.0.bank(bank, register);
-            let (va, vaa, vaal, all) = (at(0x600), at(0x608), at(0x628), at(0x618));
             match how % 6 {
-                0 if last_level => self.0.w64(vaal, by_address),
-                0 | 1 => self.0.w64(vaa, by_address),
-                2 => self.0.w(all, 0),
-                3 => self.0.w(0x64, vmid),
-                4 => self.0.w(0xb8, vmid),
+                0 if last_level => machine.w64(("CBn_TLBIVAAL", bank), by_address),
+                0 | 1 => machine.w64(("CBn_TLBIVAA", bank), by_address),
+                2 => machine.w(("CBn_TLBIALL", bank), 0),
+                3 => machine.w("TLBIVMID", vmid),
+                4 => machine.w("TLBIVMIDS1", vmid),
                 // Each ASID by address, which also takes the global entry.
-                _ => (0..4).for_each(|asid| self.0.w64(va, by_address | asid << 48)),
+                _ => (0..4).for_each(|asid| machine.w64(("CBn_TLBIVA", bank), by_address | asid << 48)),
             }
         }
-        self.sync();
+        machine.sync();
     }
 
-    /// The same for a page of stage 2, and for what stage 1 and it made together.
+    /// Invalidates a page of stage 2, and what stage 1 and it made together.
     fn invalidate_stage2(&mut self, page: u8, how: u8) {
-        let (ipa, last) = (self.0.bank(SECOND, 0x630), self.0.bank(SECOND, 0x638));
+        let machine = &mut self.machine;
         match how % 4 {
-            0 => self.0.w64(ipa, page.into()),
-            1 => self.0.w64(last, page.into()),
-            2 => self.0.w(0x64, 2),
-            _ => self.0.w(0x68, 0),
+            0 => machine.w64(("CBn_TLBIIPAS2", SECOND), page.into()),
+            1 => machine.w64(("CBn_TLBIIPAS2L", SECOND), page.into()),
+            2 => machine.w("TLBIVMID", 2),
+            _ => machine.w("TLBIALLNSNH", 0),
         }
         if how % 4 < 2 {
-            self.0.w(0xb8, 2);
+            machine.w("TLBIVMIDS1", 2);
         }
-        self.sync();
-    }
-
-    fn sync(&mut self) {
-        self.0.w(0x70, 0);
-        assert_eq!(self.0.r(0x74), 0);
+        machine.sync();
     }
 }
 
-/// Where the descriptor of a page of stage 1 is.
-fn entry(page: u8) -> u64 {
-    BASE + LAST[usize::from(page / 4 % 4)] + 8 * u64::from(page % 4)
+/// The intermediate address of a page.
+fn page_of(page: u8) -> u64 {
+    u64::from(page) << 12
 }

@@ -3,9 +3,12 @@
 //! What the fuzz targets do with their input. The test `smmu-emu/tests/corpus.rs` includes this file, and replays the
 //! corpus without a fuzzer.
 
+pub mod coverage;
 pub mod differential;
 pub mod formats;
 mod input;
 mod machine;
 pub mod mmio_sequence;
+mod pair;
+mod rules;
 pub mod walk;

@@ -1,184 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What is around the SMMU.
+//! An SMMU behind its lock, with a TBU.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
-use smmu_emu::{
-    BusError, Config, Env, Intent, Line, Memory, Plan, Response, Smmu, SmmuHandle, Tbu, Transaction,
-};
+use smmu_emu::injected::{Injected, Injection};
+use smmu_emu::plan::InjectionKind;
+use smmu_emu::testing::{Host, Locate, Ram};
+use smmu_emu::{Config, Intent, Plan, Response, Smmu, SmmuHandle, Tbu, Transaction};
 
 use super::input::Input;
 
 /// Where memory begins, unless it is everywhere.
 pub const BASE: u64 = 0x9000_0000;
+/// A mark that rules may name.
+pub const MARK: &str = "m";
 
-pub struct Outside {
-    pub time: u64,
-    pub mark: bool,
-    /// Memory from `BASE` on, word by word.
-    pub words: RefCell<Vec<u64>>,
-    /// Memory repeats at every address below 1 TiB.
-    pub everywhere: bool,
-    /// How often memory was read.
-    pub reads: Cell<u32>,
-    pub lines: BTreeMap<Line, bool>,
+/// How a machine treats writes of TLB maintenance registers that a rule loses in another machine.
+#[derive(Default)]
+pub enum Losses {
+    /// Neither notes nor follows.
+    #[default]
+    Ignored,
+    /// Notes for each register write whether a rule lost an invalidation.
+    Noted(VecDeque<bool>),
+    /// Leaves out the invalidations that were lost in the other machine.
+    Followed(VecDeque<bool>),
 }
 
-impl Outside {
-    pub fn new(words: Vec<u64>, everywhere: bool) -> Self {
-        Self {
-            time: 0,
-            mark: false,
-            words: RefCell::new(words),
-            everywhere,
-            reads: Cell::new(0),
-            lines: BTreeMap::new(),
-        }
-    }
-
-    fn index(&self, address: u64) -> Result<usize, BusError> {
-        let count = self.words.borrow().len();
-        if self.everywhere {
-            let word = usize::try_from(address >> 3).map_err(|_| BusError)?;
-            return if address >> 40 == 0 {
-                word.checked_rem(count).ok_or(BusError)
-            } else {
-                Err(BusError)
-            };
-        }
-        let word = address.checked_sub(BASE).ok_or(BusError)? >> 3;
-        usize::try_from(word)
-            .ok()
-            .filter(|word| *word < count)
-            .ok_or(BusError)
-    }
-
-    pub fn word(&self, address: u64) -> u64 {
-        self.index(address).map_or(0, |at| self.words.borrow()[at])
-    }
-
-    pub fn set_word(&self, address: u64, value: u64) {
-        if let Ok(at) = self.index(address) {
-            self.words.borrow_mut()[at] = value;
-        }
-    }
-}
-
-impl Memory for Outside {
-    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
-        self.reads.set(self.reads.get() + 1);
-        assert!(
-            address.is_multiple_of(data.len() as u64),
-            "descriptors are aligned"
-        );
-        let word = self.words.borrow()[self.index(address)?].to_le_bytes();
-        let at = usize::try_from(address & 7).map_err(|_| BusError)?;
-        data.copy_from_slice(word.get(at..at + data.len()).ok_or(BusError)?);
-        Ok(())
-    }
-
-    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
-        let at = self.index(address)?;
-        let found = self.words.borrow()[at];
-        if found == old {
-            self.words.borrow_mut()[at] = new;
-        }
-        Ok(found)
-    }
-}
-
-impl Env for Outside {
-    fn now(&self) -> u64 {
-        self.time
-    }
-
-    fn set_line(&mut self, line: Line, level: bool) {
-        self.lines.insert(line, level);
-    }
-
-    fn mark(&self, name: &str) -> bool {
-        name == "m" && self.mark
-    }
-}
-
-/// An SMMU and what is around it.
+/// An SMMU, its host, and a client's TBU.
 pub struct Machine {
     pub smmu: SmmuHandle,
     tbu: Tbu,
-    pub outside: Outside,
-    pub page_shift: u32,
+    pub host: Host,
+    pub losses: Losses,
 }
 
 impl Machine {
-    pub fn new(config: &str, plan: &str, outside: Outside) -> Self {
+    pub fn new(config: &str, memory: Ram) -> Self {
         let config: Config = toml::from_str(config).expect("a configuration of the harness");
-        let plan: Plan = toml::from_str(plan).expect("a plan of the harness");
-        let smmu = Smmu::new(&config, plan).expect("they are valid");
-        let page_shift = smmu.geometry().page_size.shift();
+        let smmu = Smmu::new(&config, Plan::default()).expect("it is valid");
         let smmu = SmmuHandle::new(smmu);
         Self {
-            page_shift,
             tbu: Tbu::new(&smmu),
             smmu,
-            outside,
+            host: Host::quiet(memory),
+            losses: Losses::default(),
         }
     }
 
-    /// Offset of a register in page `page`.
-    pub fn at(&self, page: u64, register: u64) -> u64 {
-        (page << self.page_shift) + register
+    /// Puts the rules of a plan in the place of all that there are.
+    pub fn set_plan(&mut self, plan: Plan) {
+        self.smmu.lock()
+            .replace_plan(plan)
+            .expect("a plan that was validated");
     }
 
-    /// Offset of a register of a context bank.
-    pub fn bank(&self, bank: u64, register: u64) -> u64 {
-        let pages = self.smmu.lock().geometry().page_count();
-        self.at(pages + bank, register)
+    pub fn offset(&self, register: impl Locate) -> u64 {
+        register.locate(self.smmu.lock().geometry())
     }
 
-    pub fn w(&mut self, offset: u64, value: u32) {
-        self.smmu
-            .lock()
-            .write(&mut self.outside, offset, &value.to_le_bytes());
+    pub fn w(&mut self, register: impl Locate, value: u32) {
+        self.write(register, &value.to_le_bytes());
     }
 
-    pub fn w64(&mut self, offset: u64, value: u64) {
-        self.smmu
-            .lock()
-            .write(&mut self.outside, offset, &value.to_le_bytes());
+    pub fn w64(&mut self, register: impl Locate, value: u64) {
+        self.write(register, &value.to_le_bytes());
     }
 
-    pub fn r(&mut self, offset: u64) -> u32 {
+    fn write(&mut self, register: impl Locate, data: &[u8]) {
+        let offset = self.offset(register);
+        if let Losses::Followed(lost) = &mut self.losses
+            && lost.pop_front() == Some(true)
+        {
+            // A VMID of no bank: a register is written and the TLB keeps what it has.
+            let unused = self.offset("TLBIVMID");
+            self.smmu.lock().write(&mut self.host, unused, &[0xee, 0, 0, 0]);
+            return;
+        }
+        let before = self.host.injected.len();
+        self.smmu.lock().write(&mut self.host, offset, data);
+        if let Losses::Noted(lost) = &mut self.losses {
+            let hits = self.host.injected.get(before..).unwrap_or_default();
+            let is_loss = |hit: &Injected| hit.what == Injection::Error(InjectionKind::LostInvalidation);
+            lost.push_back(hits.iter().any(is_loss));
+        }
+    }
+
+    pub fn r(&mut self, register: impl Locate) -> u32 {
         let mut data = [0; 4];
-        self.smmu.lock().read(&mut self.outside, offset, &mut data);
+        let offset = self.offset(register);
+        self.smmu.lock().read(&mut self.host, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
     /// Reads as Secure software, which no configuration hides anything from.
-    pub fn secure_r(&mut self, offset: u64) -> u32 {
+    pub fn secure_r(&mut self, register: impl Locate) -> u32 {
         let mut data = [0; 4];
-        self.smmu.lock().read_secure(&mut self.outside, offset, &mut data);
+        let offset = self.offset(register);
+        self.smmu.lock().read_secure(&mut self.host, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
     /// An access, which has to be what a look without side effects says; but if hardware updates descriptors, an update
-    /// may change one that the same access reads later.
+    /// may change one that the same access reads later, and no rule hits a look.
     pub fn transact(&mut self, transaction: &Transaction) -> Response {
         let mut smmu = self.smmu.lock();
-        let looked = smmu.translate(&self.outside, transaction);
-        let response = smmu.transact(&mut self.outside, transaction);
+        let before = self.host.injected.len();
+        let looked = smmu.translate(&self.host, transaction);
+        let response = smmu.transact(&mut self.host, transaction);
         let geometry = smmu.geometry();
-        let proceeds = match response {
+        let proceeds = match &response {
             Response::Proceed(translation) => {
                 let bits = geometry.address_bits;
                 assert_eq!(translation.address >> bits, 0, "fits the output size");
                 assert!(translation.length > 0);
-                Some(translation)
+                Some(*translation)
             }
             Response::Abort | Response::Ignore | Response::Stall(_) => None,
         };
-        if !geometry.hardware_update {
+        let of_line = |hit: &Injected| hit.at.line.is_some();
+        let undisturbed = self.host.injected.iter().skip(before).all(of_line);
+        if !geometry.hardware_update && undisturbed {
             assert_eq!(looked.ok(), proceeds, "{looked:?} {response:?}");
         }
         response
@@ -187,8 +130,24 @@ impl Machine {
     /// An access through a unit that keeps translations of its own.
     pub fn transact_through_tbu(&mut self, transaction: &Transaction) -> Response {
         self.tbu
-            .access(&mut self.outside, transaction, |translation| *translation)
+            .access(&mut self.host, transaction, |translation| *translation)
             .map_or_else(|response| response, Response::Proceed)
+    }
+
+    /// Waits for a TLB sync of everything and of bank 0, which end at once unless a rule is in the way.
+    pub fn sync(&mut self) {
+        self.w("sTLBGSYNC", 0);
+        let global = self.r("sTLBGSTATUS");
+        self.w(("CBn_TLBSYNC", 0), 0);
+        let of_bank = self.r(("CBn_TLBSTATUS", 0));
+        let idle = global | of_bank == 0;
+        assert!(idle || !self.host.injected.is_empty(), "nothing delays a sync");
+    }
+
+    /// Lets time pass, in nanoseconds; interrupts that are due arrive.
+    pub fn elapse(&mut self, time: u64) {
+        self.host.time.set(self.host.time.get().saturating_add(time));
+        self.smmu.lock().elapse(&mut self.host);
     }
 }
 

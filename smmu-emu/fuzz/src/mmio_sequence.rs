@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Any sequence of register accesses, transactions, resumptions, time and memory writes: no panic, an access is what a look
-//! says, and a line is high exactly if its registers say so.
+//! Any sequence of register accesses, transactions, resumptions, time and memory writes, with any rules: no panic, an access is
+//! what a look says, and a line is high exactly if its registers say so, unless a rule hit it.
 
-use smmu_emu::{Line, Response, Stall};
+use std::collections::BTreeSet;
 
+use smmu_emu::testing::{At, Cb, Page, Ram};
+use smmu_emu::{Line, Plan, Response, Stall};
+
+use super::coverage;
 use super::input::Input;
-use super::machine::{BASE, Machine, Outside, transaction};
+use super::machine::{BASE, MARK, Machine, transaction};
+use super::rules::{self, Allowed, Names};
 
 const CONFIGS: [&str; 8] = [
     "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
@@ -28,114 +33,169 @@ const WORDS: u16 = 8 * 512;
 /// Stalled transactions that the client remembers.
 const STALLS: usize = 16;
 
-/// Runs one input.
+/// Runs one input. With bit 7 of its first byte it has rules.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
-    let Some(config) = input.u8() else { return };
-    let config = CONFIGS[usize::from(config) % CONFIGS.len()];
-    let ats = if config.contains("\"mmu-500\"") || config.contains("mmu-401") {
-        ""
-    } else {
-        ATS_DELAY
+    let Some(choice) = input.u8() else { return };
+    let config = CONFIGS[usize::from(choice) % CONFIGS.len()];
+    let memory = Ram::new();
+    memory.add(BASE, 8 * u64::from(WORDS));
+    let mut machine = Machine::new(config, memory);
+    machine.host.quiet = false;
+    let Some(plan) = plan(&mut input, &machine, choice & 0x80 != 0) else {
+        return;
     };
-    let words = vec![0; WORDS.into()];
-    let plan = format!("{ats}{SYNC_DELAYS}");
-    let mut machine = Machine::new(config, &plan, Outside::new(words, false));
-    let mut stalls = Vec::new();
-    while step(&mut machine, &mut stalls, &mut input).is_some() {
-        check(&mut machine);
+    machine.set_plan(plan);
+    let mut sequence = Sequence {
+        machine,
+        stalls: Vec::new(),
+        disturbed: BTreeSet::new(),
+        seen: 0,
+    };
+    while sequence.step(&mut input).is_some() {
+        sequence.check();
     }
+    coverage::count("mmio_sequence", &sequence.machine.host.injected);
+}
+
+fn plan(input: &mut Input<'_>, machine: &Machine, any: bool) -> Option<Plan> {
+    let smmu = machine.smmu.lock();
+    let geometry = smmu.geometry();
+    if any {
+        let names = Names {
+            address: &|n| u64::from(n) << 9,
+            stream: &|n| (n % 8).into(),
+            descriptor: &|n| BASE + 8 * u64::from(n),
+        };
+        return rules::plan(input, geometry, Allowed::Every, names);
+    }
+    let ats = if geometry.ats { ATS_DELAY } else { "" };
+    Some(toml::from_str(&format!("{ats}{SYNC_DELAYS}")).expect("a plan of the harness"))
 }
 
 /// A page and a register, in the places where registers are mostly.
-fn offset(machine: &Machine, input: &mut Input<'_>) -> Option<u64> {
+fn offset(input: &mut Input<'_>) -> Option<At> {
     let (page, register) = (u64::from(input.u8()?), u64::from(input.u16()?));
     let register = register & 0xfff;
     Some(match page >> 6 {
-        0 => machine.at(page & 0x3f, register),
-        1 => machine.bank(page & 7, register & !3),
-        2 => machine.at(page & 1, register & !3),
-        _ => machine.bank(page & 1, register & !3),
+        0 => Page(page & 0x3f, register),
+        1 => Cb(page & 7, register & !3),
+        2 => Page(page & 1, register & !3),
+        _ => Cb(page & 1, register & !3),
     })
 }
 
-fn step(machine: &mut Machine, stalls: &mut Vec<Stall>, input: &mut Input<'_>) -> Option<()> {
-    match input.u8()? % 16 {
-        0..=2 => {
-            let at = offset(machine, input)?;
-            machine.w(at, input.u32()?);
-        }
-        3 => {
-            let at = offset(machine, input)?;
-            machine.w64(at, input.u64()?);
-        }
-        // A table's address in a register.
-        4 => {
-            let at = offset(machine, input)?;
-            machine.w64(at, BASE + (u64::from(input.u8()? & 7) << 12));
-        }
-        5 => {
-            machine.r(offset(machine, input)?);
-        }
-        6 => {
-            let at = offset(machine, input)?;
-            let mut data = vec![0xa5; usize::from(input.u8()? % 20)];
-            machine.smmu.lock().read(&mut machine.outside, at, &mut data);
-            machine.smmu.lock().write(&mut machine.outside, at, &data);
-        }
-        7 => {
-            let at = offset(machine, input)?;
-            let value = input.u32()?.to_le_bytes();
-            machine.smmu.lock().write_secure(&mut machine.outside, at, &value);
-        }
-        8 => {
-            machine.secure_r(offset(machine, input)?);
-        }
-        9 | 10 => {
-            let response = machine.transact(&transaction(input)?);
-            if let Response::Stall(stall) = response
-                && stalls.len() < STALLS
-            {
-                stalls.push(stall);
+struct Sequence {
+    machine: Machine,
+    /// Transactions that wait.
+    stalls: Vec<Stall>,
+    /// Lines that a rule hit last: lost, late or stuck.
+    disturbed: BTreeSet<Line>,
+    /// Hits that `disturbed` knows.
+    seen: usize,
+}
+
+impl Sequence {
+    fn step(&mut self, input: &mut Input<'_>) -> Option<()> {
+        let Self { machine, stalls, .. } = self;
+        match input.u8()? % 16 {
+            0..=2 => {
+                let at = offset(input)?;
+                machine.w(at, input.u32()?);
             }
-        }
-        11 => {
-            let at = usize::from(input.u8()?).checked_rem(stalls.len());
-            if let Some(stall) = at.map(|at| stalls.swap_remove(at)) {
-                let response = machine.smmu.lock().resume(&mut machine.outside, stall);
-                if let Response::Stall(stall) = response {
+            3 => {
+                let at = offset(input)?;
+                machine.w64(at, input.u64()?);
+            }
+            // A table's address in a register.
+            4 => {
+                let at = offset(input)?;
+                machine.w64(at, BASE + (u64::from(input.u8()? & 7) << 12));
+            }
+            5 => {
+                machine.r(offset(input)?);
+            }
+            6 => {
+                let at = offset(input)?;
+                let mut data = vec![0xa5; usize::from(input.u8()? % 20)];
+                let at = machine.offset(at);
+                machine.smmu.lock().read(&mut machine.host, at, &mut data);
+                machine.smmu.lock().write(&mut machine.host, at, &data);
+            }
+            7 => {
+                let at = machine.offset(offset(input)?);
+                let value = input.u32()?.to_le_bytes();
+                machine.smmu.lock().write_secure(&mut machine.host, at, &value);
+            }
+            8 => {
+                machine.secure_r(offset(input)?);
+            }
+            9 | 10 => {
+                let response = machine.transact(&transaction(input)?);
+                if let Response::Stall(stall) = response
+                    && stalls.len() < STALLS
+                {
                     stalls.push(stall);
                 }
             }
+            11 => {
+                let at = usize::from(input.u8()?).checked_rem(stalls.len());
+                if let Some(stall) = at.map(|at| stalls.swap_remove(at)) {
+                    let response = machine.smmu.lock().resume(&mut machine.host, stall);
+                    if let Response::Stall(stall) = response {
+                        stalls.push(stall);
+                    }
+                }
+            }
+            12 => machine.elapse(input.u16()?.into()),
+            13 => {
+                let at = u64::from(input.u16()? % WORDS);
+                machine.host.memory.set(BASE + 8 * at, input.u64()?);
+            }
+            // A descriptor that leads to one of the pages.
+            14 => {
+                let at = u64::from(input.u16()? % WORDS);
+                let bits = u64::from(input.u16()?);
+                let to = BASE + ((bits >> 12 & 7) << 12);
+                machine.host.memory.set(BASE + 8 * at, to | bits & 0xfff);
+            }
+            _ => match input.u8()? {
+                0 => machine.smmu.lock().reset(&mut machine.host),
+                _ => {
+                    machine.host.marks.insert(MARK.into());
+                    machine.elapse(0);
+                }
+            },
         }
-        12 => machine.outside.time += u64::from(input.u16()?),
-        13 => {
-            let at = u64::from(input.u16()? % WORDS);
-            machine.outside.set_word(BASE + 8 * at, input.u64()?);
-        }
-        // A descriptor that leads to one of the pages.
-        14 => {
-            let at = u64::from(input.u16()? % WORDS);
-            let bits = u64::from(input.u16()?);
-            let to = BASE + ((bits >> 12 & 7) << 12);
-            machine.outside.set_word(BASE + 8 * at, to | bits & 0xfff);
-        }
-        _ => match input.u8()? {
-            0 => machine.smmu.lock().reset(&mut machine.outside),
-            _ => machine.outside.mark = true,
-        },
+        Some(())
     }
-    Some(())
-}
 
-fn check(machine: &mut Machine) {
-    let banks = machine.smmu.lock().context_banks().min(4);
-    for bank in 0..banks {
-        let (fsr, sctlr) = (machine.bank(bank.into(), 0x58), machine.bank(bank.into(), 0));
-        let faults = machine.secure_r(fsr) & 0x8000_01fe != 0;
-        let enabled = machine.secure_r(sctlr) >> 6 & 1 == 1;
-        let line = Line::Context(u8::try_from(bank).unwrap_or(0));
-        let level = machine.outside.lines.get(&line).copied().unwrap_or(false);
-        assert_eq!(level, faults && enabled, "bank {bank}");
+    /// Every line that no rule hit last is high exactly if its registers say so.
+    fn check(&mut self) {
+        let Self {
+            machine,
+            disturbed,
+            seen,
+            ..
+        } = self;
+        let told = std::mem::take(&mut machine.host.line_calls);
+        machine.host.accesses.clear();
+        let hits = machine.host.injected.iter().skip(*seen);
+        disturbed.retain(|line| !told.iter().any(|(of, _)| of == line));
+        disturbed.extend(hits.filter_map(|hit| hit.at.line));
+        *seen = machine.host.injected.len();
+        let banks = machine.smmu.lock().context_banks().min(4);
+        for bank in 0..banks {
+            let line = Line::Context(u8::try_from(bank).unwrap_or(0));
+            let before = machine.host.injected.len();
+            let fsr = machine.secure_r(("CBn_FSR", bank.into()));
+            let sctlr = machine.secure_r(("CBn_SCTLR", bank.into()));
+            let misread = machine.host.injected.len() > before;
+            if disturbed.contains(&line) || misread {
+                continue;
+            }
+            let expected = fsr & 0x8000_01fe != 0 && sctlr >> 6 & 1 == 1;
+            assert_eq!(machine.host.line(line), expected, "bank {bank}");
+        }
     }
 }

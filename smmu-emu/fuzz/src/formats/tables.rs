@@ -2,7 +2,9 @@
 
 //! Tables of every format, in one layout: four regions of four pages.
 
-use super::super::machine::{BASE, Outside};
+use smmu_emu::testing::{Ram, Tables};
+
+use super::super::machine::BASE;
 
 /// The formats of tables here. Banks with the same format have the same tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,40 +17,17 @@ pub enum Format {
     Stage2,
 }
 
-/// A table of level 1, two of level 2 and four of level 3, from an offset on.
-pub const LONG: u64 = 0;
-pub const STAGE2: u64 = 0x7000;
-/// 16 KiB of level 1; then four tables of small pages, and four of a large page each, 1 KiB each.
-pub const SHORT: u64 = 0x1_0000;
-const SMALL: u64 = 0x1_4000;
-const LARGE: u64 = 0x1_5000;
-/// What they take.
-pub const WORDS: usize = 0x1_6000 / 8;
+/// Roots.
+pub const LONG: u64 = BASE;
+pub const STAGE2: u64 = BASE + 0x10_0000;
+pub const SHORT: u64 = BASE + 0x20_0000;
+/// Tables of a large page each, 1 KiB each.
+const LARGE: u64 = BASE + 0x30_0000;
 
 /// Four regions of four pages; the last is far away. Stage 1 leads to the same addresses.
 pub fn address(page: u8) -> u64 {
     let (region, index) = (u64::from(page / 4 % 4), u64::from(page % 4));
     (if region == 3 { 3 << 30 } else { region << 21 }) | index << 12
-}
-
-/// Where the leaf of a page is, and what leads to its table.
-fn leaf_at(format: Format, page: u8) -> u64 {
-    let (region, index) = (u64::from(page / 4), u64::from(page % 4));
-    BASE + match format {
-        Format::Long => LONG + 0x3000 + (region << 12) + 8 * index,
-        Format::Stage2 => STAGE2 + 0x3000 + (region << 12) + 8 * index,
-        Format::Short => SMALL + (region << 10) + 4 * index,
-    }
-}
-
-fn above_at(format: Format, page: u8) -> u64 {
-    let region = u64::from(page / 4);
-    let long = if region == 3 { 0x2000 } else { 0x1000 + 8 * region };
-    BASE + match format {
-        Format::Long => LONG + long,
-        Format::Stage2 => STAGE2 + long,
-        Format::Short => SHORT + 4 * (address(page) >> 20),
-    }
 }
 
 /// A leaf with the output address and the attributes that the bits of a byte say; none for some. `large` leaves are for the
@@ -72,51 +51,74 @@ fn leaf(format: Format, descriptor: u8, large: bool) -> u64 {
     }
 }
 
-/// The tables in memory.
-pub struct Tables<'a>(pub &'a Outside);
+/// The tables of each format. Banks of one format share them.
+#[derive(Clone)]
+pub struct AllTables {
+    long: Tables,
+    short: Tables,
+    stage2: Tables,
+}
 
-impl Tables<'_> {
-    /// Words of the short format are half as long.
-    fn set(&self, format: Format, at: u64, value: u64) {
-        let memory = self.0;
-        let value = match (format, at & 4) {
-            (Format::Long | Format::Stage2, _) => value,
-            (Format::Short, 0) => memory.word(at) >> 32 << 32 | value,
-            (Format::Short, _) => memory.word(at) & 0xffff_ffff | value << 32,
+impl AllTables {
+    /// Every page is mapped, readable, writable and not global.
+    pub fn new(ram: &Ram) -> Self {
+        let mut all = Self {
+            long: Tables::new(12, 1, LONG),
+            short: Tables::short(SHORT),
+            stage2: Tables::new(12, 1, STAGE2),
         };
-        memory.set_word(at & !7, value);
+        // The tables of stage 1 are in the gigabyte that stage 2 maps to itself.
+        all.stage2.map(ram, 0x8000_0000, 0x8000_0000, 1, 0x7fc);
+        for (format, descriptor) in [
+            (Format::Long, 0xea),
+            (Format::Stage2, 0xfa),
+            (Format::Short, 0xf2),
+        ] {
+            (0..16).for_each(|page| all.leaf(ram, format, page, descriptor));
+        }
+        all
+    }
+
+    /// The tables of a format, and the level of its pages.
+    fn of(&mut self, format: Format) -> (&mut Tables, u32) {
+        match format {
+            Format::Long => (&mut self.long, 3),
+            Format::Stage2 => (&mut self.stage2, 3),
+            Format::Short => (&mut self.short, 2),
+        }
+    }
+
+    /// Address of the descriptor of a page, or of one of those above it.
+    pub fn descriptor(&mut self, ram: &Ram, format: Format, page: u8, above: u32) -> u64 {
+        let (tables, last) = self.of(format);
+        tables.entry(ram, address(page), last.saturating_sub(above).max(1))
     }
 
     /// Writes the leaf of a page into its table.
-    pub fn leaf(&self, format: Format, page: u8, descriptor: u8) {
-        self.set(format, leaf_at(format, page), leaf(format, descriptor, false));
-    }
-
-    /// Hangs the table of a page in.
-    pub fn table(&self, format: Format, page: u8) {
-        let table = leaf_at(format, page & 0xc);
-        let kind = if format == Format::Short { 1 } else { 3 };
-        self.set(format, above_at(format, page), table | kind);
+    pub fn leaf(&mut self, ram: &Ram, format: Format, page: u8, descriptor: u8) {
+        let (tables, last) = self.of(format);
+        let entry = tables.entry(ram, address(page), last);
+        tables.set(ram, entry, leaf(format, descriptor, false));
     }
 
     /// Puts a descriptor where a page's table, or one leaf instead of it, belongs: one of the four that there are.
-    pub fn above(&self, format: Format, page: u8, descriptor: u8) {
+    pub fn above(&mut self, ram: &Ram, format: Format, page: u8, descriptor: u8) {
+        let (tables, last) = self.of(format);
+        let entry = tables.entry(ram, address(page), last - 1);
         match descriptor % 4 {
-            0 => self.set(format, above_at(format, page), 0),
-            1 => self.table(format, page),
+            0 => tables.set(ram, entry, 0),
+            1 => tables.link(ram, address(page), last),
             2 if format == Format::Short => {
-                let table = BASE + LARGE + (u64::from(page / 4) << 10);
+                let table = LARGE + (u64::from(page / 4) << 10);
                 // A large page in each of its 16 places.
                 let large = match leaf(format, descriptor & !3, false) {
                     0 => 0,
                     small => small & !0xf003 | 1,
                 };
-                for index in 0..16 {
-                    self.set(format, table + 4 * index, large);
-                }
-                self.set(format, above_at(format, page), table | 1);
+                (0..16).for_each(|index| tables.set(ram, table + 4 * index, large));
+                tables.set(ram, entry, table | 1);
             }
-            _ => self.set(format, above_at(format, page), leaf(format, descriptor, true)),
+            _ => tables.set(ram, entry, leaf(format, descriptor, true)),
         }
     }
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! How often each kind of rule hit, by fuzz target.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use smmu_emu::injected::{Injected, Injection};
+
+/// Hits by target and by kind or site.
+type Hits = BTreeMap<(&'static str, &'static str), u64>;
+
+static HITS: Mutex<Hits> = Mutex::new(BTreeMap::new());
+
+/// Counts the hits of one input.
+pub fn count(target: &'static str, injected: &[Injected]) {
+    let mut hits = HITS.lock().unwrap_or_else(PoisonError::into_inner);
+    for hit in injected {
+        let name = match hit.what {
+            Injection::Delay(site) => site.name(),
+            Injection::Error(kind) => kind.row().name,
+        };
+        *hits.entry((target, name)).or_default() += 1;
+    }
+}
+
+/// Hits so far, of all inputs of this process.
+pub fn hits() -> Hits {
+    HITS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
