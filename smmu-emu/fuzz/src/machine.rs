@@ -51,7 +51,8 @@ impl Machine {
 
     /// Puts the rules of a plan in the place of all that there are.
     pub fn set_plan(&mut self, plan: Plan) {
-        self.smmu.lock()
+        self.smmu
+            .lock()
             .replace_plan(plan)
             .expect("a plan that was validated");
     }

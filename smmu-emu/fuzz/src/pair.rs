@@ -109,7 +109,10 @@ impl<W: World> Pair<W> {
     fn inject(&mut self, plan: &Plan, allowed: Allowed) {
         let mut other = plan.clone();
         for rule in &mut other.injections {
-            let of_tlb = matches!(rule.kind, InjectionKind::StaleTlb | InjectionKind::LostInvalidation);
+            let of_tlb = matches!(
+                rule.kind,
+                InjectionKind::StaleTlb | InjectionKind::LostInvalidation
+            );
             // A rule that hits nothing keeps the place of one that the oracle cannot have: chance follows from it.
             if rule.kind == InjectionKind::StaleTlb || of_tlb && allowed == Allowed::OfEqualTlbs {
                 *rule = toml::from_str("kind = \"lost-invalidation\"\nprobability = 0").expect("a rule");
@@ -209,7 +212,9 @@ fn hits_since(hits: &[Injected], before: usize) -> Vec<Injected> {
 fn makes_stale(hit: &Injected) -> bool {
     match hit.what {
         Injection::Error(InjectionKind::StaleTlb | InjectionKind::LostInvalidation) => true,
-        Injection::Error(InjectionKind::RegisterOnes) => hit.at.register.is_some_and(|name| name.contains("TLBI")),
+        Injection::Error(InjectionKind::RegisterOnes) => {
+            hit.at.register.is_some_and(|name| name.contains("TLBI"))
+        }
         _ => false,
     }
 }

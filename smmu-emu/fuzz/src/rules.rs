@@ -90,12 +90,19 @@ fn rule(input: &mut Input<'_>, allowed: Allowed, names: Names<'_>) -> Option<Str
     };
     let mut text = String::from("[[injection]]\n");
     let walks = matches!(row.kind, InjectionKind::WalkAbort | InjectionKind::WalkCorrupt);
-    let registers = matches!(row.kind, InjectionKind::RegisterOnes | InjectionKind::RegisterValue);
+    let registers = matches!(
+        row.kind,
+        InjectionKind::RegisterOnes | InjectionKind::RegisterValue
+    );
     let fits = match allowed {
         Allowed::Every | Allowed::OfAnyTlb => true,
         Allowed::OfEqualTlbs => !registers && row.kind != InjectionKind::StaleTlb,
     };
-    let row = if fits { row } else { InjectionKind::LostInvalidation.row() };
+    let row = if fits {
+        row
+    } else {
+        InjectionKind::LostInvalidation.row()
+    };
     writeln!(text, "kind = \"{}\"", row.name).ok()?;
     if walks && allowed == Allowed::OfAnyTlb {
         as_memory(&mut text, row, input, which, bits, names)?;
@@ -199,7 +206,12 @@ fn field_of(text: &mut String, field: &str, input: &mut Input<'_>, names: Names<
         "access" => writeln!(
             text,
             "access = \"{}\"",
-            ["read", "write", "fetch"].get(usize::from(byte % 3))?
+            // Registers are not fetched from.
+            if text.contains("delay") {
+                ["read", "write"].get(usize::from(byte % 2))?
+            } else {
+                ["read", "write", "fetch"].get(usize::from(byte % 3))?
+            }
         ),
         "level" => writeln!(text, "level = {}", byte % 4),
         "stage" => writeln!(text, "stage = {}", byte % 2 + 1),

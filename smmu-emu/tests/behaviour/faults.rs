@@ -6,7 +6,6 @@ use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
 use smmu_emu::testing::{Bench, Tables};
 use smmu_emu::{Intent, Line, Response, Transaction};
 
-const GFSR: u64 = 0x48;
 const CFIE: u32 = 1 << 6;
 const CFRE: u32 = 1 << 5;
 const HUPCF: u32 = 1 << 8;

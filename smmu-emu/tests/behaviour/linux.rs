@@ -8,7 +8,6 @@ use smmu_emu::testing::{Bench, Gr0, Tables};
 use smmu_emu::{AccessKind, Intent, Line, Response, Transaction, Translation};
 
 const S2CR: u64 = 0xc00;
-const ACTLR: u64 = 0x004;
 
 /// Waits as `__arm_smmu_tlb_sync` does.
 fn sync_global(bench: &mut Bench) {
