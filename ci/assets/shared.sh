@@ -25,6 +25,8 @@ smmu_reg() {
   found=$(grep -m 1 "^$1 $2 ${3:-0} " /steps/registers) ||
     { say "note SMMU $1 has no register $2 ${3:-0}"; return 1; }
   written=${4:-}
+  # Words: one argument for each.
+  # shellcheck disable=SC2086
   set -- $found
   devmem "$4" "$5" ${written:+"$written"}
 }
