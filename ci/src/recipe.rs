@@ -115,7 +115,7 @@ pub struct Recipe {
     pub summary: String,
     /// How it works, for people.
     pub why: String,
-    /// What its boots have to show.
+    /// Expectations of its boots.
     pub expect: Expectations,
     /// Kernel arguments beyond those that every boot gets.
     pub cmdline: Vec<String>,

@@ -28,7 +28,7 @@ pub enum ExpectBoots {
 /// Everything that a recipe expects.
 #[derive(Debug, Clone)]
 pub struct Expectations {
-    /// What a boot has to show, or must not show; at least one.
+    /// Expectations of a boot, met or negated; at least one.
     pub all: Vec<Expectation>,
     /// A boot for which one of these holds is inconclusive.
     pub inconclusive: Vec<Expectation>,
@@ -41,7 +41,7 @@ pub struct Expectations {
 /// One expectation: a subject, and how often it is to be seen in a boot.
 #[derive(Debug, Clone)]
 pub struct Expectation {
-    /// What is looked for.
+    /// Subject of the expectation.
     pub subject: Subject,
     /// Least number of occurrences.
     pub min: u32,

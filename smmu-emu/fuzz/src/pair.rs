@@ -26,7 +26,7 @@ const FOREVER: u64 = 100_000_000_000;
 
 /// A machine with its tables, and the steps that its software and clients take.
 pub trait World {
-    /// What happens next.
+    /// Next step.
     type Step;
     /// All that a step shows.
     type Outcome: PartialEq + Debug;

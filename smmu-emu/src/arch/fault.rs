@@ -78,7 +78,7 @@ pub struct ContextFault {
     pub transaction: Transaction,
 }
 
-/// What a fault of stage 2 has if the translation is nested.
+/// Syndrome of a stage 2 fault of a nested translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NestedFault {
     /// The stage 1 bank (`FSYNR0.S1CBNDX`).

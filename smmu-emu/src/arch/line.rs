@@ -35,7 +35,7 @@ pub enum LineKind {
 }
 
 impl Line {
-    /// What kind of line it is, and its number: a context bank or counter group.
+    /// Kind of the line, and its number: a context bank or counter group.
     #[must_use]
     pub const fn kind(self) -> (LineKind, u8) {
         match self {

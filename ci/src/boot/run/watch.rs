@@ -95,7 +95,7 @@ pub(super) struct Watch {
     panicked: bool,
     powered_off: bool,
     reset: bool,
-    /// What makes the boot say nothing.
+    /// Conditions under which the boot is inconclusive.
     spoiled: Option<String>,
     step: String,
     results: Vec<GuestResult>,
