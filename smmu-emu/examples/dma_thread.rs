@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! DMA in a thread, against a driver in another: an access meets a page that is not mapped and stalls; the driver maps the
-//! page and resumes it.
+//! DMA in a thread, against a driver in another: an access meets a page that is not mapped and stalls; the driver maps
+//! the page and resumes it.
 
 mod machine;
 

@@ -15,7 +15,7 @@ pub const RAM: u64 = 0x8000_0000;
 pub const TABLES: u64 = RAM;
 const WORDS: usize = (1 << 20) / 8;
 
-/// Memory, and whoever waits for a stall to end.
+/// Memory, and the count of decisions about stalls.
 #[derive(Clone)]
 pub struct Machine {
     words: Arc<Vec<AtomicU64>>,

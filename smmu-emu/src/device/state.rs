@@ -2,16 +2,16 @@
 
 //! The state of an SMMU as a value: saved, and restored in an SMMU of the same configuration.
 //!
-//! A [`State`] has everything that decides what the SMMU does next: registers, the TLB with the order in which it evicts,
-//! stalls, operations under way, event counters, interrupt lines, rules of the plan and how far each has got. What is kept
-//! for speed alone is not in it. Times are saved as what is left of them, so the clock of the host that restores it may
-//! have another origin.
+//! A [`State`] has everything that decides what the SMMU does next: registers, the TLB with the order in which it
+//! evicts, stalls, operations under way, event counters, interrupt lines, rules of the plan and how far each has got.
+//! What is kept for speed alone is not in it. Times are saved as what is left of them, so the clock of the host that
+//! restores it may have another origin.
 //!
 //! What the host holds, it saves itself: transactions that wait ([`Stall`]: [`Smmu::save_stall`]) and
 //! [`Marks`](crate::Marks) ([`Marks::save`](crate::Marks::save)).
 //!
-//! A state may come from anywhere. [`Smmu::restore`] takes none that this SMMU could not be in, as far as that matters for
-//! its memory, its time and its panics; and it takes it whole or not at all.
+//! A state may come from anywhere. [`Smmu::restore`] takes none that this SMMU could not be in, as far as that matters
+//! for its memory, its time and its panics; and it takes it whole or not at all.
 
 use std::collections::BTreeMap;
 
@@ -158,8 +158,8 @@ impl State {
         self.injector.plan()
     }
 
-    /// The marks that the state waits for. They have to be there where it is restored, or what waits for them waits until
-    /// its time is over.
+    /// The marks that the state waits for. They have to be there where it is restored, or what waits for them waits
+    /// until its time is over.
     pub fn marks(&self) -> impl Iterator<Item = &str> {
         let operations = self.operations.values();
         let busy = operations.flat_map(|operations| [&operations.sync.busy, &operations.ats]);
@@ -272,8 +272,8 @@ impl Smmu {
         }
     }
 
-    /// Puts a state in the place of what there is, and gives every line its level. Transactions that wait abort; those that
-    /// were saved with the state come back by [`Smmu::restore_stall`].
+    /// Puts a state in the place of what there is, and gives every line its level. Transactions that wait abort; those
+    /// that were saved with the state come back by [`Smmu::restore_stall`].
     ///
     /// # Errors
     /// [`StateError`] if the state is not one of this SMMU; nothing is changed then.
@@ -389,8 +389,8 @@ impl Smmu {
         }
     }
 
-    /// A transaction that waits again, after [`Smmu::restore`] of the state with which it was saved. To restore it twice
-    /// carries it out twice.
+    /// A transaction that waits again, after [`Smmu::restore`] of the state with which it was saved. To restore it
+    /// twice carries it out twice.
     ///
     /// # Errors
     /// [`StateError::Part`] if no transaction of the state can wait like this.

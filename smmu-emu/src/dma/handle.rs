@@ -9,8 +9,8 @@ use crate::epoch::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A handle to an SMMU: a clone is another handle to the same one, for another thread.
 ///
-/// Register accesses and transactions take the SMMU's lock; a [`Tbu`](crate::Tbu), which is made of a handle, translates
-/// most accesses without it.
+/// Register accesses and transactions take the SMMU's lock; a [`Tbu`](crate::Tbu), which is made of a handle,
+/// translates most accesses without it.
 ///
 /// ```
 /// use smmu_emu::{Config, Plan, Smmu, SmmuHandle, Tbu};
@@ -34,8 +34,8 @@ impl SmmuHandle {
         Self(Arc::new(Mutex::new(smmu)))
     }
 
-    /// Waits for the lock. A thread that holds it must not ask again, nor let a [`Tbu`](crate::Tbu) or a view of this SMMU
-    /// do so: it would wait for itself.
+    /// Waits for the lock. A thread that holds it must not ask again, nor let a [`Tbu`](crate::Tbu) or a view of this
+    /// SMMU do so: it would wait for itself.
     ///
     /// A panic of a thread that held the lock does not keep others out.
     #[inline]

@@ -44,8 +44,8 @@ impl<T: Table> File<T> {
             .collect()
     }
 
-    /// Sets what was saved; `writable` has the bits that can have changed since reset. Fails with a register that is not
-    /// there or cannot have that value.
+    /// Sets what was saved; `writable` has the bits that can have changed since reset. Fails with a register that is
+    /// not there or cannot have that value.
     pub(crate) fn restore(
         &mut self,
         saved: &[SavedRegister],
@@ -103,8 +103,8 @@ impl Registers {
         }
     }
 
-    /// Sets what was saved in registers out of reset. Fails with a register that is not there, or cannot have that value in
-    /// this configuration.
+    /// Sets what was saved in registers out of reset. Fails with a register that is not there, or cannot have that
+    /// value in this configuration.
     pub(crate) fn restore(
         &mut self,
         saved: &SavedRegisters,

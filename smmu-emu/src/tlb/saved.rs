@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The TLB as a value: every entry in its place, so that a restored TLB also evicts what the saved one would have evicted.
+//! The TLB as a value: every entry in its place, so that a restored TLB also evicts what the saved one would have
+//! evicted.
 
 use std::collections::BTreeSet;
 
@@ -28,9 +29,9 @@ pub(crate) struct SavedTlb {
     now: u64,
     /// When each regime was last invalidated.
     spaces: [u64; 3],
-    /// The same of VMIDs.
+    /// Times of the last invalidation of VMIDs.
     vmids: Vec<(Space, u16, u64)>,
-    /// The same of ASIDs.
+    /// Times of the last invalidation of ASIDs.
     asids: Vec<(Space, u16, u16, u64)>,
     leaves: SavedCache<Leaf>,
     tables: SavedCache<TableRef>,
@@ -65,7 +66,7 @@ struct SavedEntry<P> {
     payload: P,
 }
 
-/// What an entry leads to.
+/// Destination of an entry.
 pub(super) trait Payload: Copy {
     /// For a place without an entry.
     fn none() -> Self;

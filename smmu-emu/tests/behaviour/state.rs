@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A state that is saved and restored: both SMMUs go on alike. A state that somebody has changed: an error, or an SMMU that
-//! neither panics nor hangs.
+//! A state that is saved and restored: both SMMUs go on alike. A state with changed values: an error, or an SMMU
+//! that neither panics nor hangs.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -117,7 +117,7 @@ fn world() -> World {
     }
 }
 
-/// What one operation came to.
+/// Result of one operation.
 type Seen = (u64, Option<Response>);
 
 impl World {
@@ -285,7 +285,7 @@ proptest! {
     }
 }
 
-/// Values that nobody expects.
+/// Values that are not expected.
 fn hostile() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -310,7 +310,7 @@ fn leaves<'a>(value: &'a mut Value, found: &mut Vec<&'a mut Value>) {
     }
 }
 
-/// The form of version 1. Whoever changes it gives it another number ([`smmu_emu::STATE_VERSION`]).
+/// The form of version 1. A change of it needs another number ([`smmu_emu::STATE_VERSION`]).
 #[test]
 fn the_form_of_a_state() {
     let mut world = world();

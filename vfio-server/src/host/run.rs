@@ -100,8 +100,8 @@ impl Run {
         self.has_marks.load(Ordering::Relaxed)
     }
 
-    /// Adds marks to this run and to all later ones, but for those that are there already, and says which number the first
-    /// has.
+    /// Adds marks to this run and to all later ones, but for those that are there already, and says which number the
+    /// first has.
     ///
     /// # Errors
     /// [`MarkError`] names the mark and the field; nothing is added then.

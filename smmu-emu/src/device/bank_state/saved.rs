@@ -34,7 +34,8 @@ impl Waiters {
 }
 
 impl SavedWaiters {
-    /// The waiters that were saved, `next` being the number of the next transaction; `None` if there can be none like these.
+    /// The waiters that were saved, `next` being the number of the next transaction; `None` if there can be none like
+    /// these.
     pub(crate) fn restored(&self, next: u64) -> Option<Waiters> {
         let ends = self.decided.iter().map(|(end, _)| *end);
         let possible = self.decided.len() <= KEPT

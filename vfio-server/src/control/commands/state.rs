@@ -54,7 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
-/// What a file holds.
+/// Content of a file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Saved {
