@@ -3,7 +3,7 @@
 //! An SMMU on a bus and nothing else: probes and resets it as Linux' arm-smmu does (`arm_smmu_device_cfg_probe`,
 //! `arm_smmu_device_reset`), and prints what the driver prints.
 
-use smmu_emu::{BusError, Config, Env, Line, Memory, Plan, Preset, Smmu};
+use smmu_emu::{BusError, Config, Host, Line, Memory, Plan, Preset, Smmu};
 
 /// A machine without memory.
 struct Bare;
@@ -18,13 +18,21 @@ impl Memory for Bare {
     }
 }
 
-impl Env for Bare {
+impl Host for Bare {
     fn now(&self) -> u64 {
         0
     }
 
     fn set_line(&mut self, line: Line, level: bool) {
         println!("interrupt: {line:?} is {}", if level { "high" } else { "low" });
+    }
+
+    fn wake_at(&mut self, _: u64) {}
+
+    fn resumed(&mut self, _: u8) {}
+
+    fn mark(&self, _: &str) -> bool {
+        false
     }
 }
 

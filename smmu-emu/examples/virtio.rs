@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use smmu_emu::{BusError, Config, Env, Intent, Line, Memory, Plan, Preset, Smmu, SmmuHandle, Tbu, View};
+use smmu_emu::{BusError, Config, Host, Intent, Line, Memory, Plan, Preset, Smmu, SmmuHandle, Tbu, View};
 use virtio_queue::{Queue, QueueT, Reader};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
@@ -36,12 +36,20 @@ impl Memory for Guest {
     }
 }
 
-impl Env for Guest {
+impl Host for Guest {
     fn now(&self) -> u64 {
         0
     }
 
     fn set_line(&mut self, _: Line, _: bool) {}
+
+    fn wake_at(&mut self, _: u64) {}
+
+    fn resumed(&mut self, _: u8) {}
+
+    fn mark(&self, _: &str) -> bool {
+        false
+    }
 }
 
 /// Where the tables lead: neighbours on the bus are no neighbours in memory.

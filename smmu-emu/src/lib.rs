@@ -52,9 +52,9 @@ pub use dma::handle::{SmmuGuard, SmmuHandle};
 pub use dma::tbu::{Batch, Tbu};
 #[cfg(feature = "vm-memory")]
 pub use dma::view::{Refused, View};
-pub use host::env::Env;
+pub use host::env::{Env, Host, Surroundings};
 pub use host::events;
-pub use host::injected::{self, Hold, Injected};
+pub use host::injected::{self, DelayedReply, Injected};
 pub use plan::mark::{MarkError, MarkRule, MarkState, Marks};
 pub use plan::{DelayRule, InjectionRule, Plan, PlanError, Progress, Site};
 pub use spec::{register_names, regs};

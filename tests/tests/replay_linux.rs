@@ -35,7 +35,9 @@ fn replay(smmu: &mut Smmu, (kind, line): &Recorded) {
     let width = usize::from(line.width);
     let mut data = line.value.to_le_bytes();
     match kind {
-        AccessKind::Write => smmu.write(&mut host, line.offset, &data[..width]),
+        AccessKind::Write => {
+            smmu.write(&mut host, line.offset, &data[..width]);
+        }
         AccessKind::Read => {
             data = [0; 8];
             smmu.read(&mut host, line.offset, &mut data[..width]);

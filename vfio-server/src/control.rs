@@ -22,11 +22,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
+use commands::Context;
+use event_loop::EventLoop;
 use mio::{Poll, Waker};
 use thiserror::Error;
 
 use crate::client::device::Device;
 use crate::client::socket::{PublicSocket, SocketError};
+use crate::host::events::{self, Bell};
 
 mod client;
 pub mod commands;
@@ -35,10 +38,6 @@ mod event_loop;
 pub mod framing;
 pub mod qmp;
 mod worker;
-
-use crate::host::events::{self, Bell};
-use commands::Context;
-use event_loop::EventLoop;
 
 /// The control socket cannot be opened.
 #[derive(Debug, Error)]
@@ -84,7 +83,7 @@ impl Control {
         // They end when the loop is gone, and with it the channels of jobs.
         control.threads.extend(workers);
         for device in devices {
-            device.lock().host_mut().count();
+            device.lock().host().count();
         }
         context.run().send_events_to(sink);
         Ok(control)

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use smmu_emu::{BusError, Env, Line, Memory};
+use smmu_emu::{BusError, Host, Line, Memory};
 
 /// Where memory begins.
 pub const RAM: u64 = 0x8000_0000;
@@ -86,13 +86,19 @@ impl Memory for Machine {
     }
 }
 
-impl Env for Machine {
+impl Host for Machine {
     fn now(&self) -> u64 {
         0
     }
 
     fn set_line(&mut self, line: Line, level: bool) {
         println!("interrupt: {line:?} is {}", if level { "high" } else { "low" });
+    }
+
+    fn wake_at(&mut self, _: u64) {}
+
+    fn mark(&self, _: &str) -> bool {
+        false
     }
 
     fn resumed(&mut self, _bank: u8) {

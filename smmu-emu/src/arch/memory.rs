@@ -25,6 +25,16 @@ pub trait Memory {
     fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError>;
 }
 
+impl<T: Memory + ?Sized> Memory for &T {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+        (**self).read(address, data)
+    }
+
+    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
+        (**self).compare_exchange(address, old, new)
+    }
+}
+
 /// At most eight bytes as a number.
 pub(crate) fn little_endian(data: &[u8]) -> u64 {
     data.iter()

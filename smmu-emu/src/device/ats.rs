@@ -15,7 +15,7 @@ use crate::device::operation::{Operation, Waiting};
 use crate::device::par;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
-use crate::host::env::Env;
+use crate::host::env::{Env, Host};
 use crate::host::events::Event;
 use crate::plan::Site;
 use crate::registers::register::Scope;
@@ -160,11 +160,11 @@ impl Smmu {
         }
     }
 
-    fn complete(&mut self, env: &dyn Env, bank: u8, par: u64) {
+    fn complete(&mut self, host: &dyn Host, bank: u8, par: u64) {
         if let Some(operations) = self.operations_of(bank) {
             operations.par = Some(par);
         }
-        self.take_result(env, bank);
+        self.take_result(host, bank);
     }
 
     /// The stall of a stage 2 bank ends: operations that wait for it are run again, except that the recorded one or
@@ -245,14 +245,14 @@ impl Smmu {
     }
 
     /// The result of an operation that has completed and that `CBn_PAR` has not taken up; `GPAR` has it at once.
-    pub(crate) fn ats_result(&self, env: &dyn Env, scope: Scope) -> Option<u64> {
-        self.operations_in(scope)?.result(env)
+    pub(crate) fn ats_result(&self, host: &dyn Host, scope: Scope) -> Option<u64> {
+        self.operations_in(scope)?.result(host)
     }
 
     /// `CBn_PAR` takes up the result of an operation that has completed.
-    pub(crate) fn take_up_result(&mut self, env: &dyn Env, scope: Scope) {
+    pub(crate) fn take_up_result(&mut self, host: &dyn Host, scope: Scope) {
         if let Scope::Bank(bank) = scope {
-            self.take_result(env, bank);
+            self.take_result(host, bank);
         }
     }
 
@@ -272,9 +272,9 @@ impl Smmu {
         }
     }
 
-    fn take_result(&mut self, env: &dyn Env, bank: u8) {
+    fn take_result(&mut self, host: &dyn Host, bank: u8) {
         if let Some(operations) = self.operations_of(bank)
-            && let Some(par) = operations.result(env)
+            && let Some(par) = operations.result(host)
         {
             operations.par = None;
             self.registers.set_bank(bank, Cb::Par, par);

@@ -4,7 +4,7 @@
 
 use crate::device::operation::Waiting;
 use crate::epoch::{Barrier, Epoch};
-use crate::host::env::Env;
+use crate::host::env::Host;
 
 /// The state of an operation that software polls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) enum Busy {
     Idle,
     /// Busy for this many more status reads.
     Polls(u32),
-    /// Busy until this time of [`Env::now`], or until the mark is raised.
+    /// Busy until this time of [`Host::now`], or until the mark is raised.
     Until {
         /// Nanoseconds.
         deadline: u64,
@@ -25,14 +25,14 @@ pub(crate) enum Busy {
 
 impl Busy {
     /// A status read: whether the operation is still busy. The read counts.
-    pub(crate) fn poll(&mut self, env: &dyn Env) -> bool {
+    pub(crate) fn poll(&mut self, host: &dyn Host) -> bool {
         match self {
             Self::Polls(left @ 1..) => {
                 *left -= 1;
                 true
             }
             _ => {
-                let busy = self.is_busy(env);
+                let busy = self.is_busy(host);
                 if !busy {
                     *self = Self::Idle;
                 }
@@ -42,12 +42,12 @@ impl Busy {
     }
 
     /// Whether the operation is still busy, without counting a read.
-    pub(crate) fn is_busy(&self, env: &dyn Env) -> bool {
+    pub(crate) fn is_busy(&self, host: &dyn Host) -> bool {
         match self {
             Self::Idle => false,
             Self::Polls(left) => *left > 0,
             Self::Until { deadline, mark } => {
-                env.now() < *deadline && !mark.as_deref().is_some_and(|name| env.mark(name))
+                host.now() < *deadline && !mark.as_deref().is_some_and(|name| host.mark(name))
             }
         }
     }
@@ -77,23 +77,23 @@ pub(crate) struct Sync {
 
 impl Sync {
     /// Whether it is still under way, without a status read.
-    pub(crate) fn is_busy(&self, env: &dyn Env, epoch: &Epoch) -> bool {
-        self.busy.is_busy(env) || !epoch.has_passed(self.barrier)
+    pub(crate) fn is_busy(&self, host: &dyn Host, epoch: &Epoch) -> bool {
+        self.busy.is_busy(host) || !epoch.has_passed(self.barrier)
     }
 
     /// A status read: whether it is still under way. Idle once is idle for good.
-    pub(crate) fn poll(&mut self, env: &dyn Env, epoch: &Epoch) -> bool {
+    pub(crate) fn poll(&mut self, host: &dyn Host, epoch: &Epoch) -> bool {
         if epoch.has_passed(self.barrier) {
             self.barrier = Barrier::default();
         }
-        self.busy.poll(env) || self.barrier != Barrier::default()
+        self.busy.poll(host) || self.barrier != Barrier::default()
     }
 }
 
 impl Operations {
     /// The result of an operation that has completed.
-    pub(crate) fn result(&self, env: &dyn Env) -> Option<u64> {
+    pub(crate) fn result(&self, host: &dyn Host) -> Option<u64> {
         self.par
-            .filter(|_| self.waiting.is_none() && !self.ats.is_busy(env))
+            .filter(|_| self.waiting.is_none() && !self.ats.is_busy(host))
     }
 }

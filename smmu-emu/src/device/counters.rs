@@ -4,7 +4,7 @@
 
 use crate::arch::transaction::Transaction;
 use crate::host::emit::emit;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::events::Event;
 
 /// What a unit, or all units of an SMMU together, have done.
@@ -33,13 +33,13 @@ impl Counters {
     }
 
     /// Takes over what a unit has counted, at the transaction that makes it ask.
-    pub(crate) fn drain(&mut self, env: &mut dyn Env, transaction: &Transaction, unit: &mut Self) {
+    pub(crate) fn drain(&mut self, host: &mut dyn Host, transaction: &Transaction, unit: &mut Self) {
         let Self {
             read_hits,
             write_hits,
         } = core::mem::take(unit);
         if read_hits | write_hits != 0 {
-            emit(env, || Event::TbuHits {
+            emit(host, || Event::TbuHits {
                 stream_id: transaction.stream_id,
                 reads: read_hits,
                 writes: write_hits,

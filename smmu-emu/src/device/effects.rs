@@ -7,7 +7,7 @@
 use crate::arch::line::Line;
 use crate::device::bank_state::Release;
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::{Env, Host};
 use crate::registers::register::{RegisterId, Scope};
 use crate::registers::secure;
 use crate::spec::bank::{ContextFaults, Format};
@@ -19,7 +19,7 @@ use crate::tlb;
 
 impl Smmu {
     /// The value of a register as software reads it.
-    pub(crate) fn look(&self, env: &dyn Env, id: &RegisterId) -> u64 {
+    pub(crate) fn look(&self, host: &dyn Host, id: &RegisterId) -> u64 {
         let stored = self.registers.get(id);
         // The Secure copies hold what Secure software writes: no stream is Secure.
         if id.is_secure_copy() {
@@ -28,14 +28,14 @@ impl Smmu {
         match id.row.effect {
             Effect::SyncStatus => {
                 let sync = self.sync(id.scope);
-                sync.is_some_and(|sync| sync.is_busy(env, &self.epoch)).into()
+                sync.is_some_and(|sync| sync.is_busy(host, &self.epoch)).into()
             }
-            Effect::TranslateStatus => self.ats_is_active(env, id.scope).into(),
-            Effect::TranslateResult => self.ats_result(env, id.scope).unwrap_or(stored),
+            Effect::TranslateStatus => self.ats_is_active(host, id.scope).into(),
+            Effect::TranslateResult => self.ats_result(host, id.scope).unwrap_or(stored),
             Effect::FaultStatus => stored | u64::from(self.format_in_fsr(id.scope)),
             Effect::Identification => secure::identification(&self.registers, &self.geometry, id, stored),
-            Effect::Counters => self.look_pm(env, id).into(),
-            Effect::CounterView(of) => self.look_bank_pm(env, of, id).into(),
+            Effect::Counters => self.look_pm(host, id).into(),
+            Effect::CounterView(of) => self.look_bank_pm(host, of, id).into(),
             Effect::None
             | Effect::Control
             | Effect::BankAttributes
@@ -49,15 +49,15 @@ impl Smmu {
     }
 
     /// The value of a register that software reads: polls count, results are taken up, time passes for counters.
-    pub(crate) fn touch(&mut self, env: &mut dyn Env, id: &RegisterId) -> u64 {
+    pub(crate) fn touch(&mut self, host: &mut dyn Host, id: &RegisterId) -> u64 {
         if id.is_secure_copy() {
-            return self.look(env, id);
+            return self.look(host, id);
         }
         match id.row.effect {
-            Effect::SyncStatus => return self.poll_sync(env, id.scope).into(),
-            Effect::TranslateStatus => return self.poll_ats(env, id.scope).into(),
-            Effect::TranslateResult => self.take_up_result(env, id.scope),
-            Effect::Counters | Effect::CounterView(_) => self.advance_pmu(env),
+            Effect::SyncStatus => return self.poll_sync(host, id.scope).into(),
+            Effect::TranslateStatus => return self.poll_ats(host, id.scope).into(),
+            Effect::TranslateResult => self.take_up_result(host, id.scope),
+            Effect::Counters | Effect::CounterView(_) => self.advance_pmu(host),
             Effect::None
             | Effect::Control
             | Effect::BankAttributes
@@ -70,7 +70,7 @@ impl Smmu {
             | Effect::Sync
             | Effect::Translate(_) => {}
         }
-        self.look(env, id)
+        self.look(host, id)
     }
 
     /// Acts on a write that has been stored; `value` is what arrived, less the bits that do not exist.
@@ -137,7 +137,7 @@ impl Smmu {
         }
     }
 
-    fn restore_faults(&mut self, env: &mut dyn Env, scope: Scope, value: u64) {
+    fn restore_faults(&mut self, host: &mut dyn Host, scope: Scope, value: u64) {
         match scope {
             Scope::Global => {
                 let faults = self.registers.global_faults() | GlobalFaults::from_bits_truncate(word(value));
@@ -149,7 +149,7 @@ impl Smmu {
                 self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
             }
         }
-        self.update_line(env, line_of(scope), true);
+        self.update_line(host, line_of(scope), true);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::arch::line::Line;
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::spec::bank::ContextFaults;
 use crate::spec::global::GlobalFaults;
 
@@ -27,29 +27,29 @@ impl Smmu {
     }
 
     /// Tells the environment about a line whose level changed, or that is high and `again` is set.
-    pub(crate) fn update_line(&mut self, env: &mut dyn Env, line: Line, again: bool) {
+    pub(crate) fn update_line(&mut self, host: &mut dyn Host, line: Line, again: bool) {
         let level = self.level(line);
         let Some(last) = self.lines.get_mut(line) else {
             return;
         };
         if *last != level || (again && level) {
             *last = level;
-            self.injector.line(env, line, level);
+            self.injector.line(host, line, level);
         }
     }
 
     /// Time has passed, or a mark was raised: interrupts that a rule holds back may arrive. One whose cause has gone
     /// meanwhile arrives all the same, as a message would, and its line is low then.
-    pub fn elapse(&mut self, env: &mut dyn Env) {
-        for line in self.injector.arrived(env) {
-            self.injector.drive(env, line, true);
+    pub fn elapse(&mut self, host: &mut dyn Host) {
+        for line in self.injector.arrived(host) {
+            self.injector.drive(host, line, true);
             if !self.level(line) {
-                self.injector.drive(env, line, false);
+                self.injector.drive(host, line, false);
             }
         }
     }
 
-    /// When the next interrupt that a rule holds back is due at the latest, as of [`Env::now`].
+    /// When the next interrupt that a rule holds back is due at the latest, as of [`Host::now`].
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
         self.injector.next_due()

@@ -6,8 +6,9 @@ use crate::arch::frame::{Access, AccessKind, Frame};
 use crate::arch::memory::little_endian;
 use crate::device::injection::{Answer, Seen};
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::{Env, Host};
 use crate::host::events::{Accessed, Change, Event};
+use crate::host::injected::DelayedReply;
 use crate::registers::lookup::Hit;
 use crate::registers::options;
 use crate::registers::register::{RegisterId, Security};
@@ -16,33 +17,41 @@ use crate::spec::regs;
 
 impl Smmu {
     /// Reads registers as Non-secure software. Any offset and length: what no register answers reads as zero (RAZ).
-    pub fn read(&mut self, env: &mut dyn Env, offset: u64, data: &mut [u8]) {
-        self.read_as(env, Security::NonSecure, offset, data);
+    /// Returns the delay of the reply, if a rule of the plan makes it late.
+    pub fn read(&mut self, host: &mut dyn Host, offset: u64, data: &mut [u8]) -> Option<DelayedReply> {
+        self.read_as(host, Security::NonSecure, offset, data)
     }
 
     /// Writes registers as Non-secure software. Any offset and length: what no register takes is ignored (WI).
-    pub fn write(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) {
-        self.write_as(env, Security::NonSecure, offset, data);
+    /// Returns the delay of the reply, if a rule of the plan makes it late.
+    pub fn write(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) -> Option<DelayedReply> {
+        self.write_as(env, Security::NonSecure, offset, data)
     }
 
     /// Reads registers as Secure software; the same as [`Self::read`] unless the SMMU has Secure state.
-    pub fn read_secure(&mut self, env: &mut dyn Env, offset: u64, data: &mut [u8]) {
-        self.read_as(env, Security::Secure, offset, data);
+    pub fn read_secure(&mut self, host: &mut dyn Host, offset: u64, data: &mut [u8]) -> Option<DelayedReply> {
+        self.read_as(host, Security::Secure, offset, data)
     }
 
     /// Writes registers as Secure software; the same as [`Self::write`] unless the SMMU has Secure state.
-    pub fn write_secure(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) {
-        self.write_as(env, Security::Secure, offset, data);
+    pub fn write_secure(&mut self, env: &mut dyn Env, offset: u64, data: &[u8]) -> Option<DelayedReply> {
+        self.write_as(env, Security::Secure, offset, data)
     }
 
-    fn read_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &mut [u8]) {
+    fn read_as(
+        &mut self,
+        host: &mut dyn Host,
+        security: Security,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Option<DelayedReply> {
         let (frame, hit) = self.map().locate(offset, data.len(), security);
-        let answer = self.answer(env, AccessKind::Read, frame, hit.as_ref());
+        let answer = self.answer(host, AccessKind::Read, frame, hit.as_ref());
         if answer == Answer::Nobody {
             data.fill(u8::MAX);
         } else {
             let value = hit.as_ref().map_or(0, |hit| {
-                let value = answer.replaced(self.touch(env, &hit.id));
+                let value = answer.replaced(self.touch(host, &hit.id));
                 (value & hit.lanes) >> hit.shift
             });
             data.fill(0);
@@ -51,10 +60,16 @@ impl Smmu {
             }
         }
         let access = access(AccessKind::Read, frame, hit.as_ref(), offset, data);
-        self.conclude_access(env, &access, hit.as_ref(), None);
+        self.conclude_access(host, &access, hit.as_ref(), None)
     }
 
-    fn write_as(&mut self, env: &mut dyn Env, security: Security, offset: u64, data: &[u8]) {
+    fn write_as(
+        &mut self,
+        env: &mut dyn Env,
+        security: Security,
+        offset: u64,
+        data: &[u8],
+    ) -> Option<DelayedReply> {
         let (frame, hit) = self.map().locate(offset, data.len(), security);
         let before = hit.as_ref().filter(|_| env.traces());
         let before = before.and_then(|hit| self.whole(env, &hit.id));
@@ -65,48 +80,50 @@ impl Smmu {
             self.store(env, hit, little_endian(data) << hit.shift);
         }
         let access = access(AccessKind::Write, frame, hit.as_ref(), offset, data);
-        self.conclude_access(env, &access, hit.as_ref(), before);
+        self.conclude_access(env, &access, hit.as_ref(), before)
     }
 
     /// The whole register as a read without side effects finds it. Event counters are left out: reading them counts.
-    fn whole(&self, env: &dyn Env, id: &RegisterId) -> Option<u64> {
+    fn whole(&self, host: &dyn Host, id: &RegisterId) -> Option<u64> {
         match id.row.effect {
             Effect::Counters | Effect::CounterView(_) => None,
-            _ => Some(self.look(env, id)),
+            _ => Some(self.look(host, id)),
         }
     }
 
     /// What the plan says of an access that begins.
-    fn answer(&mut self, env: &mut dyn Env, kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Answer {
+    fn answer(&mut self, host: &mut dyn Host, kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Answer {
         if self.injector.sees_registers() {
-            self.injector.register(env, &seen(kind, frame, hit))
+            self.injector.register(host, &seen(kind, frame, hit))
         } else {
             Answer::Normal
         }
     }
 
-    /// An access has taken effect: reports it, and asks the plan whether its reply is late. `before` is what a write found.
+    /// An access has taken effect: reports it, and asks the plan for the delay of its reply. `before` is what a write found.
     fn conclude_access(
         &mut self,
-        env: &mut dyn Env,
+        host: &mut dyn Host,
         access: &Access,
         hit: Option<&Hit>,
         before: Option<u64>,
-    ) {
-        self.report(env, access, hit, before);
-        if self.injector.sees_registers() {
-            self.injector.hold(env, &seen(access.kind, access.frame, hit));
+    ) -> Option<DelayedReply> {
+        self.report(host, access, hit, before);
+        if !self.injector.sees_registers() {
+            return None;
         }
+        self.injector
+            .delayed_reply(host, &seen(access.kind, access.frame, hit))
     }
 
     /// Tells the environment of an access; `before` is what a write found.
-    fn report(&self, env: &mut dyn Env, access: &Access, hit: Option<&Hit>, before: Option<u64>) {
-        env.access(access);
-        if !env.traces() {
+    fn report(&self, host: &mut dyn Host, access: &Access, hit: Option<&Hit>, before: Option<u64>) {
+        host.access(access);
+        if !host.traces() {
             return;
         }
-        let after = hit.and_then(|hit| self.whole(env, &hit.id));
-        env.trace(&Event::Access(Accessed {
+        let after = hit.and_then(|hit| self.whole(host, &hit.id));
+        host.trace(&Event::Access(Accessed {
             access: *access,
             whole: hit.is_some_and(|hit| hit.lanes.count_ones() == 8 * hit.id.row.width),
             change: before.zip(after).map(|(before, after)| Change { before, after }),

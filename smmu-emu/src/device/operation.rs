@@ -5,7 +5,7 @@
 use crate::arch::fault::Cause;
 use crate::arch::transaction::{BankAccess, Intent, Transaction};
 use crate::host::emit::emit;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::events::Event;
 
 /// An operation of a context bank.
@@ -55,8 +55,8 @@ impl Operation {
     }
 
     /// It does not come to its bank's tables.
-    pub(crate) fn refused(self, env: &mut dyn Env, bank: u8, cause: Cause) {
-        emit(env, || {
+    pub(crate) fn refused(self, host: &mut dyn Host, bank: u8, cause: Cause) {
+        emit(host, || {
             Event::operated(self.transaction(), bank, false, Err(cause))
         });
     }

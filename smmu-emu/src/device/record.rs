@@ -12,7 +12,7 @@ use crate::arch::transaction::{BankAccess, Origin, Transaction};
 use crate::device::bank_state::Disposition;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::events::{Event, Recorded};
 use crate::spec::bank::{ContextFaults, Fsynr0};
 use crate::spec::cb::Cb;
@@ -54,13 +54,13 @@ impl Smmu {
     }
 
     /// Records a client's fault and says what the client sees.
-    pub(crate) fn record(&mut self, env: &mut dyn Env, access: &BankAccess, fault: &Fault) -> Response {
+    pub(crate) fn record(&mut self, host: &mut dyn Host, access: &BankAccess, fault: &Fault) -> Response {
         let (bank, disposition) = match fault {
             Fault::Global(fault) => {
-                self.record_global(env, fault, Origin::Client);
+                self.record_global(host, fault, Origin::Client);
                 return Response::for_fault(self.registers.scr0().gfre());
             }
-            Fault::Context(fault) => (fault.bank, self.record_context(env, fault, Origin::Client)),
+            Fault::Context(fault) => (fault.bank, self.record_context(host, fault, Origin::Client)),
             Fault::Blocked { bank } => (*bank, Disposition::Terminate),
             Fault::Waiting { bank } => (*bank, Disposition::Wait),
         };
@@ -72,7 +72,7 @@ impl Smmu {
     }
 
     /// Records a global fault; one that finds another recorded only sets MULTI.
-    pub(crate) fn record_global(&mut self, env: &mut dyn Env, fault: &GlobalFault, origin: Origin) {
+    pub(crate) fn record_global(&mut self, host: &mut dyn Host, fault: &GlobalFault, origin: Origin) {
         let recorded = self.registers.global_faults();
         let gr0 = &mut self.registers.gr0;
         if recorded.is_empty() {
@@ -95,7 +95,7 @@ impl Smmu {
         } else {
             gr0.set(Gr0::Sgfsr, 0, (recorded | GlobalFaults::MULTI).bits().into());
         }
-        emit(env, || {
+        emit(host, || {
             Event::Fault(Recorded {
                 fault: Fault::Global(*fault),
                 origin,
@@ -103,13 +103,13 @@ impl Smmu {
                 stalled: false,
             })
         });
-        self.update_line(env, Line::Global, false);
+        self.update_line(host, Line::Global, false);
     }
 
     /// Records a context fault, and says what becomes of the transaction.
     pub(crate) fn record_context(
         &mut self,
-        env: &mut dyn Env,
+        host: &mut dyn Host,
         fault: &ContextFault,
         origin: Origin,
     ) -> Disposition {
@@ -126,7 +126,7 @@ impl Smmu {
         if recorded.is_empty() {
             self.record_syndrome(fault, origin);
         }
-        emit(env, || {
+        emit(host, || {
             Event::Fault(Recorded {
                 fault: Fault::Context(*fault),
                 origin,
@@ -134,7 +134,7 @@ impl Smmu {
                 stalled: disposition == Disposition::Stall,
             })
         });
-        self.update_line(env, Line::Context(bank), false);
+        self.update_line(host, Line::Context(bank), false);
         disposition
     }
 

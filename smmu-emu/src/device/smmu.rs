@@ -14,7 +14,7 @@ use crate::device::stalls::Stalls;
 use crate::epoch::Epoch;
 use crate::epoch::sync::Arc;
 use crate::host::emit::{drive_line, emit};
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::events::Event;
 use crate::plan::{Plan, PlanError};
 use crate::registers::file::Registers;
@@ -121,7 +121,7 @@ impl Smmu {
 
     /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the plan again, and
     /// lowers every line.
-    pub fn reset(&mut self, env: &mut dyn Env) {
+    pub fn reset(&mut self, host: &mut dyn Host) {
         let Self {
             geometry,
             live_groups,
@@ -147,15 +147,15 @@ impl Smmu {
         *global_sync = Sync::default();
         operations.fill(Operations::default());
         stalls.reset();
-        emit(env, || Event::Reset);
+        emit(host, || Event::Reset);
         // The reset registers ask for no interrupt. No rule has a say in that.
         for line in self.geometry.lines() {
             let high = self.lines.get_mut(line).is_some_and(core::mem::take);
             if high || self.injector.is_high(line) {
-                drive_line(env, line, false);
+                drive_line(host, line, false);
             }
             if let Line::Context(bank) = line {
-                env.resumed(bank);
+                host.resumed(bank);
             }
         }
         self.injector.reset();

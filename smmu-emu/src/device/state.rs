@@ -33,7 +33,7 @@ use crate::device::smmu::{Lines, Smmu};
 use crate::device::stalls::{SavedStalls, Stalls};
 use crate::epoch::{Barrier, Epoch};
 use crate::host::emit::drive_line;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::plan::{Plan, PlanError};
 use crate::registers::file::Registers;
 use crate::registers::saved::{SavedRegister, SavedRegisters};
@@ -233,8 +233,8 @@ impl SavedOperations {
 impl Smmu {
     /// The state of the SMMU.
     #[must_use]
-    pub fn save(&self, env: &dyn Env) -> State {
-        let now = env.now();
+    pub fn save(&self, host: &dyn Host) -> State {
+        let now = host.now();
         let Self {
             geometry,
             live_groups,
@@ -277,7 +277,7 @@ impl Smmu {
     ///
     /// # Errors
     /// [`StateError`] if the state is not one of this SMMU; nothing is changed then.
-    pub fn restore(&mut self, env: &mut dyn Env, state: &State) -> Result<(), StateError> {
+    pub fn restore(&mut self, host: &mut dyn Host, state: &State) -> Result<(), StateError> {
         let Restored {
             registers,
             lines,
@@ -288,7 +288,7 @@ impl Smmu {
             tlb,
             injector,
             counters,
-        } = self.restored(state, env.now())?;
+        } = self.restored(state, host.now())?;
         self.registers = registers;
         self.global_sync = global_sync;
         self.operations = operations;
@@ -301,17 +301,17 @@ impl Smmu {
         for line in self.geometry.lines() {
             let high = injector.is_high(line);
             if high || self.injector.is_high(line) {
-                drive_line(env, line, high);
+                drive_line(host, line, high);
             }
         }
         self.lines = lines;
         for deadline in injector.deadlines() {
-            env.wake_at(deadline);
+            host.wake_at(deadline);
         }
         self.injector = injector;
         for line in self.geometry.lines() {
             if let Line::Context(bank) = line {
-                env.resumed(bank);
+                host.resumed(bank);
             }
         }
         Ok(())

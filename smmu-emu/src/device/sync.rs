@@ -4,23 +4,23 @@
 
 use crate::device::busy::Sync;
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::plan::Site;
 use crate::registers::register::Scope;
 
 impl Smmu {
     /// `sTLBGSTATUS` or `CBn_TLBSTATUS` is read: whether the sync is still under way. The read counts.
-    pub(crate) fn poll_sync(&mut self, env: &dyn Env, scope: Scope) -> bool {
+    pub(crate) fn poll_sync(&mut self, host: &dyn Host, scope: Scope) -> bool {
         let epoch = self.epoch();
-        self.sync_mut(scope).is_some_and(|sync| sync.poll(env, &epoch))
+        self.sync_mut(scope).is_some_and(|sync| sync.poll(host, &epoch))
     }
 
     /// `sTLBGSYNC` or `CBn_TLBSYNC` is written: a TLB sync starts.
-    pub(crate) fn start_sync(&mut self, env: &mut dyn Env, scope: Scope) {
+    pub(crate) fn start_sync(&mut self, host: &mut dyn Host, scope: Scope) {
         let barrier = self.epoch.barrier();
         let busy = match scope {
-            Scope::Global => self.injector.busy(env, Site::GlobalSync, None),
-            Scope::Bank(bank) => self.injector.busy(env, Site::ContextSync, Some(bank)),
+            Scope::Global => self.injector.busy(host, Site::GlobalSync, None),
+            Scope::Bank(bank) => self.injector.busy(host, Site::ContextSync, Some(bank)),
         };
         if let Some(sync) = self.sync_mut(scope) {
             *sync = Sync { busy, barrier };
@@ -42,15 +42,15 @@ impl Smmu {
     }
 
     /// `CBn_ATSR.ACTIVE`; `GATSR.ACTIVE` is never set.
-    pub(crate) fn ats_is_active(&self, env: &dyn Env, scope: Scope) -> bool {
+    pub(crate) fn ats_is_active(&self, host: &dyn Host, scope: Scope) -> bool {
         let operations = self.operations_in(scope);
-        operations.is_some_and(|operations| operations.waiting.is_some() || operations.ats.is_busy(env))
+        operations.is_some_and(|operations| operations.waiting.is_some() || operations.ats.is_busy(host))
     }
 
     /// `CBn_ATSR.ACTIVE`, where this read counts for a delay in polls.
-    pub(crate) fn poll_ats(&mut self, env: &dyn Env, scope: Scope) -> bool {
+    pub(crate) fn poll_ats(&mut self, host: &dyn Host, scope: Scope) -> bool {
         let Scope::Bank(bank) = scope else { return false };
         self.operations_of(bank)
-            .is_some_and(|operations| operations.waiting.is_some() || operations.ats.poll(env))
+            .is_some_and(|operations| operations.waiting.is_some() || operations.ats.poll(host))
     }
 }

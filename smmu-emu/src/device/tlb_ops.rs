@@ -3,19 +3,19 @@
 //! TLB maintenance (IHI 0062D §5): what software's invalidations do, as far as the plan lets them.
 
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::plan::Sites;
 use crate::registers::register::RegisterId;
 use crate::tlb::{Entry, Invalidation};
 
 impl Smmu {
     /// A TLB maintenance register is written, which starts this operation.
-    pub(crate) fn invalidate(&mut self, env: &mut dyn Env, id: &RegisterId, operation: Invalidation) {
+    pub(crate) fn invalidate(&mut self, host: &mut dyn Host, id: &RegisterId, operation: Invalidation) {
         if !self.injector.watches(Sites::INVALIDATIONS) {
             self.tlb.invalidate(operation);
             return;
         }
-        if self.injector.loses(env, id) {
+        if self.injector.loses(host, id) {
             return;
         }
         let wanted = |entry: &Entry| self.injector.keeps(entry);
@@ -25,7 +25,7 @@ impl Smmu {
             .into_iter()
             .filter(|entry| !self.tlb.holds(entry))
             .collect();
-        for entry in self.injector.kept(env, id, &dropped) {
+        for entry in self.injector.kept(host, id, &dropped) {
             self.tlb.restore(&entry);
         }
     }

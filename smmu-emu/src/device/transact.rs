@@ -10,7 +10,7 @@ use crate::device::bank_state::{Arrival, BankControl};
 use crate::device::pmu::EventKind;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
-use crate::host::env::Env;
+use crate::host::env::{Env, Host};
 use crate::host::events::Event;
 use crate::plan::Sites;
 use crate::registers::file::Registers;
@@ -101,10 +101,10 @@ impl Smmu {
     }
 
     /// A client's transaction ends with a global fault.
-    pub(crate) fn refuse(&mut self, env: &mut dyn Env, fault: &GlobalFault) -> Response {
-        self.record_global(env, fault, Origin::Client);
+    pub(crate) fn refuse(&mut self, host: &mut dyn Host, fault: &GlobalFault) -> Response {
+        self.record_global(host, fault, Origin::Client);
         let response = Response::for_fault(self.registers.scr0().gfre());
-        emit(env, || {
+        emit(host, || {
             let cause = Cause::Global(fault.cause);
             Event::answered(&fault.transaction, None, false, Err(cause), &response)
         });
@@ -173,9 +173,9 @@ impl Smmu {
     }
 
     /// Where the stream of a transaction goes.
-    fn found(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Result<Found, GlobalFault> {
+    fn found(&mut self, host: &mut dyn Host, transaction: &Transaction) -> Result<Found, GlobalFault> {
         if !self.registers.scr0().clientpd()
-            && let Some(cause) = self.injector.stream(env, transaction)
+            && let Some(cause) = self.injector.stream(host, transaction)
         {
             return stream::find_among(&self.registers, &self.geometry, transaction, Some(cause));
         }

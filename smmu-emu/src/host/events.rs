@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What happens in an SMMU, told to a host that traces ([`Env::traces`](crate::Env::traces)).
+//! What happens in an SMMU, told to a host that traces ([`Host::traces`](crate::Host::traces)).
 //!
 //! An event is told when it has taken effect, in the order in which that happens: what a register write causes comes
 //! before the write. Nothing is put together for a host that does not trace.

@@ -50,14 +50,16 @@ pub struct InjectionPoint {
     pub line: Option<Line>,
 }
 
-/// How long the reply to a register access is to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Delay of the reply to a register access, whose effect was at once. The host waits when it has let go of the SMMU.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Hold<'a> {
-    /// The time of [`Env::now`](crate::Env::now) at which it ends.
+pub struct DelayedReply {
+    /// The time of [`Host::now`] at which it ends.
+    ///
+    /// [`Host::now`]: crate::Host::now
     pub deadline: u64,
     /// The mark that ends it earlier.
-    pub mark: Option<&'a str>,
+    pub mark: Option<String>,
     /// The register.
     pub register: &'static str,
 }

@@ -106,7 +106,7 @@ rule! {
         /// Busy for this many reads of the status register.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub polls: Option<u32>,
-        /// Late by this many microseconds of [`crate::Env::now`].
+        /// Late by this many microseconds of [`crate::Host::now`].
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub time_us: Option<Time>,
         /// Late until this mark is raised, but not longer than `at_most_us`.

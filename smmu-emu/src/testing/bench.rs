@@ -60,7 +60,8 @@ impl<M: Memory> Bench<M> {
     pub fn r(&mut self, register: impl Locate) -> u32 {
         let mut data = [0xa5; 4];
         let offset = self.offset(register);
-        self.smmu.read(&mut self.host, offset, &mut data);
+        let delayed = self.smmu.read(&mut self.host, offset, &mut data);
+        self.host.delayed.extend(delayed);
         u32::from_le_bytes(data)
     }
 
@@ -68,35 +69,41 @@ impl<M: Memory> Bench<M> {
     pub fn r64(&mut self, register: impl Locate) -> u64 {
         let mut data = [0xa5; 8];
         let offset = self.offset(register);
-        self.smmu.read(&mut self.host, offset, &mut data);
+        let delayed = self.smmu.read(&mut self.host, offset, &mut data);
+        self.host.delayed.extend(delayed);
         u64::from_le_bytes(data)
     }
 
     /// Writes 32 bits.
     pub fn w(&mut self, register: impl Locate, value: u32) {
         let offset = self.offset(register);
-        self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+        let delayed = self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+        self.host.delayed.extend(delayed);
     }
 
     /// Writes 64 bits.
     pub fn w64(&mut self, register: impl Locate, value: u64) {
         let offset = self.offset(register);
-        self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+        let delayed = self.smmu.write(&mut self.host, offset, &value.to_le_bytes());
+        self.host.delayed.extend(delayed);
     }
 
     /// Reads 32 bits as Secure software.
     pub fn secure_r(&mut self, register: impl Locate) -> u32 {
         let mut data = [0xa5; 4];
         let offset = self.offset(register);
-        self.smmu.read_secure(&mut self.host, offset, &mut data);
+        let delayed = self.smmu.read_secure(&mut self.host, offset, &mut data);
+        self.host.delayed.extend(delayed);
         u32::from_le_bytes(data)
     }
 
     /// Writes 32 bits as Secure software.
     pub fn secure_w(&mut self, register: impl Locate, value: u32) {
         let offset = self.offset(register);
-        self.smmu
+        let delayed = self
+            .smmu
             .write_secure(&mut self.host, offset, &value.to_le_bytes());
+        self.host.delayed.extend(delayed);
     }
 
     /// Makes a client's access.

@@ -9,7 +9,7 @@ use vm_memory::{Bytes, GuestAddress};
 
 use super::ram::Ram;
 use crate::events::Event;
-use crate::{Access, BusError, Env, Hold, Injected, Line, Memory};
+use crate::{Access, BusError, DelayedReply, Injected, Line, Memory};
 
 /// A function that reads, as a [`Memory`]; hardware updates of descriptors are refused.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ impl<T: Bytes<GuestAddress>> Memory for Guest<T> {
 pub struct Host<M = Ram> {
     /// Physical memory.
     pub memory: M,
-    /// Nanoseconds of [`Env::now`].
+    /// Nanoseconds of [`crate::Host::now`].
     pub time: Cell<u64>,
     /// Nanoseconds by which the clock goes on at every traced event.
     pub tick: u64,
@@ -60,14 +60,14 @@ pub struct Host<M = Ram> {
     pub traced: bool,
     /// Current level of every line that was ever set.
     pub levels: BTreeMap<Line, bool>,
-    /// Every call of [`Env::set_line`].
+    /// Every call of [`crate::Host::set_line`].
     pub line_calls: Vec<(Line, bool)>,
     /// Every register access.
     pub accesses: Vec<Access>,
     /// Every hit of a rule.
     pub injected: Vec<Injected>,
-    /// Every reply that is to be late: register, time of [`Env::now`] at which the delay ends, mark that ends it earlier.
-    pub holds: Vec<(&'static str, u64, Option<String>)>,
+    /// Every reply that is late, of the accesses that a [`super::Bench`] makes.
+    pub delayed: Vec<DelayedReply>,
     /// Every time at which the model wants to be called.
     pub wakes: Vec<u64>,
     /// Every bank that let stalled transactions go on.
@@ -99,7 +99,7 @@ impl<M> Host<M> {
             line_calls: Vec::new(),
             accesses: Vec::new(),
             injected: Vec::new(),
-            holds: Vec::new(),
+            delayed: Vec::new(),
             wakes: Vec::new(),
             resumed: Vec::new(),
             events: Vec::new(),
@@ -131,7 +131,7 @@ impl<M: Memory> Memory for Host<M> {
     }
 }
 
-impl<M: Memory> Env for Host<M> {
+impl<M> crate::Host for Host<M> {
     fn now(&self) -> u64 {
         self.time.get()
     }
@@ -156,11 +156,6 @@ impl<M: Memory> Env for Host<M> {
 
     fn injected(&mut self, injected: &Injected) {
         self.injected.push(*injected);
-    }
-
-    fn hold(&mut self, hold: &Hold<'_>) {
-        self.holds
-            .push((hold.register, hold.deadline, hold.mark.map(Into::into)));
     }
 
     fn wake_at(&mut self, time: u64) {

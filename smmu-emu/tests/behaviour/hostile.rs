@@ -137,7 +137,9 @@ proptest! {
                     let mut data = vec![0xa5; len];
                     bench.smmu.read(&mut bench.host, offset, &mut data);
                 }
-                Op::Write { offset, data } => bench.smmu.write(&mut bench.host, offset, &data),
+                Op::Write { offset, data } => {
+                    bench.smmu.write(&mut bench.host, offset, &data);
+                }
                 Op::SecureRead { offset, len } => {
                     let mut data = vec![0xa5; len];
                     bench.smmu.read_secure(&mut bench.host, offset, &mut data);

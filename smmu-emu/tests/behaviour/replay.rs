@@ -6,7 +6,7 @@ use core::fmt::Write;
 
 use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
 use smmu_emu::testing::{Bench, Tables};
-use smmu_emu::{Intent, Plan, Transaction};
+use smmu_emu::{DelayedReply, Intent, Plan, Transaction};
 
 const PLAN: &str = r#"
 [[delay]]
@@ -134,7 +134,10 @@ fn shown(bench: &Bench) -> String {
         )
         .expect("a string");
     }
-    for (register, deadline, _) in &bench.host.holds {
+    for DelayedReply {
+        register, deadline, ..
+    } in &bench.host.delayed
+    {
         writeln!(text, "{register} until {deadline}").expect("a string");
     }
     for wake in &bench.host.wakes {

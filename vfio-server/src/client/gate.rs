@@ -88,13 +88,20 @@ pub fn serve(socket: &UnixStream, function: &Arc<Mutex<Function>>, directory: &P
 }
 
 /// Writes in order, up to the first that the function refuses.
-fn write_multi(function: &mut Function, writes: &[wire::WriteOne]) -> Result<(), Errno> {
-    for write in writes {
+fn write_multi(function: &mut Function, writes: &[wire::WriteOne]) -> (Result<(), Errno>, Option<Held>) {
+    let mut longest: Option<Held> = None;
+    let result = writes.iter().try_for_each(|write| {
         let count = usize::try_from(write.access.count.get()).unwrap_or(usize::MAX);
         let data = write.data.get(..count).ok_or(Errno::INVAL)?;
-        function.write(write.access.region.get(), write.access.offset.get(), data)?;
-    }
-    Ok(())
+        let held = function.write(write.access.region.get(), write.access.offset.get(), data)?;
+        if let Some(held) = held
+            && longest.as_ref().is_none_or(|other| other.until < held.until)
+        {
+            longest = Some(held);
+        }
+        Ok(())
+    });
+    (result, longest)
 }
 
 /// One connection.
@@ -129,21 +136,15 @@ impl Client<'_> {
             Ok(_) if self.session.is_none() => self.fail(header, Errno::INVAL),
             Ok(Request::Read(access)) => self.read(header, &access),
             Ok(Request::Write(access, data)) => {
-                let result = {
-                    let mut function = self.function.lock();
-                    let result = function.write(access.region.get(), access.offset.get(), data);
-                    (result, function.host_mut().take_held())
-                };
-                let result = self.waited(result);
+                let mut function = self.function.lock();
+                let result = function.write(access.region.get(), access.offset.get(), data);
+                drop(function);
+                let result = result.map(|held| self.wait_out(held));
                 self.answer(header, result.map(|()| access.as_bytes()))
             }
             Ok(Request::WriteMulti(writes)) => {
-                let result = {
-                    let mut function = self.function.lock();
-                    let result = write_multi(&mut function, writes);
-                    (result, function.host_mut().take_held())
-                };
-                let result = self.waited(result);
+                let (result, held) = write_multi(&mut self.function.lock(), writes);
+                self.wait_out(held);
                 let count = payload.get(..size_of::<u64>()).unwrap_or_default();
                 self.answer(header, result.map(|()| count))
             }
@@ -194,24 +195,24 @@ impl Client<'_> {
         self.reply.extend_from_slice(access.as_bytes());
         self.reply.resize(DATA + count, 0);
         let data = self.reply.get_mut(DATA..).unwrap_or_default();
-        let result = {
-            let mut function = self.function.lock();
-            let result = function.read(access.region.get(), access.offset.get(), data);
-            (result, function.host_mut().take_held())
-        };
-        match self.waited(result) {
-            Ok(()) => self.send(),
+        let mut function = self.function.lock();
+        let result = function.read(access.region.get(), access.offset.get(), data);
+        drop(function);
+        match result {
+            Ok(held) => {
+                self.wait_out(held);
+                self.send()
+            }
             Err(errno) => self.fail(header, errno),
         }
     }
 
     /// Waits if a rule of the plan makes the reply late, while nothing is locked.
-    fn waited<R>(&self, (result, held): (R, Option<Held>)) -> R {
+    fn wait_out(&self, held: Option<Held>) {
         if let Some(held) = held {
             let run = Arc::clone(self.function.lock().host().run());
             run.wait_out(&held);
         }
-        result
     }
 
     fn forward(

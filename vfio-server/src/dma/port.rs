@@ -6,15 +6,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use smmu_emu::events::{Event, NoMemory};
+use smmu_emu::events::NoMemory;
 use smmu_emu::{
-    BusError, Env, Injected, Intent, Line, Memory, Response, SmmuHandle, Stall, Tbu, Transaction,
-    Translation, View,
+    BusError, Intent, Response, SmmuHandle, Stall, Surroundings, Tbu, Transaction, Translation, View,
 };
 use thiserror::Error;
 use vm_memory::GuestMemoryMmap;
 
-use crate::host::Shared;
+use crate::host::environment::{Callbacks, Shared};
 use crate::host::memory::Ranges;
 use crate::host::refused::RefusedAccess;
 use crate::host::traffic::{Gone, Passage, Period};
@@ -182,7 +181,7 @@ impl Port {
             let result = run(&view);
             let stalled = view.take_stall();
             drop(view);
-            *refused = env.refused;
+            *refused = env.host.refused;
             let Some(stall) = stalled else {
                 return Ok(result);
             };
@@ -274,11 +273,11 @@ impl Wire {
         self.shared.traffic().enter(self.period)
     }
 
-    fn env<'a>(&'a self, memory: &'a Ranges) -> DmaEnv<'a> {
-        DmaEnv {
-            shared: &self.shared,
+    /// The surroundings of the SMMU during an access.
+    fn env<'a>(&'a self, memory: &'a Ranges) -> Surroundings<&'a Ranges, Callbacks<'a>> {
+        Surroundings {
             memory,
-            refused: None,
+            host: Callbacks::watching(&self.shared),
         }
     }
 
@@ -332,65 +331,4 @@ fn bounded(length: usize, to: &Translation) -> usize {
 /// Bytes of an access of `length` that are ignored together.
 fn ignored(length: usize, transaction: &Transaction) -> usize {
     length.min(usize::try_from(PAGE - transaction.address % PAGE).unwrap_or(usize::MAX))
-}
-
-/// The surroundings of the SMMU during an access.
-#[derive(Debug)]
-struct DmaEnv<'a> {
-    shared: &'a Shared,
-    memory: &'a Ranges,
-    /// The last access that the SMMU refused.
-    refused: Option<RefusedAccess>,
-}
-
-impl Memory for DmaEnv<'_> {
-    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
-        self.memory.read(address, data)
-    }
-
-    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
-        self.memory.compare_exchange(address, old, new)
-    }
-}
-
-impl Env for DmaEnv<'_> {
-    fn now(&self) -> u64 {
-        self.shared.run().now()
-    }
-
-    fn set_line(&mut self, line: Line, level: bool) {
-        self.shared.vectors().set_line(line, level);
-    }
-
-    fn injected(&mut self, injected: &Injected) {
-        self.shared.injected(injected);
-    }
-
-    fn wake_at(&mut self, time: u64) {
-        self.shared.wake_at(time);
-    }
-
-    /// Also without a trace: messages say what the SMMU refused. A unit asks for what it does not translate itself only.
-    fn traces(&self) -> bool {
-        true
-    }
-
-    fn trace(&mut self, event: &Event) {
-        if let Event::NoMemory(met) = event {
-            self.shared.no_memory(met);
-            return;
-        }
-        self.refused = RefusedAccess::of(event).or(self.refused);
-        if self.shared.probe().is_on() {
-            self.shared.probe().record(event);
-        }
-    }
-
-    fn mark(&self, name: &str) -> bool {
-        self.shared.run().is_raised_by_name(name)
-    }
-
-    fn resumed(&mut self, _: u8) {
-        self.shared.traffic().resumed();
-    }
 }

@@ -22,7 +22,9 @@ use crate::config::ClockConfig;
 use crate::config::{MasterConfig, MasterError};
 use crate::dma::BLOCK_SIZE;
 use crate::host::Host;
+use crate::host::environment::Callbacks;
 use crate::host::events::Event;
+use crate::host::injected::Held;
 use crate::host::memory::MapError;
 use crate::host::timer::Called;
 
@@ -181,12 +183,6 @@ impl Function {
         &self.host
     }
 
-    /// The surroundings of the model, to change them.
-    #[must_use]
-    pub fn host_mut(&mut self) -> &mut Host {
-        &mut self.host
-    }
-
     /// The model, for as short a time as possible: DMA waits.
     pub fn smmu(&self) -> SmmuGuard<'_> {
         self.smmu.lock()
@@ -232,16 +228,19 @@ impl Function {
         }
     }
 
-    /// Reads a region. A guest that reads what is not there reads 0, as on a bus.
+    /// Reads a region. A guest that reads what is not there reads 0, as on a bus. Returns the wait of the reply, if it is late.
     ///
     /// # Errors
     /// `EINVAL` if the bytes are not all within the region: a mistake of the client, not of the guest.
-    pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+    pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<Option<Held>, Errno> {
         self.check(number, offset, data.len())?;
         match number {
             // What a powered-down block leaves on the bus.
             region::REGISTERS if !self.is_clocked(offset, false) => data.fill(0xff),
-            region::REGISTERS => self.smmu.lock().read(&mut self.host, offset, data),
+            region::REGISTERS => {
+                let delay = self.smmu.lock().read(&mut self.host.surroundings(), offset, data);
+                return Ok(delay.map(|delay| self.host.held(&delay)));
+            }
             region::BLOCKS => {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
@@ -258,18 +257,24 @@ impl Function {
             region::CONFIG => self.config.read(offset, data),
             _ => data.fill(0),
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Writes a region.
+    /// Writes a region. Returns the wait of the reply, if it is late.
     ///
     /// # Errors
     /// `EINVAL` if the bytes are not all within the region.
-    pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<(), Errno> {
+    pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<Option<Held>, Errno> {
         self.check(number, offset, data.len())?;
         match number {
             region::REGISTERS if !self.is_clocked(offset, true) => {}
-            region::REGISTERS => self.smmu.lock().write(&mut self.host, offset, data),
+            region::REGISTERS => {
+                let delay = self
+                    .smmu
+                    .lock()
+                    .write(&mut self.host.surroundings(), offset, data);
+                return Ok(delay.map(|delay| self.host.held(&delay)));
+            }
             region::BLOCKS => {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
@@ -281,7 +286,7 @@ impl Function {
             region::CONFIG => self.config.write(offset, data),
             _ => {}
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The clock controller and the offset in its block, of an offset in BAR2.
@@ -386,7 +391,7 @@ impl Function {
     pub fn power_cycle(&mut self) {
         let shared = Arc::clone(self.host.shared());
         let pause = shared.traffic().pause();
-        self.smmu.lock().reset(&mut self.host);
+        self.smmu.lock().reset(&mut Callbacks::new(&shared));
         drop(pause);
         self.tell_of_reset("control");
     }
@@ -398,7 +403,9 @@ impl Function {
     pub fn restore(&mut self, state: &State) -> Result<(), StateError> {
         let shared = Arc::clone(self.host.shared());
         let _pause = shared.traffic().pause();
-        self.smmu.lock().restore(&mut self.host, state)
+        self.smmu
+            .lock()
+            .restore(&mut Callbacks::new(self.host.shared()), state)
     }
 
     /// Everything but what belongs to the client, while no access of a master is under way; `also` happens before.
@@ -412,7 +419,7 @@ impl Function {
             clock.reset();
         }
         self.config.reset();
-        self.smmu.lock().reset(&mut self.host);
+        self.smmu.lock().reset(&mut Callbacks::new(&shared));
         drop(end);
         self.tell_of_reset(cause);
     }

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smmu_emu::events::{Event as Traced, NoMemory};
-use smmu_emu::{Access, AccessKind, BusError, Env, Hold, Injected, Line, Memory};
+use smmu_emu::{Access, AccessKind, DelayedReply, Injected, Line, Surroundings};
 use tracing::{error, warn};
 
 use super::injected::{Held, Hits};
 use super::log_limit::LogLimit;
-use super::memory::{GuestMemory, OPTION};
+use super::memory::{GuestMemory, OPTION, Ranges};
 use super::msix::Vectors;
-use super::refused::NoMemoryLimit;
+use super::refused::{NoMemoryLimit, RefusedAccess};
 use super::run::{Participant, Run};
 use super::traffic::Traffic;
 use crate::sync::{Mutex, MutexGuard};
@@ -45,6 +45,7 @@ pub struct Shared {
     vectors: Mutex<Vectors>,
     traffic: Traffic,
     hits: Mutex<Hits>,
+    counts: Mutex<Option<Counts>>,
     no_memory: Mutex<NoMemoryLimit>,
     /// Messages about the clients of this SMMU, all of them: a client may come again.
     clients: LogLimit,
@@ -93,7 +94,7 @@ impl Shared {
     }
 
     /// A rule of the plan hit an operation: logs it and tells of it.
-    pub fn injected(&self, injected: &Injected) {
+    fn injected(&self, injected: &Injected) {
         let mut hits = self.hits.lock();
         hits.log(self.run.now(), &self.name, injected);
         if let Some(events) = self.run.events()
@@ -117,20 +118,12 @@ impl Shared {
             self.probe.record(&Traced::NoMemory(*met));
         }
     }
-
-    /// An interrupt of the SMMU is due at this time.
-    pub fn wake_at(&self, time: u64) {
-        self.run.timer().set(self.place, time);
-    }
 }
 
 /// The surroundings of one SMMU.
 #[derive(Debug)]
 pub struct Host {
     shared: Arc<Shared>,
-    counts: Option<Counts>,
-    /// The reply to the access under way has to wait.
-    held: Option<Held>,
     memory: GuestMemory,
     /// The memory is known to be the guest's, or somebody was told that it is not.
     judged: bool,
@@ -148,14 +141,13 @@ impl Host {
             vectors: Mutex::new(Vectors::new(vectors)),
             traffic: Traffic::default(),
             hits: Mutex::default(),
+            counts: Mutex::default(),
             no_memory: Mutex::default(),
             clients: LogLimit::new(CLIENT_MESSAGES, CLIENT_PAUSE),
             place,
         };
         Self {
             shared: Arc::new(shared),
-            counts: None,
-            held: None,
             memory: GuestMemory::default(),
             judged: false,
         }
@@ -193,31 +185,50 @@ impl Host {
         result
     }
 
-    /// The guest runs: says so if its memory is not what the client passed.
-    fn judge_memory(&mut self) {
-        self.judged = self.memory.maps() > 0;
-        if self.memory.is_blank() {
-            error!(
-                smmu = self.name(),
-                "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU with `{OPTION}`"
-            );
+    /// The surroundings of a register access. There is one, so the guest runs: says so if its memory is not what the
+    /// client passed.
+    pub fn surroundings(&mut self) -> Surroundings<&Ranges, Callbacks<'_>> {
+        if !self.judged {
+            self.judged = self.memory.maps() > 0;
+            if self.memory.is_blank() {
+                error!(
+                    smmu = self.name(),
+                    "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU with `{OPTION}`"
+                );
+            }
+        }
+        self.observer()
+    }
+
+    /// The surroundings of a look at the model from outside.
+    #[must_use]
+    pub fn observer(&self) -> Surroundings<&Ranges, Callbacks<'_>> {
+        Surroundings {
+            memory: self.memory.ranges(),
+            host: Callbacks::new(&self.shared),
         }
     }
 
     /// Begins to count register accesses.
-    pub fn count(&mut self) {
-        self.counts.get_or_insert_default();
+    pub fn count(&self) {
+        self.shared.counts.lock().get_or_insert_default();
     }
 
     /// The accesses counted so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.counts.unwrap_or_default()
+        self.shared.counts.lock().unwrap_or_default()
     }
 
-    /// What the reply to the access that was made has to wait for; once.
-    pub fn take_held(&mut self) -> Option<Held> {
-        self.held.take()
+    /// Delay of a reply that the plan makes late, within what clients bear; warns if it comes near to that.
+    #[must_use]
+    pub fn held(&self, delay: &DelayedReply) -> Held {
+        let Shared { name, run, .. } = &*self.shared;
+        let held = Held::new(delay, run.now(), run.patience());
+        if let Some(warning) = held.warning(name, delay.register, run.now(), run.patience()) {
+            run.tell(|| warning);
+        }
+        held
     }
 
     /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket before is
@@ -238,34 +249,65 @@ impl Host {
     }
 }
 
-impl Memory for Host {
-    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
-        self.memory.ranges().read(address, data)
+/// The model's host, for register accesses, threads of masters and the timer alike. Memory is not part of it: each access
+/// has its own ([`Surroundings`]).
+#[derive(Debug)]
+pub struct Callbacks<'a> {
+    shared: &'a Shared,
+    watches: bool,
+    /// The last access that the SMMU refused, if this watches.
+    pub refused: Option<RefusedAccess>,
+}
+
+impl<'a> Callbacks<'a> {
+    /// The host of one call.
+    #[must_use]
+    pub fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            watches: false,
+            refused: None,
+        }
     }
 
-    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
-        self.memory.ranges().compare_exchange(address, old, new)
+    /// Like [`Self::new`], and keeps what the SMMU refused: also without a trace, messages say so. A unit asks for what it
+    /// does not translate itself only.
+    #[must_use]
+    pub fn watching(shared: &'a Shared) -> Self {
+        Self {
+            watches: true,
+            ..Self::new(shared)
+        }
     }
 }
 
-impl Env for Host {
+impl smmu_emu::Host for Callbacks<'_> {
     fn now(&self) -> u64 {
-        self.run().now()
+        self.shared.run.now()
     }
 
     fn set_line(&mut self, line: Line, level: bool) {
         self.shared.vectors().set_line(line, level);
     }
 
+    fn wake_at(&mut self, time: u64) {
+        self.shared.run.timer().set(self.shared.place, time);
+    }
+
+    fn resumed(&mut self, _: u8) {
+        self.shared.traffic.resumed();
+    }
+
+    fn mark(&self, name: &str) -> bool {
+        self.shared.run.is_raised_by_name(name)
+    }
+
     fn access(&mut self, access: &Access) {
-        if !self.judged {
-            self.judge_memory();
-        }
-        let Shared { name, run, .. } = &*self.shared;
+        let Shared { name, run, .. } = self.shared;
         if run.has_marks() {
             run.change_marks(|marks| marks.observe(name, access));
         }
-        if let Some(counts) = &mut self.counts {
+        if let Some(counts) = &mut *self.shared.counts.lock() {
             match access.kind {
                 AccessKind::Read => counts.reads = counts.reads.saturating_add(1),
                 AccessKind::Write => counts.writes = counts.writes.saturating_add(1),
@@ -277,35 +319,20 @@ impl Env for Host {
         self.shared.injected(injected);
     }
 
-    fn hold(&mut self, hold: &Hold<'_>) {
-        let Shared { name, run, .. } = &*self.shared;
-        let held = Held::new(hold, run.now(), run.patience());
-        if let Some(warning) = held.warning(name, hold.register, run.now(), run.patience()) {
-            run.tell(|| warning);
-        }
-        // Of several in one message the longest.
-        if self.held.as_ref().is_none_or(|other| other.until < held.until) {
-            self.held = Some(held);
-        }
-    }
-
-    fn wake_at(&mut self, time: u64) {
-        self.shared.wake_at(time);
-    }
-
     fn traces(&self) -> bool {
-        self.shared.probe.is_on()
+        self.watches || self.shared.probe.is_on()
     }
 
     fn trace(&mut self, event: &Traced) {
-        self.shared.probe.record(event);
-    }
-
-    fn mark(&self, name: &str) -> bool {
-        self.run().is_raised_by_name(name)
-    }
-
-    fn resumed(&mut self, _: u8) {
-        self.shared.traffic.resumed();
+        if let Traced::NoMemory(met) = event {
+            self.shared.no_memory(met);
+            return;
+        }
+        if self.watches {
+            self.refused = RefusedAccess::of(event).or(self.refused);
+        }
+        if self.shared.probe.is_on() {
+            self.shared.probe.record(event);
+        }
     }
 }

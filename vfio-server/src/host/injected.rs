@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use smmu_emu::injected::{Injection, InjectionPoint};
-use smmu_emu::{Hold, Injected};
+use smmu_emu::{DelayedReply, Injected};
 
 use super::events::{Event, FiredLimit};
 use super::limit::LogLimit;
@@ -25,11 +25,11 @@ pub struct Held {
 impl Held {
     /// What the model asks for, within what clients bear.
     #[must_use]
-    pub fn new(hold: &Hold<'_>, now: u64, patience: Patience) -> Self {
+    pub fn new(delay: &DelayedReply, now: u64, patience: Patience) -> Self {
         let bound = u64::try_from(patience.bound().as_nanos()).unwrap_or(u64::MAX);
         Self {
-            until: hold.deadline.min(now.saturating_add(bound)),
-            mark: hold.mark.map(Into::into),
+            until: delay.deadline.min(now.saturating_add(bound)),
+            mark: delay.mark.clone(),
         }
     }
 

@@ -8,10 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smmu_emu::events::Event;
-use smmu_emu::{BusError, Env, Injected, Line, Memory, SmmuHandle};
+use smmu_emu::SmmuHandle;
 
-use super::environment::Shared;
+use super::environment::{Callbacks, Shared};
 use super::run::Run;
 use crate::sync::{
     Condvar, Mutex,
@@ -134,11 +133,11 @@ impl Timer {
 impl Called {
     fn call(&self, place: usize) {
         let mut smmu = self.smmu.lock();
-        smmu.elapse(&mut TimerEnv(&self.shared));
+        smmu.elapse(&mut Callbacks::new(&self.shared));
         if let Some(due) = smmu.next_due() {
             self.shared.run().timer().set(place, due);
             // Nobody was woken by a mark that was raised before there was a time.
-            smmu.elapse(&mut TimerEnv(&self.shared));
+            smmu.elapse(&mut Callbacks::new(&self.shared));
         }
     }
 }
@@ -150,45 +149,5 @@ impl Drop for Running {
             // A panic was logged where it happened.
             let _ = thread.join();
         }
-    }
-}
-
-/// The surroundings of an SMMU whose time has come.
-struct TimerEnv<'a>(&'a Shared);
-
-impl Memory for TimerEnv<'_> {
-    fn read(&self, _: u64, _: &mut [u8]) -> Result<(), BusError> {
-        Err(BusError)
-    }
-
-    fn compare_exchange(&self, _: u64, _: u64, _: u64) -> Result<u64, BusError> {
-        Err(BusError)
-    }
-}
-
-impl Env for TimerEnv<'_> {
-    fn now(&self) -> u64 {
-        self.0.run().now()
-    }
-
-    /// Nothing is translated here.
-    fn set_line(&mut self, line: Line, level: bool) {
-        self.0.vectors().set_line(line, level);
-    }
-
-    fn injected(&mut self, injected: &Injected) {
-        self.0.injected(injected);
-    }
-
-    fn traces(&self) -> bool {
-        self.0.probe().is_on()
-    }
-
-    fn trace(&mut self, event: &Event) {
-        self.0.probe().record(event);
-    }
-
-    fn mark(&self, name: &str) -> bool {
-        self.0.run().is_raised_by_name(name)
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use smmu_emu::events::NoMemory;
 use smmu_emu::testing::Host;
-use smmu_emu::{Config, Env, Intent, Plan, Smmu, Transaction};
+use smmu_emu::{Config, Host as _, Intent, Plan, Smmu, Transaction};
 use tempfile::TempDir;
 
 use super::chrome::tests::strictly;

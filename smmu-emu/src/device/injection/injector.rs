@@ -5,7 +5,7 @@
 use super::rules::{Hit, Rules};
 use crate::arch::line::Line;
 use crate::host::emit::emit;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::events::Event;
 use crate::host::injected::{Injected, Injection, InjectionPoint};
 use crate::plan::{DelayRule, Family, InjectionRule, Plan, Progress, Sites};
@@ -113,33 +113,33 @@ impl Injector {
     /// The first fault that hits an operation, reported.
     pub(super) fn injection(
         &mut self,
-        env: &mut dyn Env,
+        host: &mut dyn Host,
         at: InjectionPoint,
         is_for: impl Fn(&InjectionRule) -> bool,
     ) -> Option<(&InjectionRule, Hit)> {
         // Another seed than that of delays: a delay and a fault in the same place draw numbers that have nothing to do with each other.
-        let (rule, hit) = self.injections.hit(!self.seed, env, is_for)?;
-        report(env, &hit.report(Injection::Error(rule.kind), at));
+        let (rule, hit) = self.injections.hit(!self.seed, host, is_for)?;
+        report(host, &hit.report(Injection::Error(rule.kind), at));
         Some((rule, hit))
     }
 
     /// The first delay that hits an operation, reported.
     pub(super) fn delay(
         &mut self,
-        env: &mut dyn Env,
+        host: &mut dyn Host,
         at: InjectionPoint,
         is_for: impl Fn(&DelayRule) -> bool,
     ) -> Option<(&DelayRule, Hit)> {
-        let (rule, hit) = self.delays.hit(self.seed, env, is_for)?;
-        report(env, &hit.report(Injection::Delay(rule.site), at));
+        let (rule, hit) = self.delays.hit(self.seed, host, is_for)?;
+        report(host, &hit.report(Injection::Delay(rule.site), at));
         Some((rule, hit))
     }
 }
 
 /// Tells the host of a hit, and its trace.
-pub(crate) fn report(env: &mut dyn Env, injected: &Injected) {
-    env.injected(injected);
-    emit(env, || Event::Injected(*injected));
+pub(crate) fn report(host: &mut dyn Host, injected: &Injected) {
+    host.injected(injected);
+    emit(host, || Event::Injected(*injected));
 }
 
 impl Hit {

@@ -4,7 +4,7 @@
 
 use super::Injector;
 use crate::arch::stage::Stage;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
 use crate::plan::{InjectionKind, InjectionRule};
 use crate::registers::register::{RegisterId, Scope};
@@ -13,7 +13,7 @@ use crate::translate::tag::Space;
 
 impl Injector {
     /// Whether an invalidation does nothing.
-    pub(crate) fn loses(&mut self, env: &mut dyn Env, id: &RegisterId) -> bool {
+    pub(crate) fn loses(&mut self, host: &mut dyn Host, id: &RegisterId) -> bool {
         let at = point(id);
         let is_for = |rule: &InjectionRule| {
             rule.kind == InjectionKind::LostInvalidation
@@ -23,7 +23,7 @@ impl Injector {
                     .is_none_or(|name| at.register == Some(name))
                 && rule.index.is_none_or(|index| at.index == Some(index))
         };
-        self.injection(env, at, is_for).is_some()
+        self.injection(host, at, is_for).is_some()
     }
 
     /// Whether there is a rule that may keep an entry.
@@ -32,13 +32,13 @@ impl Injector {
     }
 
     /// The entries that an invalidation would have dropped and does not.
-    pub(crate) fn kept(&mut self, env: &mut dyn Env, id: &RegisterId, dropped: &[Entry]) -> Vec<Entry> {
+    pub(crate) fn kept(&mut self, host: &mut dyn Host, id: &RegisterId, dropped: &[Entry]) -> Vec<Entry> {
         let at = InjectionPoint {
             address: dropped.first().map(|entry| entry.address),
             ..point(id)
         };
         let is_for = |rule: &InjectionRule| dropped.iter().any(|entry| rule.keeps(entry));
-        match self.injection(env, at, is_for) {
+        match self.injection(host, at, is_for) {
             Some((rule, _)) => dropped
                 .iter()
                 .filter(|entry| rule.keeps(entry))

@@ -6,23 +6,23 @@ use super::Injector;
 use crate::arch::line::{Line, LineKind};
 use crate::device::injection::injector::Late;
 use crate::host::emit::drive_line;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
 use crate::plan::{DelayRule, InjectionKind, InjectionRule, Site, Sites};
 
 impl Injector {
     /// A line has a new level, or asks again.
-    pub(crate) fn line(&mut self, env: &mut dyn Env, line: Line, level: bool) {
+    pub(crate) fn line(&mut self, host: &mut dyn Host, line: Line, level: bool) {
         if !self.watches(Sites::LINES) && self.late.is_empty() {
-            self.drive(env, line, level);
+            self.drive(host, line, level);
         } else if level {
-            self.rises(env, line);
+            self.rises(host, line);
         } else {
-            self.falls(env, line);
+            self.falls(host, line);
         }
     }
 
-    fn rises(&mut self, env: &mut dyn Env, line: Line) {
+    fn rises(&mut self, host: &mut dyn Host, line: Line) {
         if self.is_late(line) {
             return;
         }
@@ -33,27 +33,27 @@ impl Injector {
         let lost = |rule: &InjectionRule| {
             rule.kind == InjectionKind::InterruptLost && is_for_line(line, rule.line, rule.index)
         };
-        if self.injection(env, at, lost).is_some() {
+        if self.injection(host, at, lost).is_some() {
             return;
         }
         let late =
             |rule: &DelayRule| rule.site == Site::Interrupt && is_for_line(line, rule.line, rule.index);
-        match self.delay(env, at, late) {
-            None => self.drive(env, line, true),
+        match self.delay(host, at, late) {
+            None => self.drive(host, line, true),
             Some((rule, hit)) => {
-                let deadline = rule.deadline(&hit, env);
+                let deadline = rule.deadline(&hit, host);
                 let mark = rule.until.clone();
-                env.wake_at(deadline);
+                host.wake_at(deadline);
                 // After that: who raises the mark from now on wakes the host.
-                if mark.as_deref().is_some_and(|name| env.mark(name)) {
-                    env.wake_at(env.now());
+                if mark.as_deref().is_some_and(|name| host.mark(name)) {
+                    host.wake_at(host.now());
                 }
                 self.late.push(Late { line, deadline, mark });
             }
         }
     }
 
-    fn falls(&mut self, env: &mut dyn Env, line: Line) {
+    fn falls(&mut self, host: &mut dyn Host, line: Line) {
         if self.is_late(line) {
             return;
         }
@@ -64,17 +64,17 @@ impl Injector {
         let stuck = |rule: &InjectionRule| {
             rule.kind == InjectionKind::InterruptStuck && is_for_line(line, rule.line, rule.index)
         };
-        let stays = self.injection(env, at, stuck).is_some();
-        self.drive(env, line, stays);
+        let stays = self.injection(host, at, stuck).is_some();
+        self.drive(host, line, stays);
     }
 
     /// Gives a line a level that may not be what its cause asks for.
-    pub(crate) fn drive(&mut self, env: &mut dyn Env, line: Line, level: bool) {
+    pub(crate) fn drive(&mut self, host: &mut dyn Host, line: Line, level: bool) {
         self.high.retain(|other| *other != line);
         if level {
             self.high.push(line);
         }
-        drive_line(env, line, level);
+        drive_line(host, line, level);
     }
 
     /// Whether the host was last told that a line is high.
@@ -92,10 +92,10 @@ impl Injector {
     }
 
     /// Takes out what has arrived.
-    pub(crate) fn arrived(&mut self, env: &dyn Env) -> Vec<Line> {
-        let now = env.now();
+    pub(crate) fn arrived(&mut self, host: &dyn Host) -> Vec<Line> {
+        let now = host.now();
         let due =
-            |late: &Late| late.deadline <= now || late.mark.as_deref().is_some_and(|name| env.mark(name));
+            |late: &Late| late.deadline <= now || late.mark.as_deref().is_some_and(|name| host.mark(name));
         let arrived = self
             .late
             .iter()

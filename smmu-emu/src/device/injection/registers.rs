@@ -4,8 +4,8 @@
 
 use super::Injector;
 use crate::arch::frame::{AccessKind, Frame};
-use crate::host::env::Env;
-use crate::host::injected::{Hold, InjectionPoint};
+use crate::host::env::Host;
+use crate::host::injected::{DelayedReply, InjectionPoint};
 use crate::plan::{AccessType, DelayRule, InjectionKind, InjectionRule, Site, Sites};
 
 /// A register access, as rules see it.
@@ -46,8 +46,8 @@ impl Answer {
 
 impl Injector {
     /// A register is about to be accessed.
-    pub(crate) fn register(&mut self, env: &mut dyn Env, seen: &Seen) -> Answer {
-        match self.injection(env, seen.point(), |rule| rule.is_for_register(seen)) {
+    pub(crate) fn register(&mut self, host: &mut dyn Host, seen: &Seen) -> Answer {
+        match self.injection(host, seen.point(), |rule| rule.is_for_register(seen)) {
             None => Answer::Normal,
             Some((rule, _)) if rule.kind == InjectionKind::RegisterOnes => Answer::Nobody,
             Some((rule, _)) => Answer::Replaced {
@@ -57,22 +57,20 @@ impl Injector {
         }
     }
 
-    /// A register access has taken effect: its reply may have to wait.
-    pub(crate) fn hold(&mut self, env: &mut dyn Env, seen: &Seen) {
+    /// A register access has taken effect: the delay of its reply, if a rule makes it late.
+    pub(crate) fn delayed_reply(&mut self, host: &mut dyn Host, seen: &Seen) -> Option<DelayedReply> {
         let is_for = |rule: &DelayRule| {
             rule.site == Site::Register
                 && rule.register.as_deref() == Some(seen.name)
                 && rule.index.is_none_or(|index| index == seen.index)
                 && rule.access.is_none_or(|kind| kind == seen.kind)
         };
-        let hold = self.delay(env, seen.point(), is_for);
-        let Some((rule, hit)) = hold else { return };
-        let deadline = rule.deadline(&hit, env);
-        env.hold(&Hold {
-            deadline,
-            mark: rule.until.as_deref(),
+        let (rule, hit) = self.delay(host, seen.point(), is_for)?;
+        Some(DelayedReply {
+            deadline: rule.deadline(&hit, host),
+            mark: rule.until.clone(),
             register: seen.name,
-        });
+        })
     }
 
     /// Whether register accesses have to be shown to the rules.

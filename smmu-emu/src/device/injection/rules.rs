@@ -3,7 +3,7 @@
 //! Which rule hits an operation: the kernel's `should_fail()`, for every rule on its own.
 
 use super::chance::{Chance, Draw};
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::plan::{self, Rule, When};
 
 /// The rules of one family, in order of precedence.
@@ -117,10 +117,15 @@ impl<R: Rule + Clone> Rules<R> {
 
     /// An operation begins: the first rule that hits it. Every rule that is for it and awake counts it, so that the
     /// numbers of operations do not depend on other rules.
-    pub(super) fn hit(&mut self, seed: u64, env: &dyn Env, is_for: impl Fn(&R) -> bool) -> Option<(&R, Hit)> {
+    pub(super) fn hit(
+        &mut self,
+        seed: u64,
+        host: &dyn Host,
+        is_for: impl Fn(&R) -> bool,
+    ) -> Option<(&R, Hit)> {
         let mut found = None;
         for (i, progress) in self.rules.iter_mut().enumerate() {
-            if !is_for(&progress.rule) || !progress.is_awake(env) {
+            if !is_for(&progress.rule) || !progress.is_awake(host) {
                 continue;
             }
             progress.operation = progress.operation.saturating_add(1);
@@ -135,9 +140,9 @@ impl<R: Rule + Clone> Rules<R> {
 }
 
 impl<R: Rule> Progress<R> {
-    fn is_awake(&self, env: &dyn Env) -> bool {
+    fn is_awake(&self, host: &dyn Host) -> bool {
         let (after, before) = self.rule.marks();
-        after.is_none_or(|name| env.mark(name)) && !before.is_some_and(|name| env.mark(name))
+        after.is_none_or(|name| host.mark(name)) && !before.is_some_and(|name| host.mark(name))
     }
 
     fn decide(&mut self, seed: u64) -> Option<Hit> {

@@ -101,7 +101,7 @@ const fn is_possible(left: u64) -> bool {
 }
 
 impl Injector {
-    /// The injector as a value, at a time of [`Env::now`](crate::Env::now).
+    /// The injector as a value, at a time of [`Host::now`](crate::Host::now).
     pub(crate) fn save(&self, now: u64) -> SavedInjector {
         let Self {
             seed,
@@ -126,7 +126,7 @@ impl Injector {
         }
     }
 
-    /// The injector that was saved, at a time of [`Env::now`](crate::Env::now).
+    /// The injector that was saved, at a time of [`Host::now`](crate::Host::now).
     pub(crate) fn restored(saved: &SavedInjector, geometry: &Geometry, now: u64) -> Result<Self, Mismatch> {
         let SavedInjector {
             seed,
@@ -167,7 +167,7 @@ impl Injector {
         Ok(injector)
     }
 
-    /// When interrupts that are held back are due, as of [`Env::now`](crate::Env::now).
+    /// When interrupts that are held back are due, as of [`Host::now`](crate::Host::now).
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = u64> {
         self.late.iter().map(|late| late.deadline)
     }
@@ -281,7 +281,7 @@ impl<R: Rule + Clone> SavedRules<R> {
 }
 
 impl Busy {
-    /// The operation as a value, at a time of [`Env::now`](crate::Env::now).
+    /// The operation as a value, at a time of [`Host::now`](crate::Host::now).
     pub(crate) fn save(&self, now: u64) -> SavedBusy {
         match self {
             Self::Idle => SavedBusy::Idle,

@@ -5,13 +5,13 @@
 use super::Injector;
 use crate::arch::fault::GlobalCause;
 use crate::arch::transaction::{Intent, Transaction};
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
 use crate::plan::{AccessType, InjectionKind, InjectionRule, Sites};
 
 impl Injector {
     /// An access of a client is looked up in the stream table: what goes wrong there.
-    pub(crate) fn stream(&mut self, env: &mut dyn Env, transaction: &Transaction) -> Option<GlobalCause> {
+    pub(crate) fn stream(&mut self, host: &mut dyn Host, transaction: &Transaction) -> Option<GlobalCause> {
         if !self.watches(Sites::STREAMS) {
             return None;
         }
@@ -21,7 +21,7 @@ impl Injector {
             ..InjectionPoint::default()
         };
         let is_for = |rule: &InjectionRule| rule.of_stream().is_some() && rule.is_for(transaction);
-        self.injection(env, at, is_for)
+        self.injection(host, at, is_for)
             .and_then(|(rule, _)| rule.of_stream())
     }
 }

@@ -5,13 +5,13 @@
 use super::Injector;
 use super::rules::Hit;
 use crate::device::busy::Busy;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
 use crate::plan::{DelayRule, Site, Sites};
 
 impl Injector {
     /// An operation starts: how long it takes.
-    pub(crate) fn busy(&mut self, env: &mut dyn Env, site: Site, bank: Option<u8>) -> Busy {
+    pub(crate) fn busy(&mut self, host: &mut dyn Host, site: Site, bank: Option<u8>) -> Busy {
         if !self.watches(Sites::BUSY) {
             return Busy::Idle;
         }
@@ -20,12 +20,12 @@ impl Injector {
             ..InjectionPoint::default()
         };
         let is_for = |rule: &DelayRule| rule.site == site && (rule.bank.is_none() || rule.bank == bank);
-        match self.delay(env, at, is_for) {
+        match self.delay(host, at, is_for) {
             None => Busy::Idle,
             Some((rule, hit)) => match rule.polls {
                 Some(polls) => Busy::Polls(polls),
                 None => Busy::Until {
-                    deadline: rule.deadline(&hit, env),
+                    deadline: rule.deadline(&hit, host),
                     mark: rule.until.clone(),
                 },
             },
@@ -34,12 +34,12 @@ impl Injector {
 }
 
 impl DelayRule {
-    /// The time of [`Env::now`] at which a delay that begins now ends at the latest.
-    pub(super) fn deadline(&self, hit: &Hit, env: &dyn Env) -> u64 {
+    /// The time of [`Host::now`] at which a delay that begins now ends at the latest.
+    pub(super) fn deadline(&self, hit: &Hit, host: &dyn Host) -> u64 {
         let time_us = match self.time_us {
             Some(time) => hit.chance.time_us(time),
             None => self.at_most_us.unwrap_or(0),
         };
-        env.now().saturating_add(time_us.saturating_mul(1000))
+        host.now().saturating_add(time_us.saturating_mul(1000))
     }
 }

@@ -9,7 +9,7 @@ use super::injector::report;
 use crate::arch::fault::ContextCause;
 use crate::arch::memory::{BusError, little_endian};
 use crate::arch::transaction::{BankAccess, Origin};
-use crate::host::env::Env;
+use crate::host::env::{Env, Host};
 use crate::host::injected::{Injected, Injection, InjectionPoint};
 use crate::plan::{InjectionKind, InjectionRule, Sites};
 use crate::translate::walk::{DescriptorRead, Physical, Probe, WalkFault};
@@ -18,7 +18,7 @@ impl Injector {
     /// An access enters its bank: the fault that it takes there.
     pub(crate) fn access(
         &mut self,
-        env: &mut dyn Env,
+        host: &mut dyn Host,
         access: &BankAccess,
         origin: Origin,
     ) -> Option<WalkFault> {
@@ -27,7 +27,7 @@ impl Injector {
         }
         let is_for =
             |rule: &InjectionRule| rule.of_access().is_some() && rule.is_for_bank_access(access, origin);
-        let (rule, _) = self.injection(env, point(access, origin), is_for)?;
+        let (rule, _) = self.injection(host, point(access, origin), is_for)?;
         let level = rule.level.unwrap_or(3).into();
         rule.of_access().map(|cause| WalkFault::stage1(cause, level))
     }
@@ -102,17 +102,17 @@ fn point(access: &BankAccess, origin: Origin) -> InjectionPoint {
 /// The rules of descriptors during one translation. What they do is reported when it is over: a walk only reads.
 struct WalkInjections<'a> {
     injector: RefCell<&'a mut Injector>,
-    env: &'a dyn Env,
+    host: &'a dyn Host,
     injected: RefCell<Vec<Injected>>,
     access: &'a BankAccess,
     origin: Origin,
 }
 
 impl<'a> WalkInjections<'a> {
-    fn new(injector: &'a mut Injector, env: &'a dyn Env, access: &'a BankAccess, origin: Origin) -> Self {
+    fn new(injector: &'a mut Injector, host: &'a dyn Host, access: &'a BankAccess, origin: Origin) -> Self {
         Self {
             injector: RefCell::new(injector),
-            env,
+            host,
             injected: RefCell::default(),
             access,
             origin,
@@ -132,7 +132,7 @@ impl Probe for WalkInjections<'_> {
         let is_for = |rule: &InjectionRule| {
             rule.is_for_read(read) && rule.is_for_bank_access(self.access, self.origin)
         };
-        let Some((rule, hit)) = injector.injections.hit(seed, self.env, is_for) else {
+        let Some((rule, hit)) = injector.injections.hit(seed, self.host, is_for) else {
             return Ok(());
         };
         let at = InjectionPoint {

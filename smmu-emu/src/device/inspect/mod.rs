@@ -4,7 +4,7 @@
 
 use crate::arch::frame::{EXS2CR_PAGE, EXSMR_PAGE, Frame, GID_PAGE, PM_PAGE};
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::host::events::{Accessed, Form};
 use crate::registers::register::{RegisterId, Scope, Security};
 use crate::spec;
@@ -99,8 +99,8 @@ impl Smmu {
 
     /// What a read of the register would return, without the read: no poll counts, no result is taken up, no rule is asked.
     #[must_use]
-    pub fn peek(&self, env: &dyn Env, register: &Register) -> u64 {
-        self.look(env, &register.id)
+    pub fn peek(&self, host: &dyn Host, register: &Register) -> u64 {
+        self.look(host, &register.id)
     }
 
     /// The form of the bank that the register belongs to.

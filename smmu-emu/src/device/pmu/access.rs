@@ -4,7 +4,7 @@
 
 use super::counters::{counters, writable};
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::registers::identity;
 use crate::registers::register::{RegisterId, Scope};
 use crate::spec::any::AnyRegister;
@@ -13,23 +13,23 @@ use crate::spec::regs::{Access, Row, Table};
 
 impl Smmu {
     /// The value of a register of the monitor at this time.
-    pub(crate) fn look_pm(&self, env: &dyn Env, id: &RegisterId) -> u32 {
+    pub(crate) fn look_pm(&self, host: &dyn Host, id: &RegisterId) -> u32 {
         match id.register {
-            AnyRegister::Pm(register) => self.pmu.at(&self.geometry, env).file.get32(register, id.index),
+            AnyRegister::Pm(register) => self.pmu.at(&self.geometry, host).file.get32(register, id.index),
             _ => 0,
         }
     }
 
     /// Software writes a register of the monitor.
-    pub(crate) fn write_pm(&mut self, env: &mut dyn Env, id: &RegisterId, written: u32) {
+    pub(crate) fn write_pm(&mut self, host: &mut dyn Host, id: &RegisterId, written: u32) {
         if let AnyRegister::Pm(register) = id.register {
-            self.store_pm(env, id.row, register, id.index, written);
+            self.store_pm(host, id.row, register, id.index, written);
         }
     }
 
     /// Stores by the access rule of a row, which may be that of an alias.
-    fn store_pm(&mut self, env: &mut dyn Env, row: &Row, register: Pm, index: u16, written: u32) {
-        self.advance_pmu(env);
+    fn store_pm(&mut self, host: &mut dyn Host, row: &Row, register: Pm, index: u16, written: u32) {
+        self.advance_pmu(host);
         let old = self.pmu.file.get(register, index);
         let writable = writable(&self.geometry, register, index);
         let new = row.merge(writable.into(), old, written.into(), u64::MAX);
@@ -37,7 +37,7 @@ impl Smmu {
         if register == Pm::Pmcr && Pmcr::new_with_raw_value(written).p() {
             self.pmu.clear_counters(0..self.geometry.pmu_counter_count());
         }
-        self.update_pmu_lines(env, true);
+        self.update_pmu_lines(host, true);
     }
 
     /// The group that a context bank has a view of: the first, if several name the bank.
@@ -50,11 +50,11 @@ impl Smmu {
     }
 
     /// The value of a register of a bank's view, which shows the register `of` of the monitor for the counters of a group.
-    pub(crate) fn look_bank_pm(&self, env: &dyn Env, of: Pm, id: &RegisterId) -> u32 {
+    pub(crate) fn look_bank_pm(&self, host: &dyn Host, of: Pm, id: &RegisterId) -> u32 {
         let Some(group) = self.group_in_view(id) else {
             return 0;
         };
-        let pmu = self.pmu.at(&self.geometry, env);
+        let pmu = self.pmu.at(&self.geometry, host);
         let each = u16::from(self.geometry.pmu_counters);
         match of {
             Pm::Pmevcntr | Pm::Pmevtyper if id.index < each => {
@@ -77,7 +77,7 @@ impl Smmu {
     }
 
     /// Software writes a register of a bank's view.
-    pub(crate) fn write_bank_pm(&mut self, env: &mut dyn Env, of: Pm, id: &RegisterId, written: u32) {
+    pub(crate) fn write_bank_pm(&mut self, host: &mut dyn Host, of: Pm, id: &RegisterId, written: u32) {
         let Some(group) = self.group_in_view(id) else {
             return;
         };
@@ -85,12 +85,12 @@ impl Smmu {
         match of {
             Pm::Pmevcntr | Pm::Pmevtyper if id.index < each => {
                 let counter = u16::from(group) * each + id.index;
-                self.store_pm(env, of.row(), of, counter, written);
+                self.store_pm(host, of.row(), of, counter, written);
             }
             Pm::Pmcr => {
                 let control = Pmcr::new_with_raw_value(written);
                 let group_control = self.pmu.group(group).with_e(control.e()).raw_value();
-                self.store_pm(env, Pm::Pmcgcr.row(), Pm::Pmcgcr, group.into(), group_control);
+                self.store_pm(host, Pm::Pmcgcr.row(), Pm::Pmcgcr, group.into(), group_control);
                 if control.p() {
                     self.pmu.clear_counters(counters(&self.geometry, group));
                 }
@@ -101,14 +101,14 @@ impl Smmu {
             | Pm::Pmintenclr
             | Pm::Pmovsclr
             | Pm::Pmovsset => {
-                self.advance_pmu(env);
+                self.advance_pmu(host);
                 let sets = id.row.access == Access::W1s;
                 for (m, counter) in counters(&self.geometry, group).enumerate() {
                     if written >> m & 1 == 1 {
                         self.pmu.set_bit(of, counter, sets);
                     }
                 }
-                self.update_pmu_lines(env, true);
+                self.update_pmu_lines(host, true);
             }
             Pm::Pmevcntr
             | Pm::Pmevtyper

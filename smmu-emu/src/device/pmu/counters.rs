@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::arch::transaction::Intent;
 use crate::config::Geometry;
-use crate::host::env::Env;
+use crate::host::env::Host;
 use crate::registers::file::File;
 use crate::registers::identity;
 use crate::registers::saved::SavedRegister;
@@ -65,14 +65,14 @@ impl Pmu {
         Self { file, cycle: 0 }
     }
 
-    /// The monitor as a value, at a time of [`Env::now`]: its registers, counted up to then.
+    /// The monitor as a value, at a time of [`Host::now`]: its registers, counted up to then.
     pub(crate) fn save(&self, geometry: &Geometry, now: u64) -> Vec<SavedRegister> {
         let mut pmu = self.clone();
         pmu.advance(geometry, now);
         pmu.file.save(&Self::new(geometry).file)
     }
 
-    /// The monitor that was saved, to count from a time of [`Env::now`] on. Fails with a register that is not there.
+    /// The monitor that was saved, to count from a time of [`Host::now`] on. Fails with a register that is not there.
     pub(crate) fn restored(
         geometry: &Geometry,
         saved: &[SavedRegister],
@@ -143,8 +143,8 @@ impl Pmu {
     }
 
     /// As it would be now.
-    pub(super) fn at(&self, geometry: &Geometry, env: &dyn Env) -> Cow<'_, Self> {
-        let now = env.now();
+    pub(super) fn at(&self, geometry: &Geometry, host: &dyn Host) -> Cow<'_, Self> {
+        let now = host.now();
         if now <= self.cycle {
             return Cow::Borrowed(self);
         }

@@ -6,14 +6,14 @@ use super::counters::{Event, EventKind};
 use crate::arch::line::Line;
 use crate::arch::transaction::Transaction;
 use crate::device::smmu::Smmu;
-use crate::host::env::Env;
+use crate::host::env::Host;
 
 impl Smmu {
     /// Counts something that a transaction did in a bank, or outside any.
     #[inline]
     pub(crate) fn count(
         &mut self,
-        env: &mut dyn Env,
+        host: &mut dyn Host,
         kind: EventKind,
         transaction: &Transaction,
         bank: Option<u8>,
@@ -22,7 +22,7 @@ impl Smmu {
             return;
         }
         self.pmu_event(
-            env,
+            host,
             &Event {
                 kind,
                 stream_id: transaction.stream_id,
@@ -33,24 +33,24 @@ impl Smmu {
     }
 
     /// A transaction did something that counters can see.
-    pub(crate) fn pmu_event(&mut self, env: &mut dyn Env, seen: &Event) {
+    pub(crate) fn pmu_event(&mut self, host: &mut dyn Host, seen: &Event) {
         if self.geometry.pmu_groups == 0 {
             return;
         }
         let extended = self.registers.scr0().exidenable();
-        self.pmu.advance(&self.geometry, env.now());
+        self.pmu.advance(&self.geometry, host.now());
         self.pmu.count(&self.geometry, extended, seen);
-        self.update_pmu_lines(env, false);
+        self.update_pmu_lines(host, false);
     }
 
-    pub(super) fn update_pmu_lines(&mut self, env: &mut dyn Env, again: bool) {
+    pub(super) fn update_pmu_lines(&mut self, host: &mut dyn Host, again: bool) {
         for group in 0..self.geometry.pmu_groups {
-            self.update_line(env, Line::Pmu(group), again);
+            self.update_line(host, Line::Pmu(group), again);
         }
     }
 
-    pub(crate) fn advance_pmu(&mut self, env: &mut dyn Env) {
-        self.pmu.advance(&self.geometry, env.now());
-        self.update_pmu_lines(env, false);
+    pub(crate) fn advance_pmu(&mut self, host: &mut dyn Host) {
+        self.pmu.advance(&self.geometry, host.now());
+        self.update_pmu_lines(host, false);
     }
 }

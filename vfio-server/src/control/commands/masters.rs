@@ -275,6 +275,7 @@ impl TestMaster<'_> {
     fn write_bytes(&self, function: &mut Function, offset: u64, data: &[u8]) -> Result<(), Error> {
         function
             .write(region::BLOCKS, self.offset(offset), data)
+            .map(drop)
             .map_err(Error::generic)
     }
 

@@ -77,7 +77,7 @@ fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
     let found: Vec<(Register, u64)> = {
         let function = device.lock();
         let smmu = function.smmu();
-        let peeked = |register: Register| (register, smmu.peek(function.host(), &register));
+        let peeked = |register: Register| (register, smmu.peek(&function.host().observer(), &register));
         match frame.as_str() {
             "secure" => smmu.secure_registers().map(peeked).collect(),
             text => {
@@ -130,10 +130,10 @@ fn write(context: &Context, arguments: Map<String, Value>) -> Result<Value, Erro
     }
     {
         let mut function = device.lock();
-        let written = function.write(region::REGISTERS, register.offset, data);
-        // A reply that a rule makes late is one to the guest.
-        function.host_mut().take_held();
-        written.map_err(Error::generic)?;
+        // A reply that a rule makes late is one to the guest, and none is waited for here.
+        function
+            .write(region::REGISTERS, register.offset, data)
+            .map_err(Error::generic)?;
     }
     Ok(peek(device, &register))
 }
@@ -153,7 +153,7 @@ fn find(device: &Device, name: &str, index: Option<Number>) -> Result<Register, 
 fn peek(device: &Device, register: &Register) -> Value {
     let value = {
         let function = device.lock();
-        function.smmu().peek(function.host(), register)
+        function.smmu().peek(&function.host().observer(), register)
     };
     show(device, register, value, true)
 }

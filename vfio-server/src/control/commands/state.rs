@@ -71,7 +71,10 @@ fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
     let file = File::create_new(&path).map_err(|problem| error(&problem))?;
     let states = devices.into_iter().map(|device| {
         let function = device.lock();
-        (device.name.clone(), function.smmu().save(function.host()))
+        (
+            device.name.clone(),
+            function.smmu().save(&function.host().observer()),
+        )
     });
     let saved = Saved {
         smmus: states.collect(),

@@ -20,7 +20,7 @@ pub(in crate::control) fn context() -> Context {
     let devices: Vec<Device> = ["a", "b"]
         .into_iter()
         .map(|name| {
-            let mut host = Host::new(name.into(), Arc::clone(&run), 17);
+            let host = Host::new(name.into(), Arc::clone(&run), 17);
             host.count();
             let function = Function::new(&smmu_emu::Config::default(), Plan::default(), host).unwrap();
             Device {

@@ -102,7 +102,7 @@ fn translate(context: &Context, arguments: Map<String, Value>) -> Result<Value, 
     };
     let explained = {
         let function = device.lock();
-        function.smmu().explain(function.host(), &transaction)
+        function.smmu().explain(&function.host().observer(), &transaction)
     };
     let mut shown = outcome(&explained.result);
     if let Some(shown) = shown.as_object_mut() {

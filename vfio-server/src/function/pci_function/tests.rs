@@ -110,7 +110,7 @@ fn the_registers_are_the_models() {
     let mut smmu = Smmu::new(&Config::default(), Plan::default()).unwrap();
     assert_eq!(idr1 & 0xff, u32::from(smmu.context_banks()), "NUMCB");
     let mut data = [0; 4];
-    smmu.read(&mut function.host, IDR1, &mut data);
+    smmu.read(&mut function.host.surroundings(), IDR1, &mut data);
     assert_eq!(idr1, u32::from_le_bytes(data));
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use smmu_emu::BusError;
+use smmu_emu::{BusError, Memory};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileMemory};
 
 /// The ranges of a client's memory. Whoever has them can use them: they are unmapped when the last copy is gone.
@@ -14,6 +14,16 @@ pub struct Ranges {
     pub(super) readable: GuestMemoryMmap,
     /// Those that the client lets the device write; a write to another one would end the server.
     pub(super) writable: GuestMemoryMmap,
+}
+
+impl Memory for Ranges {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), BusError> {
+        Self::read(self, address, data)
+    }
+
+    fn compare_exchange(&self, address: u64, old: u64, new: u64) -> Result<u64, BusError> {
+        Self::compare_exchange(self, address, old, new)
+    }
 }
 
 impl Ranges {
