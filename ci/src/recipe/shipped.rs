@@ -53,6 +53,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "boot",
     "disk",
     "masters",
+    "userland",
     "faults",
 ];
 

@@ -366,8 +366,8 @@ fn wanted(kind: SetKind, path: &str) -> bool {
             let is_library = name.ends_with(".so") || name.contains(".so.");
             match directory {
                 "usr/bin" | "usr/sbin" | "etc" => true,
-                "usr/lib" | "usr/lib/aarch64-linux-gnu" => is_library,
-                _ => false,
+                "usr/lib" | "usr/lib/aarch64-linux-gnu" | "usr/lib/aarch64-linux-gnu/systemd" => is_library,
+                _ => directory.split('/').take(3).eq(["usr", "lib", "systemd"]),
             }
         }
         SetKind::Kernel => {
