@@ -2,8 +2,14 @@
 
 //! Runs of a scenario under the model checker.
 
-/// Runs a scenario in interleavings of the checker's choice: at random, and with few changes of the thread that runs.
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, MaxSteps, Runner};
+
+/// Runs a scenario in interleavings of the checker's choice: at random, and with few changes of the thread that runs. A
+/// scenario that goes on for long does so for ever.
 pub(crate) fn check(scenario: impl Fn() + Send + Sync + Copy + 'static) {
-    shuttle::check_random(scenario, 400);
-    shuttle::check_pct(scenario, 400, 3);
+    let mut config = Config::new();
+    config.max_steps = MaxSteps::FailAfter(20_000);
+    Runner::new(RandomScheduler::new(400), config.clone()).run(scenario);
+    Runner::new(PctScheduler::new(3, 400), config).run(scenario);
 }
