@@ -29,7 +29,7 @@ use guest_images::machine::layout::{Layout, SmmuShape};
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, InjectionRule, MarkRule};
 use toml::Spanned;
-use vfio_server::config::{ClockConfig, MasterConfig};
+use vfio_server::config::{ClockConfig, DmaDeviceConfig};
 
 pub use expect::{ExpectBoots, Expectation, Expectations, FindingRef, Pattern, Subject};
 pub use finding::FindingKind;
@@ -55,7 +55,7 @@ pub struct SmmuModel {
     pub delays: Vec<DelayRule>,
     /// The masters behind it; the board's clients of these names.
     #[serde(default, rename = "master")]
-    pub masters: Vec<MasterConfig>,
+    pub masters: Vec<DmaDeviceConfig>,
     /// What goes wrong in it.
     #[serde(default, rename = "injection", alias = "fault")]
     pub injections: Vec<InjectionRule>,

@@ -56,7 +56,7 @@ fn a_fault_is_added_seen_by_the_guest_replayed_and_removed() {
     let rule = json!({
         "smmu": "a", "kind": "register-value", "register": "IDR0", "value": "0xffffffff", "probability": 20,
     });
-    let number = case.ask("fault-add", rule)["fault"].clone();
+    let number = case.ask("injection-add", rule)["injection"].clone();
     let read = |case: &mut Case| case.a.read32(region::BAR0, registers::IDR0).unwrap() != idr0;
     let hits: Vec<bool> = (0..50).map(|_| read(&mut case)).collect();
     let first = hits.iter().position(|&hit| hit).expect("50 times 20 percent") + 1;
@@ -71,8 +71,10 @@ fn a_fault_is_added_seen_by_the_guest_replayed_and_removed() {
         (&json!("a"), &number, &json!("register-value"), &json!("IDR0"))
     );
     assert_eq!(fired["operation"], first);
-    let listed = case.ask("fault-list", json!({}));
+    let listed = case.ask("injection-list", json!({}));
     assert_eq!(listed[0]["rule"]["register"], "IDR0");
+    assert_eq!((&listed[0]["injection"], &listed[0]["fault"]), (&number, &number));
+    assert_eq!(case.ask("fault-list", json!({})), listed, "the old name");
     let count = hits.iter().filter(|&&hit| hit).count();
     assert_eq!(
         (&listed[0]["operation"], &listed[0]["hits"]),
@@ -84,7 +86,7 @@ fn a_fault_is_added_seen_by_the_guest_replayed_and_removed() {
     case.ask("reset", json!({ "smmu": "a" }));
     let again: Vec<bool> = (0..50).map(|_| read(&mut case)).collect();
     assert_eq!(again, hits);
-    case.ask("fault-remove", json!({ "smmu": "a", "fault": number }));
+    case.ask("injection-remove", json!({ "smmu": "a", "injection": number }));
     assert!(
         case.refused("fault-remove", json!({ "smmu": "a", "fault": number }))
             .contains("has no injection 1")

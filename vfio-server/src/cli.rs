@@ -198,7 +198,7 @@ fn log_to_stderr(verbose: u8) {
         .try_init();
 }
 
-/// What is logged unless RUST_LOG says so.
+/// Log filter unless RUST_LOG is set.
 fn log_filter(verbose: u8) -> &'static str {
     // What the crates have to say, the gate and the devices say better; and a guest could have a line for every request.
     match verbose {

@@ -3,12 +3,12 @@
 //! The configuration: data only, with what can be checked without a socket or a file.
 
 mod clock;
+pub mod dma_devices;
 mod file;
-pub mod masters;
 mod names;
-mod patience;
+mod reply_timeout;
 
 pub use clock::ClockConfig;
+pub use dma_devices::{DmaDeviceConfig, DmaDeviceError, Kind};
 pub use file::{Config, ConfigError, MAX_SMMUS, SmmuConfig};
-pub use masters::{Kind, MasterConfig, MasterError};
-pub use patience::Patience;
+pub use reply_timeout::ReplyTimeout;

@@ -2,19 +2,19 @@
 
 //! Masters: devices that do DMA through an SMMU.
 //!
-//! A master is an *engine*: a [`Block`] of registers in BAR2, which the guest's accesses reach with the function locked, and
-//! threads, which make the DMA. [`crate::devices::kinds`] says which engine serves which kind; an engine is made with a [`Place`], which
+//! A master is an *engine*: a [`MmioRegion`] of registers in BAR2, which the guest's accesses reach with the function locked, and
+//! threads, which make the DMA. [`crate::devices::kinds`] says which engine serves which kind; a device is made with a [`DeviceContext`], which
 //! gives it its [`Interrupt`] and starts its threads:
 //!
 //! ```ignore
-//! pub fn start(place: &mut Place) -> io::Result<Box<dyn Block>> {
+//! pub fn start(context: &mut DeviceContext) -> io::Result<Box<dyn MmioRegion>> {
 //!     let registers = Arc::new(Mutex::new(Registers::default()));
-//!     let (theirs, interrupt) = (Arc::clone(&registers), place.interrupt());
-//!     let doorbell = place.thread(move |port| {            // once for each ring, or for several at once
+//!     let (theirs, interrupt) = (Arc::clone(&registers), context.interrupt());
+//!     let doorbell = context.thread(move |port| {            // once for each ring, or for several at once
 //!         let job = theirs.lock().next.take();             // its lock is not held during an access
 //!         let Some(job) = job else { return };
 //!         match port.write(job.address, &job.data, job.access) {
-//!             Err(Refusal::Gone(_)) => return,             // a reset: `Block::reset` has cleared the registers
+//!             Err(Refusal::Revoked(_)) => return,             // a reset: `MmioRegion::reset` has cleared the registers
 //!             done => theirs.lock().finish(job, done),     // unless a reset came after the access
 //!         }
 //!         interrupt.raise();
@@ -33,8 +33,8 @@ pub mod context;
 pub mod port;
 pub mod thread;
 
-pub use context::{BLOCK_SIZE, Block, Interrupt, Place};
+pub use context::{BLOCK_SIZE, DeviceContext, Interrupt, MmioRegion};
 pub use port::{Access, Activity, Port, Refusal};
 pub use thread::Doorbell;
 
-pub use crate::host::traffic::Gone;
+pub use crate::host::dma_gate::Revoked;

@@ -5,14 +5,14 @@
 //! | module | is |
 //! | --- | --- |
 //! | `pci_function` | the regions and interrupts of the function |
-//! | `masters` | the register blocks of the DMA devices in BAR2 |
+//! | `dma_devices` | the register blocks of the DMA devices in BAR2 |
 //! | [`clock`] | the clock controller |
 //! | [`pci`] | configuration space |
 
 pub mod clock;
-pub(crate) mod masters;
+pub(crate) mod dma_devices;
 pub mod pci;
 mod pci_function;
 
-pub use masters::{Master, Masters};
+pub use dma_devices::{DmaDevice, DmaDevices};
 pub use pci_function::{Function, MARKS_SIZE, irq, region};

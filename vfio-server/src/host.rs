@@ -7,7 +7,7 @@
 //! | [`environment`] | one SMMU's host |
 //! | [`run`] | state that all SMMUs of a process share |
 //! | [`memory`], [`msix`] | guest memory, interrupts |
-//! | [`traffic`] | accesses of devices under way, and what holds them up |
+//! | [`dma_gate`] | accesses of devices under way, and what holds them up |
 //! | [`timer`] | the clock of late interrupts |
 //! | [`injected`] | log lines, events and late replies of the plan |
 //! | [`refused`] | log lines and events of accesses that reach no memory |
@@ -15,6 +15,7 @@
 //! | [`log_limit`] | a share of the log for each peer |
 //! | [`events`] | events on their way to the control socket |
 
+pub mod dma_gate;
 pub mod environment;
 pub mod events;
 pub mod injected;
@@ -25,7 +26,6 @@ pub mod msix;
 pub mod refused;
 pub mod run;
 pub mod timer;
-pub mod traffic;
 
 pub use environment::{Counts, Host, Shared};
 pub use run::{Participant, Run};

@@ -91,7 +91,7 @@ pub struct Status {
     pub files: Vec<Ended>,
 }
 
-/// What was saved.
+/// Result of a saved trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// Events in the file.

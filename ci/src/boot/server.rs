@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use host_guard::confine::Places;
 use vfio_server::config::{Config as ServerConfig, SmmuConfig};
-use vfio_server::config::{Kind, MasterConfig};
+use vfio_server::config::{DmaDeviceConfig, Kind};
 
 use crate::boot::rundir::{self, RunDirError};
 use crate::recipe::{Recipe, SmmuModel};
@@ -71,7 +71,7 @@ pub fn make_images(recipe: &Recipe, dir: &Path) -> Result<(), PrepareError> {
 }
 
 /// A master with its files in `dir`, unless they have absolute paths.
-fn master(master: &MasterConfig, dir: &Path) -> MasterConfig {
+fn master(master: &DmaDeviceConfig, dir: &Path) -> DmaDeviceConfig {
     let mut master = master.clone();
     match &mut master.kind {
         Kind::VirtioBlk(disk) => disk.image = dir.join(&disk.image),
@@ -114,7 +114,7 @@ pub fn server_config(
                 .iter()
                 .map(|one| master(one, &dir.join(FILES)))
                 .collect(),
-            fault: smmu.injections.clone(),
+            injection: smmu.injections.clone(),
             clock: smmu.clock,
         })
     };

@@ -195,7 +195,7 @@ fn models(
                 return problem(place.unwrap_or(span), text);
             }
         };
-        if let Err(error) = vfio_server::config::masters::check(&model.masters, smmu.geometry()) {
+        if let Err(error) = vfio_server::config::dma_devices::check(&model.masters, smmu.geometry()) {
             let span = places.master(&error.name).unwrap_or(span);
             return problem(span, format!("smmu \"{}\": {error}", on_board.name));
         }

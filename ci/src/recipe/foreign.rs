@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::Path;
 
-use vfio_server::config::{Kind, MasterConfig};
+use vfio_server::config::{DmaDeviceConfig, Kind};
 
 /// A file that a recipe names by an absolute path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl fmt::Display for ForeignFile<'_> {
 }
 
 /// The files of a master that have absolute paths.
-pub(super) fn of(master: &MasterConfig) -> impl Iterator<Item = ForeignFile<'_>> {
+pub(super) fn of(master: &DmaDeviceConfig) -> impl Iterator<Item = ForeignFile<'_>> {
     let files = match &master.kind {
         Kind::VirtioBlk(disk) => [Some(("image", &disk.image)), None],
         Kind::VirtioConsole(console) => [

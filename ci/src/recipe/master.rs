@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 
 use guest_images::machine::board::{Board, ClientKind};
 use toml::Spanned;
-use vfio_server::config::masters::{self as config, Kind, MasterConfig};
+use vfio_server::config::dma_devices::{self as config, DmaDeviceConfig, Kind};
 
 use super::SmmuModel;
 use super::image::{Image, MAX_MIB};
@@ -37,7 +37,7 @@ pub(super) fn images(written: Vec<Spanned<Image>>) -> Checked<Vec<Image>> {
 
 /// Checks the masters of all models against the board and the images; an error names the master.
 pub(super) fn check(board: &Board, smmus: &[SmmuModel], images: &[Image]) -> Result<(), (String, String)> {
-    let masters: Vec<&MasterConfig> = smmus.iter().flat_map(|smmu| &smmu.masters).collect();
+    let masters: Vec<&DmaDeviceConfig> = smmus.iter().flat_map(|smmu| &smmu.masters).collect();
     config::check_together(&masters).map_err(|error| (error.name.clone(), error.to_string()))?;
     for master in masters {
         let error = |text: String| Err((master.name.clone(), format!("master \"{}\": {text}", master.name)));

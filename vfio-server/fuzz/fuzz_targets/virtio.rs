@@ -15,7 +15,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use vfio_server::devices::virtio::blk::{self, Blk, Disk, Image};
 use vfio_server::devices::virtio::complaint::Complaints;
-use vfio_server::devices::virtio::jobs::Life;
+use vfio_server::devices::virtio::jobs::QueueGeneration;
 use vfio_server::devices::virtio::mmio::{Bell, Identity, SharedRing, Transport};
 use vfio_server::devices::virtio::registers::Register;
 use vfio_server::devices::virtio::ring::{Handler, Next, Ring};
@@ -134,7 +134,7 @@ struct Driver<H> {
     memory: Memory,
     available: u16,
     /// Of what an access stalls.
-    stalled: Option<Life>,
+    stalled: Option<QueueGeneration>,
 }
 
 impl<H: Handler> Driver<H> {

@@ -92,7 +92,7 @@ impl Port {
         &self.name
     }
 
-    /// What others need of it.
+    /// Its SMMU, for the control socket.
     pub(super) fn device(&self) -> Device {
         Device {
             name: self.name.clone(),

@@ -24,7 +24,7 @@ use super::stream::{MessageStream, Next, StreamError};
 use super::wire::{self, Header, MessageType};
 use crate::function::{Function, irq};
 use crate::host::Participant;
-use crate::host::injected::Held;
+use crate::host::injected::PendingReply;
 use crate::host::memory::MAX_MAPS;
 use crate::sync::Mutex;
 
@@ -88,16 +88,19 @@ pub fn serve(socket: &UnixStream, function: &Arc<Mutex<Function>>, directory: &P
 }
 
 /// Writes in order, up to the first that the function refuses.
-fn write_multi(function: &mut Function, writes: &[wire::WriteOne]) -> (Result<(), Errno>, Option<Held>) {
-    let mut longest: Option<Held> = None;
+fn write_multi(
+    function: &mut Function,
+    writes: &[wire::WriteOne],
+) -> (Result<(), Errno>, Option<PendingReply>) {
+    let mut longest: Option<PendingReply> = None;
     let result = writes.iter().try_for_each(|write| {
         let count = usize::try_from(write.access.count.get()).unwrap_or(usize::MAX);
         let data = write.data.get(..count).ok_or(Errno::INVAL)?;
-        let held = function.write(write.access.region.get(), write.access.offset.get(), data)?;
-        if let Some(held) = held
-            && longest.as_ref().is_none_or(|other| other.until < held.until)
+        let pending = function.write(write.access.region.get(), write.access.offset.get(), data)?;
+        if let Some(pending) = pending
+            && longest.as_ref().is_none_or(|other| other.until < pending.until)
         {
-            longest = Some(held);
+            longest = Some(pending);
         }
         Ok(())
     });
@@ -139,12 +142,12 @@ impl Client<'_> {
                 let mut function = self.function.lock();
                 let result = function.write(access.region.get(), access.offset.get(), data);
                 drop(function);
-                let result = result.map(|held| self.wait_out(held));
+                let result = result.map(|pending| self.wait_out(pending));
                 self.answer(header, result.map(|()| access.as_bytes()))
             }
             Ok(Request::WriteMulti(writes)) => {
-                let (result, held) = write_multi(&mut self.function.lock(), writes);
-                self.wait_out(held);
+                let (result, pending) = write_multi(&mut self.function.lock(), writes);
+                self.wait_out(pending);
                 let count = payload.get(..size_of::<u64>()).unwrap_or_default();
                 self.answer(header, result.map(|()| count))
             }
@@ -199,8 +202,8 @@ impl Client<'_> {
         let result = function.read(access.region.get(), access.offset.get(), data);
         drop(function);
         match result {
-            Ok(held) => {
-                self.wait_out(held);
+            Ok(pending) => {
+                self.wait_out(pending);
                 self.send()
             }
             Err(errno) => self.fail(header, errno),
@@ -208,10 +211,10 @@ impl Client<'_> {
     }
 
     /// Waits if a rule of the plan makes the reply late, while nothing is locked.
-    fn wait_out(&self, held: Option<Held>) {
-        if let Some(held) = held {
+    fn wait_out(&self, pending: Option<PendingReply>) {
+        if let Some(pending) = pending {
             let run = Arc::clone(self.function.lock().host().run());
-            run.wait_out(&held);
+            run.wait_out(&pending);
         }
     }
 

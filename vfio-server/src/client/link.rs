@@ -234,7 +234,7 @@ fn describe(function: &Function) -> (Vec<IrqInfo>, Vec<ServerRegion>) {
     (irqs.collect(), regions.collect())
 }
 
-/// What the crate calls.
+/// Backend that the crate calls.
 struct Backend {
     function: Arc<Mutex<Function>>,
     refusal: Arc<Mutex<Option<Refusal>>>,

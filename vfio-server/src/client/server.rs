@@ -18,8 +18,8 @@ use smmu_emu::Marks;
 use thiserror::Error;
 
 use super::socket::{PublicSocket, SocketError};
-use crate::config::masters;
-use crate::config::{Config, ConfigError, MasterError};
+use crate::config::dma_devices;
+use crate::config::{Config, ConfigError, DmaDeviceError};
 use crate::function::Function;
 use crate::function::pci;
 use crate::host::timer::{self, Timer};
@@ -52,7 +52,7 @@ pub enum StartError {
         /// Name of the SMMU.
         smmu: String,
         /// Why, and what to do.
-        error: MasterError,
+        error: DmaDeviceError,
     },
     /// A trace file cannot be made.
     #[error("cannot create the trace file {}: {error}", .path.display())]
@@ -113,7 +113,7 @@ impl Server {
         start_traces(config, &functions)?;
         let timer = match functions.first() {
             Some(function) => {
-                let called = functions.iter().map(Function::called).collect();
+                let called = functions.iter().map(Function::timer_target).collect();
                 Some(Timer::start(function.host().run(), called)?)
             }
             None => None,
@@ -191,7 +191,7 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
     config.check()?;
     let names: Vec<&str> = config.smmu.iter().map(|smmu| smmu.name.as_str()).collect();
     let marks = Marks::new(config.mark.clone(), &names)?;
-    let run = Arc::new(Run::with_patience(marks, config.patience()).with_files(config.places()));
+    let run = Arc::new(Run::with_reply_timeout(marks, config.reply_timeout()).with_files(config.places()));
     let mut functions = Vec::new();
     for (i, smmu) in (0_u64..).zip(&config.smmu) {
         let error = |error| ConfigError::Model {
@@ -199,7 +199,7 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
             error,
         };
         let geometry = smmu.model.validate().map_err(|wrong| error(wrong.into()))?;
-        masters::check(&smmu.master, &geometry).map_err(|error| ConfigError::Master {
+        dma_devices::check(&smmu.master, &geometry).map_err(|error| ConfigError::Master {
             smmu: smmu.name.clone(),
             error,
         })?;

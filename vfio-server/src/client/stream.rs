@@ -50,7 +50,7 @@ pub enum StreamError {
     Receive(#[from] Errno),
 }
 
-/// What the stream has.
+/// Next item of the stream.
 #[derive(Debug)]
 pub enum Next<'a> {
     /// A message.
@@ -159,7 +159,7 @@ impl MessageStream {
         }
     }
 
-    /// What there is, at once or after a wait.
+    /// Bytes of the socket, at once or after a wait.
     fn receive(&mut self, socket: &UnixStream) -> Result<usize, StreamError> {
         let span = self.attention.span();
         if !std::mem::take(&mut self.active) || span.is_zero() {

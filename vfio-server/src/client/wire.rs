@@ -46,7 +46,7 @@ pub const FLAG_NO_REPLY: u32 = 1 << 4;
 /// Flag of a reply that reports an errno.
 pub const FLAG_ERROR: u32 = 1 << 5;
 
-/// What the type bits of a header say.
+/// Type bits of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageType {
     /// A request.
@@ -258,7 +258,7 @@ pub enum FramingError {
     /// Shorter than its own header.
     #[error("message of {size} bytes is shorter than its header of {HEADER_SIZE} (command {command})")]
     TooShort {
-        /// What the header says.
+        /// Fields of the header.
         size: u32,
         /// The command of the header.
         command: u16,
@@ -275,7 +275,7 @@ pub enum FramingError {
     },
 }
 
-/// What the first bytes of a stream hold.
+/// First bytes of a stream, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
     /// Not a whole message yet: so many bytes from its beginning are needed to go on.

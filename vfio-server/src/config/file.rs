@@ -16,11 +16,11 @@
 //! [[smmu.delay]]                   # smmu_emu::DelayRule
 //! site = "ats"
 //! polls = 8
-//! [[smmu.fault]]                   # smmu_emu::InjectionRule
+//! [[smmu.injection]]               # smmu_emu::InjectionRule; `fault` is its old name
 //! kind = "unmapped"
 //! address = 0x1000
 //!
-//! [[smmu.master]]                  # MasterConfig
+//! [[smmu.master]]                  # DmaDeviceConfig
 //! name = "dma"
 //! kind = "test-master"
 //! stream_id = 1
@@ -39,9 +39,9 @@ use smmu_emu::{DelayRule, InjectionRule, MarkRule, Plan};
 use thiserror::Error;
 
 use super::clock::ClockConfig;
-use super::masters::{self as master, MasterConfig, MasterError};
+use super::dma_devices::{self as master, DmaDeviceConfig, DmaDeviceError};
 use super::names::{NAME_RULE, is_word};
-use super::patience::{MESSAGE_TIMEOUT_MS, Patience};
+use super::reply_timeout::{MESSAGE_TIMEOUT_MS, ReplyTimeout};
 use crate::trace::ring;
 
 #[cfg(test)]
@@ -91,15 +91,15 @@ pub struct SmmuConfig {
     /// The SMMU itself.
     #[serde(default)]
     pub model: smmu_emu::Config,
-    /// What is late.
+    /// Rules that delay operations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delay: Vec<DelayRule>,
-    /// What goes wrong.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fault: Vec<InjectionRule>,
+    /// Rules that inject errors.
+    #[serde(default, alias = "fault", skip_serializing_if = "Vec::is_empty")]
+    pub injection: Vec<InjectionRule>,
     /// The masters behind it, in the order of their register blocks and vectors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub master: Vec<MasterConfig>,
+    pub master: Vec<DmaDeviceConfig>,
     /// The clock controller that gates its registers, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockConfig>,
@@ -112,7 +112,7 @@ impl SmmuConfig {
         Plan {
             seed,
             delays: self.delay.clone(),
-            injections: self.fault.clone(),
+            injections: self.injection.clone(),
         }
     }
 }
@@ -133,7 +133,7 @@ pub enum ConfigError {
     Parse {
         /// The file.
         path: PathBuf,
-        /// What and where.
+        /// Mistake and its place.
         error: Box<toml::de::Error>,
     },
     /// There is nothing to serve, or too much.
@@ -176,7 +176,7 @@ pub enum ConfigError {
         /// Name of the SMMU.
         smmu: String,
         /// Master, field and what is allowed.
-        error: MasterError,
+        error: DmaDeviceError,
     },
     /// A mark makes no sense.
     #[error(transparent)]
@@ -207,8 +207,8 @@ impl Config {
 
     /// How long clients wait for a reply.
     #[must_use]
-    pub fn patience(&self) -> Patience {
-        Patience::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))
+    pub fn reply_timeout(&self) -> ReplyTimeout {
+        ReplyTimeout::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))
     }
 
     /// The files that masters may use.
@@ -251,7 +251,7 @@ impl Config {
                 name: smmu.name.clone(),
                 error: error.into(),
             })?;
-            self.patience()
+            self.reply_timeout()
                 .check(&plan)
                 .map_err(|problem| ConfigError::Stall {
                     name: smmu.name.clone(),

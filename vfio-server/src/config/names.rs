@@ -2,7 +2,7 @@
 
 //! Names of SMMUs and masters.
 
-/// What a name has to be, in words.
+/// Rule for names, in words.
 pub(super) const NAME_RULE: &str = "`name` has to be one or more of A-Z a-z 0-9 . _ -";
 
 /// Whether a name is one word, also in a trace.

@@ -22,7 +22,7 @@ const MAX_LOST: u64 = 4096;
 /// Larger buffers do not stay when they are empty.
 const KEPT: usize = 16 << 10;
 
-/// What a client has sent.
+/// Input of a client.
 #[derive(Debug)]
 pub(super) enum Input {
     /// A message.

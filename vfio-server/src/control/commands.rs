@@ -6,8 +6,8 @@ mod clocks;
 mod command;
 mod delays;
 pub mod document;
-mod faults;
 mod general;
+mod injections;
 mod masters;
 mod plan;
 mod registers;
@@ -39,7 +39,7 @@ pub static COMMANDS: &[&[Command]] = &[
     registers::COMMANDS,
     translations::COMMANDS,
     delays::COMMANDS,
-    faults::COMMANDS,
+    injections::COMMANDS,
     plan::COMMANDS,
     run::COMMANDS,
     state::COMMANDS,
@@ -53,8 +53,17 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().copied().flatten()
 }
 
-/// The command of this name.
+/// Old names of commands, each with the name that it has now.
+pub const OLD_NAMES: &[(&str, &str)] = &[
+    ("fault-add", "injection-add"),
+    ("fault-list", "injection-list"),
+    ("fault-remove", "injection-remove"),
+];
+
+/// The command of this name, or of this old name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Command> {
+    let renamed = OLD_NAMES.iter().find(|(old, _)| *old == name);
+    let name = renamed.map_or(name, |(_, new)| new);
     all().find(|command| command.name == name)
 }

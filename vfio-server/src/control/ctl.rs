@@ -39,7 +39,7 @@ Every command and event: docs/control.md.
 Exit status: 0 if the server did it; 1 if it refused; 2 for a usage error, also an unknown command; 3 if the server \
 cannot be reached or does not answer in time.";
 
-/// What `ctl` takes.
+/// Arguments of `ctl`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {

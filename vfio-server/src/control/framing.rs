@@ -19,7 +19,7 @@ pub const MAX_DEPTH: u32 = 32;
 /// Larger messages do not keep their allocation.
 const LARGE: usize = 4 << 10;
 
-/// What is no message.
+/// Defects of the framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FramingError {
     /// Text outside an object or array.

@@ -102,7 +102,7 @@ pub fn answer(id: Option<Value>, result: Result<Value, Error>) -> Value {
     answer
 }
 
-/// What `query-version` says. Clients expect three numbers under `qemu`; they are the server's.
+/// Result of `query-version`. Clients expect three numbers under `qemu`; they are the server's.
 #[must_use]
 pub fn version() -> Value {
     let number = |text: &str| text.parse::<u32>().unwrap_or(0);

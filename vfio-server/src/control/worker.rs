@@ -31,7 +31,7 @@ pub(super) struct Job {
     pub(super) arguments: Map<String, Value>,
 }
 
-/// What became of one.
+/// Result of a job.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) client: Token,

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use crate::dma::{Block, Doorbell, Place};
+use crate::dma::{DeviceContext, Doorbell, MmioRegion};
 use crate::sync::Mutex;
 
 pub mod registers;
@@ -32,10 +32,10 @@ struct TestMaster {
 ///
 /// # Errors
 /// There are no more threads.
-pub fn start(place: &mut Place) -> std::io::Result<Box<dyn Block>> {
-    let registers = Arc::new(Mutex::new(Registers::new(place.stream())));
-    let (theirs, interrupt) = (Arc::clone(&registers), place.interrupt());
-    let doorbell = place.thread(move |port| {
+pub fn start(context: &mut DeviceContext) -> std::io::Result<Box<dyn MmioRegion>> {
+    let registers = Arc::new(Mutex::new(Registers::new(context.stream())));
+    let (theirs, interrupt) = (Arc::clone(&registers), context.interrupt());
+    let doorbell = context.thread(move |port| {
         let transfer = theirs.lock().next.take();
         if transfer.is_some_and(|transfer| transfer.run(port, &theirs).is_ok()) {
             interrupt.raise();
@@ -44,7 +44,7 @@ pub fn start(place: &mut Place) -> std::io::Result<Box<dyn Block>> {
     Ok(Box::new(TestMaster { registers, doorbell }))
 }
 
-impl Block for TestMaster {
+impl MmioRegion for TestMaster {
     fn read(&mut self, offset: u64, data: &mut [u8]) {
         let registers = self.registers.lock();
         for (at, byte) in (offset..).zip(data) {

@@ -62,7 +62,7 @@ impl<M: GuestMemoryBackend + ?Sized> Dma for View<'_, M> {
     }
 }
 
-/// What the registers and the threads of one device both change.
+/// State that the registers and the threads of one device both change.
 #[derive(Debug, Default)]
 pub struct State {
     status: AtomicU32,
@@ -99,7 +99,7 @@ impl State {
         self.status() & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET) == VIRTIO_CONFIG_S_DRIVER_OK
     }
 
-    /// What its queues do between batches.
+    /// The jobs of its queues.
     #[must_use]
     pub fn jobs(&self) -> &Arc<Jobs> {
         &self.jobs

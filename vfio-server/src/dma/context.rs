@@ -16,7 +16,7 @@ pub const BLOCK_SIZE: u64 = 4096;
 
 /// The registers of a master. Called with the function locked: these return at once, and never wait for a thread of the
 /// master, which may be waiting itself.
-pub trait Block: Send + std::fmt::Debug {
+pub trait MmioRegion: Send + std::fmt::Debug {
     /// Reads `data.len()` bytes at `offset`, which are within [`BLOCK_SIZE`].
     fn read(&mut self, offset: u64, data: &mut [u8]);
 
@@ -24,7 +24,7 @@ pub trait Block: Send + std::fmt::Debug {
     fn write(&mut self, offset: u64, data: &[u8]);
 
     /// Back to the state after power-on. No access is under way; a thread that works on something gets
-    /// [`Gone`](crate::host::traffic::Gone) from its next access, and must not find its work again.
+    /// [`Revoked`](crate::host::dma_gate::Revoked) from its next access, and must not find its work again.
     fn reset(&mut self);
 }
 
@@ -44,7 +44,7 @@ impl Interrupt {
 
 /// Where an engine is put: what it is given, and what it has started there.
 #[derive(Debug)]
-pub struct Place {
+pub struct DeviceContext {
     name: String,
     stream: u16,
     smmu: SmmuHandle,
@@ -54,7 +54,7 @@ pub struct Place {
     threads: Vec<Thread>,
 }
 
-impl Place {
+impl DeviceContext {
     /// A place for the master `name` behind `smmu`, whose accesses are of `stream` and whose interrupt is `vector`.
     #[must_use]
     pub fn new(name: &str, stream: u16, smmu: &SmmuHandle, shared: &Arc<Shared>, vector: usize) -> Self {
@@ -69,7 +69,7 @@ impl Place {
         }
     }
 
-    /// What stays of it once the engine is made.
+    /// Parts that outlive the making of the device.
     #[must_use]
     pub fn into_parts(self) -> (Arc<Activity>, Vec<Thread>) {
         (self.activity, self.threads)
@@ -87,7 +87,7 @@ impl Place {
         self.stream
     }
 
-    /// What it shares with the SMMU's register side, such as the run's events.
+    /// State shared with the SMMU's register side, such as the run's events.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -104,7 +104,7 @@ impl Place {
 
     /// Starts a thread with a port of its own, which calls `work` after the doorbell was rung.
     ///
-    /// A call belongs to the period between two resets in which it begins: its port makes no access after the next reset,
+    /// A call belongs to the generation between two resets in which it begins: its port makes no access after the next reset,
     /// also for what was asked for since. So a call does not take one job after the other from what a reset clears; rings
     /// are kept, and the next call finds what this one leaves.
     ///

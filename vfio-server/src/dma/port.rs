@@ -13,10 +13,10 @@ use smmu_emu::{
 use thiserror::Error;
 use vm_memory::GuestMemoryMmap;
 
+use crate::host::dma_gate::{AccessGuard, Generation, Revoked};
 use crate::host::environment::{Callbacks, Shared};
 use crate::host::memory::Ranges;
 use crate::host::refused::RefusedAccess;
-use crate::host::traffic::{Gone, Passage, Period};
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ mod tests;
 /// An access is made in steps of no more than this.
 const PAGE: u64 = 4096;
 
-/// Who makes an access, as the bus carries it.
+/// Attributes of an access, as the bus carries them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// Stream ID.
@@ -43,10 +43,10 @@ pub enum Refusal {
     Aborted,
     /// Its time is over: the master goes back to wait for work, without telling anybody.
     #[error(transparent)]
-    Gone(#[from] Gone),
+    Revoked(#[from] Revoked),
 }
 
-/// What the ports of a master have done, for people to look at.
+/// Counts of the accesses of a device's ports.
 #[derive(Debug, Default)]
 pub struct Activity {
     accesses: AtomicU64,
@@ -115,7 +115,7 @@ struct Wire {
     shared: Arc<Shared>,
     activity: Arc<Activity>,
     stream: u16,
-    period: Period,
+    generation: Generation,
 }
 
 impl Port {
@@ -126,15 +126,15 @@ impl Port {
                 shared,
                 activity,
                 stream,
-                period: Period::default(),
+                generation: Generation::default(),
             },
             refused: None,
         }
     }
 
-    /// New work begins, in this period.
-    pub(super) fn begin(&mut self, period: Period) {
-        self.wire.period = period;
+    /// New work begins, in this generation.
+    pub(super) fn begin(&mut self, generation: Generation) {
+        self.wire.generation = generation;
     }
 
     /// The stream that the configuration gives the master.
@@ -152,9 +152,9 @@ impl Port {
     /// Whether the work under way may go on. Accesses ask themselves; work that goes on for long without one has to.
     ///
     /// # Errors
-    /// [`Gone`].
-    pub fn check(&self) -> Result<(), Gone> {
-        self.wire.shared.traffic().check(self.wire.period)
+    /// [`Revoked`].
+    pub fn check(&self) -> Result<(), Revoked> {
+        self.wire.shared.dma_gate().check(self.wire.generation)
     }
 
     /// Runs something over guest memory as the master's stream sees it. The whole of it is one access under way, so it
@@ -165,16 +165,16 @@ impl Port {
     /// that can be run again.
     ///
     /// # Errors
-    /// [`Gone`] if the time of the work is over.
+    /// [`Revoked`] if the time of the work is over.
     pub fn with_view<R>(
         &mut self,
         intent: Intent,
         mut run: impl FnMut(&View<'_, GuestMemoryMmap>) -> R,
-    ) -> Result<R, Gone> {
+    ) -> Result<R, Revoked> {
         let Self { tbu, wire, refused } = self;
         loop {
-            let passage = wire.enter()?;
-            let memory = passage.memory();
+            let guard = wire.enter()?;
+            let memory = guard.memory();
             let mut env = wire.env(memory);
             let view =
                 View::new(tbu, &mut env, memory.readable(), wire.stream, intent).writes_to(memory.writable());
@@ -185,10 +185,10 @@ impl Port {
             let Some(stall) = stalled else {
                 return Ok(result);
             };
-            match wire.wait_out(tbu, passage, stall, &mut |_, _| ()) {
+            match wire.wait_out(tbu, guard, stall, &mut |_, _| ()) {
                 Ok(Some(())) => {}
                 Ok(None) | Err(Refusal::Aborted) => return Ok(result),
-                Err(Refusal::Gone(gone)) => return Err(gone),
+                Err(Refusal::Revoked(revoked)) => return Err(revoked),
             }
         }
     }
@@ -242,13 +242,13 @@ impl Port {
         let perform = &mut |memory: &Ranges, to: &Translation| {
             perform(memory, to).inspect_err(|BusError| unanswered.set(Some(to.address)))
         };
-        let passage = wire.enter()?;
-        let memory = passage.memory();
+        let guard = wire.enter()?;
+        let memory = guard.memory();
         let mut env = wire.env(memory);
         let result = tbu.access(&mut env, transaction, |to| perform(memory, to));
         let result = match result {
             Ok(performed) => Ok(Some(performed)),
-            Err(Response::Stall(stall)) => wire.wait_out(tbu, passage, stall, perform),
+            Err(Response::Stall(stall)) => wire.wait_out(tbu, guard, stall, perform),
             Err(Response::Ignore) => Ok(None),
             Err(Response::Abort | Response::Proceed(_)) => Err(Refusal::Aborted),
         };
@@ -268,9 +268,9 @@ impl Port {
 }
 
 impl Wire {
-    fn enter(&self) -> Result<Passage<'_>, Gone> {
+    fn enter(&self) -> Result<AccessGuard<'_>, Revoked> {
         self.activity.accesses.fetch_add(1, Ordering::Relaxed);
-        self.shared.traffic().enter(self.period)
+        self.shared.dma_gate().enter(self.generation)
     }
 
     /// The surroundings of the SMMU during an access.
@@ -281,21 +281,21 @@ impl Wire {
         }
     }
 
-    /// Waits until software has decided about a transaction that stalled in a passage, and carries it out if it goes on;
+    /// Waits until software has decided about a transaction that stalled under a guard, and carries it out if it goes on;
     /// none if the access is to be ignored.
     fn wait_out<'a, R>(
         &'a self,
         tbu: &mut Tbu,
-        mut passage: Passage<'a>,
+        mut guard: AccessGuard<'a>,
         mut stall: Stall,
         perform: &mut impl FnMut(&Ranges, &Translation) -> R,
     ) -> Result<Option<R>, Refusal> {
         let _waiting = self.activity.wait();
-        let traffic = self.shared.traffic();
+        let gate = self.shared.dma_gate();
         loop {
-            traffic.wait_for_resume(passage, self.period)?;
-            passage = traffic.enter(self.period)?;
-            let memory = passage.memory();
+            gate.wait_for_resume(guard, self.generation)?;
+            guard = gate.enter(self.generation)?;
+            let memory = guard.memory();
             let mut env = self.env(memory);
             match tbu.resume(&mut env, stall, |to| perform(memory, to)) {
                 Ok(performed) => return Ok(Some(performed)),
@@ -323,7 +323,7 @@ impl Access {
 
 /// Bytes of an access of `length` for which a translation holds.
 fn bounded(length: usize, to: &Translation) -> usize {
-    // A passage is short: no more than a page at a time, however large the block of the translation is.
+    // A guard is kept for a short time: no more than a page at a time, however large the block of the translation is.
     let page = PAGE - to.address % PAGE;
     length.min(usize::try_from(to.length.min(page)).unwrap_or(usize::MAX))
 }

@@ -53,7 +53,7 @@ impl Doorbell {
     }
 }
 
-/// A thread. Dropping it ends it; the traffic has to be stopped before, or its work may go on.
+/// A thread. Dropping it ends it; the gate has to be stopped before, or its work may go on.
 #[derive(Debug)]
 pub struct Thread {
     doorbell: Doorbell,
@@ -74,12 +74,12 @@ impl Thread {
             .name(format!("dma {name}"))
             .spawn(move || {
                 while rings.wait() {
-                    // Before the work looks for what there is to do: what it finds is of this period or, if a reset
+                    // Before the work looks for what there is to do: what it finds is of this generation or, if a reset
                     // comes between, gone.
-                    let Some(period) = shared.traffic().period() else {
+                    let Some(generation) = shared.dma_gate().generation() else {
                         return;
                     };
-                    port.begin(period);
+                    port.begin(generation);
                     if std::panic::catch_unwind(AssertUnwindSafe(|| work(&mut port))).is_err() {
                         tracing::error!(master, "gave work up after a defect of the server, see above");
                     }

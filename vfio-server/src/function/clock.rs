@@ -65,7 +65,7 @@ pub struct ClockController {
     violations: u32,
 }
 
-/// What can be changed from outside.
+/// Changes from outside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// GATE.

@@ -16,17 +16,17 @@ use vfio_bindings::bindings::vfio::{
 };
 
 use super::clock::{Change, ClockController};
-use super::masters::{Master, Masters};
+use super::dma_devices::{DmaDevice, DmaDevices};
 use super::pci::{self, ConfigSpace};
 use crate::config::ClockConfig;
-use crate::config::{MasterConfig, MasterError};
+use crate::config::{DmaDeviceConfig, DmaDeviceError};
 use crate::dma::BLOCK_SIZE;
 use crate::host::Host;
 use crate::host::environment::Callbacks;
 use crate::host::events::Event;
-use crate::host::injected::Held;
+use crate::host::injected::PendingReply;
 use crate::host::memory::MapError;
-use crate::host::timer::Called;
+use crate::host::timer::TimerTarget;
 
 #[cfg(test)]
 mod tests;
@@ -71,7 +71,7 @@ pub struct Function {
     /// Threads of masters translate too.
     smmu: SmmuHandle,
     host: Host,
-    masters: Masters,
+    masters: DmaDevices,
     clock: Option<ClockController>,
     config: ConfigSpace,
     register_space: u64,
@@ -85,7 +85,7 @@ impl Function {
     pub fn new(model: &Config, plan: Plan, host: Host) -> Result<Self, NewError> {
         let smmu = Smmu::new(model, plan)?;
         let register_space = model.register_space();
-        let masters = Masters::none(host.shared());
+        let masters = DmaDevices::none(host.shared());
         let config = config_space(register_space, MARKS_SIZE, &host);
         Ok(Self {
             smmu: SmmuHandle::new(smmu),
@@ -100,11 +100,11 @@ impl Function {
     /// Puts masters behind the SMMU and starts them, before a client is there. Their vectors are the last ones.
     ///
     /// # Errors
-    /// [`MasterError`] names the master; none runs then.
-    pub fn attach(&mut self, masters: &[MasterConfig]) -> Result<(), MasterError> {
+    /// [`DmaDeviceError`] names the master; none runs then.
+    pub fn attach(&mut self, masters: &[DmaDeviceConfig]) -> Result<(), DmaDeviceError> {
         let first = self.host.shared().vectors().len().saturating_sub(masters.len());
         self.host.shared().vectors().set_masters(first);
-        self.masters = Masters::start(masters, &self.smmu, self.host.shared(), first)?;
+        self.masters = DmaDevices::start(masters, &self.smmu, self.host.shared(), first)?;
         self.config = config_space(self.register_space, self.blocks_size(), &self.host);
         Ok(())
     }
@@ -168,12 +168,12 @@ impl Function {
 
     /// Ends all DMA, and the threads that make it.
     pub fn detach(&mut self) {
-        self.masters = Masters::none(self.host.shared());
+        self.masters = DmaDevices::none(self.host.shared());
     }
 
     /// The masters, in the order of the configuration.
     #[must_use]
-    pub fn masters(&self) -> &[Master] {
+    pub fn masters(&self) -> &[DmaDevice] {
         self.masters.all()
     }
 
@@ -190,8 +190,8 @@ impl Function {
 
     /// The model and its surroundings, for the timer.
     #[must_use]
-    pub fn called(&self) -> Called {
-        Called {
+    pub fn timer_target(&self) -> TimerTarget {
+        TimerTarget {
             smmu: self.smmu.clone(),
             shared: Arc::clone(self.host.shared()),
         }
@@ -232,14 +232,14 @@ impl Function {
     ///
     /// # Errors
     /// `EINVAL` if the bytes are not all within the region: a mistake of the client, not of the guest.
-    pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<Option<Held>, Errno> {
+    pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<Option<PendingReply>, Errno> {
         self.check(number, offset, data.len())?;
         match number {
             // What a powered-down block leaves on the bus.
             region::REGISTERS if !self.is_clocked(offset, false) => data.fill(0xff),
             region::REGISTERS => {
                 let delay = self.smmu.lock().read(&mut self.host.surroundings(), offset, data);
-                return Ok(delay.map(|delay| self.host.held(&delay)));
+                return Ok(delay.map(|delay| self.host.pending_reply(&delay)));
             }
             region::BLOCKS => {
                 let now = self.host.run().now();
@@ -264,7 +264,7 @@ impl Function {
     ///
     /// # Errors
     /// `EINVAL` if the bytes are not all within the region.
-    pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<Option<Held>, Errno> {
+    pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<Option<PendingReply>, Errno> {
         self.check(number, offset, data.len())?;
         match number {
             region::REGISTERS if !self.is_clocked(offset, true) => {}
@@ -273,7 +273,7 @@ impl Function {
                     .smmu
                     .lock()
                     .write(&mut self.host.surroundings(), offset, data);
-                return Ok(delay.map(|delay| self.host.held(&delay)));
+                return Ok(delay.map(|delay| self.host.pending_reply(&delay)));
             }
             region::BLOCKS => {
                 let now = self.host.run().now();
@@ -386,11 +386,11 @@ impl Function {
         self.reset_for("client", |_| ());
     }
 
-    /// What a power cycle of the SMMU alone does: registers and delays start again, stalled transactions abort. The masters
+    /// Power cycle of the SMMU alone: registers and delays start again, stalled transactions abort. The masters
     /// and the PCI function around it, which the guest's hardware does not have, stay as they are.
     pub fn power_cycle(&mut self) {
         let shared = Arc::clone(self.host.shared());
-        let pause = shared.traffic().pause();
+        let pause = shared.dma_gate().pause();
         self.smmu.lock().reset(&mut Callbacks::new(&shared));
         drop(pause);
         self.tell_of_reset("control");
@@ -402,7 +402,7 @@ impl Function {
     /// [`StateError`] if the state is not one of this SMMU; nothing is changed then.
     pub fn restore(&mut self, state: &State) -> Result<(), StateError> {
         let shared = Arc::clone(self.host.shared());
-        let _pause = shared.traffic().pause();
+        let _pause = shared.dma_gate().pause();
         self.smmu
             .lock()
             .restore(&mut Callbacks::new(self.host.shared()), state)
@@ -411,7 +411,7 @@ impl Function {
     /// Everything but what belongs to the client, while no access of a master is under way; `also` happens before.
     fn reset_for(&mut self, cause: &str, also: impl FnOnce(&mut Host)) {
         let shared = Arc::clone(self.host.shared());
-        let end = shared.traffic().end();
+        let end = shared.dma_gate().end();
         also(&mut self.host);
         self.masters.reset();
         shared.vectors().forget_edges();

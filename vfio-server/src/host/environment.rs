@@ -13,13 +13,13 @@ use smmu_emu::events::{Event as Traced, NoMemory};
 use smmu_emu::{Access, AccessKind, DelayedReply, Injected, Line, Surroundings};
 use tracing::{error, warn};
 
-use super::injected::{Held, Hits};
+use super::dma_gate::DmaGate;
+use super::injected::{Hits, PendingReply};
 use super::log_limit::LogLimit;
 use super::memory::{GuestMemory, OPTION, Ranges};
 use super::msix::Vectors;
 use super::refused::{NoMemoryLimit, RefusedAccess};
 use super::run::{Participant, Run};
-use super::traffic::Traffic;
 use crate::sync::{Mutex, MutexGuard};
 use crate::trace::Probe;
 
@@ -36,14 +36,14 @@ pub struct Counts {
     pub writes: u64,
 }
 
-/// What register accesses and the threads of masters share of the surroundings of one SMMU.
+/// Part of one SMMU's host that register accesses and DMA threads share.
 #[derive(Debug)]
 pub struct Shared {
     name: String,
     run: Arc<Run>,
     probe: Probe,
     vectors: Mutex<Vectors>,
-    traffic: Traffic,
+    dma_gate: DmaGate,
     hits: Mutex<Hits>,
     counts: Mutex<Option<Counts>>,
     no_memory: Mutex<NoMemoryLimit>,
@@ -89,8 +89,8 @@ impl Shared {
 
     /// The accesses of masters.
     #[must_use]
-    pub fn traffic(&self) -> &Traffic {
-        &self.traffic
+    pub fn dma_gate(&self) -> &DmaGate {
+        &self.dma_gate
     }
 
     /// A rule of the plan hit an operation: logs it and tells of it.
@@ -139,7 +139,7 @@ impl Host {
             name,
             run,
             vectors: Mutex::new(Vectors::new(vectors)),
-            traffic: Traffic::default(),
+            dma_gate: DmaGate::default(),
             hits: Mutex::default(),
             counts: Mutex::default(),
             no_memory: Mutex::default(),
@@ -153,7 +153,7 @@ impl Host {
         }
     }
 
-    /// What the threads of masters use too.
+    /// The part that DMA threads use too.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -179,7 +179,7 @@ impl Host {
 
     /// Changes guest memory, while no access of a master is under way. Stalled ones stay.
     pub fn change_memory<R>(&mut self, change: impl FnOnce(&mut GuestMemory) -> R) -> R {
-        let pause = self.shared.traffic.pause();
+        let pause = self.shared.dma_gate.pause();
         let result = change(&mut self.memory);
         pause.set_memory(self.memory.ranges());
         result
@@ -222,13 +222,13 @@ impl Host {
 
     /// Delay of a reply that the plan makes late, within what clients bear; warns if it comes near to that.
     #[must_use]
-    pub fn held(&self, delay: &DelayedReply) -> Held {
+    pub fn pending_reply(&self, delay: &DelayedReply) -> PendingReply {
         let Shared { name, run, .. } = &*self.shared;
-        let held = Held::new(delay, run.now(), run.patience());
-        if let Some(warning) = held.warning(name, delay.register, run.now(), run.patience()) {
+        let pending = PendingReply::new(delay, run.now(), run.reply_timeout());
+        if let Some(warning) = pending.warning(name, delay.register, run.now(), run.reply_timeout()) {
             run.tell(|| warning);
         }
-        held
+        pending
     }
 
     /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket before is
@@ -295,7 +295,7 @@ impl smmu_emu::Host for Callbacks<'_> {
     }
 
     fn resumed(&mut self, _: u8) {
-        self.shared.traffic.resumed();
+        self.shared.dma_gate.resumed();
     }
 
     fn mark(&self, name: &str) -> bool {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the plan does to the run, as people hear of it: log lines, events, replies that wait.
+//! Hits of the plan's rules: log lines, events, delayed replies.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use smmu_emu::{DelayedReply, Injected};
 
 use super::events::{Event, FiredLimit};
 use super::limit::LogLimit;
-use crate::config::Patience;
+use crate::config::ReplyTimeout;
 use crate::trace::describe::line;
 
 /// A reply that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct PendingReply {
     /// Until this time of the run.
     pub until: u64,
     /// Or until this mark is raised.
     pub mark: Option<String>,
 }
 
-impl Held {
-    /// What the model asks for, within what clients bear.
+impl PendingReply {
+    /// The delay that the model asks for, bounded by the reply timeout.
     #[must_use]
-    pub fn new(delay: &DelayedReply, now: u64, patience: Patience) -> Self {
-        let bound = u64::try_from(patience.bound().as_nanos()).unwrap_or(u64::MAX);
+    pub fn new(delay: &DelayedReply, now: u64, reply_timeout: ReplyTimeout) -> Self {
+        let bound = u64::try_from(reply_timeout.bound().as_nanos()).unwrap_or(u64::MAX);
         Self {
             until: delay.deadline.min(now.saturating_add(bound)),
             mark: delay.mark.clone(),
@@ -35,16 +35,22 @@ impl Held {
 
     /// Logs that the wait may come near to what clients bear, if it may.
     #[must_use]
-    pub fn warning(&self, smmu: &str, register: &str, now: u64, patience: Patience) -> Option<Event> {
+    pub fn warning(
+        &self,
+        smmu: &str,
+        register: &str,
+        now: u64,
+        reply_timeout: ReplyTimeout,
+    ) -> Option<Event> {
         let wait = Duration::from_nanos(self.until.saturating_sub(now));
-        if wait < patience.near() {
+        if wait < reply_timeout.near() {
             return None;
         }
-        let (wait, timeout) = (wait.as_millis(), patience.timeout().as_millis());
+        let (wait, timeout) = (wait.as_millis(), reply_timeout.timeout().as_millis());
         tracing::warn!(
             smmu,
             register,
-            "the reply is held up for up to {wait} ms; QEMU gives up after {timeout} ms"
+            "the reply is delayed by up to {wait} ms; QEMU gives up after {timeout} ms"
         );
         let number = |ms: u128| u64::try_from(ms).unwrap_or(u64::MAX);
         let data = json!({

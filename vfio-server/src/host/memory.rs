@@ -36,7 +36,7 @@ const ADDRESS_BITS: u32 = 49;
 /// `TMPFS_MAGIC` of linux/magic.h, where memfds of ordinary pages are.
 const TMPFS_MAGIC: FsWord = 0x0102_1994;
 
-/// What the QEMU user has to write.
+/// Option that a user of QEMU has to give.
 pub const OPTION: &str = "-object memory-backend-memfd,id=ram,size=…,share=on -machine memory-backend=ram";
 
 /// A mapping that is refused.
@@ -245,7 +245,7 @@ impl GuestMemory {
         self.ranges.readable.num_regions() + self.beyond.len()
     }
 
-    /// What is mapped now.
+    /// The present mappings.
     #[must_use]
     pub fn ranges(&self) -> &Arc<Ranges> {
         &self.ranges

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What all SMMUs of a process share.
+//! State that all SMMUs of a process share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,16 +12,16 @@ use smmu_emu::{MarkError, MarkRule, MarkState, Marks};
 use host_guard::confine::Places;
 
 use super::events::{Event, EventSink};
-use super::injected::Held;
+use super::injected::PendingReply;
 use super::timer::Timer;
-use crate::config::Patience;
+use crate::config::ReplyTimeout;
 use crate::sync::{Condvar, Mutex};
 use crate::trace::Tracer;
 
 #[cfg(test)]
 mod tests;
 
-/// What all SMMUs of a process share: the clock, the marks of the run, the trace.
+/// State that all SMMUs of a process share: the clock, the marks of the run, the trace.
 ///
 /// A run begins when a client connects and no other is there: then no mark is raised.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct Run {
     changed: Condvar,
     /// Where interrupts wait that a rule makes late.
     timer: Timer,
-    patience: Patience,
+    reply_timeout: ReplyTimeout,
     /// Files that masters may use.
     files: Places,
     /// There once somebody wants to hear of events.
@@ -45,7 +45,7 @@ pub struct Run {
 #[derive(Debug)]
 struct State {
     marks: Marks,
-    /// The same at the start of a run.
+    /// The marks at the start of a run.
     fresh: Marks,
     clients: usize,
     ends: bool,
@@ -55,12 +55,12 @@ impl Run {
     /// A process with these marks, none of them raised, whose clients wait for replies as QEMU does.
     #[must_use]
     pub fn new(marks: Marks) -> Self {
-        Self::with_patience(marks, Patience::default())
+        Self::with_reply_timeout(marks, ReplyTimeout::default())
     }
 
-    /// The same with clients that wait for replies for another time.
+    /// Like [`Self::new`], with clients that wait for replies for another time.
     #[must_use]
-    pub fn with_patience(marks: Marks, patience: Patience) -> Self {
+    pub fn with_reply_timeout(marks: Marks, reply_timeout: ReplyTimeout) -> Self {
         let has_marks = AtomicBool::new(!marks.is_empty());
         let state = Mutex::new(State {
             fresh: marks.clone(),
@@ -76,7 +76,7 @@ impl Run {
             state,
             changed: Condvar::default(),
             timer: Timer::default(),
-            patience,
+            reply_timeout,
             files: Places::anywhere(),
             events: OnceLock::new(),
         }
@@ -208,16 +208,16 @@ impl Run {
 
     /// How long clients wait for replies.
     #[must_use]
-    pub fn patience(&self) -> Patience {
-        self.patience
+    pub fn reply_timeout(&self) -> ReplyTimeout {
+        self.reply_timeout
     }
 
     /// Lets a reply wait. Nobody else waits for the caller meanwhile.
-    pub fn wait_out(&self, held: &Held) {
+    pub fn wait_out(&self, delayed: &PendingReply) {
         let mut state = self.state.lock();
         loop {
-            let left = held.until.saturating_sub(self.now());
-            let raised = held
+            let left = delayed.until.saturating_sub(self.now());
+            let raised = delayed
                 .mark
                 .as_deref()
                 .is_some_and(|mark| state.marks.is_raised(mark));

@@ -36,7 +36,7 @@ struct State {
 
 /// An SMMU, for the timer to call.
 #[derive(Debug)]
-pub struct Called {
+pub struct TimerTarget {
     /// The model.
     pub smmu: SmmuHandle,
     /// Its surroundings.
@@ -59,9 +59,9 @@ impl Timer {
     }
 
     /// An SMMU wants to be called at this time, or earlier if it wanted so already.
-    pub(crate) fn set(&self, place: usize, time: u64) {
+    pub(crate) fn set(&self, target: usize, time: u64) {
         let mut state = self.state.lock();
-        if let Some(due) = state.due.get_mut(place) {
+        if let Some(due) = state.due.get_mut(target) {
             *due = Some(due.map_or(time, |other| other.min(time)));
             self.changed.notify_all();
         }
@@ -90,12 +90,12 @@ impl Timer {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(run: &Arc<Run>, called: Vec<Called>) -> io::Result<Running> {
+    pub fn start(run: &Arc<Run>, called: Vec<TimerTarget>) -> io::Result<Running> {
         let of_thread = Arc::clone(run);
         let thread = thread::Builder::new().name("timer".into()).spawn(move || {
-            while let Some(place) = of_thread.timer().wait(|| of_thread.now()) {
-                if let Some(called) = called.get(place) {
-                    called.call(place);
+            while let Some(target) = of_thread.timer().wait(|| of_thread.now()) {
+                if let Some(called) = called.get(target) {
+                    called.call(target);
                 }
             }
         })?;
@@ -113,29 +113,31 @@ impl Timer {
                 return None;
             }
             let times = state.due.iter().enumerate();
-            let next = times.filter_map(|(place, due)| due.map(|due| (due, place))).min();
-            let Some((due, place)) = next else {
+            let next = times
+                .filter_map(|(target, due)| due.map(|due| (due, target)))
+                .min();
+            let Some((due, target)) = next else {
                 state = self.changed.wait(state);
                 continue;
             };
             let left = due.saturating_sub(now());
             if left == 0 {
-                if let Some(due) = state.due.get_mut(place) {
+                if let Some(due) = state.due.get_mut(target) {
                     *due = None;
                 }
-                return Some(place);
+                return Some(target);
             }
             state = self.changed.wait_timeout(state, Duration::from_nanos(left));
         }
     }
 }
 
-impl Called {
-    fn call(&self, place: usize) {
+impl TimerTarget {
+    fn call(&self, target: usize) {
         let mut smmu = self.smmu.lock();
         smmu.elapse(&mut Callbacks::new(&self.shared));
         if let Some(due) = smmu.next_due() {
-            self.shared.run().timer().set(place, due);
+            self.shared.run().timer().set(target, due);
             // Nobody was woken by a mark that was raised before there was a time.
             smmu.elapse(&mut Callbacks::new(&self.shared));
         }

@@ -18,9 +18,9 @@ use smmu_emu::{AccessKind, Frame, Injected, Site};
 use super::line::{Line, What};
 use super::ring::Record;
 
-/// What begins a trace; the events follow, with commas between them.
+/// Head of a trace; the events follow, with commas between them.
 pub const BEGIN: &str = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
-/// What ends it.
+/// Tail of a trace.
 pub const END: &str = "\n]}\n";
 
 /// A track of an SMMU.
@@ -344,7 +344,7 @@ fn us(ns: u64) -> f64 {
     ns as f64 / 1000.0
 }
 
-/// What the line says, without its type.
+/// Content of the line, without its type.
 fn arguments(what: &What) -> Value {
     match serde_json::to_value(what) {
         Ok(Value::Object(fields)) => fields

@@ -20,7 +20,7 @@ use super::ring::Record;
 #[derive(Debug, Default)]
 pub struct Describer {
     names: Vec<String>,
-    /// What each register held when the trace last saw it, by SMMU and offset; as many as there are registers.
+    /// Last traced value of each register, by SMMU and offset; as many as there are registers.
     known: HashMap<(usize, u64), u64>,
 }
 

@@ -42,7 +42,7 @@ impl FromStr for Format {
 }
 
 impl Format {
-    /// What a file of this name holds: Chrome's trace events if it ends in `.json`.
+    /// Format of a file of this name: Chrome's trace events if it ends in `.json`.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         match path.extension() {

@@ -21,12 +21,12 @@ pub struct Line {
     /// Name of the SMMU; not of lines about the trace itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smmu: Option<String>,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub what: What,
 }
 
-/// What a line tells.
+/// Event of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum What {
@@ -86,10 +86,10 @@ pub struct Injection {
     pub rule: u64,
     /// Which of the rule's operations it was.
     pub operation: u64,
-    /// What was late.
+    /// Delayed operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<Site>,
-    /// What went wrong.
+    /// Kind of the injection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<InjectionKind>,
     /// The context bank.
@@ -127,7 +127,7 @@ pub struct Register {
     pub index: u16,
     /// Bytes accessed.
     pub width: u8,
-    /// What was read, or written, before any masking.
+    /// Value read or written, before any masking.
     #[serde(with = "hex")]
     pub value: u64,
     /// From the start of the register space.
@@ -229,7 +229,7 @@ pub struct Fault {
 pub struct ParseError {
     /// Line number from 1.
     pub line: usize,
-    /// What is wrong, and where in the line.
+    /// Mistake, and its place in the line.
     pub error: serde_json::Error,
 }
 

@@ -26,7 +26,7 @@ pub struct Ended {
     pub error: Option<String>,
 }
 
-/// What the writer has to say.
+/// Progress of a writer.
 #[derive(Debug, Default)]
 struct Progress {
     records: AtomicU64,
@@ -149,7 +149,7 @@ struct Writer {
     progress: Arc<Progress>,
 }
 
-/// What there is to write now.
+/// Records to write next.
 struct Step {
     /// Records that were overwritten before these.
     lost: u64,

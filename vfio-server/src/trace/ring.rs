@@ -16,7 +16,7 @@ pub struct Record {
     pub ns: u64,
     /// Number of the SMMU, in the order of the configuration.
     pub smmu: usize,
-    /// What happened.
+    /// The event itself.
     pub event: Event,
 }
 
@@ -32,7 +32,7 @@ pub struct Ring {
     first: u64,
 }
 
-/// What a reader takes out of a ring.
+/// Result of one read of a ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Records that were overwritten before this reader came to them.

@@ -15,7 +15,7 @@ const fn cb(bank: u64, offset: u64) -> u64 {
     (16 + bank) * 0x1000 + offset
 }
 
-/// What a driver and a client do: configuration, a delayed synchronisation, an address translation operation that is
+/// A driver and a client: configuration, a delayed synchronisation, an address translation operation that is
 /// delayed, accesses that pass and that fault, interrupts, a synchronisation that a reset ends.
 fn sequence() -> Vec<Record> {
     let plan: Plan = toml::from_str(

@@ -12,7 +12,7 @@ fn config(directory: &Path, names: &[&str]) -> Config {
         trace: None,
         model: smmu_emu::Config::default(),
         delay: Vec::new(),
-        fault: Vec::new(),
+        injection: Vec::new(),
         master: Vec::new(),
         clock: None,
     });

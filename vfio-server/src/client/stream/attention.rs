@@ -17,7 +17,7 @@ pub const LEAST: Duration = Duration::from_micros(100);
 /// However soon they come.
 pub const MOST: Duration = Duration::from_millis(1);
 
-/// What a receiver has learnt of its peer.
+/// Pace of the peer, as the receiver has learnt it.
 #[derive(Clone, Copy, Debug)]
 pub struct Attention {
     span: Duration,

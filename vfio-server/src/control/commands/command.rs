@@ -18,11 +18,11 @@ use crate::host::Run;
 pub struct Argument {
     /// Its name.
     pub name: &'static str,
-    /// What it may be.
+    /// Kind of the value, in words.
     pub kind: &'static str,
     /// Whether it may be left out.
     pub required: bool,
-    /// What it is for.
+    /// Purpose.
     pub about: &'static str,
 }
 
@@ -31,11 +31,11 @@ pub struct Argument {
 pub struct Command {
     /// Its name.
     pub name: &'static str,
-    /// What it does.
+    /// Effect.
     pub about: &'static str,
-    /// What it takes.
+    /// Arguments.
     pub arguments: &'static [Argument],
-    /// What it returns.
+    /// Result, in words.
     pub returns: &'static str,
     /// Arguments of an example, as for `vfio-server ctl`.
     pub example: &'static str,
@@ -43,7 +43,7 @@ pub struct Command {
     pub run: fn(&Context, Map<String, Value>) -> Result<Value, Error>,
 }
 
-/// What the commands act on.
+/// SMMUs and run that the commands act on.
 #[derive(Clone, Debug)]
 pub struct Context {
     devices: Vec<Device>,
@@ -61,7 +61,7 @@ impl Context {
         })
     }
 
-    /// What the SMMUs share.
+    /// The run of the SMMUs.
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run
@@ -123,7 +123,7 @@ pub(super) fn typed<T: DeserializeOwned>(arguments: Map<String, Value>) -> Resul
         .map_err(|error| Error::generic(format_args!("arguments: {error}")))
 }
 
-/// What an argument of this type may be, in words.
+/// Words for the kind of an argument of this type.
 pub(super) trait Kind {
     const KIND: &'static str;
     const REQUIRED: bool = true;
@@ -157,10 +157,10 @@ pub(super) fn narrow<T: TryFrom<u64>>(Number(number): Number, argument: &str) ->
 
 /// Declares the arguments of a command: the type that they are read into and the rows that document them.
 macro_rules! arguments {
-    ($name:ident { $( $(#[doc = $doc:literal])+ $field:ident: $type:ty, )* }) => {
+    ($name:ident { $( $(#[doc = $doc:literal])+ $(#[serde($serde:meta)])? $field:ident: $type:ty, )* }) => {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub(super) struct $name { $( pub(super) $field: $type, )* }
+        pub(super) struct $name { $( $(#[serde($serde)])? pub(super) $field: $type, )* }
 
         impl $name {
             pub(super) const ARGUMENTS: &[$crate::control::commands::command::Argument] = &[$(

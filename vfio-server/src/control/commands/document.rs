@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::all;
+use super::{OLD_NAMES, all};
 use crate::host::events::EVENTS;
 
 /// The part of `docs/control.md` that is written from the tables.
@@ -30,6 +30,10 @@ pub fn reference() -> String {
         let example = format!("{} {}", command.name, command.example);
         let example = example.trim_end();
         let _ = write!(text, "\n```\nvfio-server ctl --socket PATH {example}\n```\n");
+    }
+    text.push_str("\n## Old names\n\nThey are taken as before.\n\n| old | now |\n| --- | --- |\n");
+    for (old, new) in OLD_NAMES {
+        let _ = writeln!(text, "| `{old}` | `{new}` |");
     }
     text.push_str("\n## Events\n\n| event | |\n| --- | --- |\n");
     for (name, about) in EVENTS {

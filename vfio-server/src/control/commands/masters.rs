@@ -15,7 +15,7 @@ use crate::devices::test_master::registers::{
     NO_MISMATCH, Register, Status, WINDOW, WINDOW_SIZE, control, trigger,
 };
 use crate::dma::BLOCK_SIZE;
-use crate::function::{Function, MARKS_SIZE, Master, region};
+use crate::function::{DmaDevice, Function, MARKS_SIZE, region};
 
 /// How long `dma` waits for the end.
 const WAIT: Duration = Duration::from_millis(100);
@@ -216,7 +216,7 @@ fn find<'a>(context: &'a Context, name: Option<&str>) -> Result<TestMaster<'a>, 
     let mut found = Vec::new();
     for device in context.devices() {
         let function = device.lock();
-        let is_test = |master: &Master| master.config().kind == Kind::TestMaster {};
+        let is_test = |master: &DmaDevice| master.config().kind == Kind::TestMaster {};
         for (number, master) in function
             .masters()
             .iter()

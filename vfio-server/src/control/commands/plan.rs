@@ -29,8 +29,8 @@ struct Smmu {
     name: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     delay: Vec<DelayRule>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    fault: Vec<InjectionRule>,
+    #[serde(default, alias = "fault", skip_serializing_if = "Vec::is_empty")]
+    injection: Vec<InjectionRule>,
 }
 
 arguments!(Load {
@@ -42,7 +42,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "plan-save",
         about: "Writes the plan of all SMMUs as TOML, in the form of the configuration file: `seed`, `[[mark]]`, and `[[smmu]]` with \
-                `name`, `[[smmu.delay]]` and `[[smmu.fault]]`. How far each rule has got is not part of it, nor is which marks \
+                `name`, `[[smmu.delay]]` and `[[smmu.injection]]`. How far each rule has got is not part of it, nor is which marks \
                 are raised.",
         arguments: Nothing::ARGUMENTS,
         returns: "`text`",
@@ -51,7 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "plan-load",
-        about: "Puts the delays and faults of such a text in the place of all that there are, also of SMMUs that it does not \
+        about: "Puts the delays and injections of such a text in the place of all that there are, also of SMMUs that it does not \
                 name, and starts their counts and their chance; or changes nothing if there is a mistake in it. Marks that \
                 are missing are added; none goes. A text without `seed` leaves the seed as it is.",
         arguments: Load::ARGUMENTS,
@@ -69,7 +69,7 @@ fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
         Smmu {
             name: device.name.clone(),
             delay: smmu.delays().map(|delay| delay.rule).collect(),
-            fault: smmu.injections().map(|fault| fault.rule).collect(),
+            injection: smmu.injections().map(|injection| injection.rule).collect(),
         }
     });
     let file = File {
@@ -94,9 +94,9 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
         if !names.insert(name) {
             return Err(error(&"is there twice"));
         }
-        if smmu.delay.len() > MAX_RULES || smmu.fault.len() > MAX_RULES {
+        if smmu.delay.len() > MAX_RULES || smmu.injection.len() > MAX_RULES {
             return Err(error(&format_args!(
-                "at most {MAX_RULES} delays and as many faults"
+                "at most {MAX_RULES} delays and as many injections"
             )));
         }
         let plan = smmu.plan(0);
@@ -123,7 +123,7 @@ impl Smmu {
         Plan {
             seed,
             delays: self.delay.clone(),
-            injections: self.fault.clone(),
+            injections: self.injection.clone(),
         }
     }
 }

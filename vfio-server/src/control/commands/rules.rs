@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What delays and faults have in common: when a rule hits, how it is listed, how it goes.
+//! Common parts of delays and injections: when a rule hits, how it is listed and removed.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use super::command::{Argument, Context, OneOrAll, typed};
 use crate::client::device::Device;
 use crate::control::qmp::Error;
 
-/// Delays that one SMMU may have, and faults.
+/// Delays that one SMMU may have, and injections.
 pub(super) const MAX_RULES: usize = 256;
 
 pub(super) const SMMU: Argument = optional(
@@ -50,12 +50,11 @@ pub(super) const NTH: Argument = optional(
     "Hits this operation and no other: what `operation` of an event was. Not with the five above it.",
 );
 
-/// What a list shows of a delay.
+/// Fields of a delay in a list.
 pub(super) const LISTED_DELAY: &str = "array of `smmu`, `delay` (its number), `rule`, `times-left`, `operation` (how many it was for \
                                        since the plan, or a reset, began), `operations` (the same since it was added), `hits`";
-/// What a list shows of a fault.
-pub(super) const LISTED_FAULT: &str =
-    "array of `smmu`, `fault` (its number), and the rest as of `delay-list`";
+/// Fields of an injection in a list.
+pub(super) const LISTED_INJECTION: &str = "array of `smmu`, `injection` (its number; also as `fault`, its old name), and the rest as of `delay-list`";
 
 pub(super) const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Argument {
     Argument {
@@ -89,17 +88,17 @@ pub(super) fn of_arguments<R: DeserializeOwned>(
     Ok((context.device(smmu.as_deref())?, rule))
 }
 
-/// What the model cannot see: the marks of the run, and how long clients wait.
+/// Checks that need the run: its marks, and how long clients wait.
 pub(super) fn check(context: &Context, plan: &Plan) -> Result<(), Error> {
     check_with(context, plan, &context.run().mark_names())
 }
 
-/// The same with these marks.
+/// Like [`check`], with these marks.
 pub(super) fn check_with(context: &Context, plan: &Plan, marks: &[String]) -> Result<(), Error> {
     plan.validate_marks(marks.iter().map(String::as_str))
         .map_err(Error::generic)?;
     let run = context.run();
-    run.patience().check(plan).map_err(Error::generic)
+    run.reply_timeout().check(plan).map_err(Error::generic)
 }
 
 pub(super) fn check_room(count: usize, what: &str) -> Result<(), Error> {
@@ -128,7 +127,7 @@ pub(super) fn list<R: Serialize>(
 }
 
 fn show<R: Serialize>(smmu: &str, family: &'static str, progress: &Progress<R>) -> Value {
-    json!({
+    let mut shown = json!({
         "smmu": smmu,
         family: progress.number,
         "rule": progress.rule,
@@ -136,7 +135,11 @@ fn show<R: Serialize>(smmu: &str, family: &'static str, progress: &Progress<R>) 
         "operation": progress.operation,
         "operations": progress.operations,
         "hits": progress.hits,
-    })
+    });
+    if family == "injection" {
+        shown["fault"] = progress.number.into();
+    }
+    shown
 }
 
 pub(super) fn remove(

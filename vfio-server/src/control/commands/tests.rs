@@ -67,6 +67,10 @@ fn names_are_unique_and_unknown_arguments_refused() {
     let count = names.len();
     names.dedup();
     assert_eq!(names.len(), count);
+    for (old, new) in OLD_NAMES {
+        assert!(names.contains(new) && !names.contains(old), "{old} and {new}");
+        assert_eq!(find(old).unwrap().name, *new);
+    }
     for command in all() {
         let error = call(&context, command.name, json!({ "no-such-argument": 1 })).unwrap_err();
         assert!(error.contains("no-such-argument"), "{}: {error}", command.name);
@@ -84,7 +88,7 @@ fn the_arguments_of_a_rule_are_its_fields() {
     let fault: InjectionRule = serde_json::from_str(&format!("{{{FAULT}, {WHEN}}}")).unwrap();
     let rules = [
         (serde_json::to_value(delay).unwrap(), delays::ADD),
-        (serde_json::to_value(fault).unwrap(), faults::ADD),
+        (serde_json::to_value(fault).unwrap(), injections::ADD),
     ];
     for (rule, arguments) in rules {
         let mut fields: Vec<&str> = rule.as_object().unwrap().keys().map(String::as_str).collect();
@@ -95,11 +99,11 @@ fn the_arguments_of_a_rule_are_its_fields() {
         assert_eq!(documented, fields);
     }
     for row in smmu_emu::plan::KINDS {
-        let kinds = faults::ADD[1].about;
+        let kinds = injections::ADD[1].about;
         assert!(kinds.contains(&format!("`{}`", row.name)), "{}", row.name);
         for field in row.takes.iter().chain(row.needs) {
             assert!(
-                faults::ADD.iter().any(|argument| argument.name == *field),
+                injections::ADD.iter().any(|argument| argument.name == *field),
                 "{field}"
             );
         }

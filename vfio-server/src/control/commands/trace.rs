@@ -144,7 +144,7 @@ fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
     Ok(json!({ "records": saved.records, "lost": saved.lost }))
 }
 
-/// Whoever speaks here must not be able to empty a file of the user.
+/// A client must not be able to empty a file of the user.
 fn make(path: &str, format: Option<&str>) -> Result<(File, Format), Error> {
     let format = match format {
         Some(format) => format

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the server returns, for people.
+//! Results of the server as text.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the controller is a master of: a bus of 32-bit addresses.
+//! The bus that the controller drives: one of 32-bit addresses.
 
 pub use smmu_emu::BusError;
 

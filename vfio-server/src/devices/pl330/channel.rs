@@ -40,7 +40,7 @@ pub struct View {
     pub counters: [u8; 2],
 }
 
-/// What a channel needs in its turn.
+/// Context of a channel in its turn.
 #[derive(Debug)]
 pub(super) struct Context<'a, B, E> {
     pub(super) bus: &'a mut B,
@@ -73,7 +73,7 @@ pub(super) struct Channel {
     pub(super) counters: [u8; 2],
     /// The event or peripheral that it waits or waited for.
     pub(super) wakeup: u8,
-    /// What the last DMAWFP asked for.
+    /// Request of the last DMAWFP.
     pub(super) wanted: Option<Wanted>,
     /// `request_flag`: what the last DMAWFP found.
     pub(super) request: Kind,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a controller has: the choices of whoever builds one into a system (DDI 0424 appendix on configuration signals).
+//! Configuration of a controller: the choices of a system's integrator (DDI 0424 appendix on configuration signals).
 
 use arbitrary_int::traits::Integer;
 use arbitrary_int::{u3, u4, u5, u10};
@@ -8,7 +8,7 @@ use arbitrary_int::{u3, u4, u5, u10};
 use super::cache;
 use super::spec::{Cr0, Cr1, Crd, MAX_CHANNELS, Register};
 
-/// What a controller has. The default is that of the Juno board: DMA-330 r1p2, 8 channels, 8 events and 8 peripherals, a
+/// Configuration of a controller. The default is that of the Juno board: DMA-330 r1p2, 8 channels, 8 events and 8 peripherals, a
 /// 128-bit bus and an MFIFO of 1024 lines, booting as Non-secure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -17,7 +17,7 @@ pub enum Kind {
     Burst,
 }
 
-/// What DMAWFP waits for.
+/// Request that DMAWFP waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// A request of either kind, which counts as the named one; a single request is not enough for a burst.
@@ -100,7 +100,7 @@ pub enum Instruction {
 /// The bytes of an instruction; those after its length are zero.
 pub type Bytes = [u8; MAX_LENGTH];
 
-/// What an opcode is.
+/// Row of the opcode table.
 #[derive(Clone, Copy, Debug)]
 pub struct Opcode {
     /// The manual's name.

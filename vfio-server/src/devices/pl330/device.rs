@@ -15,13 +15,13 @@ use super::config::Config;
 use super::engine::{Activity, Engine, View};
 use super::events::Events;
 use super::registers::Registers;
-use crate::dma::{Access, Block, Doorbell, Interrupt, Place, Port, Refusal};
+use crate::dma::{Access, DeviceContext, Doorbell, Interrupt, MmioRegion, Port, Refusal};
 use crate::sync::Mutex;
 
 /// How long a program that only spins has to wait for its next turn.
 const SPIN_PAUSE: Duration = Duration::from_micros(100);
 
-/// What the register side and the thread share.
+/// State that the register side and the thread share.
 #[derive(Debug)]
 struct Shared {
     registers: Registers,
@@ -41,20 +41,20 @@ struct Device {
 ///
 /// # Errors
 /// There are no more threads.
-pub fn start(place: &mut Place) -> io::Result<Box<dyn Block>> {
+pub fn start(context: &mut DeviceContext) -> io::Result<Box<dyn MmioRegion>> {
     let config = Config::default();
     let shared = Arc::new(Mutex::new(Shared {
         registers: Registers::new(config.clone()),
         generation: 0,
     }));
-    let interrupt = place.interrupt();
+    let interrupt = context.interrupt();
     let mut worker = Worker {
         shared: Arc::clone(&shared),
         interrupt: interrupt.clone(),
         engine: Engine::new(config),
         generation: 0,
     };
-    let doorbell = place.thread(move |port| worker.work(port))?;
+    let doorbell = context.thread(move |port| worker.work(port))?;
     Ok(Box::new(Device {
         shared,
         interrupt,
@@ -62,7 +62,7 @@ pub fn start(place: &mut Place) -> io::Result<Box<dyn Block>> {
     }))
 }
 
-impl Block for Device {
+impl MmioRegion for Device {
     fn read(&mut self, offset: u64, data: &mut [u8]) {
         self.shared.lock().registers.read(offset, data);
     }
@@ -131,7 +131,7 @@ impl Worker {
         }
     }
 
-    /// What software asks for; none if the time of this work is over.
+    /// Takes the request of software; none if this work is revoked.
     fn take_up(&mut self, port: &Port) -> Option<Option<[u32; 2]>> {
         let mut shared = self.shared.lock();
         // With the lock, so that it is the work of this period that is found. Whoever asks for something in the next one
@@ -208,7 +208,7 @@ impl PortBus<'_> {
     }
 
     fn answer(&mut self, result: Result<(), Refusal>) -> Result<(), BusError> {
-        self.gone |= matches!(result, Err(Refusal::Gone(_)));
+        self.gone |= matches!(result, Err(Refusal::Revoked(_)));
         result.map_err(|_| BusError)
     }
 }

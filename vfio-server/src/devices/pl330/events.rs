@@ -2,7 +2,7 @@
 
 //! Events and interrupts (DDI 0424 §2.7): the same resources, `INTEN` says which is which.
 
-/// What DMASEV and DMAWFE ask of the events.
+/// Events as DMASEV and DMAWFE use them.
 pub trait Events {
     /// DMASEV: the event becomes active, as an event or as an interrupt.
     fn signal(&mut self, event: u8);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What each instruction does to a channel (DDI 0424 §4.3).
+//! Effect of each instruction on a channel (DDI 0424 §4.3).
 
 use super::bus::Bus;
 use super::channel::{Channel, Context, protection};
@@ -12,12 +12,12 @@ use super::spec::{Ccr, Faults, Status};
 /// log2 of the largest unit whose bytes change order.
 const MAX_SWAP: u8 = 4;
 
-/// What comes after an instruction.
+/// Next step after an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The instruction at this address.
     Continue(u32),
-    /// The same instruction once the MFIFO has room.
+    /// Retry of the instruction once the MFIFO has room.
     Starved,
     /// The channel waits.
     Wait(Status),

@@ -13,7 +13,7 @@ use super::engine::{Engine, View};
 use super::events::EventRegisters;
 use super::spec::{DBGCMD_EXECUTE, Register, find};
 
-/// What has to happen because of a write.
+/// Action that a write asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
     /// The engine has something to look at.

@@ -5,7 +5,7 @@
 use super::decode::{Kind, Wanted};
 use super::events::bit;
 
-/// What a peripheral asks for.
+/// Request of a peripheral.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// One beat or a burst.

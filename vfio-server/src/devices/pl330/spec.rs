@@ -68,7 +68,7 @@ pub struct Row {
     pub access: Access,
     /// Bits that software can write or trigger with.
     pub write: u32,
-    /// What it is for.
+    /// Meaning.
     pub doc: &'static str,
 }
 

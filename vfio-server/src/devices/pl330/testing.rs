@@ -19,7 +19,7 @@ use super::spec::{Faults, Status};
 /// Memory from address 0 on.
 pub(super) const MEMORY: u32 = 0x4_0000;
 
-/// What an access was.
+/// A recorded access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Op {
     Fetch,

@@ -19,7 +19,7 @@ use super::bus::{Bus, Protection};
 use super::fifo::Fifo;
 use super::spec::Faults;
 
-/// What no access crosses, in bytes.
+/// Boundary that no access crosses, in bytes.
 const PAGE: u32 = 4096;
 
 /// A burst as an instruction asks for it.
@@ -113,7 +113,7 @@ impl Run {
 /// Data and queues of a channel.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transfer {
-    /// What was loaded and is not stored.
+    /// Data loaded and not yet stored.
     fifo: Fifo,
     load: Run,
     store: Run,

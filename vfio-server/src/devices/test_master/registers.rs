@@ -63,7 +63,7 @@ pub struct Row {
     pub writable: u32,
     /// The value after a reset.
     pub reset: u32,
-    /// What it is.
+    /// Meaning.
     pub about: &'static str,
 }
 

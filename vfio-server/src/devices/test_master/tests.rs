@@ -2,7 +2,7 @@
 
 use super::registers::{ID, LIMIT, NO_MISMATCH, ROWS, Register, Status, WINDOW_SIZE, control, trigger};
 use super::*;
-use crate::function::masters::tests::Bench;
+use crate::function::dma_devices::tests::Bench;
 
 /// A test master behind an SMMU that lets everything pass, and a mebibyte of memory at 0x4000_0000.
 fn bench() -> Bench {

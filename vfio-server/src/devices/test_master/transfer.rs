@@ -4,13 +4,13 @@
 
 use super::registers::{NO_MISMATCH, Register, Registers, Status, WINDOW_SIZE};
 use crate::dma::port::{Access, Port, Refusal};
-use crate::host::traffic::Gone;
+use crate::host::dma_gate::Revoked;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes that the thread moves at once.
 const CHUNK: usize = 4096;
 
-/// What was asked for.
+/// A requested transfer.
 #[derive(Clone, Debug)]
 pub(super) struct Transfer {
     pub(super) serial: u64,
@@ -19,7 +19,7 @@ pub(super) struct Transfer {
     pub(super) write: bool,
     pub(super) access: Access,
     pub(super) seed: u32,
-    /// What to write instead of the pattern.
+    /// Data to write instead of the pattern.
     pub(super) window: Option<Box<[u8; WINDOW_SIZE]>>,
     pub(super) repeat: u32,
 }
@@ -34,12 +34,12 @@ struct Round {
 
 impl Transfer {
     /// Makes the transfer and shows how it went.
-    pub(super) fn run(&self, port: &mut Port, registers: &Mutex<Registers>) -> Result<(), Gone> {
+    pub(super) fn run(&self, port: &mut Port, registers: &Mutex<Registers>) -> Result<(), Revoked> {
         let mut rounds: u32 = 0;
         loop {
             let mut round = Round::default();
             let status = match self.round(port, &mut round, registers) {
-                Err(Refusal::Gone(gone)) => return Err(gone),
+                Err(Refusal::Revoked(revoked)) => return Err(revoked),
                 Err(Refusal::Aborted) => Some(Status::BusError),
                 Ok(()) => {
                     rounds = rounds.saturating_add(1);
@@ -87,7 +87,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// What is written, from so many bytes after ADDRESS on.
+    /// Fills a chunk with the data to write, from so many bytes after ADDRESS on.
     fn fill(&self, chunk: &mut [u8], from: usize) {
         match &self.window {
             Some(window) => {
@@ -98,7 +98,7 @@ impl Transfer {
         }
     }
 
-    fn look_at(&self, chunk: &[u8], round: &mut Round, registers: &Mutex<Registers>) -> Result<(), Gone> {
+    fn look_at(&self, chunk: &[u8], round: &mut Round, registers: &Mutex<Registers>) -> Result<(), Revoked> {
         let mut expected = [0; CHUNK];
         let expected = expected.get_mut(..chunk.len()).unwrap_or_default();
         pattern(self.seed, expected, round.done);
@@ -114,12 +114,12 @@ impl Transfer {
     }
 
     /// The registers, unless a reset came between.
-    fn ours<'a>(&self, registers: &'a Mutex<Registers>) -> Result<MutexGuard<'a, Registers>, Gone> {
+    fn ours<'a>(&self, registers: &'a Mutex<Registers>) -> Result<MutexGuard<'a, Registers>, Revoked> {
         let registers = registers.lock();
         if registers.serial == self.serial {
             Ok(registers)
         } else {
-            Err(Gone)
+            Err(Revoked)
         }
     }
 }

@@ -48,7 +48,7 @@ const OK: u8 = VIRTIO_BLK_S_OK.to_le_bytes()[0];
 /// Cannot be: a chain goes on only after a job that was taken back.
 const FORGOTTEN: Problem = Problem::Unanswerable("is forgotten");
 
-/// What a driver sees of a disk with so many queues.
+/// Identity of a disk with so many queues for the driver.
 #[must_use]
 pub fn identity(image: &Image, queues: u16) -> Identity {
     let mut features = 1 << VIRTIO_BLK_F_SIZE_MAX
@@ -95,10 +95,10 @@ fn config(sectors: u64, queues: u16) -> Vec<u8> {
     config
 }
 
-/// What the queues of a disk have in common.
+/// State that the queues of a disk share.
 #[derive(Debug)]
 pub struct Disk {
-    /// What GET_ID answers, padded with zeros.
+    /// Answer to GET_ID, padded with zeros.
     pub id: [u8; VIRTIO_BLK_ID_BYTES as usize],
     /// Where it complains.
     pub complaints: Arc<Complaints>,
@@ -242,7 +242,7 @@ impl Blk {
             .map_err(|cause| Failure::Io(what, cause))
     }
 
-    /// What follows for the chain from what came of its request.
+    /// Next step of the chain, from the result of its request.
     fn step<M: Dma>(
         &mut self,
         memory: &M,

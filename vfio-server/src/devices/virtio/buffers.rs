@@ -31,7 +31,7 @@ pub enum ChainError {
     /// More bytes than the standard allows (virtio 1.2 §2.7.5.2).
     #[error("a descriptor chain is longer than 2^32 bytes")]
     TooLarge,
-    /// What the device reads comes after what it writes.
+    /// A buffer that the device reads comes after one that it writes.
     #[error("a descriptor chain has a buffer to read after one to write")]
     Order,
 }
@@ -48,9 +48,9 @@ pub struct Buffer {
 /// The buffers of a chain. Kept from one chain to the next, so that it does not allocate.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    /// What the device reads.
+    /// Buffers that the device reads.
     pub readable: Vec<Buffer>,
-    /// What the device writes.
+    /// Buffers that the device writes.
     pub writable: Vec<Buffer>,
 }
 
@@ -200,7 +200,7 @@ pub fn put<M: GuestMemory>(memory: &M, buffers: &[Buffer], mut data: &[u8]) -> R
     Ok(written)
 }
 
-/// What happens to the buffers' memory, piece by piece: [`each_slice`].
+/// Action on the buffers' memory, piece by piece: [`each_slice`].
 pub type Slice<'a, M> = vm_memory::VolatileSlice<'a, vm_memory::bitmap::BS<'a, <M as GuestMemory>::Bitmap>>;
 
 /// Runs something over the memory of buffers, piece by piece as it lies in the server.

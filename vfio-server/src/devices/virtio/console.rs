@@ -28,7 +28,7 @@ pub const QUEUE_SIZE: u16 = 128;
 /// The most bytes of one chain, either way; what is longer is cut.
 const MOST: u32 = 1 << 20;
 
-/// What a driver sees of it: the fields of its configuration space belong to features that are not offered.
+/// Its identity for the driver: the fields of its configuration space belong to features that are not offered.
 #[must_use]
 pub fn identity() -> Identity {
     Identity {
@@ -86,7 +86,7 @@ enum End {
     Input {
         file: Option<Arc<File>>,
         at: u64,
-        /// What was read for the chain that goes on, or for the one before.
+        /// Data read for the chain that goes on, or for the one before.
         bytes: Vec<u8>,
     },
     /// From the guest.
@@ -96,7 +96,7 @@ enum End {
     },
 }
 
-/// What is done to a file, which may be slow, and so not under a view.
+/// Work on a file, which may be slow, and so not under a view.
 #[derive(Debug)]
 pub enum Job {
     /// Bytes that a chain has room for are read from here on.
@@ -112,7 +112,7 @@ pub enum Job {
     Append {
         /// The output.
         file: Arc<File>,
-        /// What the guest wrote.
+        /// Data that the guest wrote.
         bytes: Vec<u8>,
         /// Where it is said that they are lost.
         complaints: Arc<Complaints>,

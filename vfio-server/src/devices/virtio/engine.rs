@@ -14,25 +14,25 @@ use super::mmio::{Bell, Identity, SharedRing, Transport};
 use super::ring::{Handler, Next, Ring};
 use super::rng::{self, Rng};
 use super::{State, console};
-use crate::config::masters::{Console, Disk};
-use crate::dma::{Block, Gone, Interrupt, Place, Port};
+use crate::config::dma_devices::{Console, Disk};
+use crate::dma::{DeviceContext, Interrupt, MmioRegion, Port, Revoked};
 use crate::sync::Mutex;
 
 /// Makes a virtio-blk.
 ///
 /// # Errors
 /// What is wrong with the image, and what to do.
-pub fn start_blk(config: &Disk, place: &mut Place) -> Result<Box<dyn Block>, String> {
-    let image = Image::open(&config.image, config.read_only, place.shared().run().files())?;
-    let complaints = Arc::new(Complaints::new(place.name()));
-    let disk = blk::Disk::new(place.name(), &complaints);
+pub fn start_blk(config: &Disk, context: &mut DeviceContext) -> Result<Box<dyn MmioRegion>, String> {
+    let image = Image::open(&config.image, config.read_only, context.shared().run().files())?;
+    let complaints = Arc::new(Complaints::new(context.name()));
+    let disk = blk::Disk::new(context.name(), &complaints);
     let queues = (0..config.queues).map(|_| Blk::new(&disk, &image)).collect();
     start(
         blk::identity(&image, config.queues),
         blk::QUEUE_SIZE,
         queues,
         &complaints,
-        place,
+        context,
     )
 }
 
@@ -40,26 +40,26 @@ pub fn start_blk(config: &Disk, place: &mut Place) -> Result<Box<dyn Block>, Str
 ///
 /// # Errors
 /// There are no more threads.
-pub fn start_rng(place: &mut Place) -> Result<Box<dyn Block>, String> {
-    let complaints = Arc::new(Complaints::new(place.name()));
-    let queues = vec![Rng::new(place.stream().into())];
-    start(rng::identity(), rng::QUEUE_SIZE, queues, &complaints, place)
+pub fn start_rng(context: &mut DeviceContext) -> Result<Box<dyn MmioRegion>, String> {
+    let complaints = Arc::new(Complaints::new(context.name()));
+    let queues = vec![Rng::new(context.stream().into())];
+    start(rng::identity(), rng::QUEUE_SIZE, queues, &complaints, context)
 }
 
 /// Makes a virtio-console.
 ///
 /// # Errors
 /// What is wrong with its files.
-pub fn start_console(config: &Console, place: &mut Place) -> Result<Box<dyn Block>, String> {
-    let complaints = Arc::new(Complaints::new(place.name()));
-    let files = place.shared().run().files();
+pub fn start_console(config: &Console, context: &mut DeviceContext) -> Result<Box<dyn MmioRegion>, String> {
+    let complaints = Arc::new(Complaints::new(context.name()));
+    let files = context.shared().run().files();
     let queues = console::open(&config.output, config.input.as_deref(), files, &complaints)?;
     start(
         console::identity(),
         console::QUEUE_SIZE,
         queues.into(),
         &complaints,
-        place,
+        context,
     )
 }
 
@@ -68,8 +68,8 @@ fn start<H: Handler + 'static>(
     size: u16,
     handlers: Vec<H>,
     complaints: &Arc<Complaints>,
-    place: &mut Place,
-) -> Result<Box<dyn Block>, String> {
+    context: &mut DeviceContext,
+) -> Result<Box<dyn MmioRegion>, String> {
     let state = Arc::new(State::default());
     let mut queues: Vec<(SharedRing<H>, Bell)> = Vec::new();
     for (number, handler) in (0..).zip(handlers) {
@@ -78,23 +78,23 @@ fn start<H: Handler + 'static>(
             ring: Arc::new(Mutex::new(ring)),
             state: Arc::clone(&state),
             complaints: Arc::clone(complaints),
-            interrupt: place.interrupt(),
+            interrupt: context.interrupt(),
         };
         let ring = Arc::clone(&worker.ring);
-        let doorbell = place
+        let doorbell = context
             // A reset has stopped the queue, so there is nothing to give up.
             .thread(move |port| worker.run(port).unwrap_or_default())
             .map_err(|error| format!("cannot start its thread: {error}"))?;
         queues.push((ring, Box::new(move || doorbell.ring())));
     }
-    let interrupt = place.interrupt();
+    let interrupt = context.interrupt();
     let raise: Bell = Box::new(move || interrupt.raise());
     Ok(Box::new(Transport::new(
         identity, &state, complaints, queues, raise,
     )))
 }
 
-/// What the thread of a queue has.
+/// State of the thread of a queue.
 #[derive(Debug)]
 struct Worker<H> {
     ring: SharedRing<H>,
@@ -113,7 +113,7 @@ impl<H: Handler> Worker<H> {
     }
 
     /// Serves the queue until there is nothing to do.
-    fn run(&self, port: &mut Port) -> Result<(), Gone> {
+    fn run(&self, port: &mut Port) -> Result<(), Revoked> {
         loop {
             let next = port.with_view(Intent::default(), |view| {
                 let turn = self.ring.lock().run(view, &self.state);
@@ -136,8 +136,8 @@ impl<H: Handler> Worker<H> {
                     port.check()?;
                 }
                 // The port has waited, and the access was terminated.
-                Next::Stalled(life) => {
-                    let problem = self.ring.lock().terminated(life, &self.state);
+                Next::Stalled(generation) => {
+                    let problem = self.ring.lock().terminated(generation, &self.state);
                     if let Some(problem) = problem {
                         self.interrupt.raise();
                         self.broken(port, &problem);
@@ -153,7 +153,7 @@ impl<H: Handler> Worker<H> {
     }
 }
 
-impl<H: Handler> Block for Transport<H> {
+impl<H: Handler> MmioRegion for Transport<H> {
     fn read(&mut self, offset: u64, data: &mut [u8]) {
         self.read(offset, data);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a device does with the chains of a queue.
+//! Service of the chains of a queue by a device.
 
 use virtio_queue::DescriptorChain;
 use vm_memory::GuestAddress;
@@ -19,7 +19,7 @@ pub struct Completion {
     pub moved: u64,
 }
 
-/// What became of a chain.
+/// Result for a chain.
 #[derive(Debug)]
 pub enum Step<J> {
     /// It is done.
@@ -30,7 +30,7 @@ pub enum Step<J> {
     NotYet,
 }
 
-/// What became of a job.
+/// Result of a job.
 #[derive(Debug)]
 pub enum Worked<J> {
     /// The chain is done.
@@ -39,7 +39,7 @@ pub enum Worked<J> {
     Back(J),
 }
 
-/// What serves a queue.
+/// Handler of a queue's chains.
 pub trait Handler: Send + std::fmt::Debug {
     /// Something that is done while no view exists.
     type Job: Send + std::fmt::Debug;

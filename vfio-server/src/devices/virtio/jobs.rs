@@ -22,8 +22,8 @@ pub struct Jobs {
 #[derive(Debug, Default)]
 struct Count {
     /// Changes whenever the device or one of its queues is reset.
-    life: u64,
-    /// Under way in this life.
+    generation: u64,
+    /// Under way in this generation.
     current: usize,
     /// Under way since an earlier one.
     former: usize,
@@ -33,20 +33,20 @@ struct Count {
 #[derive(Debug)]
 pub struct UnderWay {
     jobs: Arc<Jobs>,
-    life: u64,
+    generation: u64,
 }
 
 /// The time of a queue between two resets. What began in an earlier one is no more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Life(pub(super) u64);
+pub struct QueueGeneration(pub(super) u64);
 
 /// The chain that a job belongs to.
 #[derive(Debug)]
 pub struct Ticket {
     /// Its first descriptor.
     pub(super) head: u16,
-    /// In which life of its queue.
-    pub(super) life: Life,
+    /// In which generation of its queue.
+    pub(super) generation: QueueGeneration,
     /// Until the queue knows that the job has ended.
     pub(super) _under_way: UnderWay,
 }
@@ -59,14 +59,14 @@ impl Jobs {
         count.current += 1;
         UnderWay {
             jobs: Arc::clone(self),
-            life: count.life,
+            generation: count.generation,
         }
     }
 
-    /// What is under way belongs to a time that is over.
+    /// Begins a generation: jobs under way belong to an earlier one.
     pub fn leave_behind(&self) {
         let mut count = self.count.lock();
-        count.life += 1;
+        count.generation += 1;
         count.former += std::mem::take(&mut count.current);
     }
 
@@ -86,7 +86,7 @@ impl Jobs {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut count = self.jobs.count.lock();
-        if self.life == count.life {
+        if self.generation == count.generation {
             count.current -= 1;
         } else {
             count.former -= 1;

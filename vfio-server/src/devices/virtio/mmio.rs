@@ -30,7 +30,7 @@ pub const REQUIRED: u64 = 1 << VIRTIO_F_VERSION_1 | 1 << VIRTIO_F_ACCESS_PLATFOR
 /// Features of every device.
 pub const COMMON: u64 = REQUIRED | 1 << VIRTIO_RING_F_INDIRECT_DESC | 1 << VIRTIO_RING_F_EVENT_IDX;
 
-/// What a driver sees of a device.
+/// Identity of a device for the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Its type (virtio 1.2 §5).

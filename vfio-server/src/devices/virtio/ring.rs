@@ -21,7 +21,7 @@ use self::patience::Patience;
 pub use self::problem::Problem;
 use super::buffers::{ChainError, why_broken};
 pub use super::handler::{Completion, Handler, Step, Worked};
-use super::jobs::{Life, Ticket};
+use super::jobs::{QueueGeneration, Ticket};
 use super::{Dma, State};
 
 mod patience;
@@ -34,7 +34,7 @@ const BATCH: usize = 16;
 /// A batch ends after the chain that makes it this long, in bytes.
 const BATCH_BYTES: u64 = 256 << 10;
 
-/// What follows after a batch.
+/// Next step after a batch.
 #[derive(Debug)]
 pub enum Next<J> {
     /// Nothing until the queue is notified.
@@ -46,19 +46,19 @@ pub enum Next<J> {
     /// A job, then [`Ring::finish`], then more of this batch or another one.
     Work(Ticket, J),
     /// An access has stalled. If it goes on, the same batch again; if it was terminated, [`Ring::terminated`].
-    Stalled(Life),
+    Stalled(QueueGeneration),
     /// Another batch after a while: the rings cannot be reached.
     Retry(Duration),
     /// The device needs a reset.
     Broken(Problem),
 }
 
-/// What a batch did.
+/// Result of a batch.
 #[derive(Debug)]
 pub struct Turn<J> {
     /// The driver wants to know about used buffers.
     pub interrupt: bool,
-    /// What follows.
+    /// Next step.
     pub next: Next<J>,
 }
 
@@ -97,7 +97,7 @@ pub struct Ring<H> {
     refuse_next: bool,
     patience: Patience,
     /// Changes whenever the queue is set up or reset.
-    life: Life,
+    generation: QueueGeneration,
 }
 
 impl<H: Handler> Ring<H> {
@@ -118,7 +118,7 @@ impl<H: Handler> Ring<H> {
             stalled_in_chain: false,
             refuse_next: false,
             patience: Patience::default(),
-            life: Life::default(),
+            generation: QueueGeneration::default(),
         })
     }
 
@@ -128,7 +128,7 @@ impl<H: Handler> Ring<H> {
         self.queue.max_size()
     }
 
-    /// What serves it.
+    /// Handler of its chains.
     #[cfg(test)]
     pub(super) fn handler(&mut self) -> &mut H {
         &mut self.handler
@@ -166,7 +166,7 @@ impl<H: Handler> Ring<H> {
         self.stalled_in_chain = false;
         self.refuse_next = false;
         self.patience = Patience::default();
-        self.life.0 += 1;
+        self.generation.0 += 1;
     }
 
     /// The state after power-on.
@@ -182,7 +182,7 @@ impl<H: Handler> Ring<H> {
         let blocked = self.patience.is_trying() && memory.is_blocked();
         let next = match self.batch(memory, state) {
             Ok(next) => next,
-            Err(_) if memory.is_stalled() => Next::Stalled(self.life),
+            Err(_) if memory.is_stalled() => Next::Stalled(self.generation),
             Err(problem) if problem.may_pass() => self
                 .patience
                 .pause(blocked)
@@ -253,7 +253,7 @@ impl<H: Handler> Ring<H> {
                 self.queue.set_next_avail(position);
             }
             if memory.is_stalled() {
-                return Ok(Next::Stalled(self.life));
+                return Ok(Next::Stalled(self.generation));
             }
             let step = step?;
             self.unfinished = None;
@@ -263,7 +263,7 @@ impl<H: Handler> Ring<H> {
                 Step::Later(job) => {
                     let ticket = Ticket {
                         head,
-                        life: self.life,
+                        generation: self.generation,
                         _under_way: state.jobs().begin(),
                     };
                     return Ok(Next::Work(ticket, job));
@@ -281,7 +281,7 @@ impl<H: Handler> Ring<H> {
         Ok(Next::Batch)
     }
 
-    /// What is wrong with a chain, if it is more than that it does not go on.
+    /// Defect of a chain, if it is more than that it does not go on.
     fn explain<M: Dma>(&self, memory: &M, head: u16, problem: Problem) -> Problem {
         match problem {
             Problem::Chain(ChainError::Broken) if !memory.is_stalled() => {
@@ -365,7 +365,7 @@ impl<H: Handler> Ring<H> {
     /// A job is done.
     pub fn finish(&mut self, ticket: Ticket, worked: Worked<H::Job>) {
         // A reset may have come between.
-        if ticket.life != self.life {
+        if ticket.generation != self.generation {
             return;
         }
         match worked {
@@ -377,11 +377,11 @@ impl<H: Handler> Ring<H> {
         }
     }
 
-    /// The access that stalled in a life will not be made. The next batch answers the chain with a failure; if that is not
+    /// The access that stalled in a generation will not be made. The next batch answers the chain with a failure; if that is not
     /// possible, the device needs a reset, and this says why.
-    pub fn terminated(&mut self, life: Life, state: &State) -> Option<Problem> {
+    pub fn terminated(&mut self, generation: QueueGeneration, state: &State) -> Option<Problem> {
         // A reset may have come while it was waited for: it was of none of the chains that there are now.
-        if life != self.life {
+        if generation != self.generation {
             return None;
         }
         let possible = self.stalled_in_chain && !self.refuse_next;

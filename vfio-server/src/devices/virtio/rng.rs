@@ -22,7 +22,7 @@ pub const QUEUE_SIZE: u16 = 64;
 /// The most bytes for one chain.
 const MOST: u32 = 64 << 10;
 
-/// What a driver sees of it.
+/// Its identity for the driver.
 #[must_use]
 pub fn identity() -> Identity {
     Identity {

@@ -176,7 +176,7 @@ pub struct Driver<H: Handler> {
     pub interrupts: u32,
     /// Jobs so far.
     pub jobs: u32,
-    /// What a batch returned in which an access stalled.
+    /// Result of a batch in which an access stalled.
     held: Option<Next<H::Job>>,
     free: u16,
     available: u16,
@@ -292,8 +292,8 @@ impl<H: Handler> Driver<H> {
                 let worked = H::work(job);
                 self.ring.finish(ticket, worked);
             }
-            Next::Stalled(life) => {
-                let problem = self.ring.terminated(life, &self.state)?;
+            Next::Stalled(generation) => {
+                let problem = self.ring.terminated(generation, &self.state)?;
                 return Some(End::Broken(problem.to_string()));
             }
             Next::Broken(problem) => return Some(End::Broken(problem.to_string())),

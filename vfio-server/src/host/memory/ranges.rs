@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What is mapped at one moment: what table walks and DMA use, while the next mapping is being made.
+//! Mappings at one moment: table walks and DMA use them, while the next mapping is being made.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -21,7 +21,7 @@ mod tests;
 #[derive(Debug)]
 pub struct Signals {
     context: IoContext,
-    /// What they read.
+    /// Bytes that they read.
     null: File,
 }
 

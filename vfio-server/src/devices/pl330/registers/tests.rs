@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What software sees, as Linux's amba bus and pl330 driver look at it.
+//! Registers as software sees them: as Linux's amba bus and pl330 driver look at it.
 
 use super::{Effect, Registers};
 use crate::devices::pl330::config::Config;

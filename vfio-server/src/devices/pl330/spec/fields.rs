@@ -144,7 +144,7 @@ pub struct Dbginst0 {
     /// The channel that executes it.
     #[bits(8..=10, rw)]
     channel: u3,
-    /// Who executes it.
+    /// Thread that executes it.
     #[bit(0, rw)]
     thread: DebugThread,
 }

@@ -21,7 +21,7 @@ pub(super) enum Failure {
     Unsupported(String),
 }
 
-/// What is wrong.
+/// Cause of a failure.
 pub(super) enum Cause {
     Memory(GuestMemoryError),
     File(io::Error),

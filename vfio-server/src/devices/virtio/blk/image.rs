@@ -18,7 +18,7 @@ mod tests;
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
 
-/// What all queues of a disk share.
+/// Image that all queues of a disk share.
 #[derive(Debug)]
 pub struct Image {
     /// Its lock is held as long as it is open.
@@ -127,7 +127,7 @@ impl Image {
         self.file.write_all_at(bytes, offset)
     }
 
-    /// What was written lasts from now on.
+    /// Makes writes lasting (fdatasync).
     ///
     /// # Errors
     /// Those of the file.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What DISCARD and WRITE_ZEROES are about: `struct virtio_blk_discard_write_zeroes`, once or several times.
+//! Ranges of DISCARD and WRITE_ZEROES: `struct virtio_blk_discard_write_zeroes`, once or several times.
 
 use virtio_bindings::virtio_blk::VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
 

@@ -85,7 +85,7 @@ impl Transfer {
         self.left == 0 && self.full == 0
     }
 
-    /// What is to be done under a view: fills the buffer from guest memory, or empties it into that. Changes nothing here if
+    /// Step under a view: fills the buffer from guest memory, or empties it into that. Changes nothing here if
     /// it fails.
     pub fn access<M: Dma>(&mut self, memory: &M, buffers: &Buffers) -> Result<(), Cause> {
         if let Some(error) = self.failure.take() {
@@ -115,7 +115,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// What is to be done without: fills the buffer from the image, or empties it into that. A failure is for the next
+    /// Step without a view: fills the buffer from the image, or empties it into that. A failure is for the next
     /// [`Transfer::access`] to tell.
     pub fn run(&mut self, image: &Image) {
         self.failure = self.move_piece(image).err();

@@ -7,7 +7,7 @@ use crate::sync::Mutex;
 
 use super::*;
 
-/// What is logged.
+/// The log.
 #[derive(Clone, Debug, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

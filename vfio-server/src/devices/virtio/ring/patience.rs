@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) const RETRIES: u32 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
-/// What a queue has tried since it last reached its rings.
+/// Tries of a queue since it last reached its rings.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
     failures: u32,

@@ -356,7 +356,7 @@ fn nothing_begins_before_jobs_of_before_a_reset_end() {
         other.ring.set_up(&setup(true)).unwrap();
         next
     };
-    // A job of the same life is nothing to wait for.
+    // A job of the same generation is nothing to wait for.
     assert!(matches!(next(&mut other), Next::Work(..)));
     other.state.reset();
     other.state.set_status(0xf);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use smmu_emu::{Config, Intent, Marks, Plan, Smmu, SmmuHandle};
 
 use super::super::*;
-use crate::dma::Gone;
-use crate::host::traffic::Period;
+use crate::dma::Revoked;
+use crate::host::dma_gate::Generation;
 use crate::host::{Host, Run};
 use crate::sync::testing::check;
 
@@ -38,7 +38,7 @@ fn no_ring_is_lost() {
         }
         let counts = jobs.1.wait_while(jobs.0.lock(), |counts| counts.1 < 3);
         drop(counts);
-        host.shared().traffic().stop();
+        host.shared().dma_gate().stop();
         drop(thread);
     });
 }
@@ -56,9 +56,9 @@ fn a_thread_ends_whatever_it_does() {
             }
         });
         thread.doorbell().ring();
-        drop(host.shared().traffic().end());
+        drop(host.shared().dma_gate().end());
         thread.doorbell().ring();
-        host.shared().traffic().stop();
+        host.shared().dma_gate().stop();
         drop(thread);
     });
 }
@@ -85,11 +85,14 @@ fn work_of_before_a_reset_makes_no_access() {
         });
         *job.lock() = Some(true);
         thread.doorbell().ring();
-        let end = host.shared().traffic().end();
+        let end = host.shared().dma_gate().end();
         *job.lock() = None;
         is_over.store(true, Ordering::SeqCst);
         drop(end);
-        assert_eq!(host.shared().traffic().check(Period::default()), Err(Gone));
+        assert_eq!(
+            host.shared().dma_gate().check(Generation::default()),
+            Err(Revoked)
+        );
         *job.lock() = Some(false);
         thread.doorbell().ring();
         while job.lock().is_some() {

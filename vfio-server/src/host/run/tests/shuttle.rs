@@ -13,12 +13,12 @@ fn run() -> Arc<Run> {
 
 /// A reply that waits for a mark, for longer than anybody would.
 fn wait_for(run: &Arc<Run>, mark: &str) -> thread::JoinHandle<()> {
-    let held = Held {
+    let delayed = PendingReply {
         until: u64::MAX,
         mark: Some(mark.into()),
     };
     let run = Arc::clone(run);
-    thread::spawn(move || run.wait_out(&held))
+    thread::spawn(move || run.wait_out(&delayed))
 }
 
 #[test]

@@ -42,17 +42,17 @@ pub const MAX_QUEUES: u16 = 8;
 
 /// One master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MasterConfig {
+pub struct DmaDeviceConfig {
     /// Unique name; in messages, and in the board of a guest.
     pub name: String,
     /// Its stream ID, as the SMMU sees it.
     pub stream_id: u16,
-    /// What it is.
+    /// Kind of the device.
     #[serde(flatten)]
     pub kind: Kind,
 }
 
-/// What a master is.
+/// Kind of a DMA device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Kind {
@@ -96,10 +96,10 @@ pub struct Console {
 /// A master cannot be made.
 #[derive(Debug, Error)]
 #[error("master {name:?}: {problem}")]
-pub struct MasterError {
+pub struct DmaDeviceError {
     /// Its name.
     pub name: String,
-    /// What is wrong, and what to do.
+    /// Mistake and remedy.
     pub problem: String,
 }
 
@@ -166,8 +166,8 @@ impl Kind {
 /// Checks the masters of one SMMU: number, stream IDs, what their kinds ask for.
 ///
 /// # Errors
-/// [`MasterError`] names the master and the field.
-pub fn check(masters: &[MasterConfig], geometry: &Geometry) -> Result<(), MasterError> {
+/// [`DmaDeviceError`] names the master and the field.
+pub fn check(masters: &[DmaDeviceConfig], geometry: &Geometry) -> Result<(), DmaDeviceError> {
     // All that the field of an extended SMR compares, else as many as a stream ID has.
     let bits = if geometry.extended_stream_ids {
         16
@@ -187,7 +187,7 @@ pub fn check(masters: &[MasterConfig], geometry: &Geometry) -> Result<(), Master
         } else {
             master.kind.check()
         };
-        problem.map_err(|problem| MasterError {
+        problem.map_err(|problem| DmaDeviceError {
             name: master.name.clone(),
             problem,
         })?;
@@ -198,11 +198,11 @@ pub fn check(masters: &[MasterConfig], geometry: &Geometry) -> Result<(), Master
 /// Checks the masters of all SMMUs against each other: names, and files that one writes.
 ///
 /// # Errors
-/// [`MasterError`] names the master and the field.
-pub fn check_together(masters: &[&MasterConfig]) -> Result<(), MasterError> {
+/// [`DmaDeviceError`] names the master and the field.
+pub fn check_together(masters: &[&DmaDeviceConfig]) -> Result<(), DmaDeviceError> {
     for (i, master) in masters.iter().enumerate() {
         let mut others = masters.iter().take(i);
-        let shared = |other: &&MasterConfig| {
+        let shared = |other: &&DmaDeviceConfig| {
             let (a, b) = (&other.kind, &master.kind);
             let is_in = |file: &Path, kind: &Kind| kind.files().any(|used| used == file);
             let mut written = a.writes().into_iter().filter(|file| is_in(file, b));
@@ -219,7 +219,7 @@ pub fn check_together(masters: &[&MasterConfig]) -> Result<(), MasterError> {
             })
         };
         if let Some(problem) = problem {
-            return Err(MasterError {
+            return Err(DmaDeviceError {
                 name: master.name.clone(),
                 problem,
             });

@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use smmu_emu::{DelayRule, Plan, Site};
 
-/// What QEMU waits for a reply (`x-msg-timeout`) unless told otherwise.
+/// Default of QEMU's `x-msg-timeout`, in milliseconds.
 pub const MESSAGE_TIMEOUT_MS: u64 = 5000;
 
 /// How long clients wait for a reply before they give up the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct ReplyTimeout {
     timeout: Duration,
 }
 
-impl Default for Patience {
+impl Default for ReplyTimeout {
     fn default() -> Self {
         Self::of_ms(MESSAGE_TIMEOUT_MS)
     }
 }
 
-impl Patience {
+impl ReplyTimeout {
     /// Of so many milliseconds.
     #[must_use]
     pub const fn of_ms(timeout: u64) -> Self {

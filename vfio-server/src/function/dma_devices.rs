@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use smmu_emu::SmmuHandle;
 
-use crate::config::{MasterConfig, MasterError};
+use crate::config::{DmaDeviceConfig, DmaDeviceError};
 use crate::devices::kinds;
 use crate::dma::thread::Thread;
-use crate::dma::{Activity, BLOCK_SIZE, Block, Place};
+use crate::dma::{Activity, BLOCK_SIZE, DeviceContext, MmioRegion};
 use crate::host::Shared;
 
 #[cfg(test)]
@@ -17,18 +17,18 @@ pub(crate) mod tests;
 
 /// One master of an SMMU.
 #[derive(Debug)]
-pub struct Master {
-    config: MasterConfig,
-    block: Box<dyn Block>,
+pub struct DmaDevice {
+    config: DmaDeviceConfig,
+    block: Box<dyn MmioRegion>,
     vector: usize,
     activity: Arc<Activity>,
     threads: Vec<Thread>,
 }
 
-impl Master {
-    /// What the configuration says.
+impl DmaDevice {
+    /// Its configuration.
     #[must_use]
-    pub fn config(&self) -> &MasterConfig {
+    pub fn config(&self) -> &DmaDeviceConfig {
         &self.config
     }
 
@@ -38,7 +38,7 @@ impl Master {
         self.vector
     }
 
-    /// What it has done.
+    /// Counts of its accesses.
     #[must_use]
     pub fn activity(&self) -> &Activity {
         &self.activity
@@ -47,12 +47,12 @@ impl Master {
 
 /// The masters of one SMMU.
 #[derive(Debug)]
-pub struct Masters {
+pub struct DmaDevices {
     shared: Arc<Shared>,
-    masters: Vec<Master>,
+    masters: Vec<DmaDevice>,
 }
 
-impl Masters {
+impl DmaDevices {
     /// No masters.
     #[must_use]
     pub fn none(shared: &Arc<Shared>) -> Self {
@@ -65,22 +65,22 @@ impl Masters {
     /// Makes masters, whose vectors begin with `vector`, and starts their threads.
     ///
     /// # Errors
-    /// [`MasterError`] names the master; none is left running then.
+    /// [`DmaDeviceError`] names the master; none is left running then.
     pub fn start(
-        configs: &[MasterConfig],
+        configs: &[DmaDeviceConfig],
         smmu: &SmmuHandle,
         shared: &Arc<Shared>,
         vector: usize,
-    ) -> Result<Self, MasterError> {
+    ) -> Result<Self, DmaDeviceError> {
         let mut masters = Self::none(shared);
         for (vector, config) in (vector..).zip(configs) {
-            let mut place = Place::new(&config.name, config.stream_id, smmu, shared, vector);
-            let block = kinds::start(&config.kind, &mut place).map_err(|problem| MasterError {
+            let mut context = DeviceContext::new(&config.name, config.stream_id, smmu, shared, vector);
+            let block = kinds::start(&config.kind, &mut context).map_err(|problem| DmaDeviceError {
                 name: config.name.clone(),
                 problem,
             });
-            let (activity, threads) = place.into_parts();
-            masters.masters.push(Master {
+            let (activity, threads) = context.into_parts();
+            masters.masters.push(DmaDevice {
                 config: config.clone(),
                 block: block?,
                 vector,
@@ -93,7 +93,7 @@ impl Masters {
 
     /// All of them, in the order of the configuration.
     #[must_use]
-    pub fn all(&self) -> &[Master] {
+    pub fn all(&self) -> &[DmaDevice] {
         &self.masters
     }
 
@@ -112,14 +112,14 @@ impl Masters {
         }
     }
 
-    fn block(&mut self, offset: u64, length: usize) -> Option<(&mut dyn Block, u64)> {
+    fn block(&mut self, offset: u64, length: usize) -> Option<(&mut dyn MmioRegion, u64)> {
         let (number, offset) = (offset / BLOCK_SIZE, offset % BLOCK_SIZE);
         let end = u64::try_from(length).ok()?.checked_add(offset)?;
         let master = self.masters.get_mut(usize::try_from(number).ok()?)?;
         (end <= BLOCK_SIZE).then_some((&mut *master.block, offset))
     }
 
-    /// Resets every block. The caller has ended the traffic.
+    /// Resets every block. The caller has ended all accesses.
     pub fn reset(&mut self) {
         for master in &mut self.masters {
             master.block.reset();
@@ -127,12 +127,12 @@ impl Masters {
     }
 }
 
-impl Drop for Masters {
+impl Drop for DmaDevices {
     fn drop(&mut self) {
         if self.masters.is_empty() {
             return;
         }
-        self.shared.traffic().stop();
+        self.shared.dma_gate().stop();
         // All of them first, so that they end at the same time.
         let threads = || self.masters.iter().flat_map(|master| &master.threads);
         threads().for_each(Thread::close);

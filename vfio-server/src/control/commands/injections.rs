@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Faults of the plan, one at a time.
+//! Injection rules of the plan, one at a time.
 
 use serde_json::{Map, Value, json};
 use smmu_emu::plan::{Family, Number};
@@ -12,7 +12,7 @@ use crate::control::qmp::Error;
 
 const NUMBER: &str = "number, or string such as \"0x1f\"";
 
-/// The fields of a [`InjectionRule`].
+/// Fields of an [`InjectionRule`].
 pub(super) const ADD: &[Argument] = &[
     rules::SMMU,
     required(
@@ -84,37 +84,38 @@ pub(super) const ADD: &[Argument] = &[
 arguments!(Remove {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
-    /// Number of the fault.
-    fault: Number,
+    /// Number of the injection; `fault` is its old name.
+    #[serde(alias = "fault")]
+    injection: Number,
 });
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
-        name: "fault-add",
-        about: "Adds a fault behind those that are there: the first that hits an operation decides. A fault stays until it is \
+        name: "injection-add",
+        about: "Adds an injection behind those that are there: the first that hits an operation decides. It stays until it is \
                 removed; a reset starts its counts and its chance again (`docs/plan.md`).",
         arguments: ADD,
-        returns: "`smmu`, `fault` (its number)",
+        returns: "`smmu`, `injection` (its number; also as `fault`, its old name)",
         example: "smmu=a kind=unmapped address=0x1000 stream=2 times=1",
         run: add,
     },
     Command {
-        name: "fault-list",
-        about: "Lists the faults in the order of their precedence.",
+        name: "injection-list",
+        about: "Lists the injections in the order of their precedence.",
         arguments: OneOrAll::ARGUMENTS,
-        returns: rules::LISTED_FAULT,
+        returns: rules::LISTED_INJECTION,
         example: "",
         run: list,
     },
     Command {
-        name: "fault-remove",
-        about: "Removes a fault. What it has done stays done.",
+        name: "injection-remove",
+        about: "Removes an injection. What it has done stays done.",
         arguments: Remove::ARGUMENTS,
         returns: "nothing",
-        example: "smmu=a fault=1",
+        example: "smmu=a injection=1",
         run: |context, arguments| {
-            let Remove { smmu, fault } = typed(arguments)?;
-            rules::remove(context, smmu.as_deref(), Family::Injection, fault)
+            let Remove { smmu, injection } = typed(arguments)?;
+            rules::remove(context, smmu.as_deref(), Family::Injection, injection)
         },
     },
 ];
@@ -125,11 +126,13 @@ fn add(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
     rules::check(context, &plan)?;
     let function = device.lock();
     let mut smmu = function.smmu();
-    rules::check_room(smmu.injections().len(), "faults")?;
+    rules::check_room(smmu.injections().len(), "injections")?;
     let number = smmu.add_injection(rule).map_err(Error::generic)?;
-    Ok(json!({ "smmu": device.name, "fault": number }))
+    Ok(json!({ "smmu": device.name, "injection": number, "fault": number }))
 }
 
 fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error> {
-    rules::list(context, arguments, "fault", |smmu| smmu.injections().collect())
+    rules::list(context, arguments, "injection", |smmu| {
+        smmu.injections().collect()
+    })
 }

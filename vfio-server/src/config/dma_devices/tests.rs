@@ -13,7 +13,7 @@ fn master(name: &str, more: &str) -> String {
     format!("[[smmu.master]]\nname = {name:?}\nstream_id = 1\n{more}\n")
 }
 
-/// What is wrong with a file.
+/// Message about a file.
 fn refused(text: &str) -> String {
     match toml::from_str::<Config>(text) {
         Err(error) => error.to_string(),

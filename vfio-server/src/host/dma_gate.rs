@@ -2,8 +2,8 @@
 
 //! The accesses of an SMMU's masters that are under way, and how they are held up.
 //!
-//! Every access is made within a [`Passage`]. What must not meet an access (a change of guest memory, a reset) makes a
-//! [`Closure`], which lets nobody in, waits until everybody is out, and then stands for as long as it is kept. A pause lets
+//! Every access is made within an [`AccessGuard`]. What must not meet an access (a change of guest memory, a reset) makes a
+//! [`Drain`], which lets nobody in, waits until everybody is out, and then stands for as long as it is kept. A pause lets
 //! the waiting in afterwards; an end turns them away, since what they were to do belongs to a time that is over.
 //!
 //! A transaction that stalls is not inside: it waits for software here, and comes in again to go on.
@@ -18,18 +18,18 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(test)]
 mod tests;
 
-/// What a master was doing is over: its SMMU was reset, the client left, or the server ends.
+/// Work is revoked: the SMMU was reset, the client left, or the server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("given up at a reset")]
-pub struct Gone;
+pub struct Revoked;
 
-/// Between resets masters are in the same period. Accesses of an earlier one are turned away.
+/// Between resets masters are in the same generation. Accesses of an earlier one are turned away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Period(u64);
+pub struct Generation(u64);
 
-/// The traffic of one SMMU. Its lock is held for moments only.
+/// Gate for the DMA accesses of one SMMU. Its lock is held for moments only.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub struct DmaGate {
     state: Mutex<State>,
     /// Everything that anybody waits for.
     changed: Condvar,
@@ -39,11 +39,11 @@ pub struct Traffic {
 struct State {
     memory: Arc<Ranges>,
     inside: usize,
-    /// Closures that let the waiting in afterwards.
+    /// Drains that let the waiting in afterwards.
     pauses: usize,
-    /// Closures that turn the waiting away.
+    /// Drains that turn the waiting away.
     ends: usize,
-    period: Period,
+    generation: Generation,
     /// How often stalled transactions may have been decided.
     resumes: u64,
     stopped: bool,
@@ -51,58 +51,58 @@ struct State {
 
 /// An access is under way until this is dropped.
 #[derive(Debug)]
-pub struct Passage<'a> {
-    traffic: &'a Traffic,
+pub struct AccessGuard<'a> {
+    gate: &'a DmaGate,
     memory: Arc<Ranges>,
     resumes: u64,
 }
 
 /// No access is under way as long as this is kept.
 #[derive(Debug)]
-pub struct Closure<'a> {
-    traffic: &'a Traffic,
+pub struct Drain<'a> {
+    gate: &'a DmaGate,
     is_end: bool,
 }
 
-impl Traffic {
-    /// The period that the next work belongs to; none once the server ends.
+impl DmaGate {
+    /// The generation that the next work belongs to; none once the server ends.
     #[must_use]
-    pub fn period(&self) -> Option<Period> {
+    pub fn generation(&self) -> Option<Generation> {
         let state = self.state.lock();
-        (!state.stopped).then_some(state.period)
+        (!state.stopped).then_some(state.generation)
     }
 
-    /// Whether work of a period may go on.
+    /// Whether work of a generation may go on.
     ///
     /// # Errors
-    /// [`Gone`].
-    pub fn check(&self, period: Period) -> Result<(), Gone> {
-        self.state.lock().check(period)
+    /// [`Revoked`].
+    pub fn check(&self, generation: Generation) -> Result<(), Revoked> {
+        self.state.lock().check(generation)
     }
 
     /// Begins an access; waits while it is held up.
     ///
     /// # Errors
-    /// [`Gone`] if its period is over.
-    pub fn enter(&self, period: Period) -> Result<Passage<'_>, Gone> {
-        let mut state = self.wait_while(self.state.lock(), period, |state| state.pauses > 0)?;
+    /// [`Revoked`] if its generation is over.
+    pub fn enter(&self, generation: Generation) -> Result<AccessGuard<'_>, Revoked> {
+        let mut state = self.wait_while(self.state.lock(), generation, |state| state.pauses > 0)?;
         state.inside += 1;
-        Ok(Passage {
-            traffic: self,
+        Ok(AccessGuard {
+            gate: self,
             memory: Arc::clone(&state.memory),
             resumes: state.resumes,
         })
     }
 
-    /// Waits until a transaction that stalled may have been decided since the passage in which it stalled began, which is
+    /// Waits until a transaction that stalled may have been decided since the access in which it stalled began; its guard is
     /// over now.
     ///
     /// # Errors
-    /// [`Gone`] if its period is over.
-    pub fn wait_for_resume(&self, passage: Passage<'_>, period: Period) -> Result<(), Gone> {
-        let seen = passage.resumes;
-        drop(passage);
-        self.wait_while(self.state.lock(), period, |state| state.resumes == seen)
+    /// [`Revoked`] if its generation is over.
+    pub fn wait_for_resume(&self, guard: AccessGuard<'_>, generation: Generation) -> Result<(), Revoked> {
+        let seen = guard.resumes;
+        drop(guard);
+        self.wait_while(self.state.lock(), generation, |state| state.resumes == seen)
             .map(drop)
     }
 
@@ -113,12 +113,12 @@ impl Traffic {
     }
 
     /// Holds accesses up, and waits until those under way have ended.
-    pub fn pause(&self) -> Closure<'_> {
+    pub fn pause(&self) -> Drain<'_> {
         self.close(false)
     }
 
     /// Turns accesses away, stalled ones too, and waits until those under way have ended.
-    pub fn end(&self) -> Closure<'_> {
+    pub fn end(&self) -> Drain<'_> {
         self.close(true)
     }
 
@@ -128,7 +128,7 @@ impl Traffic {
         self.changed.notify_all();
     }
 
-    fn close(&self, is_end: bool) -> Closure<'_> {
+    fn close(&self, is_end: bool) -> Drain<'_> {
         let mut state = self.state.lock();
         if is_end {
             state.ends += 1;
@@ -138,20 +138,17 @@ impl Traffic {
         }
         let inside = self.changed.wait_while(state, |state| state.inside > 0);
         drop(inside);
-        Closure {
-            traffic: self,
-            is_end,
-        }
+        Drain { gate: self, is_end }
     }
 
     fn wait_while<'a>(
         &self,
         mut state: MutexGuard<'a, State>,
-        period: Period,
+        generation: Generation,
         condition: impl Fn(&State) -> bool,
-    ) -> Result<MutexGuard<'a, State>, Gone> {
+    ) -> Result<MutexGuard<'a, State>, Revoked> {
         loop {
-            state.check(period)?;
+            state.check(generation)?;
             if !condition(&state) {
                 return Ok(state);
             }
@@ -161,56 +158,56 @@ impl Traffic {
 }
 
 impl State {
-    fn check(&self, period: Period) -> Result<(), Gone> {
-        if self.stopped || self.ends > 0 || self.period != period {
-            Err(Gone)
+    fn check(&self, generation: Generation) -> Result<(), Revoked> {
+        if self.stopped || self.ends > 0 || self.generation != generation {
+            Err(Revoked)
         } else {
             Ok(())
         }
     }
 }
 
-impl Passage<'_> {
-    /// Guest memory; it does not change during the passage.
+impl AccessGuard<'_> {
+    /// Guest memory; it does not change as long as the guard is kept.
     #[must_use]
     pub fn memory(&self) -> &Ranges {
         &self.memory
     }
 }
 
-impl Drop for Passage<'_> {
+impl Drop for AccessGuard<'_> {
     fn drop(&mut self) {
-        // First, so that what is unmapped during a closure is gone at its end.
+        // First, so that what is unmapped during a drain is gone at its end.
         drop(std::mem::take(&mut self.memory));
-        let mut state = self.traffic.state.lock();
+        let mut state = self.gate.state.lock();
         state.inside -= 1;
         let someone_waits = state.inside == 0 && (state.pauses > 0 || state.ends > 0);
         drop(state);
         if someone_waits {
-            self.traffic.changed.notify_all();
+            self.gate.changed.notify_all();
         }
     }
 }
 
-impl Closure<'_> {
+impl Drain<'_> {
     /// From the next access on, guest memory is this.
     pub fn set_memory(&self, memory: &Arc<Ranges>) {
-        let old = std::mem::replace(&mut self.traffic.state.lock().memory, Arc::clone(memory));
+        let old = std::mem::replace(&mut self.gate.state.lock().memory, Arc::clone(memory));
         // Unmapped without the lock.
         drop(old);
     }
 }
 
-impl Drop for Closure<'_> {
+impl Drop for Drain<'_> {
     fn drop(&mut self) {
-        let mut state = self.traffic.state.lock();
+        let mut state = self.gate.state.lock();
         if self.is_end {
             state.ends -= 1;
-            state.period.0 += 1;
+            state.generation.0 += 1;
         } else {
             state.pauses -= 1;
         }
         drop(state);
-        self.traffic.changed.notify_all();
+        self.gate.changed.notify_all();
     }
 }

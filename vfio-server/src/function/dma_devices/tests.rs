@@ -10,7 +10,7 @@ use smmu_emu::{Config, Marks, Plan};
 
 use std::sync::Arc;
 
-use crate::config::masters::MasterConfig;
+use crate::config::dma_devices::DmaDeviceConfig;
 use crate::dma::BLOCK_SIZE;
 use crate::function::{Function, MARKS_SIZE, region};
 use crate::host::{Host, Run};
@@ -35,7 +35,7 @@ impl Bench {
             writeln!(text, "[[master]]\nname = {name:?}\nstream_id = 1\n{more}").unwrap();
         }
         let mut table: toml::Table = text.parse().unwrap();
-        let configs: Vec<MasterConfig> = table.remove("master").unwrap().try_into().unwrap();
+        let configs: Vec<DmaDeviceConfig> = table.remove("master").unwrap().try_into().unwrap();
         let model = Config::default();
         let lines = model.interrupt_lines().len();
         let run = Arc::new(Run::new(Marks::new(Vec::new(), &["a"]).unwrap()));

@@ -6,48 +6,48 @@ use std::thread;
 use super::*;
 
 /// Waits until the state is so.
-fn wait_until(traffic: &Traffic, mut is_so: impl FnMut(&State) -> bool) {
-    while !is_so(&traffic.state.lock()) {
+fn wait_until(gate: &DmaGate, mut is_so: impl FnMut(&State) -> bool) {
+    while !is_so(&gate.state.lock()) {
         thread::yield_now();
     }
 }
 
 #[test]
 fn a_closure_waits_for_those_inside() {
-    let traffic = Traffic::default();
-    let period = traffic.period().unwrap();
-    for close in [Traffic::pause, Traffic::end] {
-        let Ok(passage) = traffic.enter(traffic.period().unwrap()) else {
+    let gate = DmaGate::default();
+    let generation = gate.generation().unwrap();
+    for close in [DmaGate::pause, DmaGate::end] {
+        let Ok(guard) = gate.enter(gate.generation().unwrap()) else {
             panic!("nothing is closed");
         };
         let left = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                let closure = close(&traffic);
+                let drain = close(&gate);
                 assert!(left.load(Ordering::SeqCst), "it did not wait");
-                drop(closure);
+                drop(drain);
             });
-            wait_until(&traffic, |state| state.pauses + state.ends > 0);
+            wait_until(&gate, |state| state.pauses + state.ends > 0);
             left.store(true, Ordering::SeqCst);
-            drop(passage);
+            drop(guard);
         });
     }
-    assert_ne!(traffic.period(), Some(period), "an end begins a period");
+    assert_ne!(gate.generation(), Some(generation), "an end begins a generation");
 }
 
 #[test]
 fn a_pause_holds_up_and_an_end_turns_away() {
-    let traffic = Traffic::default();
-    let period = traffic.period().unwrap();
-    let pause = traffic.pause();
+    let gate = DmaGate::default();
+    let generation = gate.generation().unwrap();
+    let pause = gate.pause();
     let (started, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 started.fetch_add(1, Ordering::SeqCst);
-                let passage = traffic.enter(period).unwrap();
+                let guard = gate.enter(generation).unwrap();
                 assert!(over.load(Ordering::SeqCst), "entered during the pause");
-                drop(passage);
+                drop(guard);
             });
         }
         while started.load(Ordering::SeqCst) < 4 {
@@ -57,89 +57,85 @@ fn a_pause_holds_up_and_an_end_turns_away() {
         drop(pause);
     });
 
-    let pause = traffic.pause();
+    let pause = gate.pause();
     thread::scope(|scope| {
-        let waits = scope.spawn(|| traffic.enter(period).map(drop));
+        let waits = scope.spawn(|| gate.enter(generation).map(drop));
         // An end comes to those that a pause holds up, whether they wait already or not.
-        let end = traffic.end();
-        assert_eq!(waits.join().unwrap(), Err(Gone));
+        let end = gate.end();
+        assert_eq!(waits.join().unwrap(), Err(Revoked));
         drop(end);
     });
     drop(pause);
-    assert_eq!(traffic.check(period), Err(Gone), "also afterwards");
-    assert!(traffic.enter(traffic.period().unwrap()).is_ok());
+    assert_eq!(gate.check(generation), Err(Revoked), "also afterwards");
+    assert!(gate.enter(gate.generation().unwrap()).is_ok());
 }
 
-/// What is decided between the stall and the wait is not missed.
+/// A decision between the stall and the wait is not missed.
 #[test]
 fn no_resume_is_missed() {
-    let traffic = Traffic::default();
-    let period = traffic.period().unwrap();
-    let passage = traffic.enter(period).unwrap();
-    traffic.resumed();
-    assert_eq!(traffic.wait_for_resume(passage, period), Ok(()));
-    let passage = traffic.enter(period).unwrap();
+    let gate = DmaGate::default();
+    let generation = gate.generation().unwrap();
+    let guard = gate.enter(generation).unwrap();
+    gate.resumed();
+    assert_eq!(gate.wait_for_resume(guard, generation), Ok(()));
+    let guard = gate.enter(generation).unwrap();
     let decided = AtomicBool::new(false);
     thread::scope(|scope| {
         let waits = scope.spawn(|| {
-            let waited = traffic.wait_for_resume(passage, period);
+            let waited = gate.wait_for_resume(guard, generation);
             assert!(decided.load(Ordering::SeqCst), "it did not wait");
             waited
         });
         // While it waits it is not inside, and a pause is nothing to it.
-        drop(traffic.pause());
+        drop(gate.pause());
         decided.store(true, Ordering::SeqCst);
-        traffic.resumed();
+        gate.resumed();
         assert_eq!(waits.join().unwrap(), Ok(()));
     });
 }
 
 #[test]
 fn a_stalled_transaction_is_given_up_at_an_end_and_at_a_stop() {
-    for give_up in [|traffic: &Traffic| drop(traffic.end()), Traffic::stop] {
-        let traffic = Traffic::default();
-        let period = traffic.period().unwrap();
-        let passage = traffic.enter(period).unwrap();
+    for give_up in [|gate: &DmaGate| drop(gate.end()), DmaGate::stop] {
+        let gate = DmaGate::default();
+        let generation = gate.generation().unwrap();
+        let guard = gate.enter(generation).unwrap();
         thread::scope(|scope| {
-            let waits = scope.spawn(|| traffic.wait_for_resume(passage, period));
-            wait_until(&traffic, |state| state.inside == 0);
-            give_up(&traffic);
-            assert_eq!(waits.join().unwrap(), Err(Gone));
+            let waits = scope.spawn(|| gate.wait_for_resume(guard, generation));
+            wait_until(&gate, |state| state.inside == 0);
+            give_up(&gate);
+            assert_eq!(waits.join().unwrap(), Err(Revoked));
         });
     }
 }
 
-/// Threads come and go without pause; closures still get their turn, and what they see does not change under them.
+/// Threads come and go without pause; drains still get their turn, and what they see does not change under them.
 #[test]
 fn steady_traffic_does_not_starve_a_closure() {
-    let traffic = Traffic::default();
+    let gate = DmaGate::default();
     let (inside, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
-                    let Ok(passage) = traffic
-                        .period()
-                        .ok_or(Gone)
-                        .and_then(|period| traffic.enter(period))
+                    let Ok(guard) = gate
+                        .generation()
+                        .ok_or(Revoked)
+                        .and_then(|generation| gate.enter(generation))
                     else {
                         continue;
                     };
                     inside.fetch_add(1, Ordering::SeqCst);
                     std::hint::spin_loop();
                     inside.fetch_sub(1, Ordering::SeqCst);
-                    drop(passage);
+                    drop(guard);
                 }
             });
         }
         for round in 0..500 {
-            let closure = if round % 2 == 0 {
-                traffic.pause()
-            } else {
-                traffic.end()
-            };
+            let drain = if round % 2 == 0 { gate.pause() } else { gate.end() };
             assert_eq!(inside.load(Ordering::SeqCst), 0);
-            drop(closure);
+            drop(drain);
         }
         over.store(true, Ordering::SeqCst);
     });
@@ -147,13 +143,13 @@ fn steady_traffic_does_not_starve_a_closure() {
 
 #[test]
 fn memory_is_gone_when_its_closure_has_changed_it() {
-    let traffic = Traffic::default();
+    let gate = DmaGate::default();
     let ranges = Arc::new(Ranges::default());
-    traffic.pause().set_memory(&ranges);
-    let passage = traffic.enter(traffic.period().unwrap()).unwrap();
+    gate.pause().set_memory(&ranges);
+    let guard = gate.enter(gate.generation().unwrap()).unwrap();
     assert_eq!(Arc::strong_count(&ranges), 3);
-    drop(passage);
-    traffic.pause().set_memory(&Arc::default());
+    drop(guard);
+    gate.pause().set_memory(&Arc::default());
     assert_eq!(Arc::strong_count(&ranges), 1);
 }
 

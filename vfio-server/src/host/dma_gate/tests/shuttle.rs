@@ -6,17 +6,17 @@ use super::*;
 use crate::sync::testing::check;
 use crate::sync::thread;
 
-/// Accesses in two threads until their period is over. Returns how many there were.
-fn accesses(traffic: &Traffic, period: Period, inside: &AtomicUsize) -> usize {
+/// Accesses in two threads until their generation is over. Returns how many there were.
+fn accesses(gate: &DmaGate, generation: Generation, inside: &AtomicUsize) -> usize {
     let mut made = 0;
     while made < 3 {
-        let Ok(passage) = traffic.enter(period) else {
+        let Ok(guard) = gate.enter(generation) else {
             break;
         };
         inside.fetch_add(1, Ordering::SeqCst);
         thread::yield_now();
         inside.fetch_sub(1, Ordering::SeqCst);
-        drop(passage);
+        drop(guard);
         made += 1;
     }
     made
@@ -25,18 +25,18 @@ fn accesses(traffic: &Traffic, period: Period, inside: &AtomicUsize) -> usize {
 #[test]
 fn nothing_is_inside_during_a_closure_and_pauses_let_all_go_on() {
     check(|| {
-        let traffic = Arc::new(Traffic::default());
+        let gate = Arc::new(DmaGate::default());
         let inside = Arc::new(AtomicUsize::new(0));
-        let period = traffic.period().unwrap();
+        let generation = gate.generation().unwrap();
         let clients: Vec<_> = (0..2)
             .map(|_| {
-                let (traffic, inside) = (Arc::clone(&traffic), Arc::clone(&inside));
-                thread::spawn(move || accesses(&traffic, period, &inside))
+                let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));
+                thread::spawn(move || accesses(&gate, generation, &inside))
             })
             .collect();
-        let other = Arc::clone(&traffic);
+        let other = Arc::clone(&gate);
         let pauses = thread::spawn(move || drop(other.pause()));
-        let pause = traffic.pause();
+        let pause = gate.pause();
         assert_eq!(inside.load(Ordering::SeqCst), 0);
         thread::yield_now();
         assert_eq!(inside.load(Ordering::SeqCst), 0);
@@ -51,19 +51,19 @@ fn nothing_is_inside_during_a_closure_and_pauses_let_all_go_on() {
 #[test]
 fn no_access_of_an_earlier_period_is_made_after_an_end() {
     check(|| {
-        let traffic = Arc::new(Traffic::default());
+        let gate = Arc::new(DmaGate::default());
         let inside = Arc::new(AtomicUsize::new(0));
-        let period = traffic.period().unwrap();
-        let (theirs, count) = (Arc::clone(&traffic), Arc::clone(&inside));
-        let client = thread::spawn(move || accesses(&theirs, period, &count));
-        let end = traffic.end();
+        let generation = gate.generation().unwrap();
+        let (theirs, count) = (Arc::clone(&gate), Arc::clone(&inside));
+        let client = thread::spawn(move || accesses(&theirs, generation, &count));
+        let end = gate.end();
         assert_eq!(inside.load(Ordering::SeqCst), 0);
         thread::yield_now();
         assert_eq!(inside.load(Ordering::SeqCst), 0);
         drop(end);
-        assert_eq!(traffic.check(period), Err(Gone));
+        assert_eq!(gate.check(generation), Err(Revoked));
         client.join().unwrap();
-        assert_eq!(accesses(&traffic, traffic.period().unwrap(), &inside), 3);
+        assert_eq!(accesses(&gate, gate.generation().unwrap(), &inside), 3);
     });
 }
 
@@ -71,49 +71,49 @@ fn no_access_of_an_earlier_period_is_made_after_an_end() {
 #[test]
 fn no_decision_is_missed() {
     check(|| {
-        let traffic = Arc::new(Traffic::default());
-        let period = traffic.period().unwrap();
+        let gate = Arc::new(DmaGate::default());
+        let generation = gate.generation().unwrap();
         // As the lock of the model: a stall and a decision exclude each other.
         let decided = Arc::new(Mutex::new(false));
-        let (theirs, decision) = (Arc::clone(&traffic), Arc::clone(&decided));
+        let (theirs, decision) = (Arc::clone(&gate), Arc::clone(&decided));
         let client = thread::spawn(move || {
-            let mut passage = theirs.enter(period).unwrap();
+            let mut guard = theirs.enter(generation).unwrap();
             while !*decision.lock() {
-                theirs.wait_for_resume(passage, period).unwrap();
-                passage = theirs.enter(period).unwrap();
+                theirs.wait_for_resume(guard, generation).unwrap();
+                guard = theirs.enter(generation).unwrap();
             }
         });
         // Something else was decided before, and memory changes.
-        traffic.resumed();
-        drop(traffic.pause());
+        gate.resumed();
+        drop(gate.pause());
         *decided.lock() = true;
-        traffic.resumed();
+        gate.resumed();
         client.join().unwrap();
     });
 }
 
 #[test]
 fn a_stalled_transaction_is_given_up_at_an_end_and_at_a_stop() {
-    fn scenario(give_up: fn(&Traffic)) {
-        let traffic = Arc::new(Traffic::default());
-        let period = traffic.period().unwrap();
-        let theirs = Arc::clone(&traffic);
+    fn scenario(give_up: fn(&DmaGate)) {
+        let gate = Arc::new(DmaGate::default());
+        let generation = gate.generation().unwrap();
+        let theirs = Arc::clone(&gate);
         let client = thread::spawn(move || {
-            let Ok(passage) = theirs.enter(period) else {
+            let Ok(guard) = theirs.enter(generation) else {
                 return;
             };
-            assert_eq!(theirs.wait_for_resume(passage, period), Err(Gone));
+            assert_eq!(theirs.wait_for_resume(guard, generation), Err(Revoked));
         });
-        give_up(&traffic);
+        give_up(&gate);
         client.join().unwrap();
     }
-    check(|| scenario(|traffic| drop(traffic.end())));
-    check(|| scenario(Traffic::stop));
+    check(|| scenario(|gate| drop(gate.end())));
+    check(|| scenario(DmaGate::stop));
     // Also if a pause holds it up.
     check(|| {
-        scenario(|traffic| {
-            let pause = traffic.pause();
-            traffic.stop();
+        scenario(|gate| {
+            let pause = gate.pause();
+            gate.stop();
             drop(pause);
         });
     });
@@ -122,21 +122,21 @@ fn a_stalled_transaction_is_given_up_at_an_end_and_at_a_stop() {
 #[test]
 fn memory_is_gone_when_its_closure_has_changed_it() {
     check(|| {
-        let traffic = Arc::new(Traffic::default());
+        let gate = Arc::new(DmaGate::default());
         let ranges = Arc::new(Ranges::default());
-        traffic.pause().set_memory(&ranges);
-        let period = traffic.period().unwrap();
+        gate.pause().set_memory(&ranges);
+        let generation = gate.generation().unwrap();
         let changed = Arc::new(AtomicBool::new(false));
-        let (theirs, has_changed) = (Arc::clone(&traffic), Arc::clone(&changed));
+        let (theirs, has_changed) = (Arc::clone(&gate), Arc::clone(&changed));
         let old = Arc::as_ptr(&ranges) as usize;
         let client = thread::spawn(move || {
             for _ in 0..2 {
-                let passage = theirs.enter(period).unwrap();
-                let is_old = std::ptr::from_ref(passage.memory()) as usize == old;
+                let guard = theirs.enter(generation).unwrap();
+                let is_old = std::ptr::from_ref(guard.memory()) as usize == old;
                 assert!(!(is_old && has_changed.load(Ordering::SeqCst)));
             }
         });
-        let pause = traffic.pause();
+        let pause = gate.pause();
         pause.set_memory(&Arc::default());
         assert_eq!(
             Arc::strong_count(&ranges),
