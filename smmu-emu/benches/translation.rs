@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a translation costs: `cargo bench -p smmu-emu --bench translation`. The results and what they were measured on:
+//! Cost of a translation: `cargo bench -p smmu-emu --bench translation`. The results and what they were measured on:
 //! docs/performance.md. The thread is pinned to the first core that the process may use.
 
 mod common;

@@ -8,7 +8,7 @@ use smmu_emu::{BusError, Config, Host, Intent, Line, Memory, Plan, Preset, Smmu,
 use virtio_queue::{Queue, QueueT, Reader};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
-/// Where memory begins.
+/// First address of memory.
 const RAM: u64 = 0x8000_0000;
 /// Tables of level 1 to 3, one of each.
 const TABLES: u64 = RAM;
@@ -52,7 +52,7 @@ impl Host for Guest {
     }
 }
 
-/// Where the tables lead: neighbours on the bus are no neighbours in memory.
+/// Address to which the tables lead: neighbours on the bus are no neighbours in memory.
 fn physical(bus: u64) -> GuestAddress {
     GuestAddress((RAM + 0x2_0000 - (bus & !0xfff)) | bus & 0xfff)
 }

@@ -46,7 +46,7 @@ fn idle(smmu: &SmmuHandle, env: &mut Host<impl Memory>, status: u64) -> bool {
     data[0] & 1 == 0
 }
 
-/// How software takes the page away.
+/// Way in which software takes the page away.
 #[derive(Clone, Copy)]
 enum Way {
     /// The tables change; TLBIVA, TLBSYNC.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the documents say about tests is true: `docs/behaviours.md` is written from the tests' comments (renewed by
+//! Truth of the documents about tests: `docs/behaviours.md` is written from the tests' comments (renewed by
 //! `UPDATE_DOCS=1 cargo test -p smmu-emu --test test_references`), and each test that `docs/deviations.md` names exists.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is easy to get wrong, by number from 1.
+/// Behaviours that are easy to get wrong, by number from 1.
 const BEHAVIOURS: [&str; 64] = [
     "probing an SMR's ID and MASK: implemented bits keep what is written, others read zero, VALID or not",
     "SMR bit 31 is VALID and no mask bit unless extended IDs are on",

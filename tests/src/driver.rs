@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What Linux's arm-smmu does with an SMMU that has masters, by hand: a raw client with memory, one context bank with a
+//! Work of Linux's arm-smmu with an SMMU that has masters, by hand: a raw client with memory, one context bank with a
 //! stage 1 translation for each stream, and test masters that are told what to access.
 //!
 //! The values of the registers are those of `data/linux-7.3.4.trace`.
@@ -17,7 +17,7 @@ use vfio_server::function::MARKS_SIZE;
 use crate::raw::{PATIENCE, RawClient, access, words};
 use crate::served::{MSIX, Served, region, registers};
 
-/// Where the memory of the guest begins.
+/// First address of the memory of the guest.
 pub const RAM: u64 = 0x4000_0000;
 /// Its size.
 pub const RAM_SIZE: u64 = 16 << 20;

@@ -87,7 +87,7 @@ impl QmpClient {
         }
     }
 
-    /// What a command returns.
+    /// Result of a command.
     ///
     /// # Errors
     /// Class and description of the server's error.

@@ -29,7 +29,7 @@ pub struct Reply {
     pub flags: u32,
     /// errno.
     pub error: u32,
-    /// What follows the header.
+    /// Bytes after the header.
     pub payload: Vec<u8>,
 }
 

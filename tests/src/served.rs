@@ -134,7 +134,7 @@ impl Served {
         Ok(served)
     }
 
-    /// Where clients of this SMMU connect.
+    /// Socket to which clients of this SMMU connect.
     #[must_use]
     pub fn socket(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -152,7 +152,7 @@ impl Served {
         self.directory.path()
     }
 
-    /// What the server said on standard error.
+    /// Output of the server on standard error.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("stderr")).unwrap_or_default()
@@ -189,7 +189,7 @@ impl Served {
     /// The server is alive, has not grown, and serves a good client of every SMMU in full and from a clean state.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The failure that was found.
     pub fn check(&mut self, smmus: &[&str]) -> Result<()> {
         for name in smmus {
             // A run, and with it its marks, ends when its last client is gone.
@@ -295,7 +295,7 @@ fn failed(error: vfio_user::Error) -> anyhow::Error {
     anyhow!("{error:?}")
 }
 
-/// How often an eventfd was raised since the last call.
+/// Number of times that an eventfd was raised since the last call.
 ///
 /// # Errors
 /// Those of the system calls.
@@ -323,7 +323,7 @@ pub fn wait_raised(fd: &OwnedFd) -> Result<u64> {
 /// A client that does everything a client should, by another implementation than the server's gate.
 ///
 /// # Errors
-/// What the server did not do, or left behind for this client.
+/// The part that the server did not do, or left behind for this client.
 pub fn good_client(socket: &Path) -> Result<()> {
     let mut client = vfio_user::Client::new(socket).map_err(failed)?;
     let size = |client: &vfio_user::Client, index| client.region(index).map(|region| region.size);

@@ -14,7 +14,7 @@ use integration_tests::served::Served;
 use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
-/// What is mutated: a command or more of every subject.
+/// Commands that are mutated: one or more of every subject.
 const SEEDS: [&str; 22] = [
     r#"{"execute":"query-status","id":1}"#,
     r#"{"execute":"registers-list","arguments":{"smmu":"a","frame":"cb1","fields":true}}"#,
@@ -97,7 +97,7 @@ impl Hostile {
     }
 }
 
-/// How long the good client waits for an answer.
+/// Time that the good client waits for an answer.
 fn answer(good: &mut QmpClient) -> Duration {
     let begin = Instant::now();
     assert_eq!(good.execute("query-status", json!({})).unwrap()["running"], true);

@@ -187,7 +187,7 @@ fn a_stalled_transaction_is_given_up_at_the_end() {
     drop(driver);
 }
 
-/// What a synchronisation promises: once it is over, nothing writes where the page was. With two masters under way.
+/// Promise of a synchronisation: once it is over, nothing writes where the page was. With two masters under way.
 #[test]
 fn after_a_synchronisation_no_dma_uses_the_old_page() {
     const ROUNDS: u64 = 400;

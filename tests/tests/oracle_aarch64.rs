@@ -37,7 +37,7 @@ const STAGE_1: &[&str] = &[
 /// Outcomes of blocks of 1 GiB, which only the 4 KiB granule has: an access flag and permissions are those of a block.
 const GIBIBYTES: &[&str] = &["AccessFlag level 1 stage 1", "Permission level 1 stage 1"];
 
-/// What has to occur in stage 1 alone.
+/// Outcomes that have to occur in stage 1 alone.
 fn reached(granule: Granule) -> Vec<&'static str> {
     let gibibytes = if granule == Granule::Size4K {
         GIBIBYTES

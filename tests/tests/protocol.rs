@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a client that keeps to the protocol gets: one test per kind of message, over a real socket to a real process.
+//! Service to a client that keeps to the protocol: one test per kind of message, over a real socket to a real process.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;

@@ -103,7 +103,7 @@ impl Machine {
         self.command(&format!("writel {address:#x} {value:#x}"));
     }
 
-    /// What the boot shim is, and does: something in memory; BARs, memory decode and bus master, MSI-X vector 0.
+    /// Does the work of the boot shim: code in memory; BARs, memory decode and bus master, MSI-X vector 0.
     fn set_up(&mut self) {
         self.write(RAM, 1);
         for (bar, address) in [(0, BAR0), (2, BAR2), (4, BAR4)] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What stock kernels did to the SMMU, replayed against the model without a guest.
+//! Accesses of stock kernels to the SMMU, replayed against the model without a guest.
 //!
 //! `data/linux-*.ndjson` were recorded from real boots of the recipe `few-smrs` with `boot-stress reproduce --recipe
 //! few-smrs --kernel … --trace FILE`: probe, reset, attach of a client with eight stream IDs, its detach, attach of a

@@ -59,7 +59,7 @@ pub fn at(address: u64) -> Transaction {
     }
 }
 
-/// Where page `n` of stream 0 is in guest memory. Neighbours on the bus are not neighbours in memory.
+/// Address of page `n` of stream 0 in guest memory. Neighbours on the bus are not neighbours in memory.
 pub fn at_page(n: u64) -> u64 {
     TABLES + 0x10_0000 + (n ^ 1) * 0x1000
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use smmu_emu::{BusError, Host, Line, Memory};
 
-/// Where memory begins.
+/// First address of memory.
 pub const RAM: u64 = 0x8000_0000;
 /// Tables of level 1 to 3, one of each.
 pub const TABLES: u64 = RAM;

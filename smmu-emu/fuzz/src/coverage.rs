@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How often each kind of rule hit, by fuzz target.
+//! Number of hits of each kind of rule, by fuzz target.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

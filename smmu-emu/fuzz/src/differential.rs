@@ -10,7 +10,7 @@ use super::machine::{BASE, Machine, intent};
 use super::pair::{self, World};
 use super::rules::Names;
 
-/// What happens next. Pages are numbers of `address`, `how` the way in which software invalidates.
+/// Next step. Pages are numbers of `address`, `how` the way in which software invalidates.
 enum Step {
     Access {
         stream: u8,

@@ -71,7 +71,7 @@ struct Formats {
     on: [bool; 6],
 }
 
-/// What an access does, FSR and FSYNR0 of every bank, sGFSR; or PAR.
+/// Outcome of an access, FSR and FSYNR0 of every bank, sGFSR; or PAR.
 type Outcome = (Option<Response>, Vec<u32>, u64);
 
 impl World for Formats {

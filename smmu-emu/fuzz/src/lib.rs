@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the fuzz targets do with their input. The test `smmu-emu/tests/corpus.rs` includes this file, and replays the
+//! Bodies of the fuzz targets. The test `smmu-emu/tests/corpus.rs` includes this file, and replays the
 //! corpus without a fuzzer.
 
 pub mod coverage;

@@ -11,12 +11,12 @@ use smmu_emu::{Config, Intent, Plan, Response, Smmu, SmmuHandle, Tbu, Transactio
 
 use super::input::Input;
 
-/// Where memory begins, unless it is everywhere.
+/// First address of memory, unless memory is everywhere.
 pub const BASE: u64 = 0x9000_0000;
 /// A mark that rules may name.
 pub const MARK: &str = "m";
 
-/// How a machine treats writes of TLB maintenance registers that a rule loses in another machine.
+/// Treatment of writes of TLB maintenance registers that a rule loses in another machine.
 #[derive(Default)]
 pub enum Losses {
     /// Neither notes nor follows.

@@ -11,7 +11,7 @@ use smmu_emu::{Geometry, Plan};
 use super::input::Input;
 use super::machine::MARK;
 
-/// Which rules a harness can do with.
+/// Rules that a harness can do with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {
     /// All: nothing is compared.
@@ -30,7 +30,7 @@ pub struct Names<'a> {
     pub address: &'a dyn Fn(u8) -> u64,
     /// Stream IDs by number.
     pub stream: &'a dyn Fn(u8) -> u16,
-    /// Where descriptors are, by number.
+    /// Addresses of descriptors by number.
     pub descriptor: &'a dyn Fn(u8) -> u64,
 }
 
@@ -243,7 +243,7 @@ fn field_of(text: &mut String, field: &str, input: &mut Input<'_>, names: Names<
     .ok()
 }
 
-/// When the rule hits: half of the rules always.
+/// Writes when the rule hits: half of the rules always.
 fn when(text: &mut String, input: &mut Input<'_>) -> Option<()> {
     let (kind, n) = (input.u8()? % 16, u32::from(input.u8()?));
     match kind {

@@ -18,7 +18,7 @@
 
 use super::transaction::{Intent, Transaction};
 
-/// Why a transaction is not translated.
+/// Reason for which a transaction is not translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Before any context bank.
@@ -110,7 +110,7 @@ impl From<GlobalFault> for Fault {
     }
 }
 
-/// Why an access was not translated.
+/// Reason for which an access was not translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// A fault before any context bank.

@@ -5,7 +5,7 @@
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
-/// What a client wants to do at an address.
+/// Kind of an access that a client makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -27,11 +27,11 @@ pub struct Transaction {
     pub stream_id: u16,
     /// Bus address, of which the lower 49 bits count.
     pub address: u64,
-    /// What the client wants.
+    /// Kind of the access.
     pub intent: Intent,
 }
 
-/// Where a transaction goes.
+/// Destination of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {
     /// Physical address.
@@ -58,7 +58,7 @@ pub(crate) struct BankAccess {
 /// Bits of a bus address (IDR2.UBS = 5).
 pub(crate) const BUS_BITS: u32 = 49;
 
-/// Who asked for a translation.
+/// Requester of a translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A client's transaction.

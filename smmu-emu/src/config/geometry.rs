@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConfigError, PageSize, TlbMode};
 use crate::arch::line::Line;
 
-/// What an implementation adds to the architecture, or lacks of it.
+/// Implementation: its additions to the architecture, and its omissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -34,7 +34,7 @@ pub enum Implementation {
 )]
 #[non_exhaustive]
 pub struct Geometry {
-    /// What the implementation adds or lacks.
+    /// Additions and omissions of the implementation.
     pub implementation: Implementation,
     /// Context banks, 1 to 128.
     pub context_banks: u16,
@@ -82,7 +82,7 @@ pub struct Geometry {
     pub hardware_update: bool,
     /// The attributes of table descriptors can be disabled.
     pub hierarchy_disable: bool,
-    /// How translations are kept.
+    /// Retention of translations.
     pub tlb: TlbMode,
     /// Blocks and pages that the TLB holds.
     pub tlb_entries: u32,

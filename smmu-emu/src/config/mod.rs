@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a user chooses: a preset and overrides; and [`Geometry`], the same after validation.
+//! Configuration by the user: a preset and overrides; and [`Geometry`], the same after validation.
 //!
 //! ```
 //! let config: smmu_emu::Config = toml::from_str(
@@ -39,7 +39,7 @@ pub enum PageSize {
     Size64K,
 }
 
-/// How the model keeps translations (`tlb`).
+/// Retention of translations by the model (`tlb`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub enum TlbMode {
@@ -93,12 +93,12 @@ pub struct LiveGroup {
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
 #[non_exhaustive]
 pub struct Config {
-    /// Where the values of all absent fields come from.
+    /// Source of the values of all absent fields.
     pub preset: Preset,
     /// Number of context banks, 1 to 128 (`IDR1.NUMCB`).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub context_banks: Option<u16>,
-    /// How many of them, the lowest, translate stage 2 only (`IDR1.NUMS2CB`).
+    /// Number of them, the lowest, that translate stage 2 only (`IDR1.NUMS2CB`).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stage2_only_banks: Option<u16>,
     /// Number of stream-matching groups, 1 to 128 (`IDR0.NUMSMRG`); 0 is stream indexing (`IDR0.SMS` = 0).
@@ -174,7 +174,7 @@ pub struct Config {
     /// (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub live_groups: Vec<LiveGroup>,
-    /// How translations are kept: "normal" (the default), "strict-stale" or "off".
+    /// Retention of translations: "normal" (the default), "strict-stale" or "off".
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb: Option<TlbMode>,
     /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It holds
@@ -194,7 +194,7 @@ pub enum ConfigError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// What is allowed, and why if another field decides.
+        /// Allowed values, and the reason if another field decides.
         allowed: String,
     },
 }

@@ -18,7 +18,7 @@ pub enum Preset {
     #[default]
     #[cfg_attr(feature = "serde", serde(rename = "mmu-500"))]
     Mmu500,
-    /// The same with address translation operations, so that Linux' `iova_to_phys` asks the hardware.
+    /// An Arm MMU-500 r2 with address translation operations, so that Linux' `iova_to_phys` asks the hardware.
     #[cfg_attr(feature = "serde", serde(rename = "mmu-500-ats"))]
     Mmu500Ats,
     /// The MMU-401 of Juno's PCIe: SMMUv1 with stage 2 alone, the 64 KiB granule, 40 bits.
@@ -105,7 +105,7 @@ const MMU_500: Geometry = Geometry {
     pmu_counters: 4,
 };
 
-/// What Linux logs on Juno: 4 banks, all stage 2, 32 groups, 40 bits, page sizes 0x60211000 (4 KiB and 64 KiB).
+/// MMU-401 as Linux logs it on Juno: 4 banks, all stage 2, 32 groups, 40 bits, page sizes 0x60211000 (4 KiB and 64 KiB).
 const MMU_401: Geometry = Geometry {
     implementation: Implementation::Mmu401,
     context_banks: 4,
@@ -152,7 +152,7 @@ const QCOM_X1E_ADRENO: Geometry = Geometry {
     ..MMU_500
 };
 
-/// What Linux logs on Tegra194: 64 banks, 128 groups, 48 bits, page sizes 0x61311000 (no 16 KiB), 8 MiB of registers.
+/// MMU-500 as Linux logs it on Tegra194: 64 banks, 128 groups, 48 bits, page sizes 0x61311000 (no 16 KiB), 8 MiB of registers.
 const TEGRA_MMU_500: Geometry = Geometry {
     context_banks: 64,
     stream_match_groups: 128,

@@ -79,7 +79,7 @@ impl Smmu {
         self.run_operation(env, bank, operation);
     }
 
-    /// What software has written says. The lower 12 bits are no part of the address, and the upper half of a 64-bit write
+    /// The operation that software has written. The lower 12 bits are no part of the address, and the upper half of a 64-bit write
     /// to an AArch32 bank is ignored.
     fn operation(&self, bank: u8, written: u64, intent: Intent) -> Operation {
         let address = match self.registers.format(bank) {

@@ -56,9 +56,9 @@ impl Busy {
 /// The operations of a context bank that software polls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operations {
-    /// What `CBn_TLBSTATUS` reports.
+    /// Synchronisation that `CBn_TLBSTATUS` reports.
     pub(crate) sync: Sync,
-    /// What `CBn_ATSR` reports.
+    /// Operation that `CBn_ATSR` reports.
     pub(crate) ats: Busy,
     /// The result that `CBn_PAR` will show when `ats` ends.
     pub(crate) par: Option<u64>,
@@ -69,7 +69,7 @@ pub(crate) struct Operations {
 /// A TLB synchronisation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sync {
-    /// How long the plan lets it take.
+    /// Time that the plan lets it take.
     pub(crate) busy: Busy,
     /// The accesses that it waits for.
     pub(crate) barrier: Barrier,

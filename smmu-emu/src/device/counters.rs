@@ -7,7 +7,7 @@ use crate::host::emit::emit;
 use crate::host::env::Host;
 use crate::host::events::Event;
 
-/// What a unit, or all units of an SMMU together, have done.
+/// Counts of a unit, or of all units of an SMMU together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",

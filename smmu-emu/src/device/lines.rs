@@ -49,7 +49,7 @@ impl Smmu {
         }
     }
 
-    /// When the next interrupt that a rule holds back is due at the latest, as of [`Host::now`].
+    /// Time at which the next interrupt that a rule holds back is due at the latest, as of [`Host::now`].
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
         self.injector.next_due()

@@ -91,7 +91,7 @@ impl Smmu {
         }
     }
 
-    /// What the plan says of an access that begins.
+    /// The plan's answer to an access that begins.
     fn answer(&mut self, host: &mut dyn Host, kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Answer {
         if self.injector.sees_registers() {
             self.injector.register(host, &seen(kind, frame, hit))

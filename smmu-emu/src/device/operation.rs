@@ -16,7 +16,7 @@ use crate::host::events::Event;
     serde(deny_unknown_fields)
 )]
 pub(crate) struct Operation {
-    /// What was written: the address.
+    /// Value that was written: the address.
     pub(crate) value: u64,
     pub(crate) intent: Intent,
 }

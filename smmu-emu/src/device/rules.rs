@@ -6,7 +6,7 @@ use crate::device::smmu::Smmu;
 use crate::plan::{DelayRule, Family, InjectionRule, Plan, PlanError, Progress};
 
 impl Smmu {
-    /// Where all chance of the plan comes from.
+    /// Source of all chance of the plan.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.injector.seed()
@@ -62,7 +62,7 @@ impl Smmu {
         Ok(())
     }
 
-    /// What the units keep would hide accesses from the rules.
+    /// Makes the units ask again: the translations that they keep would hide accesses from the rules.
     fn rules_changed(&mut self) {
         self.epoch.advance();
     }

@@ -49,7 +49,7 @@ pub struct Smmu {
     pub(crate) fills: Fills,
     pub(crate) decode_cache: DecodeCache,
     pub(crate) epoch: Arc<Epoch>,
-    /// What the TBUs have reported.
+    /// Counts that the TBUs have reported.
     pub(crate) counters: Counters,
     /// The operation that `sTLBGSTATUS` reports.
     pub(crate) global_sync: Sync,
@@ -161,7 +161,7 @@ impl Smmu {
         self.injector.reset();
     }
 
-    /// What the configuration came to.
+    /// Validated configuration.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
@@ -178,7 +178,7 @@ impl Smmu {
         self.geometry.lines()
     }
 
-    /// What the TBUs have done so far. A TBU reports when it asks the SMMU for a translation.
+    /// Counts of the TBUs so far. A TBU reports when it asks the SMMU for a translation.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters

@@ -118,7 +118,7 @@ pub enum StateError {
     /// A rule of the plan is wrong.
     #[error("the state has a rule that is not possible: {0}")]
     Plan(#[from] PlanError),
-    /// Something else is not possible.
+    /// Another part is not possible.
     #[error("the state is damaged: {0} are not possible")]
     Part(&'static str),
 }

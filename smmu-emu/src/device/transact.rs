@@ -172,7 +172,7 @@ impl Smmu {
             && !self.injector.watches(Sites::STREAMS.union(Sites::ACCESSES))
     }
 
-    /// Where the stream of a transaction goes.
+    /// Destination of the stream of a transaction.
     fn found(&mut self, host: &mut dyn Host, transaction: &Transaction) -> Result<Found, GlobalFault> {
         if !self.registers.scr0().clientpd()
             && let Some(cause) = self.injector.stream(host, transaction)

@@ -42,7 +42,7 @@ pub struct Tbu {
 struct Entry {
     /// Stream, page and intent; `EMPTY` for none.
     tag: u64,
-    /// When it was made.
+    /// Generation in which it was made.
     generation: u64,
     /// That of the first byte of the page.
     translation: Translation,
@@ -89,7 +89,7 @@ impl Tbu {
     /// the access counts as under way. A fault is recorded as [`Smmu::transact`] does.
     ///
     /// # Errors
-    /// What the client sees instead of the access; never [`Response::Proceed`].
+    /// The response that the client sees instead of the access; never [`Response::Proceed`].
     #[inline]
     pub fn access<R>(
         &mut self,
@@ -137,7 +137,7 @@ impl Tbu {
     /// [`Smmu::resume`] does.
     ///
     /// # Errors
-    /// What the client sees instead of the access, or the stall in which it still is.
+    /// The response that the client sees instead of the access, or the stall in which it still is.
     pub fn resume<R>(
         &mut self,
         env: &mut dyn Env,
@@ -181,7 +181,7 @@ impl Batch<'_> {
     /// Carries out one access, as [`Tbu::access`] does. What `perform` is given holds until the batch ends.
     ///
     /// # Errors
-    /// What the client sees instead of the access; never [`Response::Proceed`].
+    /// The response that the client sees instead of the access; never [`Response::Proceed`].
     #[inline]
     pub fn access<R>(
         &mut self,
@@ -227,7 +227,7 @@ impl Batch<'_> {
         matches!(result, Err(Fault::Blocked { .. } | Fault::Waiting { .. }))
     }
 
-    /// Where an access would go, without side effects: address, and bytes for which it holds.
+    /// Destination of an access, without side effects: address, and bytes for which it holds.
     pub(crate) fn look(&self, env: &dyn Env, transaction: &Transaction) -> Option<(u64, u64)> {
         let to = self.smmu.lock().translate(env, transaction).ok()?;
         Some((to.address, to.length))

@@ -41,7 +41,7 @@ use crate::host::events::{Event, NoMemory};
 #[cfg(doc)]
 use crate::device::smmu::Smmu;
 
-/// Why an access through a view reaches no memory.
+/// Reason for which an access through a view reaches no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
     /// It ends with a bus error.
@@ -58,7 +58,7 @@ pub enum Refused {
 /// Guest memory through one stream, for one request.
 pub struct View<'a, M: ?Sized> {
     memory: &'a M,
-    /// Where writes go.
+    /// Memory to which writes go.
     writable: &'a M,
     stream_id: u16,
     /// Of the accesses, but for whether they write.
@@ -66,7 +66,7 @@ pub struct View<'a, M: ?Sized> {
     port: RefCell<Port<'a>>,
 }
 
-/// What translates. The trait asks with `&self`.
+/// Translating half of a view. The trait asks with `&self`.
 struct Port<'a> {
     batch: Batch<'a>,
     env: &'a mut dyn Env,
@@ -102,7 +102,7 @@ impl<'a, M: ?Sized> View<'a, M> {
         Self { writable, ..self }
     }
 
-    /// Where accesses of this kind go.
+    /// Memory to which accesses of this kind go.
     fn memory(&self, access: Permissions) -> &'a M {
         if access.has_write() {
             self.writable

@@ -16,7 +16,7 @@ pub mod sync;
 
 use crate::epoch::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
-/// What a slot holds while its thread is in no access. Generations start above it.
+/// Value of a slot while its thread is in no access. Generations start above it.
 const OUTSIDE: u64 = 0;
 
 /// The generation of one SMMU's translations, and the threads that use them.

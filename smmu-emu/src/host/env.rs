@@ -53,7 +53,7 @@ pub trait Host {
         false
     }
 
-    /// Something happened. Called only while [`Self::traces`] says so; does nothing unless overridden.
+    /// An event happened. Called only while [`Self::traces`] says so; does nothing unless overridden.
     fn trace(&mut self, event: &Event) {
         let _ = event;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What happens in an SMMU, told to a host that traces ([`Host::traces`](crate::Host::traces)).
+//! Events of an SMMU, told to a host that traces ([`Host::traces`](crate::Host::traces)).
 //!
 //! An event is told when it has taken effect, in the order in which that happens: what a register write causes comes
 //! before the write. Nothing is put together for a host that does not trace.
@@ -78,7 +78,7 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Translated {
-    /// What asked for it.
+    /// Requester of the translation.
     pub origin: Origin,
     /// The access. Of an operation the address as software wrote it, and no stream.
     pub transaction: Transaction,
@@ -124,14 +124,14 @@ pub enum Outcome {
     },
     /// It was not translated.
     Refused {
-        /// Why.
+        /// Reason.
         cause: Cause,
-        /// What whoever asked sees.
+        /// Answer that the requester sees.
         end: End,
     },
 }
 
-/// What whoever asked for a translation sees instead of it.
+/// Answer that a requester sees instead of a translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// A bus error.
@@ -150,7 +150,7 @@ pub enum End {
 pub struct Recorded {
     /// The fault: a global one or one of a context bank.
     pub fault: Fault,
-    /// Who took it.
+    /// Requester of the access that took it.
     pub origin: Origin,
     /// One was recorded before: of this one only MULTI shows.
     pub multiple: bool,

@@ -9,13 +9,13 @@ use crate::plan::{InjectionKind, Site};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Injected {
-    /// What it did.
+    /// Effect of the rule.
     pub what: Injection,
     /// Number of the rule in its family, as in [`crate::Progress`].
     pub rule: u64,
-    /// Which of the operations that the rule is for it was, from 1 since the rule began: what `nth` of a rule replays.
+    /// Number of the operation, of those that the rule is for, from 1 since the rule began: what `nth` of a rule replays.
     pub operation: u64,
-    /// How much of it to log (`verbose`).
+    /// Detail of the log (`verbose`).
     pub verbose: u8,
     /// The operation.
     pub at: InjectionPoint,
@@ -40,7 +40,7 @@ pub struct InjectionPoint {
     pub stream: Option<u16>,
     /// The bus address; of a TLB entry its input address.
     pub address: Option<u64>,
-    /// Where the descriptor is.
+    /// Physical address of the descriptor.
     pub descriptor: Option<u64>,
     /// The register.
     pub register: Option<&'static str>,

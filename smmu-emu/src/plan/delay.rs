@@ -19,7 +19,7 @@ pub const MAX_DELAY_US: u64 = 60_000_000;
 /// The most status reads for which a rule may keep a status busy.
 pub const MAX_POLLS: u32 = 1_000_000_000;
 
-/// What a delay makes late.
+/// Operation that a delay makes late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -36,7 +36,7 @@ pub enum Site {
     Register,
 }
 
-/// How long a delay takes.
+/// Length of a delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(
@@ -80,7 +80,7 @@ pub struct Exponential {
 rule! {
     /// A rule that makes something late.
     pub struct DelayRule {
-        /// What is late.
+        /// Operation that is late.
         pub site: Site,
         /// Only this context bank, for [`Site::Ats`] and [`Site::ContextSync`]; every bank if absent.
         #[cfg_attr(

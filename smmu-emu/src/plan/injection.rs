@@ -16,7 +16,7 @@ use crate::arch::line::LineKind;
 use crate::arch::stage::Stage;
 use crate::config::{Geometry, TlbMode};
 
-/// What goes wrong.
+/// Kind of an injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -63,7 +63,7 @@ pub enum AccessType {
 rule! {
     /// A rule that makes something go wrong. Which fields go with which kind: [`KINDS`].
     pub struct InjectionRule {
-        /// What goes wrong.
+        /// Kind of the injection.
         pub kind: InjectionKind,
         /// First bus address that the rule is for; with `size`. All addresses if absent.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
@@ -101,7 +101,7 @@ rule! {
         /// Bits of the descriptor to turn over.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub xor: Option<Number>,
-        /// What is read instead.
+        /// Value that is read instead.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub value: Option<Number>,
         /// Bits of `value` that count; all if absent.
@@ -125,7 +125,7 @@ rule! {
         /// Only registers of this frame: `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`, or `cb` and the number of a bank.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub frame: Option<Frame>,
-        /// Which kind of line; every line if absent.
+        /// Kind of line; every line if absent.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub line: Option<LineKind>,
         /// The `n` of the register, or the bank or counter group of the line; all if absent.
@@ -137,7 +137,7 @@ rule! {
     }
 }
 
-/// What there is to know of a kind.
+/// Description of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct KindRow {
     /// The kind.
@@ -146,11 +146,11 @@ pub struct KindRow {
     pub name: &'static str,
     /// The fields that go with it, apart from those of [`super::When`].
     pub takes: &'static [&'static str],
-    /// Those of which one has to be given.
+    /// The fields of which one has to be given.
     pub needs: &'static [&'static str],
     /// The operation that is counted.
     pub operation: &'static str,
-    /// What happens to one that is hit.
+    /// Effect on an operation that is hit.
     pub effect: &'static str,
 }
 

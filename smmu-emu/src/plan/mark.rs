@@ -29,7 +29,7 @@ use crate::arch::frame::{Access, AccessKind};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// When a mark is raised.
+/// Rule that raises a mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -72,7 +72,7 @@ pub struct MarkError {
     pub name: String,
     /// The field to change.
     pub field: &'static str,
-    /// What is wrong with it and what is allowed.
+    /// Problem of the field, and what is allowed.
     pub problem: String,
 }
 
@@ -90,7 +90,7 @@ struct Mark {
     raised: bool,
 }
 
-/// How far a mark has got: [`Marks::save`].
+/// Progress of a mark: [`Marks::save`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
 pub struct MarkState {
@@ -221,7 +221,7 @@ impl Marks {
         self.marks.iter().map(|mark| mark.rule.name.as_str())
     }
 
-    /// How far each mark has got.
+    /// Progress of each mark.
     #[must_use]
     pub fn save(&self) -> Vec<MarkState> {
         let marks = self.marks.iter();

@@ -60,13 +60,13 @@ pub use when::When;
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Plan {
-    /// Where all chance comes from: the same seed and the same operations have the same hits and times.
+    /// Source of all chance: the same seed and the same operations have the same hits and times.
     #[cfg_attr(feature = "serde", serde(default))]
     pub seed: u64,
-    /// What is late, in order of precedence.
+    /// Delays, in order of precedence.
     #[cfg_attr(feature = "serde", serde(default, rename = "delay"))]
     pub delays: Vec<DelayRule>,
-    /// What goes wrong, in order of precedence. The key is `injection`, or `fault` as before.
+    /// Injections, in order of precedence. The key is `injection`, or `fault` as before.
     #[cfg_attr(feature = "serde", serde(default, rename = "injection", alias = "fault"))]
     pub injections: Vec<InjectionRule>,
 }
@@ -79,13 +79,13 @@ pub struct Progress<R> {
     pub number: u64,
     /// The rule.
     pub rule: R,
-    /// How often it may still hit; -1 is no limit.
+    /// Number of hits that are still allowed; -1 is no limit.
     pub times_left: i64,
     /// Operations that it was for since it began: with the plan, or the last reset.
     pub operation: u64,
     /// Operations that it was for since it was added.
     pub operations: u64,
-    /// Those that it hit.
+    /// Operations that it hit.
     pub hits: u64,
 }
 

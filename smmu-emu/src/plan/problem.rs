@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What is wrong with a plan.
+//! Problems of a plan.
 
 use thiserror::Error;
 
@@ -17,13 +17,13 @@ pub enum Family {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{family} rule {rule}: `{field}` {problem}")]
 pub struct PlanError {
-    /// Of which family the rule is.
+    /// Family of the rule.
     pub family: Family,
-    /// Which rule of the family, counted from 1.
+    /// Number of the rule in the family, counted from 1.
     pub rule: usize,
     /// The field to change.
     pub field: &'static str,
-    /// What is wrong with it and what is allowed.
+    /// Problem of the field, and what is allowed.
     pub problem: String,
 }
 

@@ -8,7 +8,7 @@ use super::delay::Site;
 use super::injection::InjectionKind;
 
 bitflags! {
-    /// What there are rules for.
+    /// Operations that there are rules for.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(crate) struct Sites: u8 {
         /// Status bits that stay busy.

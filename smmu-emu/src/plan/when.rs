@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Which operations a rule hits: the kernel's fault-injection attributes (Documentation/fault-injection).
+//! Choice of the operations that a rule hits: the kernel's fault-injection attributes (Documentation/fault-injection).
 
 use super::problem::Problem;
 
-/// When a rule hits, in the order in which it is decided; `docs/plan.md` lists where that differs from the kernel.
+/// Conditions of a hit, in the order in which they are decided; `docs/plan.md` lists where that differs from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {
     /// Hit this operation and no other, counted from 1; the attributes below do not count then.
     pub nth: Option<u64>,
-    /// How often the rule may hit; -1 is no limit.
+    /// Number of hits that are allowed; -1 is no limit.
     pub times: i64,
     /// Let this many operations pass before the first hit.
     pub space: u32,
@@ -17,13 +17,13 @@ pub struct When {
     pub interval: u32,
     /// Chance of a hit in percent.
     pub probability: u8,
-    /// What the host logs of a hit: 0 nothing, 1 that there was one, 2 which operation it was.
+    /// Detail of the host's log of a hit: 0 nothing, 1 that there was one, 2 which operation it was.
     pub verbose: u8,
 }
 
 /// A rule of a plan.
 pub(crate) trait Rule {
-    /// Which of the operations that it is for it hits.
+    /// Conditions under which it hits an operation that it is for.
     fn when(&self) -> When;
     /// The mark that ends its sleep, and the one that ends it.
     fn marks(&self) -> (Option<&str>, Option<&str>);
@@ -86,10 +86,10 @@ macro_rules! rule {
             /// Let this many operations pass before the first hit.
             #[cfg_attr(feature = "serde", serde(default))]
             pub space: u32,
-            /// How often the rule may hit; -1 is no limit.
+            /// Number of hits that are allowed; -1 is no limit.
             #[cfg_attr(feature = "serde", serde(default = "crate::plan::when::no_limit"))]
             pub times: i64,
-            /// What the host logs of a hit: 0 nothing, 1 that there was one, 2 which operation it was.
+            /// Detail of the host's log of a hit: 0 nothing, 1 that there was one, 2 which operation it was.
             #[cfg_attr(feature = "serde", serde(default = "crate::plan::when::in_full"))]
             pub verbose: u8,
             /// Hit this operation and no other, counted from 1 since the rule began: exact replay.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a configuration advertises: the values of the identification registers, and the bits of other registers that
+//! Identity of a configuration: the values of the identification registers, and the bits of other registers that
 //! an implementation fixes.
 
 use arbitrary_int::traits::Integer;

@@ -5,7 +5,7 @@
 use crate::spec::any::AnyRegister;
 use crate::spec::regs::Row;
 
-/// What a register belongs to.
+/// Scope of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// The whole SMMU.

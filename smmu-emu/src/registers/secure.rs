@@ -38,7 +38,7 @@ pub(crate) fn groups(registers: &Registers, geometry: &Geometry) -> u16 {
     }
 }
 
-/// What software sees of the registers, by its security.
+/// Part of the registers that software sees, by its security.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visible {
     /// The pages of the global address space (`SCR1.GASRAE`).
@@ -51,7 +51,7 @@ pub(crate) struct Visible {
     pub(crate) banks: u16,
 }
 
-/// What software of this security sees of the registers. Without Secure state there is one kind of software.
+/// Part of the registers that software of this security sees. Without Secure state there is one kind of software.
 pub(crate) fn visible(registers: &Registers, geometry: &Geometry, security: Security) -> Visible {
     let all = Visible {
         global: true,

@@ -137,7 +137,7 @@ bitflags! {
 }
 
 impl ContextFaults {
-    /// What software can clear and restore.
+    /// Bits that software can clear and restore.
     pub const CLEARABLE: Self = Self::all().difference(Self::SS);
 }
 

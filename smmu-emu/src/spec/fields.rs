@@ -30,7 +30,7 @@ pub struct Field {
     pub high: u32,
     /// The meaning of the value.
     pub meaning: Meaning,
-    /// Why software cannot write the field in any configuration, if it cannot.
+    /// Reason for which software cannot write the field in any configuration, if it cannot.
     pub fixed: Option<Fixed>,
 }
 
@@ -103,7 +103,7 @@ pub struct Layout {
     pub name: &'static str,
     /// Width in bytes.
     pub width: usize,
-    /// When the register has this format, if it has several.
+    /// Condition under which the register has this format, if it has several.
     pub applies: Applies,
     /// Fields, the highest bit first.
     pub fields: &'static [Field],

@@ -24,11 +24,11 @@ frame! {
         Tbuqos0 "TBUQOS0" = 0x100, 4, Rw, write u32::MAX;
         /// Parity errors of the RAMs.
         Per "PER" = 0x200, 4, Ro;
-        /// Which TBUs have power: the one that there is.
+        /// Power of the TBUs: the one that there is.
         TbuPwrStatus "TBU_PWR_STATUS" = 0x204, 4, Ro, reset 0x1;
-        /// Which TBUs have acknowledged a synchronisation; Qualcomm's.
+        /// Acknowledgement of a synchronisation by the TBUs; Qualcomm's.
         StatsSyncInvTbuAck "STATS_SYNC_INV_TBU_ACK" = 0x5dc, 4, Ro, needs QCOM;
-        /// What synchronisations wait for; Qualcomm's.
+        /// Conditions that synchronisations wait for; Qualcomm's.
         Mmu2qssAndSafeWaitCntr "MMU2QSS_AND_SAFE_WAIT_CNTR" = 0x670, 4, Ro, needs QCOM;
     }
 }

@@ -316,7 +316,7 @@ fields! {
         /// Security attribute.
         #[bits(18..=19, rw)]
         nscfg: u2,
-        /// What happens to transactions.
+        /// Fate of transactions.
         #[bits(16..=17, rw)]
         kind: Option<StreamType>,
         /// Memory type.

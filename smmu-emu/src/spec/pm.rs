@@ -16,7 +16,7 @@ frame! {
     pub enum Pm needs MONITOR {
         /// Event counter n.
         Pmevcntr "PMEVCNTRn" = 0x000, 4 x 256, Rw, write WORD, effect Counters;
-        /// What counter n counts.
+        /// Event that counter n counts.
         Pmevtyper "PMEVTYPERn" = 0x400, 4 x 256, Rw, as Pmevtyper, effect Counters;
         /// Configuration of counter group n.
         Pmcgcr "PMCGCRn" = 0x800, 4 x 128, Rw, as Pmcgcr, effect Counters;
@@ -38,11 +38,11 @@ frame! {
         Pmcfgr "PMCFGR" = 0xe00, 4, Ro, as Pmcfgr, effect Counters;
         /// Control of all counters.
         Pmcr "PMCR" = 0xe04, 4, Rw, as Pmcr, effect Counters;
-        /// Which of the events 0 to 31 can be counted.
+        /// The events 0 to 31 that can be counted.
         Pmceid0 "PMCEID0" = 0xe20, 4, Ro, reset event::IDENTIFIED, effect Counters;
-        /// Which of the events 32 to 63 can be counted.
+        /// The events 32 to 63 that can be counted.
         Pmceid1 "PMCEID1" = 0xe24, 4, Ro, effect Counters;
-        /// Which debug accesses are allowed: Non-secure counters may count. SNID stays "not implemented".
+        /// Debug accesses that are allowed: Non-secure counters may count. SNID stays "not implemented".
         Pmauthstatus "PMAUTHSTATUS" = 0xfb8, 4, Ro, reset 0b11 << 2, effect Counters;
         /// Kind of the device: performance monitor of a memory management unit.
         Pmdevtype "PMDEVTYPE" = 0xfcc, 4, Ro, reset 0x56, effect Counters;
@@ -93,7 +93,7 @@ fields! {
         /// The context bank `ndx` has a view of the group.
         #[bit(10, rw)]
         cbaen: bool,
-        /// What counts: 0 everything, 1 the streams that PMCGSMR matches, 2 the transactions of context bank `ndx`.
+        /// Transactions that count: 0 all, 1 those of the streams that PMCGSMR matches, 2 those of context bank `ndx`.
         #[bits(8..=9, rw)]
         tcefcfg: u2,
         /// Context bank.

@@ -6,7 +6,7 @@ use crate::spec::effect::{Effect, Features};
 use crate::spec::fields::{Applies, Layout};
 use crate::spec::form::Form;
 
-/// What software's accesses do to a register.
+/// Effect of software's accesses on a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Reads return the value, writes are ignored.
@@ -28,7 +28,7 @@ pub enum Access {
 pub struct Row {
     /// The specification's name without `SMMU_`; an `n` stands for the number of a group or bank.
     pub name: &'static str,
-    /// What it is for, in one sentence.
+    /// Purpose of the register, in one sentence.
     pub doc: &'static str,
     /// Byte offset of the first register in its frame.
     pub offset: u32,
@@ -239,7 +239,7 @@ pub trait Table: Copy + 'static {
     const ALL: &'static [Self];
     /// Position of the register in the table.
     fn position(self) -> usize;
-    /// Where the first register of the row is kept in a file of this table; for an alias, the register behind it.
+    /// Slot of the first register of the row in a file of this table; for an alias, that of the register behind it.
     fn slot(self) -> usize;
     /// The register's row.
     fn row(self) -> &'static Row {

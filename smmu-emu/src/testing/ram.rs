@@ -161,12 +161,12 @@ impl Ram {
         self.lost_races.set(count);
     }
 
-    /// How often the SMMU read since the last call.
+    /// Number of the SMMU's reads since the last call.
     pub fn take_reads(&self) -> u32 {
         self.reads.take()
     }
 
-    /// How often the SMMU read since the last [`Ram::take_reads`].
+    /// Number of the SMMU's reads since the last [`Ram::take_reads`].
     #[must_use]
     pub fn reads(&self) -> u32 {
         self.reads.get()

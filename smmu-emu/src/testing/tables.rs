@@ -15,7 +15,7 @@ pub struct Tables {
     input: u64,
     root: u64,
     next: u64,
-    /// Where a table really is, less the address that the table above it has.
+    /// Real address of a table, less the address that the table above it has.
     moved: u64,
     /// Tables by level and number of the first input that they serve.
     made: BTreeMap<(u32, u64), u64>,

@@ -13,7 +13,7 @@ use crate::translate::tag::{Space, Tag};
 pub(super) const END: u32 = u32::MAX;
 /// Entries that a lookup passes in one chain at most, where entries may be evicted: one address in many address spaces.
 const CHAIN: usize = 32;
-/// The same where they may not be evicted: what comes later is not kept.
+/// Entries that a lookup passes in one chain at most, where entries may not be evicted: what comes later is not kept.
 pub(super) const LONG_CHAIN: usize = 4096;
 /// Entries that are looked at for one that no longer counts, where entries may not be evicted.
 const SEARCH: usize = 64;
@@ -223,7 +223,7 @@ impl<P: Copy> Cache<P> {
         self.unlink(head, before, at);
     }
 
-    /// The same with the entry before it; `END` if it is the first of its chain.
+    /// Takes an entry out of its chain, with the entry before it; `END` if it is the first.
     fn unlink(&mut self, head: usize, before: u32, at: u32) {
         let Some(Slot { key, next, .. }) = self.slots.get(at as usize) else {
             return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a TLB maintenance register asks for: every register and value format in one place (IHI 0062D §5, §9, §16).
+//! Operations of the TLB maintenance registers: every register and value format in one place (IHI 0062D §5, §9, §16).
 //!
 //! An operation acts for the regime, VMID and ASID width that the bank is configured with, also while the bank is off:
 //! Linux clears SCTLR first and invalidates afterwards.
@@ -10,7 +10,7 @@ use crate::spec::bank::Format;
 use crate::spec::effect::{BankMaintenance, Maintenance};
 use crate::translate::tag::{Space, Tag, truncated};
 
-/// Which ASIDs an operation by address is for. Global entries match any of them.
+/// ASIDs that an operation by address is for. Global entries match any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asids {
     /// Every one.
@@ -30,7 +30,7 @@ pub(crate) enum Invalidation {
     Vmid(Space, u16),
     /// A VMID, in both stages.
     BothStages(u16),
-    /// What is not global of an ASID.
+    /// An ASID, but for global entries.
     Asid(Tag),
     /// By address.
     Address {

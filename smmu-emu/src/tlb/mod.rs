@@ -46,11 +46,11 @@ pub(crate) struct Fills {
 /// A block or page that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Whose it is; the ASID does not count for a global one.
+    /// Its tag; the ASID does not count for a global one.
     pub(crate) tag: Tag,
     /// Its first input address.
     pub(crate) address: u64,
-    /// Where it leads.
+    /// Its block or page.
     pub(crate) leaf: Leaf,
 }
 
@@ -66,7 +66,7 @@ impl Tlb {
         }
     }
 
-    /// Where an address leads, as far as is known.
+    /// Block or page of an address, as far as is known.
     pub(crate) fn leaf(&self, tag: Tag, address: u64) -> Option<Leaf> {
         let leaf = self.leaves.get(tag, address, self.stamps.of(tag))?;
         Some(Leaf {

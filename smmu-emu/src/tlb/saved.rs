@@ -27,7 +27,7 @@ const NEVER: u64 = u64::MAX >> 1;
 pub(crate) struct SavedTlb {
     /// Invalidations so far.
     now: u64,
-    /// When each regime was last invalidated.
+    /// Time of the last invalidation of each regime.
     spaces: [u64; 3],
     /// Times of the last invalidation of VMIDs.
     vmids: Vec<(Space, u16, u64)>,

@@ -176,7 +176,7 @@ fn chains_are_bounded() {
     assert!(tlb.leaf(tag(999), 0x1000).is_some(), "the latest");
 }
 
-/// The same where none may go: a chain ends growing, and one invalidation empties it in one pass.
+/// Many address spaces at one address, where no entry may go: a chain ends growing, and one invalidation empties it in one pass.
 #[test]
 fn long_chains_are_bounded_and_emptied_at_once() {
     let tag = |asid| Tag { asid, ..EL10 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the registers come to for a stream and for a context bank, decoded once for all transactions until the next
+//! Registers decoded for a stream and for a context bank, once for all transactions until the next
 //! register write.
 //!
 //! Every write starts a generation ([`Epoch`](crate::epoch::Epoch)); what was decoded in another one does not count. A fault
@@ -21,11 +21,11 @@ const STREAMS: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Decoded {
     generation: u64,
-    /// How it translates.
+    /// Translation regime of the bank.
     pub(crate) regime: Regime,
-    /// Whose its TLB entries of stage 1 are.
+    /// Tag of its TLB entries of stage 1.
     pub(crate) stage1: Tag,
-    /// Whose those of stage 2 are: a nested translation's have the tag of the bank behind.
+    /// Tag of those of stage 2: a nested translation's have the tag of the bank behind.
     pub(crate) stage2: Tag,
     /// The bank that translates stage 2 of a nested translation.
     pub(crate) stage2_bank: Option<u8>,
@@ -94,7 +94,7 @@ impl DecodeCache {
         slot.get_or_insert_with(|| Box::new(fresh()))
     }
 
-    /// Where a stream goes, if that is known in this generation.
+    /// Destination of a stream, if that is known in this generation.
     pub(crate) fn stream(&self, id: u16, generation: u64) -> Option<Found> {
         let known = self.streams.get(usize::from(id) % STREAMS).copied().flatten();
         known.and_then(|(of, stream, found)| (of == generation && stream == id).then_some(found))

@@ -13,7 +13,7 @@ use crate::spec::global::{InstructionConfig, PrivilegeConfig, S2cr, StreamType};
 use crate::spec::gr1::BankType;
 use crate::translate::walk::Attributes;
 
-/// Where the transactions of a stream go.
+/// Destination of the transactions of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// Not translated; the memory type is that of [`Found::Bypass`].
@@ -22,7 +22,7 @@ pub(crate) enum Route {
     Bank(u8, Intent),
 }
 
-/// What becomes of the transactions of a stream, whatever kind of access they are.
+/// Fate of the transactions of a stream, whatever kind of access they are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     /// They are not translated. Their memory type is this byte of MAIR; 0 if they keep their own, which the model does not know.
@@ -67,7 +67,7 @@ pub(crate) fn bypass(geometry: &Geometry, address: u64, attributes: u8) -> Trans
     }
 }
 
-/// What the stream table says about a stream ID.
+/// Match of a stream ID in the stream table.
 enum Match {
     None,
     One(S2cr),
@@ -86,7 +86,7 @@ pub(crate) fn find(
     find_among(registers, geometry, transaction, None)
 }
 
-/// The same, where the stream table may be said to match none or several, whatever stands in it.
+/// Does as [`find`], where the stream table may be said to match none or several, whatever stands in it.
 ///
 /// # Errors
 /// As [`find`].

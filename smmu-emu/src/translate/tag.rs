@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Whose translation a TLB entry is: never a context bank's, always that of a regime with its VMID and ASID.
+//! Tag of a TLB entry: never a context bank's, always that of a regime with its VMID and ASID.
 
 use crate::registers::file::Registers;
 use crate::spec::bank::Format;

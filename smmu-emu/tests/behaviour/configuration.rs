@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a user can choose, and what the errors say.
+//! Choices of a user, and the errors.
 
 use smmu_emu::{Config, Line, Plan, Smmu};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the model leaves out of the architecture, as `docs/deviations.md` has it: bits that are kept and change nothing,
+//! Parts of the architecture that the model leaves out, as `docs/deviations.md` has it: bits that are kept and change nothing,
 //! bits that are not there, faults that nothing raises.
 
 use smmu_emu::testing::fields::{cba2r, cbar, scr0, sctlr, tcr_stage2, tcr2};
@@ -41,7 +41,7 @@ fn machine(config: &str) -> Bench {
     bench
 }
 
-/// What becomes of a read by each stream, and how often memory was read for it.
+/// Outcome of a read by each stream, and the number of reads of memory for it.
 fn outcome(bench: &mut Bench) -> Vec<(Response, u32)> {
     STREAMS
         .into_iter()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How faults show in the registers, on the interrupt lines, and to the client.
+//! Faults, as they show in the registers, on the interrupt lines, and to the client.
 
 use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
 use smmu_emu::testing::{Bench, Tables};

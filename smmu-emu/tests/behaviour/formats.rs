@@ -71,7 +71,7 @@ fn an_entry_of_aarch64_does_not_widen_aarch32() {
     }
 }
 
-/// The same for stage 2, whose AArch32 has 40 bits of input.
+/// An entry of AArch64 leaves stage 2 of AArch32 at 40 bits of input.
 #[test]
 fn an_entry_of_aarch64_does_not_widen_stage_2_of_aarch32() {
     let (mut bench, mut tables) = bench("preset = \"smmuv2-generic\"\ntlb = \"strict-stale\"");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What each preset shows to a driver: the numbers that Linux logs on the part, or the part's reset values.
+//! Presets as a driver sees them: the numbers that Linux logs on the part, or the part's reset values.
 
 use smmu_emu::testing::fields::{cbar, s2cr, scr0, smr};
 use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page};
@@ -190,7 +190,7 @@ fn tegra_has_pages_of_64k_and_128_groups() {
     );
 }
 
-/// What `qcom_smmu_set_actlr_dev` and `qcom_adreno_smmu_set_prr_addr` write.
+/// Writes of `qcom_smmu_set_actlr_dev` and `qcom_adreno_smmu_set_prr_addr`.
 #[test]
 fn qualcomm_has_registers_of_its_own() {
     for (preset, kept) in [("qcom-x1e-adreno", 0x323), ("mmu-500", 0x003)] {

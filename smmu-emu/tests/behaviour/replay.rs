@@ -216,7 +216,7 @@ fn a_random_hit_is_replayed_as_nth() {
     }
 }
 
-/// What a rule does depends neither on the other rules nor on what they hit.
+/// Effects of a rule depend neither on the other rules nor on what they hit.
 #[test]
 fn rules_do_not_change_each_other() {
     let one = "[[fault]]\nkind = \"register-value\"\nregister = \"IDR0\"\nvalue = 0\nprobability = 50\n";

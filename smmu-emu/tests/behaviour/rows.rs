@@ -61,7 +61,7 @@ fn write(bench: &mut Bench, at: At, row: &Row, value: u64) {
     }
 }
 
-/// What software can write in the machine of a row, and the bits that read one whatever is written.
+/// Bits that software can write in the machine of a row, and the bits that read one whatever is written.
 fn bits(row: &Row) -> (u64, u64) {
     match row.name {
         // Behaviours 13 and 20: one interrupt per bank, and no MMU-500.

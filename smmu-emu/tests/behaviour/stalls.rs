@@ -192,7 +192,7 @@ fn retry_starts_in_the_bank() {
     assert_eq!(bench.r("sGFSR"), 0);
 }
 
-/// What software does to the bench.
+/// Act of software on the bench.
 type Act = fn(&mut Bench);
 
 /// Behaviour 47: a write of CBAR or CBA2R is a retry; turning the bank or the SMMU off, or reset, ends what waits.

@@ -12,7 +12,7 @@ const S2CR: u64 = 0xc00;
 const USFCFG: u32 = 1 << 10;
 const SMCFCFG: u32 = 1 << 21;
 
-/// What became of a stream.
+/// Fate of a stream.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
     Bypass,

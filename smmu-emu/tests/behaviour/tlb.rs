@@ -11,7 +11,7 @@ const NORMAL: &str = "preset = \"smmuv2-generic\"\ntlb = \"normal\"";
 
 /// nG, AF, readable and writable by all.
 const PRIVATE: u64 = 1 << 11 | Tables::USER_RW;
-/// The same with nG = 0.
+/// AF, readable and writable by all; nG = 0.
 const GLOBAL: u64 = Tables::USER_RW;
 
 const PAGE: u64 = 0x40_0000;

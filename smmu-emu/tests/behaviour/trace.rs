@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a host that traces is told.
+//! Events that a host is told when it traces.
 
 use smmu_emu::Origin;
 use smmu_emu::events::{End, Event, Outcome};
@@ -46,7 +46,7 @@ fn at(stream_id: u16, address: u64) -> Transaction {
     }
 }
 
-/// What was told since the last call, in short.
+/// Events since the last call, in short.
 fn told(bench: &mut Bench) -> Vec<String> {
     let events = std::mem::take(&mut bench.host.events);
     events.iter().map(|(_, event)| short(event)).collect()

@@ -24,7 +24,7 @@ const STATUS: u64 = 0x74;
 /// M, CFRE, CFIE.
 const ABORTS: u32 = 0x61;
 
-/// Where the parts of the queue are on the bus.
+/// Addresses of the parts of the queue on the bus.
 const DESCRIPTORS: u64 = 0x10_0000;
 const AVAILABLE: u64 = 0x10_1000;
 const USED: u64 = 0x10_2000;

@@ -59,7 +59,7 @@ fn ranges() -> impl Strategy<Value = Vec<Range>> {
     })
 }
 
-/// What the ranges come to, page by page.
+/// Pages of the ranges, one by one.
 fn flat(ranges: &[Range]) -> BTreeMap<u64, (u64, bool, bool)> {
     let mut pages = BTreeMap::new();
     for range in ranges {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What PAR and GPAR show of every format. AArch64 alone is in `ats.rs`.
+//! PAR and GPAR of every format. AArch64 alone is in `ats.rs`.
 
 use smmu_emu::testing::fields::{cba2r, cbar, sctlr, tcr_stage2, tcr2, tcr64};
 use smmu_emu::testing::{Bench, Cb, Gr0, Tables};

@@ -30,7 +30,7 @@ impl Operation {
 /// MAIR1, or PRRR and NMRR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// What is asked.
+    /// Operation to do.
     pub operation: Operation,
     /// The virtual address, or the intermediate one if stage 1 is off.
     pub address: u64,
@@ -122,7 +122,7 @@ pub enum Cause {
     External,
 }
 
-/// What became of a walk, in terms that both sides share.
+/// Outcome of a walk, in terms that both sides share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// An address.

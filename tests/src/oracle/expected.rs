@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Where the two sides differ and neither walk is wrong: from what QEMU's CPU does to what an SMMU does. Every difference
+//! Differences of the two sides where neither walk is wrong: from what QEMU's CPU does to what an SMMU does. Every difference
 //! has a row in `docs/cpu-differences.md`, by its name.
 
 use super::case::{Case, Cause, Outcome};
@@ -9,12 +9,12 @@ use super::model::Read;
 use super::registers::HCR_PTW;
 use super::shape::{Shape, Stage1, Stage2};
 
-/// What the model has to answer.
+/// Answer that the model has to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// The same as the CPU.
+    /// The CPU's.
     Same,
-    /// Something else, by the difference of this name.
+    /// Another one, by the difference of this name.
     Differs(&'static str, Outcome),
 }
 
@@ -36,7 +36,7 @@ const SHORT_ATTRIBUTES: &str = "attributes of short descriptors";
 /// `PAR_EL1.S2WLK`: stage 2 faulted during a walk of stage 1.
 const S2WLK: u64 = 1 << 8;
 
-/// What an SMMU answers where QEMU's CPU answers `cpu`. `par` is the CPU's, `reads` are what the walk read.
+/// Answer of an SMMU where QEMU's CPU answers `cpu`. `par` is the CPU's, `reads` are what the walk read.
 #[must_use]
 pub fn of(shape: Shape, case: &Case, cpu: Outcome, par: u64, reads: &[Read]) -> Expected {
     let nested_short = shape.stage1 == Some(Stage1::Short) && shape.stage2.is_some();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Where things are in the memory of the machine.
+//! Layout of the memory of the machine.
 
 /// Start of RAM of QEMU's `virt` machine; its device tree lies there.
 pub const RAM: u64 = 0x4000_0000;

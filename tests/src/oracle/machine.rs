@@ -31,7 +31,7 @@ pub struct Machine {
     requests: u64,
 }
 
-/// What the guest brought back.
+/// Answer of the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// PAR.

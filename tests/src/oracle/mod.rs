@@ -82,7 +82,7 @@ impl Oracle {
         self.check_shares(1, shapes)
     }
 
-    /// The same with the walks of one shape shared by several.
+    /// Checks as [`Self::check`] does, with the walks of one shape shared by several.
     ///
     /// # Errors
     /// See [`Self::check`].

@@ -202,7 +202,7 @@ impl Model {
         self.read64(host, 0x180)
     }
 
-    /// The same walk by a transaction, which is all that a stage 2 bank alone has.
+    /// Walks by a transaction, which is all that a stage 2 bank alone has.
     fn transaction(&self, host: &Host<Recorded<'_>>, shape: Shape, case: &Case) -> Outcome {
         let transaction = Transaction {
             stream_id: 0,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a run found.
+//! Findings of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +21,9 @@ pub struct Mismatch {
     pub seed: u64,
     /// The registers.
     pub case: Case,
-    /// What QEMU did.
+    /// Outcome on QEMU.
     pub cpu: Outcome,
-    /// What the model did.
+    /// Outcome in the model.
     pub model: Outcome,
     /// Address and bytes of what the model read.
     pub reads: Vec<Read>,
@@ -69,7 +69,7 @@ impl Report {
         }
     }
 
-    /// What is wrong with the run: walks that differed, or outcomes ([`Outcome::class`]) that it did not reach often enough
+    /// Problems of the run: walks that differed, or outcomes ([`Outcome::class`]) that it did not reach often enough
     /// to mean something.
     #[must_use]
     pub fn problems(&self, reached: &[&str]) -> Vec<String> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What kind of walk a batch has.
+//! Kind of walk that a batch has.
 
 use std::fmt;
 
@@ -112,7 +112,7 @@ impl Shape {
         }
     }
 
-    /// The same with big-endian descriptors in stage 1.
+    /// This shape with big-endian descriptors in stage 1.
     #[must_use]
     pub const fn with_big_endian(self) -> Self {
         Self {

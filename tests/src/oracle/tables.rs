@@ -78,7 +78,7 @@ impl Tables {
         (&self.stage1, &self.stage2)
     }
 
-    /// What a walk reads there; `None` where there is no memory.
+    /// Bytes that a walk reads there; `None` where there is no memory.
     ///
     /// # Panics
     /// A walk left the tables for memory that the guest or QEMU uses: a fault of the generator.

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(300);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// What a boot has shown.
+/// Results of a boot.
 pub struct Boot {
     pub report: BootReport,
     /// All of it.
@@ -58,7 +58,7 @@ impl Boot {
     }
 }
 
-/// What goes on during a boot, as the control socket shows it.
+/// State of a boot under way, as the control socket shows it.
 pub struct Meanwhile {
     control: PathBuf,
     over: Arc<AtomicUsize>,

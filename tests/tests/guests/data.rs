@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What is written is what is read.
+//! Data on the disk: what is written is what is read.
 
 use boot_stress::recipe::Recipe;
 use sha2::{Digest, Sha256};

@@ -59,7 +59,7 @@ struct Injected {
     bank: u64,
 }
 
-/// What to do.
+/// Access to make.
 #[derive(Debug, Clone, Copy)]
 struct Access {
     stream: u16,
@@ -103,7 +103,7 @@ impl Access {
         Ok(end.to_owned())
     }
 
-    /// The same; it has to end with a bus error.
+    /// Has the test master make it; it has to end with a bus error.
     fn fails(self, now: &mut Meanwhile) -> Result<()> {
         let end = self.make(now)?;
         ensure!(end == "bus-error", "{self:x?}: {end}");
@@ -177,7 +177,7 @@ fn free_pages(now: &mut Meanwhile) -> Result<Vec<u64>> {
     Ok(free)
 }
 
-/// What the guest writes to the console is mapped for reading only, and not for long. So the guest has to stand still while a
+/// Injects a write of a page that is mapped for reading only: what the guest writes to the console, and not for long. So the guest has to stand still while a
 /// page of that is looked for and written.
 fn inject_read_only(now: &mut Meanwhile) -> Result<Injected> {
     let free = free_pages(now)?;

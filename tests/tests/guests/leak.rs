@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the server's process has, and whether that grows.
+//! Resources of the server's process, and whether they grow.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 
 use crate::boot::Meanwhile;
 
-/// What the allocator may keep for itself.
+/// Memory that the allocator may keep for itself, in KiB.
 const MAY_GROW_KIB: u64 = 4 << 10;
 
-/// What a process has.
+/// Resources of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Has {
     descriptors: usize,
@@ -19,7 +19,7 @@ pub struct Has {
     resident_kib: u64,
 }
 
-/// What it has now.
+/// Resources of the server's process now.
 pub fn measure(now: &Meanwhile) -> Result<Has> {
     let server = now.server()?;
     let status = fs::read_to_string(server.join("status"))?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Where one message ends and the next begins: sizes, parts, types, replies that are not wanted.
+//! Framing of messages: sizes, parts, types, replies that are not wanted.
 
 use std::time::Duration;
 

@@ -232,7 +232,7 @@ impl Guest {
         }
     }
 
-    /// What the controller and the SMMU say about a channel that faulted: FTR0; FSR, FAR and FSYNR0 of the bank.
+    /// State of the controller and the SMMU for a channel that faulted: FTR0; FSR, FAR and FSYNR0 of the bank.
     pub fn fault(&mut self) -> (u32, u32, u32, u32) {
         wait_raised(&self.interrupt).unwrap();
         wait_raised(&self.context).unwrap();
@@ -250,7 +250,7 @@ impl Guest {
     }
 }
 
-/// Where a page of the controller's addresses is: not in order, so that each needs its own translation.
+/// Physical address of a page of the controller: not in order, so that each needs its own translation.
 pub fn physical(address: u32) -> u32 {
     RAM + RAM_SIZE - PAGE - (address & !(PAGE - 1)) / PAGE * PAGE + address % PAGE
 }

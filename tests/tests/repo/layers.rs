@@ -83,7 +83,7 @@ impl Crate {
         self.layers.iter().position(|row| row.contains(&module))
     }
 
-    /// Why a name may not be taken, if so.
+    /// Reason for which a name may not be taken, if so.
     fn objection(&self, name: &Taken) -> Option<String> {
         let (by, from) = (top(&name.by)?, top(&name.from)?);
         if by == from {

@@ -49,7 +49,7 @@ fn is_test(path: &Path) -> bool {
             .any(|c| matches!(c.as_os_str().to_str(), Some("tests" | "fuzz" | "benches")))
 }
 
-/// Which of the workspace's own packages a package may use, by its folder.
+/// Packages of the workspace that a package may use, by its folder.
 const PACKAGES: [(&str, &[&str]); 9] = [
     ("smmu-emu", &[]),
     ("smmu-emu/fuzz", &["smmu-emu"]),

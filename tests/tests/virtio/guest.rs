@@ -19,7 +19,7 @@ use vfio_server::function::MARKS_SIZE;
 pub const RAM: u64 = 0x4000_0000;
 pub const RAM_SIZE: u64 = 4 << 20;
 pub const PAGES: u64 = RAM + 0x10_0000;
-/// What the devices see is from here on, page by page.
+/// First address that the devices see; the pages follow from here on.
 pub const IOVA: u64 = 0x10_0000;
 pub const DESCRIPTORS: u64 = IOVA;
 pub const AVAILABLE: u64 = IOVA + 0x1000;
@@ -103,7 +103,7 @@ pub struct Guest {
     offered: [u16; 2],
 }
 
-/// Where a page lies: neighbours are swapped, so that nothing works without the SMMU.
+/// Physical address of a page: neighbours are swapped, so that nothing works without the SMMU.
 pub fn physical(iova: u64) -> u64 {
     PAGES + ((iova - IOVA) ^ 0x1000)
 }
@@ -319,7 +319,7 @@ impl Guest {
         self.request_in(0, kind, sector, data, length);
     }
 
-    /// The same to the queue of a lane, whose data is so much further on, too.
+    /// Offers a request to the queue of a lane, whose data is so much further on, too.
     pub fn request_in(&mut self, lane: u64, kind: u32, sector: u64, data: u64, length: u32) {
         let (header, status) = (HEADER + lane, STATUS + lane);
         self.put(

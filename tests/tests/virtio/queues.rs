@@ -16,7 +16,7 @@ const HUPCF: u32 = 1 << 8;
 const SS: u32 = 1 << 30;
 const RETRY: u32 = 0;
 const TERMINATE: u32 = 1;
-/// What virtio-blk answers.
+/// Answers of virtio-blk.
 const OK: u8 = 0;
 const IOERR: u8 = 1;
 const LENGTH: u32 = 0x2000;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What an input of `formats` does, step by step.
+//! Steps of an input of `formats`.
 
 use super::super::input::Input;
 use super::tables::Format;
@@ -26,7 +26,7 @@ pub enum Step {
         descriptor: u8,
         how: u8,
     },
-    /// What leads to four pages: nothing, their table, or one leaf.
+    /// Descriptor that leads to four pages: none, their table, or one leaf.
     Above {
         format: Format,
         page: u8,

@@ -5,7 +5,7 @@
 
 use crate::plan::{Bounds, Exponential, Time};
 
-/// What a number is for.
+/// Purpose of a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Draw {
     /// Whether a rule hits.

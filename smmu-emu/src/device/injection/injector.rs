@@ -73,7 +73,7 @@ impl Injector {
         self.high.clear();
     }
 
-    /// Where all chance of the plan comes from.
+    /// Source of all chance of the plan.
     pub(crate) const fn seed(&self) -> u64 {
         self.seed
     }

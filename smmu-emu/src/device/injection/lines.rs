@@ -82,7 +82,7 @@ impl Injector {
         self.high.contains(&line)
     }
 
-    /// When the next interrupt is due that is on its way.
+    /// Time at which the next interrupt is due that is on its way.
     pub(crate) fn next_due(&self) -> Option<u64> {
         self.late.iter().map(|late| late.deadline).min()
     }

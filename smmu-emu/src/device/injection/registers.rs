@@ -18,10 +18,10 @@ pub(crate) struct Seen {
     pub(crate) index: u16,
 }
 
-/// What becomes of a register access.
+/// Answer to a register access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// What the register says.
+    /// The register's own.
     Normal,
     /// All-ones, or a write that is lost.
     Nobody,
@@ -35,7 +35,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// What a read returns of a register that has this value.
+    /// Value that a read returns of a register that has the value `stored`.
     pub(crate) const fn replaced(self, stored: u64) -> u64 {
         match self {
             Self::Normal | Self::Nobody => stored,

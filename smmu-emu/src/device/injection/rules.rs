@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Which rule hits an operation: the kernel's `should_fail()`, for every rule on its own.
+//! Choice of the rule that hits an operation: the kernel's `should_fail()`, for every rule on its own.
 
 use super::chance::{Chance, Draw};
 use crate::host::env::Host;

@@ -80,12 +80,12 @@ pub(crate) enum SavedBusy {
     },
 }
 
-/// Why no injector of an SMMU can be like one that was saved.
+/// Reason for which no injector of an SMMU can be like one that was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
     /// A rule is wrong.
     Plan(PlanError),
-    /// Something else is.
+    /// Another part is.
     Other(&'static str),
 }
 
@@ -167,7 +167,7 @@ impl Injector {
         Ok(injector)
     }
 
-    /// When interrupts that are held back are due, as of [`Host::now`](crate::Host::now).
+    /// Times at which interrupts that are held back are due, as of [`Host::now`](crate::Host::now).
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = u64> {
         self.late.iter().map(|late| late.deadline)
     }

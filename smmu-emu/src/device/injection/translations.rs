@@ -119,7 +119,7 @@ impl<'a> WalkInjections<'a> {
         }
     }
 
-    /// What happened, to report.
+    /// Returns the injections that happened, to report.
     fn into_injected(self) -> Vec<Injected> {
         self.injected.into_inner()
     }

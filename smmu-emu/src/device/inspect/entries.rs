@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the TLB holds.
+//! Contents of the TLB.
 
 use crate::arch::stage::Stage;
 use crate::device::smmu::Smmu;
 use crate::translate::tag::{Space, Tag};
 use crate::translate::walk::Permissions;
 
-/// Whose translation an entry is.
+/// Translation regime of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Regime {
     /// Stage 1 of the Non-secure EL1&0 regime, tagged with VMID and ASID.
@@ -32,11 +32,11 @@ pub struct TlbEntry {
     pub address: u64,
     /// Bytes of input addresses.
     pub size: u64,
-    /// What is held for them.
+    /// Content of the entry.
     pub held: Held,
 }
 
-/// What an entry of the TLB holds.
+/// Content of an entry of the TLB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     /// A block or page.
@@ -52,7 +52,7 @@ pub enum Held {
     },
     /// A table, as a place to start a walk.
     Table {
-        /// Where it is.
+        /// Address of the table.
         table: u64,
         /// Level of its descriptors.
         level: u32,
@@ -90,7 +90,7 @@ impl Allowed {
 }
 
 impl Smmu {
-    /// What the TLB holds: blocks and pages, then tables, in no particular order. What invalidations have made void is not
+    /// Contents of the TLB: blocks and pages, then tables, in no particular order. What invalidations have made void is not
     /// among it. The units of DMA threads ([`crate::Tbu`]) hold copies of some of it.
     pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> + use<'_> {
         let leaves = self.tlb.leaves().map(|entry| {

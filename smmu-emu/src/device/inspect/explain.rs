@@ -14,13 +14,13 @@ use crate::host::env::Env;
 use crate::tlb::{Fills, Lookup};
 use crate::translate::walk::{DescriptorRead, Leaf, Physical, Probe, TableRef, Tables, WalkCache};
 
-/// Where an access would go, and how that came about.
+/// Destination of an access, and how that came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explained {
     /// As of [`Smmu::translate`].
     pub result: Result<Translation, Fault>,
-    /// What the translation looked at, in that order.
+    /// Steps of the translation, in order.
     pub steps: Vec<Step>,
 }
 
@@ -35,7 +35,7 @@ pub enum Step {
         kept: bool,
         /// Input address.
         input: u64,
-        /// Where it leads in this stage.
+        /// Output address of this stage.
         output: u64,
         /// Bytes of the block or page.
         size: u64,
@@ -50,7 +50,7 @@ pub enum Step {
     Table {
         /// The stage.
         stage: Stage,
-        /// Where the table is: for stage 1 of a nested translation an intermediate address.
+        /// Address of the table: for stage 1 of a nested translation an intermediate address.
         table: u64,
         /// Level of its descriptors.
         level: u32,
@@ -65,12 +65,12 @@ pub enum Step {
         address: u64,
         /// Its value, as a little-endian number.
         value: u64,
-        /// What it is, if the tables are little-endian.
+        /// Kind of the descriptor, if the tables are little-endian.
         kind: Descriptor,
     },
 }
 
-/// What a descriptor is.
+/// Kind of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Descriptor {
     /// Nothing.
@@ -105,7 +105,7 @@ struct Recorder<'a> {
     steps: &'a RefCell<Vec<Step>>,
 }
 
-/// The same for what it reads.
+/// Writes down what a translation reads.
 struct Reads<'a>(&'a RefCell<Vec<Step>>);
 
 impl Probe for Reads<'_> {
@@ -173,7 +173,7 @@ impl Step {
 }
 
 impl Smmu {
-    /// Where an access would go, with every step of the way there: what [`Smmu::translate`] says, in full.
+    /// Destination of an access, with every step of the way there: what [`Smmu::translate`] says, in full.
     #[must_use]
     pub fn explain(&self, env: &dyn Env, transaction: &Transaction) -> Explained {
         let steps = RefCell::default();

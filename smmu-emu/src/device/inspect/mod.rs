@@ -97,7 +97,7 @@ impl Smmu {
         hit.map(|hit| (frame, hit.id.row.name, hit.id.index))
     }
 
-    /// What a read of the register would return, without the read: no poll counts, no result is taken up, no rule is asked.
+    /// Value that a read of the register would return, without the read: no poll counts, no result is taken up, no rule is asked.
     #[must_use]
     pub fn peek(&self, host: &dyn Host, register: &Register) -> u64 {
         self.look(host, &register.id)
@@ -111,7 +111,7 @@ impl Smmu {
         }
     }
 
-    /// What the fields of the registers of a bank depend on.
+    /// State on which the fields of the registers of a bank depend.
     pub(crate) fn form(&self, bank: u8) -> Form {
         Form {
             kind: self.registers.cbar(bank).kind(),

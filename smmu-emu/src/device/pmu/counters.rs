@@ -24,7 +24,7 @@ pub(crate) struct Pmu {
     pub(super) cycle: u64,
 }
 
-/// What a transaction does that counters can see.
+/// Events of a transaction that counters can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     /// It arrives.

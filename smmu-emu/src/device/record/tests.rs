@@ -76,7 +76,7 @@ pub(crate) const STAGE2: WalkFault = WalkFault {
     }),
 };
 
-/// What a client sees of a walk's fault.
+/// Response of a client to a walk's fault.
 pub(crate) fn fault(smmu: &mut Smmu, host: &mut Host, fault: WalkFault) -> Response {
     let fault = super::Fault::Context(smmu.context_fault(&ACCESS, fault));
     smmu.record(host, &ACCESS, &fault)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the compile-time check of a table refuses, and what the access rules do to a value.
+//! Refusals of the compile-time check of a table, and effects of the access rules on a value.
 
 use super::{Access, Row, Table, completed, fault_of, find};
 use crate::spec::bank::Sctlr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How a context bank translates, as the walks need it: plain values, which [`decode()`] reads from the registers once.
+//! Translation regime of a context bank, as the walks need it: plain values, which [`decode()`] reads from the registers once.
 
 mod decode;
 
@@ -64,7 +64,7 @@ impl Tree {
     }
 }
 
-/// What every walk of a stage of long descriptors checks and does.
+/// Checks and updates of every walk of a stage of long descriptors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Last input address that the format has. Beyond is a translation fault, whatever the TLB holds.
@@ -94,7 +94,7 @@ pub(crate) struct LongStage1 {
     pub(crate) limits: Limits,
     /// MAIR1 and MAIR0.
     pub(crate) mair: u64,
-    /// What decides about permissions.
+    /// Rules of permissions.
     pub(crate) rules: Rules,
 }
 
@@ -130,7 +130,7 @@ pub(crate) struct ShortStage1 {
     pub(crate) remap: bool,
     /// NMRR and PRRR.
     pub(crate) prrr_nmrr: u64,
-    /// What decides about permissions.
+    /// Rules of permissions.
     pub(crate) rules: Rules,
 }
 
@@ -215,7 +215,7 @@ pub(crate) enum Stage2 {
     On(Stage2Tables),
 }
 
-/// How a bank translates.
+/// Translation regime of a bank.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Regime {
     /// Stage 1; a stage 2 bank has none.

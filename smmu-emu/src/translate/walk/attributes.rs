@@ -31,7 +31,7 @@ pub(crate) struct Attributes {
     pub(crate) shareability: u8,
 }
 
-/// How cacheable, weakest last.
+/// Cacheability, weakest last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cacheable {
     Not,
@@ -40,7 +40,7 @@ enum Cacheable {
 }
 
 impl Attributes {
-    /// What changes nothing that it is combined with.
+    /// Attributes that change nothing that they are combined with.
     pub(crate) const WEAKEST: Self = Self {
         mair: 0xff,
         shareability: NON_SHAREABLE,

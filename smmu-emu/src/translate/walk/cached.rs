@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a walk may take from earlier ones.
+//! Results of earlier walks, as far as a walk may take from them.
 
 use crate::arch::fault::ContextCause;
 use crate::arch::stage::Stage;

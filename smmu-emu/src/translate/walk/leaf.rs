@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::permissions::{Permissions, Restrictions};
 use crate::arch::fault::ContextCause;
 
-/// Where an address leads: one block or page of one stage, or of both together. Says nothing of the access that asked,
+/// Destination of an address: one block or page of one stage, or of both together. Says nothing of the access that asked,
 /// so that it can be kept for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -18,17 +18,17 @@ pub(crate) struct Leaf {
     pub(crate) size: u64,
     /// Level of the descriptor, 0 to 3: where a permission fault is reported. Of both stages that of stage 1.
     pub(crate) level: u32,
-    /// DescriptorMemory attributes in the form of a byte of MAIR.
+    /// Memory attributes in the form of a byte of MAIR.
     pub(crate) attributes: u8,
     /// Shareability: 0 none, 2 outer, 3 inner.
     pub(crate) shareability: u8,
-    /// What it allows. With hardware update of the dirty state (`Config::hardware_update`) a write may allow more.
+    /// Accesses that it allows. With hardware update of the dirty state (`Config::hardware_update`) a write may allow more.
     pub(crate) permissions: Permissions,
     /// Not tagged with an ASID (nG = 0); always so in stage 2 and in hypervisor contexts.
     pub(crate) global: bool,
 }
 
-/// Why a walk ends without one.
+/// Reason for which a walk ends without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WalkFault {
     /// The fault.
@@ -39,7 +39,7 @@ pub(crate) struct WalkFault {
     pub(crate) stage2: Option<Stage2Fault>,
 }
 
-/// What a fault of stage 2 has beyond one of stage 1.
+/// Part of a fault of stage 2 that one of stage 1 does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stage2Fault {
     /// The intermediate physical address.
@@ -58,7 +58,7 @@ impl WalkFault {
         }
     }
 
-    /// The same as a fault of stage 2.
+    /// This fault as one of stage 2.
     pub(super) const fn at_stage2(self, ipa: u64, stage1_walk: bool) -> Self {
         Self {
             stage2: Some(Stage2Fault { ipa, stage1_walk }),
@@ -73,9 +73,9 @@ impl WalkFault {
 pub(crate) struct TableRef {
     /// Level of its descriptors: 1 to 3, or 2 in the short format.
     pub(crate) level: u32,
-    /// Where it is: a physical address, or an intermediate one if stage 1 is nested.
+    /// Address of the table: a physical one, or an intermediate one if stage 1 is nested.
     pub(crate) address: u64,
-    /// What the tables above take away.
+    /// Permissions that the tables above take away.
     pub(crate) above: Restrictions,
     /// The first input address that it serves, canonical (`Stage1::canonical`).
     pub(crate) input: u64,

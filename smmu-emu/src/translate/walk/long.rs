@@ -13,13 +13,13 @@ use crate::translate::walk::{Leaf, TableRef, Tables, WalkFault};
 
 /// Level of the last table.
 const LAST: u32 = 3;
-/// How often a walk starts again because a descriptor that it was to update changed meanwhile.
+/// Number of times that a walk starts, because a descriptor that it was to update changed meanwhile.
 const ATTEMPTS: u32 = 4;
 
 /// The block or page descriptor that a walk ends at.
 struct Found {
     descriptor: Descriptor,
-    /// Where it is.
+    /// Address of the descriptor.
     at: u64,
     level: u32,
     /// log2 of what it maps.

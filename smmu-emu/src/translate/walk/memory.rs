@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Where descriptors are read: physical memory.
+//! Memory of descriptors: physical memory.
 
 use crate::arch::fault::ContextCause;
 use crate::arch::memory::{BusError, Memory};
@@ -22,10 +22,10 @@ pub(crate) trait DescriptorMemory {
     fn update(&self, address: u64, level: u32, old: u64, new: u64) -> Result<bool, WalkFault>;
 }
 
-/// Where a descriptor is read.
+/// Place of a descriptor that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DescriptorRead {
-    /// Whose table it is.
+    /// Stage of the table.
     pub(crate) stage: Stage,
     /// The table's level.
     pub(crate) level: u32,
@@ -71,7 +71,7 @@ impl<'a> Physical<'a> {
         }
     }
 
-    /// The same for tables of stage 2.
+    /// This memory for tables of stage 2.
     pub(crate) fn of_stage2(self) -> Self {
         Self {
             stage: Stage::Second,
@@ -79,7 +79,7 @@ impl<'a> Physical<'a> {
         }
     }
 
-    /// The same, seen by a probe.
+    /// This memory, seen by a probe.
     pub(crate) fn probed(self, probe: &'a dyn Probe) -> Self {
         Self {
             probe: Some(probe),

@@ -9,7 +9,7 @@ use crate::translate::walk::cached::{WalkCache, stage1_cached, stage2_cached};
 use crate::translate::walk::through::Through;
 use crate::translate::walk::{Attributes, Leaf, Physical, WalkFault};
 
-/// Which stages an address goes through.
+/// Stages that an address goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stages {
     /// All that the bank has, as for a transaction.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a descriptor and the tables above it permit.
+//! Permissions of a descriptor and the tables above it.
 
 use bitflags::bitflags;
 
@@ -8,7 +8,7 @@ use crate::arch::transaction::Intent;
 use crate::spec::desc::{Descriptor, Stage2Descriptor};
 
 bitflags! {
-    /// What a mapping allows, for every kind of access.
+    /// Accesses that a mapping allows, of every kind.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "u8", into = "u8"))]
     pub(crate) struct Permissions: u8 {
@@ -26,7 +26,7 @@ bitflags! {
         const PRIVILEGED_FETCH = 1 << 5;
     }
 
-    /// What the tables above a leaf take away.
+    /// Permissions that the tables above a leaf take away.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "u8", into = "u8"))]
     pub(crate) struct Restrictions: u8 {
@@ -85,7 +85,7 @@ impl Permissions {
         self.bits() & needed.bits() << shift != 0
     }
 
-    /// The same for both privileges.
+    /// Permissions of `user`, for both privileges.
     const fn for_everyone(user: Self) -> Self {
         let user = user.bits() & Self::USER.bits();
         Self::from_bits_truncate(user | user << Self::PRIVILEGED_SHIFT)
@@ -102,7 +102,7 @@ impl Permissions {
     }
 }
 
-/// What of a bank decides about permissions beside the descriptors.
+/// Settings of a bank that decide about permissions beside the descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {
     /// AArch64 rather than AArch32.
@@ -170,7 +170,7 @@ pub(super) fn stage2(leaf: Stage2Descriptor, aarch64: bool) -> Permissions {
 }
 
 impl Restrictions {
-    /// Those of a table descriptor.
+    /// Restrictions of a table descriptor.
     pub(super) fn of(table: Descriptor) -> Self {
         let mut restrictions = Self::empty();
         restrictions.set(Self::READ_ONLY, table.aptable_read_only());

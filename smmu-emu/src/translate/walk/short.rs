@@ -13,7 +13,7 @@ use crate::translate::walk::{Leaf, TableRef, Tables, WalkFault};
 /// log2 of what a first-level descriptor covers.
 const SECTION: u32 = 20;
 
-/// What the four kinds of leaves have in common.
+/// Parts that the four kinds of leaves have in common.
 struct Found {
     base: u64,
     /// log2 of the size.

@@ -17,12 +17,12 @@ pub(crate) struct Through<'a, K> {
     pub(crate) memory: Physical<'a>,
     /// Stage 2.
     pub(crate) stage2: &'a Stage2,
-    /// What is known of stage 2.
+    /// Known translations of stage 2.
     pub(crate) cache: &'a K,
 }
 
 impl<K: WalkCache> Through<'_, K> {
-    /// Where a stage 1 descriptor is. With SCTLR.PTW it must not be in Device memory: a permission fault of stage 2.
+    /// Finds a stage 1 descriptor. With SCTLR.PTW it must not be in Device memory: a permission fault of stage 2.
     fn locate(&self, ipa: u64, write: bool) -> Result<Leaf, WalkFault> {
         let intent = Intent {
             write,

@@ -10,7 +10,7 @@ const WXN: u64 = 1 << 9;
 const UWXN: u64 = 1 << 10;
 const AFE: u64 = 1 << 2;
 
-/// What is permitted, as "rwx" of the privileged and then of the unprivileged.
+/// Permissions, as "rwx" of the privileged and then of the unprivileged.
 fn permitted(machine: &Machine, bank: u8, address: u64) -> String {
     let letters = [true, false].into_iter().flat_map(|privileged| {
         [('r', false, false), ('w', true, false), ('x', false, true)].map(|(letter, write, instruction)| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What holds for any registers and any memory.
+//! Properties that hold for any registers and any memory.
 
 use proptest::prelude::*;
 
