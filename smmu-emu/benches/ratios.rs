@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Ratios, which criterion does not measure: two things in turns, so that what else the machine does, and the clock of a core that
-//! changes from second to second, meet both alike. `cargo bench -p smmu-emu --bench ratios`.
+//! Ratios, which criterion does not measure: two things in turns, so that what else the machine does, and the clock of
+//! a core that changes from second to second, meet both alike. `cargo bench -p smmu-emu --bench ratios`.
 //!
 //! Threads are pinned: the first to the first core that the process may use, the second to the last.
 

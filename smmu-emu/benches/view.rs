@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Cost of a device's reads through the SMMU, and of the same reads of plain guest memory: `cargo bench -p smmu-emu --bench
-//! view`. Their ratio, measured in turns: `--bench ratios`. The thread is pinned to the first core that the process may use.
+//! Cost of a device's reads through the SMMU, and of the same reads of plain guest memory: `cargo bench -p smmu-emu
+//! --bench view`. Their ratio, measured in turns: `--bench ratios`. The thread is pinned to the first core that the
+//! process may use.
 
 mod common;
 

@@ -120,9 +120,10 @@ impl Drop for Running {
     }
 }
 
-/// Every kind of rule and every delay hits in the targets, and the table says how often. `FUZZ_SECONDS=300 cargo test --release -p
-/// smmu-emu --test corpus every_rule -- --nocapture` is the long run: as many inputs for each target as there is time for, from the
-/// number in `FUZZ_FIRST` on. With `FUZZ_CORPUS` the inputs are what a fuzzer has learnt instead (`smmu-emu/fuzz/corpus`).
+/// Every kind of rule and every delay hits in the targets, and the table says how often. `FUZZ_SECONDS=300 cargo test
+/// --release -p smmu-emu --test corpus every_rule -- --nocapture` is the long run: as many inputs for each target as
+/// there is time for, from the number in `FUZZ_FIRST` on. With `FUZZ_CORPUS` the inputs are what a fuzzer has learnt
+/// instead (`smmu-emu/fuzz/corpus`).
 #[test]
 fn every_rule_hits_in_the_targets() {
     let number = |name| {

@@ -2,8 +2,8 @@
 
 //! DMA in one thread against invalidation in another, in interleavings that the shuttle model checker chooses.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test -p smmu-emu --test shuttle`. It explores sequentially consistent interleavings;
-//! the orderings that weaker machines need are argued in `epoch.rs`.
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p smmu-emu --test shuttle`. It explores sequentially consistent
+//! interleavings; the orderings that weaker machines need are argued in `epoch.rs`.
 #![cfg(shuttle)]
 
 use std::sync::Arc as Plain;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A second transcription of the fields of registers and descriptors, like `spec_registers.rs`; that of the registers which tests
-//! write is `smmu_emu::testing::fields`.
+//! A second transcription of the fields of registers and descriptors, like `spec_registers.rs`; that of the registers
+//! which tests write is `smmu_emu::testing::fields`.
 
 use smmu_emu::spec::FRAMES;
 use smmu_emu::spec::desc::{Descriptor, Stage2Descriptor};
@@ -128,8 +128,8 @@ fn numbers_of_events() {
     }
 }
 
-/// Compares the fields of the test kit of some types with those of the crate's tables. Fields that a type has twice, or for
-/// another format, are in one of the two alone.
+/// Compares the fields of the test kit of some types with those of the crate's tables. Fields that a type has twice, or
+/// for another format, are in one of the two alone.
 fn compare(is_wanted: impl Fn(&str) -> bool) {
     let rows = FRAMES.into_iter().flat_map(|(_, rows)| rows);
     let layouts: Vec<_> = rows.flat_map(|row| row.formats).collect();

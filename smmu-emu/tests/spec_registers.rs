@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The crate's register tables against the second transcription of the specification (`smmu_emu::testing::registers`): a
-//! wrong number in either is found here.
+//! The crate's register tables against the second transcription of the specification (`smmu_emu::testing::registers`):
+//! a wrong number in either is found here.
 
 use std::collections::BTreeMap;
 
@@ -55,8 +55,8 @@ fn names_are_unique_and_described() {
     assert_eq!(register_names().count(), seen.len());
 }
 
-/// Writable bits of a full configuration and reset values, as hexadecimal numbers from the manuals. What is not here has
-/// neither.
+/// Writable bits of a full configuration and reset values, as hexadecimal numbers from the manuals. What is not here
+/// has neither.
 const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("sCR0", 0x8fff_fdff, 0x0000_0001),
     ("SCR1", 0x1fff_ffff, 0),
@@ -170,7 +170,8 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("PMINTENCLRn", 0xffff_ffff, 0),
     ("PMOVSCLRn", 0xffff_ffff, 0),
     ("PMOVSSETn", 0xffff_ffff, 0),
-    // Events 0x00, 0x01, 0x08 to 0x0a and 0x10 to 0x12; Non-secure invasive and counting; MT and the kind of the device.
+    // Events 0x00, 0x01, 0x08 to 0x0a and 0x10 to 0x12; Non-secure invasive and counting; MT and the kind of the
+    // device.
     ("PMCEID0", 0, 0x0007_0703),
     ("PMAUTHSTATUS", 0, 0x0000_000c),
     ("PMDEVTYPE", 0, 0x0000_0056),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! Truth of the documents about tests: `docs/behaviours.md` is written from the tests' comments (renewed by
-//! `UPDATE_DOCS=1 cargo test -p smmu-emu --test test_references`), and each test that `docs/deviations.md` names exists.
+//! `UPDATE_DOCS=1 cargo test -p smmu-emu --test test_references`), and each test that `docs/deviations.md` names
+//! exists.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -101,7 +102,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// `vfio_server::function::tests` for `../vfio-server/src/function/tests.rs`, `translate::walk::tests::long` for `src/translate/walk/tests/long.rs`, `stalls` for `tests/behaviour/stalls.rs`.
+/// `vfio_server::function::tests` for `../vfio-server/src/function/tests.rs`, `translate::walk::tests::long` for
+/// `src/translate/walk/tests/long.rs`, `stalls` for `tests/behaviour/stalls.rs`.
 fn module(path: &Path) -> String {
     let path = path.strip_prefix(package()).expect("a file of the package");
     let text = path.with_extension("").to_string_lossy().replace('/', "::");

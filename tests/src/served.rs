@@ -68,7 +68,8 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts `program` (a `vfio-server`) with these SMMUs, a mark `guest`, and the lines of `more` in the configuration.
+    /// Starts `program` (a `vfio-server`) with these SMMUs, a mark `guest`, and the lines of `more` in the
+    /// configuration.
     ///
     /// # Errors
     /// It does not get ready.

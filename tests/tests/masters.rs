@@ -88,7 +88,7 @@ fn faults_are_recorded_and_the_master_sees_a_bus_error() {
         "a page that is not to be written"
     );
 
-    // A stream that nobody has.
+    // A stream that no master has.
     driver.set(0, Register::Stream, 0x55).unwrap();
     assert_eq!(driver.transfer(0, 0x1000, 64, 0).unwrap(), BUS_ERROR);
     assert_eq!(driver.client.read32(0, 0x48).unwrap() & 2, 2, "sGFSR.USF");
@@ -118,7 +118,8 @@ fn descriptors_are_updated_in_the_guest_memory() {
     served.check(&["a"]).unwrap();
 }
 
-/// A stalled transaction holds up its master and nothing else: no synchronisation, no other master, no change of memory.
+/// A stalled transaction holds up its master and nothing else: no synchronisation, no other master, no change of
+/// memory.
 #[test]
 fn a_stalled_transaction_waits_for_resume_and_for_nothing_else() {
     let mut served = serve(2);

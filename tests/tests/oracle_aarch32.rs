@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! AArch32 table walks of the model, compared with those of QEMU's CPUs: ARMv7 by its CP15 operations, and the EL1 of an
-//! ARMv8 CPU in AArch32.
+//! AArch32 table walks of the model, compared with those of QEMU's CPUs: ARMv7 by its CP15 operations, and the EL1 of
+//! an ARMv8 CPU in AArch32.
 
 use integration_tests::oracle::shape::{Granule, Shape, Stage1, Stage2};
 use integration_tests::oracle::{Oracle, guest32, guest64};

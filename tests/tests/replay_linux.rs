@@ -162,7 +162,7 @@ fn streams_go_where_the_driver_sent_them() {
                 seen.push(streams);
             }
         }
-        // Nobody; the first client (stream 16); nobody; the second client (stream 1); nobody again.
+        // No client; the first client (stream 16); none; the second client (stream 1); none again.
         let expected = [
             [None, None],
             [None, Some(0)],

@@ -82,8 +82,8 @@ pub fn machine() -> (SmmuHandle, Host<Guest<GuestMemoryMmap>>) {
     (SmmuHandle::new(smmu(TlbMode::Normal, &mut host)), host)
 }
 
-/// Pins the thread to the first or last core that the process had at the first call: a thread inherits what its parent is
-/// pinned to.
+/// Pins the thread to the first or last core that the process had at the first call: a thread inherits what its parent
+/// is pinned to.
 pub fn pin(last: bool) {
     static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
     let cores = CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! As `differential`, for banks of every kind with tables of every format: stage 2 alone, nested, short descriptors, sections
-//! and blocks as well as pages. Streams have 16-bit IDs and groups of the extended pages, which change too; accesses go through
-//! a unit with translations of its own or directly, and through address translation operations.
+//! As `differential`, for banks of every kind with tables of every format: stage 2 alone, nested, short descriptors,
+//! sections and blocks as well as pages. Streams have 16-bit IDs and groups of the extended pages, which change too;
+//! accesses go through a unit with translations of its own or directly, and through address translation operations.
 
 use std::cell::RefCell;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Any sequence of register accesses, transactions, resumptions, time and memory writes, with any rules: no panic, an access is
-//! what a look says, and a line is high exactly if its registers say so, unless a rule hit it.
+//! Any sequence of register accesses, transactions, resumptions, time and memory writes, with any rules: no panic, an
+//! access is what a look says, and a line is high exactly if its registers say so, unless a rule hit it.
 
 use std::collections::BTreeSet;
 

@@ -145,7 +145,8 @@ impl<W: World> Pair<W> {
         }
     }
 
-    /// Software starts again without rules: faults and TLBs are cleared, and nothing is on its way. Then the rules begin anew.
+    /// Software starts again without rules: faults and TLBs are cleared, and nothing is on its way. Then the rules
+    /// begin anew.
     fn recover(&mut self) {
         for world in [&mut self.oracle, &mut self.subject] {
             let losses = std::mem::take(&mut world.machine().losses);

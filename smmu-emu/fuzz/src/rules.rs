@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Rules of a plan from a fuzzer's bytes. The kinds and their fields are read from the model's own table, so that a new kind
-//! takes part at once.
+//! Rules of a plan from a fuzzer's bytes. The kinds and their fields are read from the model's own table, so that a new
+//! kind takes part at once.
 
 use std::fmt::Write;
 
@@ -16,10 +16,11 @@ use super::machine::MARK;
 pub enum Allowed {
     /// All: nothing is compared.
     Every,
-    /// Rules whose operations are the same ones with and without a TLB; and rules for descriptors that act as other contents of
-    /// memory would, from the start and for every access.
+    /// Rules whose operations are the same ones with and without a TLB; and rules for descriptors that act as other
+    /// contents of memory would, from the start and for every access.
     OfAnyTlb,
-    /// Rules that hit alike in two models with equal TLBs, one of which is spared the invalidations that the other loses.
+    /// Rules that hit alike in two models with equal TLBs, one of which is spared the invalidations that the other
+    /// loses.
     OfEqualTlbs,
 }
 
@@ -125,8 +126,8 @@ fn rule(input: &mut Input<'_>, allowed: Allowed, names: Names<'_>) -> Option<Str
     Some(text)
 }
 
-/// A rule for descriptors that is like other contents of memory: unconditional, narrowed by the descriptor alone. A corruption leaves
-/// alone what leads elsewhere or covers more: software would have to invalidate other addresses.
+/// A rule for descriptors that is like other contents of memory: unconditional, narrowed by the descriptor alone. A
+/// corruption leaves alone what leads elsewhere or covers more: software would have to invalidate other addresses.
 fn as_memory(
     text: &mut String,
     row: &KindRow,
@@ -146,8 +147,8 @@ fn as_memory(
         writeln!(text, "level = {level}").ok()?;
     }
     if row.kind == InjectionKind::WalkCorrupt {
-        // Of tables: attributes that tables do not have, and those that they take away. Of a page of long descriptors: any of its
-        // address and attributes but contiguity.
+        // Of tables: attributes that tables do not have, and those that they take away. Of a page of long descriptors:
+        // any of its address and attributes but contiguity.
         let bits_that_count = if level == 3 {
             0xffef_ffff_ffff_fffc_u64
         } else {

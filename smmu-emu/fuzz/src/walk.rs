@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Any registers of two banks, one of which may be behind the other, any memory and any rules: a walk ends after as many reads
-//! as its format has levels, and an access that no rule hits is what a look says.
+//! Any registers of two banks, one of which may be behind the other, any memory and any rules: a walk ends after as
+//! many reads as its format has levels, and an access that no rule hits is what a look says.
 
 use smmu_emu::Response;
 use smmu_emu::testing::Ram;

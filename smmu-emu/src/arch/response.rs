@@ -24,8 +24,8 @@ impl Response {
     }
 }
 
-/// A transaction that waits for software, and can be resumed once: [`Smmu::resume`](crate::Smmu::resume) takes it, and gives
-/// it back while there is no decision. Dropping it forgets the transaction, not what the registers say of it.
+/// A transaction that waits for software, and can be resumed once: [`Smmu::resume`](crate::Smmu::resume) takes it, and
+/// gives it back while there is no decision. Dropping it forgets the transaction, not what the registers say of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stall {
     pub(crate) bank: u8,

@@ -67,7 +67,8 @@ impl PageSize {
     }
 }
 
-/// A stream-matching group that firmware has left valid (`live_groups`). Its streams bypass until software says otherwise.
+/// A stream-matching group that firmware has left valid (`live_groups`). Its streams bypass until software says
+/// otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -170,15 +171,15 @@ pub struct Config {
     /// Event counters in each group, 1 to 15.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub pmu_counters: Option<u8>,
-    /// The first groups out of reset, as a boot loader that has used a display leaves them: valid, of type bypass, with no bank
-    /// (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
+    /// The first groups out of reset, as a boot loader that has used a display leaves them: valid, of type bypass, with
+    /// no bank (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub live_groups: Vec<LiveGroup>,
     /// Retention of translations: "normal" (the default), "strict-stale" or "off".
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb: Option<TlbMode>,
-    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It holds
-    /// a quarter as many tables.
+    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It
+    /// holds a quarter as many tables.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb_entries: Option<u32>,
 }

@@ -24,7 +24,8 @@ pub enum Preset {
     /// The MMU-401 of Juno's PCIe: SMMUv1 with stage 2 alone, the 64 KiB granule, 40 bits.
     #[cfg_attr(feature = "serde", serde(rename = "mmu-401"))]
     Mmu401,
-    /// An SMMUv2 with every feature of the model but event counters, without MMU-500's implementation-defined registers.
+    /// An SMMUv2 with every feature of the model but event counters, without MMU-500's implementation-defined
+    /// registers.
     #[cfg_attr(feature = "serde", serde(rename = "smmuv2-generic"))]
     Generic,
     /// The GPU's SMMU of Snapdragon X Elite: stage 1 alone, ATS, few groups.
@@ -105,7 +106,8 @@ const MMU_500: Geometry = Geometry {
     pmu_counters: 4,
 };
 
-/// MMU-401 as Linux logs it on Juno: 4 banks, all stage 2, 32 groups, 40 bits, page sizes 0x60211000 (4 KiB and 64 KiB).
+/// MMU-401 as Linux logs it on Juno: 4 banks, all stage 2, 32 groups, 40 bits, page sizes 0x60211000 (4 KiB and 64
+/// KiB).
 const MMU_401: Geometry = Geometry {
     implementation: Implementation::Mmu401,
     context_banks: 4,
@@ -152,7 +154,8 @@ const QCOM_X1E_ADRENO: Geometry = Geometry {
     ..MMU_500
 };
 
-/// MMU-500 as Linux logs it on Tegra194: 64 banks, 128 groups, 48 bits, page sizes 0x61311000 (no 16 KiB), 8 MiB of registers.
+/// MMU-500 as Linux logs it on Tegra194: 64 banks, 128 groups, 48 bits, page sizes 0x61311000 (no 16 KiB), 8 MiB of
+/// registers.
 const TEGRA_MMU_500: Geometry = Geometry {
     context_banks: 64,
     stream_match_groups: 128,

@@ -2,8 +2,8 @@
 
 //! Address translation operations: software asks the SMMU where an address leads (IHI 0062D §4).
 //!
-//! An operation walks and completes within the write, unless the stage 2 bank of a nested translation stalls it: then it
-//! completes within the write of that bank's RESUME. The plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
+//! An operation walks and completes within the write, unless the stage 2 bank of a nested translation stalls it: then
+//! it completes within the write of that bank's RESUME. The plan may keep `CBn_ATSR.ACTIVE` set for longer; until it
 //! clears, `CBn_PAR` shows what it held before.
 
 use crate::arch::fault::{Cause, GlobalCause, GlobalFault};
@@ -79,8 +79,8 @@ impl Smmu {
         self.run_operation(env, bank, operation);
     }
 
-    /// The operation that software has written. The lower 12 bits are no part of the address, and the upper half of a 64-bit write
-    /// to an AArch32 bank is ignored.
+    /// The operation that software has written. The lower 12 bits are no part of the address, and the upper half of a
+    /// 64-bit write to an AArch32 bank is ignored.
     fn operation(&self, bank: u8, written: u64, intent: Intent) -> Operation {
         let address = match self.registers.format(bank) {
             Format::AArch64 => u64::MAX,
@@ -92,8 +92,8 @@ impl Smmu {
         }
     }
 
-    /// Runs an operation, for the first time or again after a stall of the stage 2 bank. What the bank itself has recorded
-    /// does not hold it up (§4.2.4).
+    /// Runs an operation, for the first time or again after a stall of the stage 2 bank. What the bank itself has
+    /// recorded does not hold it up (§4.2.4).
     fn run_operation(&mut self, env: &mut dyn Env, bank: u8, operation: Operation) {
         if let Some(stage2_bank) = self.stage2_bank(bank) {
             if let Err((cause, nested)) = stream::check_bank(&self.registers, &self.geometry, bank) {
@@ -209,8 +209,8 @@ impl Smmu {
         }
     }
 
-    /// `GATS1*` give an intermediate address, `GATS12*` a physical one; with stage 2 bypassed they are alike. They record
-    /// nothing, wait for nothing, and take no notice of what a bank has recorded (§4.3).
+    /// `GATS1*` give an intermediate address, `GATS12*` a physical one; with stage 2 bypassed they are alike. They
+    /// record nothing, wait for nothing, and take no notice of what a bank has recorded (§4.3).
     fn global_ats(&mut self, env: &mut dyn Env, operation: Gats, intent: Intent, stages: Stages) {
         let bank = operation.ndx();
         let usable = u16::from(bank) < secure::banks(&self.registers, &self.geometry)

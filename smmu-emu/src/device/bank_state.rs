@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! State machine of a context bank (IHI 0062D §3.7.3, `CheckForFaultsInBank`): transactions that arrive, fault and wait.
+//! State machine of a context bank (IHI 0062D §3.7.3, `CheckForFaultsInBank`): transactions that arrive, fault and
+//! wait.
 //!
 //! | event | FSR = 0 | fault held, FSR.SS = 0 | stalled, FSR.SS = 1 |
 //! | --- | --- | --- | --- |
@@ -11,9 +12,10 @@
 //! | RESUME.TnR = 1 | – | – | the recorded one ends by CFRE, the others as for TnR = 0 |
 //! | SCTLR.M = 0, sCR0.CLIENTPD = 1, reset | – | – | all abort |
 //!
-//! A bank blocks while FSR is not 0 and HUPCF = 0. Whether it blocks the transactions that it releases is decided with the
-//! release and not when the callers ask, for software may clear FSR in between. The last row is a choice of this model:
-//! a transaction that started again in a bank that is off would go through with the address that it was not to use.
+//! A bank blocks while FSR is not 0 and HUPCF = 0. Whether it blocks the transactions that it releases is decided with
+//! the release and not when the callers ask, for software may clear FSR in between. The last row is a choice of this
+//! model: a transaction that started again in a bank that is off would go through with the address that it was not to
+//! use.
 //!
 //! A transaction that waits for the stage 2 bank of a nested translation starts again in its stage 1 bank. If that was
 //! turned off meanwhile, it aborts.
@@ -170,11 +172,11 @@ const SPLITS: usize = 2;
 pub(crate) struct Waiters {
     /// The client's transaction for which SS is set; `None` if it is an address translation operation, or none is.
     recorded: Option<u64>,
-    /// Decisions in the order of the numbers. Each interval ends before its number and begins at the end of the one before;
-    /// beyond the last one nothing is decided.
+    /// Decisions in the order of the numbers. Each interval ends before its number and begins at the end of the one
+    /// before; beyond the last one nothing is decided.
     decided: ArrayVec<(u64, Option<Outcome>), { KEPT + SPLITS }>,
-    /// Transactions of this bank that began to wait, for whichever bank, before this number abort rather than start again:
-    /// the bank was turned off since.
+    /// Transactions of this bank that began to wait, for whichever bank, before this number abort rather than start
+    /// again: the bank was turned off since.
     off_before: u64,
 }
 
@@ -217,7 +219,8 @@ impl Waiters {
         self.decided.push((next, Some(Outcome::End { abort: true })));
     }
 
-    /// The bank is turned off: transactions that came in through it and wait for its stage 2 bank would go on untranslated.
+    /// The bank is turned off: transactions that came in through it and wait for its stage 2 bank would go on
+    /// untranslated.
     pub(crate) fn turned_off(&mut self, next: u64) {
         self.off_before = next;
     }
@@ -264,8 +267,8 @@ impl Waiters {
         }
     }
 
-    /// Joins neighbours with one decision, and the oldest ones if there are too many: a caller so late is not told apart
-    /// any more, and aborts rather than start again.
+    /// Joins neighbours with one decision, and the oldest ones if there are too many: a caller so late is not told
+    /// apart any more, and aborts rather than start again.
     fn merge(&mut self) {
         let mut at = 1;
         while let (Some((_, before)), Some((_, here))) = (self.decided.get(at - 1), self.decided.get(at)) {

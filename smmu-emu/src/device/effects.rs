@@ -2,7 +2,8 @@
 
 //! Effects of register accesses beyond the access rule: one arm for each [`Effect`], the column of the tables.
 //!
-//! [`Smmu::look`] says what software would read. [`Smmu::touch`] is software's read: it differs where a read is an event.
+//! [`Smmu::look`] says what software would read. [`Smmu::touch`] is software's read: it differs where a read is an
+//! event.
 
 use crate::arch::line::Line;
 use crate::device::bank_state::Release;

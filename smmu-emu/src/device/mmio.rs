@@ -100,7 +100,8 @@ impl Smmu {
         }
     }
 
-    /// An access has taken effect: reports it, and asks the plan for the delay of its reply. `before` is what a write found.
+    /// An access has taken effect: reports it, and asks the plan for the delay of its reply. `before` is what a write
+    /// found.
     fn conclude_access(
         &mut self,
         host: &mut dyn Host,

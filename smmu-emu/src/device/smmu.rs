@@ -119,8 +119,8 @@ impl Smmu {
         })
     }
 
-    /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the plan again, and
-    /// lowers every line.
+    /// Resets every register, empties the TLB, ends every operation and every stalled transaction, starts the plan
+    /// again, and lowers every line.
     pub fn reset(&mut self, host: &mut dyn Host) {
         let Self {
             geometry,

@@ -4,10 +4,10 @@
 //!
 //! A [`State`] has everything that decides what the SMMU does next: registers, the TLB with the order in which it
 //! evicts, stalls, operations under way, event counters, interrupt lines, rules of the plan and how far each has got.
-//! What is kept for speed alone is not in it. Times are saved as what is left of them, so the clock of the host that
+//! State kept for speed alone is not in it. Times are saved as what is left of them, so the clock of the host that
 //! restores it may have another origin.
 //!
-//! What the host holds, it saves itself: transactions that wait ([`Stall`]: [`Smmu::save_stall`]) and
+//! The host saves its own part itself: transactions that wait ([`Stall`]: [`Smmu::save_stall`]) and
 //! [`Marks`](crate::Marks) ([`Marks::save`](crate::Marks::save)).
 //!
 //! A state may come from anywhere. [`Smmu::restore`] takes none that this SMMU could not be in, as far as that matters

@@ -111,8 +111,8 @@ impl Smmu {
         response
     }
 
-    /// A transaction enters its bank, for the first time or again after a stall. The bank's state decides first, then that
-    /// of the stage 2 bank of a nested translation, then the stages (§3.7.3).
+    /// A transaction enters its bank, for the first time or again after a stall. The bank's state decides first, then
+    /// that of the stage 2 bank of a nested translation, then the stages (§3.7.3).
     pub(crate) fn enter(&mut self, env: &mut dyn Env, access: &BankAccess) -> Response {
         let generation = self.epoch.generation();
         let bank = self
@@ -164,8 +164,8 @@ impl Smmu {
         decoded::stage2_bank(&self.registers, bank)
     }
 
-    /// Whether TBUs may keep translations. Event counters have to see every access, and so have rules that make accesses
-    /// go wrong; and with the TLB off every access walks.
+    /// Whether TBUs may keep translations. Event counters have to see every access, and so have rules that make
+    /// accesses go wrong; and with the TLB off every access walks.
     pub(crate) fn tbus_may_keep(&self) -> bool {
         self.geometry.pmu_groups == 0
             && self.geometry.tlb != TlbMode::Off

@@ -157,8 +157,8 @@ impl Tbu {
         Ok(result)
     }
 
-    /// Runs several accesses under one announcement, whose translations hold until all have ended. A synchronisation waits
-    /// for all of them, so a batch should be short.
+    /// Runs several accesses under one announcement, whose translations hold until all have ended. A synchronisation
+    /// waits for all of them, so a batch should be short.
     pub fn batch<R>(&mut self, run: impl FnOnce(&mut Batch<'_>) -> R) -> R {
         run(&mut self.start_batch())
     }
@@ -221,7 +221,8 @@ impl Batch<'_> {
 /// Looks, for a [`View`](crate::View).
 #[cfg(feature = "vm-memory")]
 impl Batch<'_> {
-    /// Whether the bank of an access, or the stage 2 bank behind it, holds a fault that keeps the access from being made.
+    /// Whether the bank of an access, or the stage 2 bank behind it, holds a fault that keeps the access from being
+    /// made.
     pub(crate) fn is_blocked(&self, env: &dyn Env, transaction: &Transaction) -> bool {
         let result = self.smmu.lock().translate(env, transaction);
         matches!(result, Err(Fault::Blocked { .. } | Fault::Waiting { .. }))

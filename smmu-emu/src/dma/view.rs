@@ -3,20 +3,20 @@
 //! Guest memory as a device behind one stream sees it: vm-memory's [`GuestMemory`], so that the device crates of
 //! rust-vmm (`virtio-queue` and what builds on it) work through the SMMU.
 //!
-//! A [`View`] is for one request of a device, say for one descriptor chain. The slices that it gives out point into guest
-//! memory and may be used as long as it lives; so all of its accesses are under way together ([`Tbu::batch`]), and a TLB
-//! synchronisation does not read idle before the view is dropped. A view translates no more than it is asked for, page by
-//! page; a device bounds the length of a request.
+//! A [`View`] is for one request of a device, say for one descriptor chain. The slices that it gives out point into
+//! guest memory and may be used as long as it lives; so all of its accesses are under way together ([`Tbu::batch`]),
+//! and a TLB synchronisation does not read idle before the view is dropped. A view translates no more than it is asked
+//! for, page by page; a device bounds the length of a request.
 //!
 //! An access that ends with anything but memory is an error: [`GuestMemoryError::IOError`] around a [`Refused`]. Two of
 //! its kinds are more than a bus error:
 //!
-//! - A view cannot wait, so a stalled transaction is refused too. [`View::take_stall`] has the token. The caller drops the
-//!   view, asks [`Smmu::resume`] until software has decided, and then does the request again, or gives it up. The stall
-//!   itself is no access under way: once the view is gone, no synchronisation waits for it.
-//! - RAZ/WI (`CFRE` or `GFRE` = 0) is refused as well, rather than answered with zeros: a slice of zeros would have to be
-//!   memory of the guest, and one that takes writes and drops them does not exist. A device that has to read zeros can
-//!   tell it by [`Refused::Ignored`].
+//! - A view cannot wait, so a stalled transaction is refused too. [`View::take_stall`] has the token. The caller drops
+//!   the view, asks [`Smmu::resume`] until software has decided, and then does the request again, or gives it up. The
+//!   stall itself is no access under way: once the view is gone, no synchronisation waits for it.
+//! - RAZ/WI (`CFRE` or `GFRE` = 0) is refused as well, rather than answered with zeros: a slice of zeros would have to
+//!   be memory of the guest, and one that takes writes and drops them does not exist. A device that has to read zeros
+//!   can tell it by [`Refused::Ignored`].
 
 use core::cell::RefCell;
 use core::fmt;
@@ -74,8 +74,8 @@ struct Port<'a> {
 }
 
 impl<'a, M: ?Sized> View<'a, M> {
-    /// The view of a stream into physical memory, whose accesses are privileged or not and data or instructions as `intent`
-    /// says; each access itself says whether it writes.
+    /// The view of a stream into physical memory, whose accesses are privileged or not and data or instructions as
+    /// `intent` says; each access itself says whether it writes.
     pub fn new(
         tbu: &'a mut Tbu,
         env: &'a mut dyn Env,
@@ -139,7 +139,8 @@ impl<'a, M: ?Sized> View<'a, M> {
         }
     }
 
-    /// Translates an address for every kind of access that is asked for. Returns the physical address and how far it holds.
+    /// Translates an address for every kind of access that is asked for. Returns the physical address and how far it
+    /// holds.
     #[inline]
     fn translate(&self, address: u64, access: Permissions) -> Result<(u64, u64), Refused> {
         let mut port = self.port.borrow_mut();

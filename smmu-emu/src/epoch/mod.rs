@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Generations, and who is still inside one: how DMA threads may use translations without a lock, while no access uses a
-//! stale one after a TLB synchronisation has read idle.
+//! Generations, and the threads that are still inside one: how DMA threads may use translations without a lock, while
+//! no access uses a stale one after a TLB synchronisation has read idle.
 //!
-//! Whatever may change a translation starts a new generation, under the lock of the SMMU. A translation that a thread has
-//! kept counts only in the generation in which it was made. A thread announces the generation in which its access is
-//! under way, from before it looks at a kept translation until after it has used it. A TLB synchronisation is complete
-//! when nobody is inside an older generation than the one that the write of the register began.
+//! An operation that may change a translation starts a new generation, under the lock of the SMMU. A translation that a
+//! thread has kept counts only in the generation in which it was made. A thread announces the generation in which its
+//! access is under way, from before it looks at a kept translation until after it has used it. A TLB synchronisation is
+//! complete when no thread is inside an older generation than the one that the write of the register began.
 //!
 //! The order that makes this right: a reader writes its slot and then reads the generation; a writer advances the
-//! generation and then reads the slots. All four are sequentially consistent, so at least one of the two sees the other:
-//! the reader a new generation, or the writer a reader to wait for.
+//! generation and then reads the slots. All four are sequentially consistent, so at least one of the two sees the
+//! other: the reader a new generation, or the writer a reader to wait for.
 
 pub mod sync;
 

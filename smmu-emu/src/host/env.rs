@@ -21,9 +21,9 @@ pub trait Host {
     /// the line and the level is still high: a host that turns levels into edges must send another edge.
     fn set_line(&mut self, line: Line, level: bool);
 
-    /// An interrupt is due at this time of [`Host::now`], or when a mark is raised: the host calls [`Smmu::elapse`] then,
-    /// though not from within this call. Of several times the earliest counts. Never called without rules that delay
-    /// interrupts.
+    /// An interrupt is due at this time of [`Host::now`], or when a mark is raised: the host calls [`Smmu::elapse`]
+    /// then, though not from within this call. Of several times the earliest counts. Never called without rules that
+    /// delay interrupts.
     ///
     /// [`Smmu::elapse`]: crate::Smmu::elapse
     fn wake_at(&mut self, time: u64);

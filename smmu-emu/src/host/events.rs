@@ -5,8 +5,9 @@
 //! An event is told when it has taken effect, in the order in which that happens: what a register write causes comes
 //! before the write. Nothing is put together for a host that does not trace.
 //!
-//! What a [`Tbu`] translates on its own takes no lock and is told to nobody, or tracing would change the time that
-//! it is to show. A unit counts such accesses, and [`Event::TbuHits`] tells how many there were when it next asks the SMMU.
+//! A translation that a [`Tbu`] makes on its own takes no lock and is not told, or tracing would change the time that
+//! it is to show. A unit counts such accesses, and [`Event::TbuHits`] tells how many there were when it next asks the
+//! SMMU.
 //!
 //! [`Tbu`]: crate::Tbu
 

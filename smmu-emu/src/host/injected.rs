@@ -13,7 +13,8 @@ pub struct Injected {
     pub what: Injection,
     /// Number of the rule in its family, as in [`crate::Progress`].
     pub rule: u64,
-    /// Number of the operation, of those that the rule is for, from 1 since the rule began: what `nth` of a rule replays.
+    /// Number of the operation, of those that the rule is for, from 1 since the rule began: what `nth` of a rule
+    /// replays.
     pub operation: u64,
     /// Detail of the log (`verbose`).
     pub verbose: u8,

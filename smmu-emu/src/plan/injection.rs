@@ -122,7 +122,8 @@ rule! {
         /// The specification's name of a register without `SMMU_`, such as `sCR0` or `CBn_TLBIVA`.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub register: Option<String>,
-        /// Only registers of this frame: `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`, or `cb` and the number of a bank.
+        /// Only registers of this frame: `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`, or `cb` and the number of a
+        /// bank.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub frame: Option<Frame>,
         /// Kind of line; every line if absent.

@@ -39,7 +39,8 @@ pub struct MarkRule {
     /// The SMMU to watch; any if absent.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub smmu: Option<String>,
-    /// The register to watch, such as `SMRn`, or `*` for any access. Without it only the guest, or a command, raises the mark.
+    /// The register to watch, such as `SMRn`, or `*` for any access. Without it only the guest, or a command, raises
+    /// the mark.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub register: Option<String>,
     /// The `n` of the register; any if absent.

@@ -2,8 +2,8 @@
 
 //! The plan: which operations of the model take time, and which of them go wrong.
 //!
-//! A plan is data. A [`DelayRule`] names a *site*, what it makes late, and for how long; an [`InjectionRule`] names a *kind*,
-//! what it makes go wrong, and where. Which of the operations that a rule is for it hits follows the kernel's
+//! A plan is data. A [`DelayRule`] names a *site*, what it makes late, and for how long; an [`InjectionRule`] names a
+//! *kind*, what it makes go wrong, and where. Which of the operations that a rule is for it hits follows the kernel's
 //! fault-injection attributes ([`When`]). The first rule that hits an operation decides. `docs/plan.md` has examples of
 //! all of them.
 //!

@@ -4,7 +4,8 @@
 
 use super::problem::Problem;
 
-/// Conditions of a hit, in the order in which they are decided; `docs/plan.md` lists where that differs from the kernel.
+/// Conditions of a hit, in the order in which they are decided; `docs/plan.md` lists where that differs from the
+/// kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {
     /// Hit this operation and no other, counted from 1; the attributes below do not count then.

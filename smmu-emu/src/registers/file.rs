@@ -280,7 +280,8 @@ impl Registers {
         ContextFaults::from_bits_truncate(self.bank32(bank, Cb::Fsr))
     }
 
-    /// The table format of a bank (`CBA2R.VA64`, `TCR.EAE`). Stage 2 has no short descriptors: a stage 2 bank has no EAE.
+    /// The table format of a bank (`CBA2R.VA64`, `TCR.EAE`). Stage 2 has no short descriptors: a stage 2 bank has no
+    /// EAE.
     pub(crate) fn format(&self, bank: u8) -> Format {
         if self.cba2r(bank).va64() {
             Format::AArch64

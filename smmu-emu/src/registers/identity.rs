@@ -79,8 +79,8 @@ pub(crate) fn pmcfgr(groups: u8, counters: u16) -> Pmcfgr {
         .with_n(u8::masked_new(counters.saturating_sub(1)))
 }
 
-/// Registers of global space 1 that the stages of the bank fix, and the formats that there are. SMMUv1 has no CBA2R; its
-/// 64 KiB format is AArch64's, and its long descriptors walk alike with 4 KiB pages.
+/// Registers of global space 1 that the stages of the bank fix, and the formats that there are. SMMUv1 has no CBA2R;
+/// its 64 KiB format is AArch64's, and its long descriptors walk alike with 4 KiB pages.
 pub(crate) fn bank_values(geometry: &Geometry, bank: u16) -> Vec<(Gr1, u32)> {
     let mut values = Vec::new();
     let fixed = |kind| (Gr1::Cbar, Cbar::ZERO.with_kind(kind).raw_value());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Features of a configuration, which decide what registers there are, and the bits that it does not let software write.
+//! Features of a configuration, which decide what registers there are, and the bits that it does not let software
+//! write.
 
 use crate::config::Geometry;
 use crate::registers::file::Registers;

@@ -19,7 +19,7 @@ pub(crate) enum Scope {
 pub(crate) enum Security {
     /// By Secure software.
     Secure,
-    /// By anyone else.
+    /// By any other software.
     NonSecure,
 }
 

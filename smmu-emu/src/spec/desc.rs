@@ -68,8 +68,8 @@ pub struct Descriptor {
     valid: bool,
 }
 
-/// A stage 2 descriptor of any kind: table, block or page. SMMUv2 has allocation hints in bits 63 to 60 of a block or page
-/// that a PE does not have.
+/// A stage 2 descriptor of any kind: table, block or page. SMMUv2 has allocation hints in bits 63 to 60 of a block or
+/// page that a PE does not have.
 #[bitfield(u64, introspect, debug, forbid_overlaps, default = 0)]
 #[derive(PartialEq, Eq)]
 pub struct Stage2Descriptor {

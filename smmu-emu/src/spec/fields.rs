@@ -2,8 +2,8 @@
 
 //! Fields of a register by name: position, meaning of the value, whether software can write it.
 //!
-//! `fields!` declares a bitbybit type and emits the list of its fields from the same lines. The write mask of a register
-//! follows from that list.
+//! `fields!` declares a bitbybit type and emits the list of its fields from the same lines. The write mask of a
+//! register follows from that list.
 
 use arbitrary_int::UInt;
 use arbitrary_int::traits::{BuiltinInteger, UnsignedInteger};
@@ -178,8 +178,8 @@ pub(crate) const fn first<T: Copy>(given: &[T]) -> Option<T> {
 
 /// Declares a bitbybit type and the list of its fields.
 ///
-/// The attribute of bitbybit comes first, as it is: names that it makes up are looked up where it was written. Above the
-/// type may stand `#[reset(value)]` (zero if absent) and `#[applies(condition)]` ([`Applies`]), above a field
+/// The attribute of bitbybit comes first, as it is: names that it makes up are looked up where it was written. Above
+/// the type may stand `#[reset(value)]` (zero if absent) and `#[applies(condition)]` ([`Applies`]), above a field
 /// `#[fixed(reason)]`
 /// ([`Fixed`]).
 macro_rules! fields {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! Register tables of the small global pages: the implementation-defined one of MMU-500 (page 2; DDI 0517) and those
-//! of extended stream-matching groups (pages 6 and 7; IHI 0062D §9); Qualcomm's GPUs have other registers in page 6. The tables of
-//! pages 4, 5 and 8 to 23 are not implemented.
+//! of extended stream-matching groups (pages 6 and 7; IHI 0062D §9); Qualcomm's GPUs have other registers in page 6.
+//! The tables of pages 4, 5 and 8 to 23 are not implemented.
 
 use super::global::{S2cr, Smr};
 use crate::spec::regs::frame;

@@ -2,8 +2,8 @@
 
 //! Register table of global space 0 (IHI 0062D §9).
 //!
-//! Registers that only Secure software sees are marked, and RAZ/WI to others. The contents of sACR and offsets 0x080 to 0x08c are
-//! MMU-500's.
+//! Registers that only Secure software sees are marked, and RAZ/WI to others. The contents of sACR and offsets 0x080 to
+//! 0x08c are MMU-500's.
 
 use super::effect::{Maintenance, Operation};
 use super::global::{Gats, Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2, Smr};

@@ -63,8 +63,8 @@ impl Row {
         self.offset + self.width * self.count as u32
     }
 
-    /// The format of a value of the register, in a bank of this form; `None` for a register that is one number, and for a
-    /// trigger, which holds nothing.
+    /// The format of a value of the register, in a bank of this form; `None` for a register that is one number, and for
+    /// a trigger, which holds nothing.
     #[must_use]
     pub fn format(&self, form: Form, value: u64) -> Option<&'static Layout> {
         let mut formats = self.formats.iter();
@@ -168,8 +168,8 @@ const fn fault_of_alias(row: &Row, of: &Row) -> Option<&'static str> {
     None
 }
 
-/// Adds the features that every row needs, and fills in what an alias has from the register behind it: formats, writable
-/// bits, features, effect.
+/// Adds the features that every row needs, and fills in what an alias has from the register behind it: formats,
+/// writable bits, features, effect.
 pub(crate) const fn completed<const N: usize>(every: Features, mut rows: [Row; N]) -> [Row; N] {
     let mut i = 0;
     while i < N {
@@ -276,11 +276,11 @@ pub(crate) const fn slot_of(rows: &[Row], at: usize) -> usize {
 
 /// Declares a register table.
 ///
-/// A row reads `Variant "NAME" = offset, width, access, columns…;`, an array `width x count`, a register of Secure software
-/// alone `access in SECURE`. The columns, each of which may be left out, in this order:
+/// A row reads `Variant "NAME" = offset, width, access, columns…;`, an array `width x count`, a register of Secure
+/// software alone `access in SECURE`. The columns, each of which may be left out, in this order:
 ///
-/// - `as Type`: field type, from which writable bits and reset value follow; `as A or B` for several formats, the first that
-///   applies;
+/// - `as Type`: field type, from which writable bits and reset value follow; `as A or B` for several formats, the first
+///   that applies;
 /// - `write mask`, `reset value`: those of a register without a field type, or where they are not the type's;
 /// - `needs FEATURE and FEATURE`: without one of these the register is RAZ/WI; those above all rows, behind the name of
 ///   the table, count for each;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A second transcription of the fields of the registers that tests write, as constants: a bit, or a function that puts a value
-//! into its place. `smmu-emu/tests/spec_fields.rs` compares it with the crate's.
+//! A second transcription of the fields of the registers that tests write, as constants: a bit, or a function that puts
+//! a value into its place. `smmu-emu/tests/spec_fields.rs` compares it with the crate's.
 
 /// Position of a field: its name, the highest bit, the lowest bit.
 pub type Position = (&'static str, u32, u32);

@@ -3,7 +3,8 @@
 //! A test kit (feature `testing`): a host that records, sparse memory, page tables, registers by name.
 //!
 //! The kit shares no number with the model. Register offsets are a second transcription of the specification
-//! ([`registers`], [`fields`]), and [`Tables`] writes descriptors from the architecture's description: a slip in either shows.
+//! ([`registers`], [`fields`]), and [`Tables`] writes descriptors from the architecture's description: a slip in either
+//! shows.
 //!
 //! ```
 //! use smmu_emu::testing::Bench;

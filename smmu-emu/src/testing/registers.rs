@@ -187,8 +187,8 @@ const PRR: &str = "008 GFX_PRR_CFG_LADDR 32 rw\n00c GFX_PRR_CFG_UADDR 32 rw";
 const SSD: &str = "000 SSDRn 32 none x1024 secure";
 const COMPINDEX: &str = "000 COMPINDEXn 32 none x1024";
 
-/// Every frame: its name in the crate's tables, where its page is, and its registers. A line of registers is: offset, name, bits,
-/// access, count (1 if absent), whether the register is Secure software's alone.
+/// Every frame: its name in the crate's tables, where its page is, and its registers. A line of registers is: offset,
+/// name, bits, access, count (1 if absent), whether the register is Secure software's alone.
 pub const FRAMES: [(&str, At, &str); 10] = [
     ("GR0", Gr0(0), GR0),
     ("GR1", Gr1(0), GR1),
@@ -216,8 +216,8 @@ pub enum At {
 }
 pub use At::{Cb, Gr0, Gr1, Page};
 
-/// A register: `"sCR0"`; `("SMRn", 5)` or `("CBn_TCR2", 3)` with the *n* of its name; `("CBn_PMEVCNTRm", 3, 0)` with *n* and *m*;
-/// or any offset, as [`At`].
+/// A register: `"sCR0"`; `("SMRn", 5)` or `("CBn_TCR2", 3)` with the *n* of its name; `("CBn_PMEVCNTRm", 3, 0)` with
+/// *n* and *m*; or any offset, as [`At`].
 pub trait Locate {
     /// The byte offset in the register space.
     fn locate(self, geometry: &Geometry) -> u64;

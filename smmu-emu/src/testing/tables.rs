@@ -44,7 +44,8 @@ impl Tables {
     /// An address for a root where a test has no wish of its own.
     pub const BASE: u64 = 0x9000_0000;
 
-    /// Long descriptors: log2 of the granule, level and address of the first table, which may be 16 of them, concatenated.
+    /// Long descriptors: log2 of the granule, level and address of the first table, which may be 16 of them,
+    /// concatenated.
     #[must_use]
     pub fn new(granule: u32, first: u32, root: u64) -> Self {
         Self {

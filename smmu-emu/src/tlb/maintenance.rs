@@ -65,7 +65,8 @@ pub(crate) fn decode(registers: &Registers, operation: Maintenance, value: u64) 
     }
 }
 
-/// The operation that a write of a register of a context bank starts; `None` if the register is none of the bank's stage.
+/// The operation that a write of a register of a context bank starts; `None` if the register is none of the bank's
+/// stage.
 pub(crate) fn decode_bank(
     registers: &Registers,
     operation: BankMaintenance,

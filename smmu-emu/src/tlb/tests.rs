@@ -176,7 +176,8 @@ fn chains_are_bounded() {
     assert!(tlb.leaf(tag(999), 0x1000).is_some(), "the latest");
 }
 
-/// Many address spaces at one address, where no entry may go: a chain ends growing, and one invalidation empties it in one pass.
+/// Many address spaces at one address, where no entry may go: a chain ends growing, and one invalidation empties it in
+/// one pass.
 #[test]
 fn long_chains_are_bounded_and_emptied_at_once() {
     let tag = |asid| Tag { asid, ..EL10 };

@@ -3,8 +3,8 @@
 //! Registers decoded for a stream and for a context bank, once for all transactions until the next
 //! register write.
 //!
-//! Every write starts a generation ([`Epoch`](crate::epoch::Epoch)); what was decoded in another one does not count. A fault
-//! record starts one too, and changes nothing that is decoded here.
+//! Every write starts a generation ([`Epoch`](crate::epoch::Epoch)); what was decoded in another one does not count. A
+//! fault record starts one too, and changes nothing that is decoded here.
 
 use crate::config::Geometry;
 use crate::registers::file::Registers;

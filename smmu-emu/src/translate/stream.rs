@@ -25,7 +25,8 @@ pub(crate) enum Route {
 /// Fate of the transactions of a stream, whatever kind of access they are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
-    /// They are not translated. Their memory type is this byte of MAIR; 0 if they keep their own, which the model does not know.
+    /// They are not translated. Their memory type is this byte of MAIR; 0 if they keep their own, which the model does
+    /// not know.
     Bypass(u8),
     /// They are translated, as this register says.
     Translate(S2cr),

@@ -8,7 +8,8 @@ use crate::translate::decoded::Decoded;
 use crate::translate::regime;
 use crate::translate::walk::{self, Leaf, Physical, Stages, WalkCache, WalkFault};
 
-/// Translator of one context bank. It changes nothing but what hardware updates in the tables; its walks go to the cache.
+/// Translator of one context bank. It changes nothing but what hardware updates in the tables; its walks go to the
+/// cache.
 #[derive(Clone, Copy)]
 pub(crate) struct Translator<'a, C> {
     /// Registers of the bank.

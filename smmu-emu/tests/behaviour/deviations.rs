@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Parts of the architecture that the model leaves out, as `docs/deviations.md` has it: bits that are kept and change nothing,
-//! bits that are not there, faults that nothing raises.
+//! Parts of the architecture that the model leaves out, as `docs/deviations.md` has it: bits that are kept and change
+//! nothing, bits that are not there, faults that nothing raises.
 
 use smmu_emu::testing::fields::{cba2r, cbar, scr0, sctlr, tcr_stage2, tcr2};
 use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Page, Tables};

@@ -171,7 +171,7 @@ fn an_interrupt_does_not_wait_for_a_mark_that_is_raised() {
     assert_eq!(bench.host.line_calls, [(LINE, true)]);
 }
 
-/// Nobody else would call the model then: the host did not know that there is something that waits for the mark.
+/// The model asks to be called: the host did not know that an interrupt waits for the mark.
 #[test]
 fn an_interrupt_does_not_wait_for_a_mark_that_is_raised_meanwhile() {
     let mut bench = interrupting("[[delay]]\nsite = \"interrupt\"\nuntil = \"go\"\nat_most_us = 1000");

@@ -197,7 +197,8 @@ fn life_of_a_domain() {
     );
     assert!(bench.host.line(Line::Global));
 
-    // Behaviour 59: suspend loses the state, also what the TLB knows; resume replays the reset and the driver writes the domain again.
+    // Behaviour 59: suspend loses the state, also what the TLB knows; resume replays the reset and the driver writes
+    // the domain again.
     bench.smmu.reset(&mut bench.host);
     assert!(!bench.host.line(Line::Global), "reset lowers the line");
     device_reset(&mut bench, groups, banks, true);

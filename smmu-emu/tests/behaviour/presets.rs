@@ -123,8 +123,8 @@ fn pages_of_mmu_500_and_of_nothing() {
             "TBU_PWR_STATUS, {preset:?}"
         );
     }
-    // The security determination table (pages 4 and 5), extended groups, compressed indexing (pages 8 to 23): no width of
-    // access finds anything, also as Secure software.
+    // The security determination table (pages 4 and 5), extended groups, compressed indexing (pages 8 to 23): no width
+    // of access finds anything, also as Secure software.
     for preset in Preset::ALL {
         let name = preset.name();
         let mut bench = Bench::new(&format!(
@@ -204,8 +204,8 @@ fn qualcomm_has_registers_of_its_own() {
         let prr = if kept == 3 { 0 } else { 0x1234_5000 };
         bench.w(Page(6, 8), 0x1234_5000);
         assert_eq!(bench.r(Page(6, 8)), prr, "{preset}");
-        // The rest of page 2 is empty: a TBU's halt and translation operations, and what `qcom_iommu` selects interrupts by,
-        // are blocks of their own outside the SMMU. So is offset 0 of it, with MMU-500's one bit.
+        // The rest of page 2 is empty: a TBU's halt and translation operations, and what `qcom_iommu` selects
+        // interrupts by, are blocks of their own outside the SMMU. So is offset 0 of it, with MMU-500's one bit.
         for at in (0..0x1000).step_by(4).filter(|at| ![0x100, 0x204].contains(at)) {
             bench.w(Page(2, at), u32::MAX);
             assert_eq!(bench.r(Page(2, at)), u32::from(at == 0), "{preset}, {at:#x}");

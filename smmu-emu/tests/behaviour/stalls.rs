@@ -86,7 +86,8 @@ fn clear_then_retry() {
     }
 }
 
-/// Behaviours 28 and 29: a retry while FSR still holds the fault ends the transaction, even if FSR is cleared before the caller asks.
+/// Behaviours 28 and 29: a retry while FSR still holds the fault ends the transaction, even if FSR is cleared before
+/// the caller asks.
 #[test]
 fn retry_before_clear_without_hupcf() {
     for (cfre, expected) in [(CFRE, Response::Abort), (0, Response::Ignore)] {

@@ -246,7 +246,7 @@ proptest! {
         prop_assert_eq!(&other.wakes, &host.wakes);
     }
 
-    /// Whatever a state says: it is refused, or the SMMU goes on without a panic.
+    /// A state with any contents is refused, or the SMMU goes on without a panic.
     #[test]
     fn a_state_from_anywhere(
         before in prop::collection::vec((any::<u8>(), any::<u8>()), 0..100),

@@ -112,8 +112,8 @@ impl Machine {
     }
 }
 
-/// Behaviour 44, and each register: what is left after it, of a page (a), a global page (b), a block (c), the page under
-/// another ASID (d), under another VMID (e), and of the hypervisor (h).
+/// Behaviour 44, and each register: what is left after it, of a page (a), a global page (b), a block (c), the page
+/// under another ASID (d), under another VMID (e), and of the hypervisor (h).
 #[test]
 fn what_each_register_drops() {
     let seven = 7 << 48;

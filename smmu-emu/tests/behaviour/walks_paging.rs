@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Tables by somebody else: those of the `aarch64-paging` crate, for both stages.
+//! Tables of another implementation: those of the `aarch64-paging` crate, for both stages.
 
 use std::collections::BTreeMap;
 

@@ -26,8 +26,8 @@ impl Operation {
     }
 }
 
-/// The registers of one walk in the CPU's names and layouts. In AArch32 the lower halves count, and `mair` holds MAIR0 and
-/// MAIR1, or PRRR and NMRR.
+/// The registers of one walk in the CPU's names and layouts. In AArch32 the lower halves count, and `mair` holds MAIR0
+/// and MAIR1, or PRRR and NMRR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
     /// Operation to do.
@@ -224,7 +224,7 @@ impl Outcome {
         Self::Fault {
             cause,
             level: Some((status & 3) as u8),
-            // Of an external abort, that comes as an exception, nobody learns the stage.
+            // Of an external abort, that comes as an exception, the stage does not show.
             stage2: (syndrome == 0).then_some(par >> 9 & 1 == 1),
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Differences of the two sides where neither walk is wrong: from what QEMU's CPU does to what an SMMU does. Every difference
-//! has a row in `docs/cpu-differences.md`, by its name.
+//! Differences of the two sides where neither walk is wrong: from what QEMU's CPU does to what an SMMU does. Every
+//! difference has a row in `docs/cpu-differences.md`, by its name.
 
 use super::case::{Case, Cause, Outcome};
 use super::layout::STAGE1;

@@ -107,7 +107,7 @@ pub fn code() -> Vec<u8> {
     code.word(0xe040_0006); // SUB r0, r0, r6
     code.cmp(R0, LIMIT);
     code.branch(Condition::Lower, wait);
-    // PSCI SYSTEM_OFF: whoever gave the work is gone.
+    // PSCI SYSTEM_OFF: the giver of the work is gone.
     code.load(R0, 0x8400_0008);
     code.smc();
     code.branch(Condition::Always, wait);

@@ -86,7 +86,7 @@ pub fn code() -> Result<Vec<u8>, dynasmrt::DynasmError> {
         ; mrs x0, CNTPCT_EL0
         ; cmp x0, x24
         ; b.lo <wait
-        // PSCI SYSTEM_OFF: whoever gave the work is gone.
+        // PSCI SYSTEM_OFF: the giver of the work is gone.
         ; movz w0, #8
         ; movk w0, #0x8400, lsl #16
         ; smc #0

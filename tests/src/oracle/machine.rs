@@ -2,8 +2,8 @@
 
 //! A bare QEMU machine that answers batches of cases.
 //!
-//! Its RAM is a memfd of this process. The mailbox has three 64-bit words: the number of the request, the count of cases,
-//! and the number of the last request that is done. The guest polls the first, this side the last.
+//! Its RAM is a memfd of this process. The mailbox has three 64-bit words: the number of the request, the count of
+//! cases, and the number of the last request that is done. The guest polls the first, this side the last.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

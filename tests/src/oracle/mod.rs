@@ -3,7 +3,8 @@
 //! QEMU's own MMU as an oracle for the model's table walks.
 //!
 //! A bare-metal guest ([`guest64`]) executes address translation operations on random tables ([`tables`]) with
-//! random registers ([`registers`]); the [`model`] walks the same memory. Where the CPU's architecture and the SMMU's differ,
+//! random registers ([`registers`]); the [`model`] walks the same memory. Where the CPU's architecture and the SMMU's
+//! differ,
 //! [`expected`] says what the SMMU does instead, and `docs/cpu-differences.md` why.
 //!
 //! `SMMU_ORACLE_WALKS` and `SMMU_ORACLE_SEED` change the number of walks per shape and the seed; `ci/oracle` uses them.

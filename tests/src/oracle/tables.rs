@@ -94,7 +94,7 @@ impl Tables {
             (&self.stage1, address - STAGE1)
         };
         let offset = usize::try_from(offset).ok()?;
-        // Nobody writes memory behind the pools.
+        // Memory behind the pools is never written.
         Some(
             pool.get(offset..offset + length)
                 .map_or_else(|| vec![0; length], <[u8]>::to_vec),
@@ -137,8 +137,8 @@ fn fill(memory: &mut Vec<u8>, rng: &mut Rng, shape: Shape, granule: Granule, lev
     }
 }
 
-/// Descriptors of a contiguous set (DDI 0487): alike, of consecutive addresses from an aligned one. 1 for those whose set is so
-/// large that [`output`] could not keep it from devices.
+/// Descriptors of a contiguous set (DDI 0487): alike, of consecutive addresses from an aligned one. 1 for those whose
+/// set is so large that [`output`] could not keep it from devices.
 fn contiguous(granule: Granule, level: u32) -> u64 {
     match (granule, level) {
         (Granule::Size4K, 2 | 3) => 16,
@@ -169,8 +169,8 @@ pub(super) fn stage1_pointer(rng: &mut Rng, shape: Shape, level: u32, widest: u3
     upper << 30 | offset | nowhere
 }
 
-/// An output address of up to 48 bits, aligned to `shift` bits most of the time (the rest is reserved, and ignored). A walk
-/// with another granule may take it for a table, so it must not be that of a device.
+/// An output address of up to 48 bits, aligned to `shift` bits most of the time (the rest is reserved, and ignored). A
+/// walk with another granule may take it for a table, so it must not be that of a device.
 fn output(rng: &mut Rng, shape: Shape, shift: u32) -> u64 {
     let width = [30, 32, 36, 40, 42, 44, 48][rng.usize(..7)].min(widest(shape));
     let mut address = bits(rng, width) >> 12 << 12;
@@ -217,7 +217,8 @@ fn stage1_descriptor(rng: &mut Rng, shape: Shape, granule: Granule, level: u32) 
             | stage1_pointer(rng, shape, level + 1, widest(shape))
             | 3;
     }
-    // DBM (51) counts only where hardware updates the dirty state, contiguous (52) is a hint, bits 63 to 55 are ignored.
+    // DBM (51) counts only where hardware updates the dirty state, contiguous (52) is a hint, bits 63 to 55 are
+    // ignored.
     let mut attributes = random & 0xfff8_0000_0000_0bfc;
     if !once_in(rng, 10) {
         attributes |= 1 << 10;

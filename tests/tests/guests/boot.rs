@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A boot of a recipe, and somebody at the control socket meanwhile.
+//! A boot of a recipe, and a client of the control socket meanwhile.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -177,8 +177,8 @@ fn free_pages(now: &mut Meanwhile) -> Result<Vec<u64>> {
     Ok(free)
 }
 
-/// Injects a write of a page that is mapped for reading only: what the guest writes to the console, and not for long. So the guest has to stand still while a
-/// page of that is looked for and written.
+/// Injects a write of a page that is mapped for reading only: what the guest writes to the console, and not for long.
+/// So the guest has to stand still while a page of that is looked for and written.
 fn inject_read_only(now: &mut Meanwhile) -> Result<Injected> {
     let free = free_pages(now)?;
     let qemu = now.child("qemu-system-aarch64")?;
@@ -227,8 +227,8 @@ fn write_register(now: &mut Meanwhile, name: &str, index: u64, value: u64) -> Re
     .map(drop)
 }
 
-/// All kinds, one after the other. Not in the bank of the disk: a fault that the kernel has not cleared yet blocks what else is
-/// in a bank (`CBn_SCTLR.HUPCF` is 0), and the disk would fail.
+/// All kinds, one after the other. Not in the bank of the disk: a fault that the kernel has not cleared yet blocks what
+/// else is in a bank (`CBn_SCTLR.HUPCF` is 0), and the disk would fail.
 fn inject(now: &mut Meanwhile) -> Result<Vec<Injected>> {
     now.wait_for_mark("working")?;
     let mut injected = Vec::new();

@@ -2,7 +2,7 @@
 
 //! Stock kernels drive the masters behind the SMMU.
 //!
-//! What is ignored here is the long run of `ci/guests`: other kernels, other ways to use the IOMMU, more data.
+//! The ignored tests are the long run of `ci/guests`: other kernels, other ways to use the IOMMU, more data.
 
 mod boot;
 mod data;

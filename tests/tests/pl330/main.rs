@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A PL330 behind an SMMU, in a real server: microcode that a client writes into its memory, its data through the tables of a
-//! context bank, and what becomes of faults, stalls and resets.
+//! A PL330 behind an SMMU, in a real server: microcode that a client writes into its memory, its data through the
+//! tables of a context bank, and what becomes of faults, stalls and resets.
 
 use std::path::Path;
 use std::time::Instant;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Layers: every folder of a crate imports only folders below it, and no large group of files imports itself in a circle.
+//! Layers: every folder of a crate imports only folders below it, and no large group of files imports itself in a
+//! circle.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +15,8 @@ const LARGEST_CYCLE: usize = 3;
 /// Layers of a crate.
 struct Crate {
     folder: &'static str,
-    /// Modules below the root of the crate, from the lowest layer to the highest. Modules of one row may not use each other.
+    /// Modules below the root of the crate, from the lowest layer to the highest. Modules of one row may not use each
+    /// other.
     layers: &'static [&'static [&'static str]],
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Virtio devices behind the SMMU, in a whole server: a small driver in a raw client maps pages, negotiates, and moves data.
+//! Virtio devices behind the SMMU, in a whole server: a small driver in a raw client maps pages, negotiates, and moves
+//! data.
 
 use integration_tests::served::{raised, region, wait_raised};
 

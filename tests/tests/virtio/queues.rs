@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Two queues of one disk, which have one stream: what becomes of the other one while a request stalls, and of both at a
-//! reset.
+//! Two queues of one disk, which have one stream: what becomes of the other one while a request stalls, and of both at
+//! a reset.
 
 use integration_tests::qmp::QmpClient;
 use integration_tests::served::{region, within_patience};
@@ -21,7 +21,8 @@ const OK: u8 = 0;
 const IOERR: u8 = 1;
 const LENGTH: u32 = 0x2000;
 
-/// A guest whose disk has served a request of each queue, so that both queues have kept the translations of their rings.
+/// A guest whose disk has served a request of each queue, so that both queues have kept the translations of their
+/// rings.
 fn begin(world: &World, sctlr: u32) -> Guest {
     let mut guest = world.guest();
     guest.client.write32(region::BAR0, SCTLR, sctlr).unwrap();
@@ -159,7 +160,8 @@ fn under_hupcf_the_other_queue_goes_on() {
     both_work(&world, &mut guest);
 }
 
-/// RESUME while FSR is not clear ends what waits, too. The other queue waited at its ring, where nothing can be answered.
+/// RESUME while FSR is not clear ends what waits, too. The other queue waited at its ring, where nothing can be
+/// answered.
 #[test]
 fn a_termination_before_the_fault_is_cleared_ends_both() {
     let world = World::new();

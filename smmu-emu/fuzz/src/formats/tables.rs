@@ -30,8 +30,8 @@ pub fn address(page: u8) -> u64 {
     (if region == 3 { 3 << 30 } else { region << 21 }) | index << 12
 }
 
-/// A leaf with the output address and the attributes that the bits of a byte say; none for some. `large` leaves are for the
-/// four pages of a region.
+/// A leaf with the output address and the attributes that the bits of a byte say; none for some. `large` leaves are for
+/// the four pages of a region.
 fn leaf(format: Format, descriptor: u8, large: bool) -> u64 {
     let bits = u64::from(descriptor);
     if bits & 0x60 == 0 {

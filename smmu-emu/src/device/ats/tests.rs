@@ -93,7 +93,8 @@ fn stage_2_stalls_an_operation() {
     }
 }
 
-/// While the stage 2 bank holds a stall, a second bank's operation waits for it too, and so does one that HUPCF lets walk.
+/// While the stage 2 bank holds a stall, a second bank's operation waits for it too, and so does one that HUPCF lets
+/// walk.
 #[test]
 fn operations_wait_for_a_stalled_stage_2_bank() {
     for hupcf in [0, HUPCF] {

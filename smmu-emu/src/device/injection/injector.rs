@@ -117,7 +117,8 @@ impl Injector {
         at: InjectionPoint,
         is_for: impl Fn(&InjectionRule) -> bool,
     ) -> Option<(&InjectionRule, Hit)> {
-        // Another seed than that of delays: a delay and a fault in the same place draw numbers that have nothing to do with each other.
+        // Another seed than that of delays: a delay and a fault in the same place draw numbers that have nothing to do
+        // with each other.
         let (rule, hit) = self.injections.hit(!self.seed, host, is_for)?;
         report(host, &hit.report(Injection::Error(rule.kind), at));
         Some((rule, hit))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The plan at work. The device asks at named sites whether a rule hits the operation that begins there; what the rule then
-//! does stands here and nowhere else.
+//! The plan at work. The device asks at named sites whether a rule hits the operation that begins there; what the rule
+//! then does stands here and nowhere else.
 //!
 //! | file | site | asked by |
 //! | --- | --- | --- |

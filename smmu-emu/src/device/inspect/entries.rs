@@ -90,8 +90,8 @@ impl Allowed {
 }
 
 impl Smmu {
-    /// Contents of the TLB: blocks and pages, then tables, in no particular order. What invalidations have made void is not
-    /// among it. The units of DMA threads ([`crate::Tbu`]) hold copies of some of it.
+    /// Contents of the TLB: blocks and pages, then tables, in no particular order. What invalidations have made void is
+    /// not among it. The units of DMA threads ([`crate::Tbu`]) hold copies of some of it.
     pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> + use<'_> {
         let leaves = self.tlb.leaves().map(|entry| {
             let leaf = entry.leaf;

@@ -77,8 +77,8 @@ impl Smmu {
         })
     }
 
-    /// The register of this name, such as `sCR0`, and number: the group or bank for a name with `n`, else 0. Of a name that
-    /// both have it is that of Non-secure software.
+    /// The register of this name, such as `sCR0`, and number: the group or bank for a name with `n`, else 0. Of a name
+    /// that both have it is that of Non-secure software.
     #[must_use]
     pub fn register(&self, name: &str, index: u16) -> Option<Register> {
         let pages = [GID_PAGE, PM_PAGE, EXSMR_PAGE, EXS2CR_PAGE].map(Frame::Global);
@@ -97,7 +97,8 @@ impl Smmu {
         hit.map(|hit| (frame, hit.id.row.name, hit.id.index))
     }
 
-    /// Value that a read of the register would return, without the read: no poll counts, no result is taken up, no rule is asked.
+    /// Value that a read of the register would return, without the read: no poll counts, no result is taken up, no rule
+    /// is asked.
     #[must_use]
     pub fn peek(&self, host: &dyn Host, register: &Register) -> u64 {
         self.look(host, &register.id)

@@ -49,7 +49,8 @@ impl Smmu {
         })
     }
 
-    /// The value of a register of a bank's view, which shows the register `of` of the monitor for the counters of a group.
+    /// The value of a register of a bank's view, which shows the register `of` of the monitor for the counters of a
+    /// group.
     pub(crate) fn look_bank_pm(&self, host: &dyn Host, of: Pm, id: &RegisterId) -> u32 {
         let Some(group) = self.group_in_view(id) else {
             return 0;

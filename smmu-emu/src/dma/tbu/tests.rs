@@ -154,7 +154,8 @@ fn a_recorded_fault_counts_at_once() {
     );
 }
 
-/// Behaviour 43: a synchronisation waits for what began before it, global or of a bank, hit or miss, alone or in a batch.
+/// Behaviour 43: a synchronisation waits for what began before it, global or of a bank, hit or miss, alone or in a
+/// batch.
 #[test]
 fn a_sync_waits_for_accesses_under_way() {
     let smmu = smmu();
@@ -221,7 +222,8 @@ fn event_counters_see_every_access() {
     assert_eq!(read(&smmu, 0x3000), 4);
 }
 
-/// A host whose memory is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at address 0.
+/// A host whose memory is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at
+/// address 0.
 fn uniform(word: u64) -> Host {
     Host::with(Ram::repeating(&[word], u64::MAX))
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Translation regime of a context bank, as the walks need it: plain values, which [`decode()`] reads from the registers once.
+//! Translation regime of a context bank, as the walks need it: plain values, which [`decode()`] reads from the
+//! registers once.
 
 mod decode;
 

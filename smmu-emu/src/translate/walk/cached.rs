@@ -77,7 +77,8 @@ fn check_input(address: u64, last: u64, level: u32) -> Result<(), WalkFault> {
     }
 }
 
-/// Only for a write that hardware may make possible (HD, `updating`) a leaf that denies it does not answer: a walk has to.
+/// Only for a write that hardware may make possible (HD, `updating`) a leaf that denies it does not answer: a walk has
+/// to.
 fn cached_or<K: WalkCache>(
     cache: &K,
     stage: Stage,

@@ -7,8 +7,8 @@ use arrayvec::ArrayVec;
 use super::permissions::{Permissions, Restrictions};
 use crate::arch::fault::ContextCause;
 
-/// Destination of an address: one block or page of one stage, or of both together. Says nothing of the access that asked,
-/// so that it can be kept for others.
+/// Destination of an address: one block or page of one stage, or of both together. Says nothing of the access that
+/// asked, so that it can be kept for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Leaf {
@@ -22,7 +22,8 @@ pub(crate) struct Leaf {
     pub(crate) attributes: u8,
     /// Shareability: 0 none, 2 outer, 3 inner.
     pub(crate) shareability: u8,
-    /// Accesses that it allows. With hardware update of the dirty state (`Config::hardware_update`) a write may allow more.
+    /// Accesses that it allows. With hardware update of the dirty state (`Config::hardware_update`) a write may allow
+    /// more.
     pub(crate) permissions: Permissions,
     /// Not tagged with an ASID (nG = 0); always so in stage 2 and in hypervisor contexts.
     pub(crate) global: bool,
@@ -90,6 +91,7 @@ impl TableRef {
     }
 }
 
-/// The tables of one walk, top down: those from the first that was read to the one that held the leaf's descriptor, without
-/// the start of the walk; of the last attempt, if a descriptor changed under the walk. At most three stand below the first.
+/// The tables of one walk, top down: those from the first that was read to the one that held the leaf's descriptor,
+/// without the start of the walk; of the last attempt, if a descriptor changed under the walk. At most three stand
+/// below the first.
 pub(crate) type Tables = ArrayVec<TableRef, 3>;

@@ -11,10 +11,10 @@
 //! | `nested` | both stages of a bank together |
 //! | `permissions`, `attributes` | what a leaf says of accesses and of memory types |
 //!
-//! `stages::stage1` and `stages::stage2` walk one stage, and are what a cache of walks calls: they start from the table of an earlier
-//! walk if they are given one, and hand back those that they passed. A table serves every address of its range for as
-//! long as software does not invalidate it; whoever keeps one looks it up with [`TableRef::serves`], by the address that
-//! `Stage1::canonical` makes of the input.
+//! `stages::stage1` and `stages::stage2` walk one stage, and are what a cache of walks calls: they start from the table
+//! of an earlier walk if they are given one, and hand back those that they passed. A table serves every address of its
+//! range for as long as software does not invalidate it; a cache that keeps one looks it up with [`TableRef::serves`],
+//! by the address that `Stage1::canonical` makes of the input.
 
 mod attributes;
 mod cached;

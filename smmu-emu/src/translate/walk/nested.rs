@@ -19,8 +19,8 @@ pub(crate) enum Stages {
     First,
 }
 
-/// Translates an address in a bank, with what `kept` holds of earlier walks. The permission check of each stage follows its
-/// walk.
+/// Translates an address in a bank, with what `kept` holds of earlier walks. The permission check of each stage follows
+/// its walk.
 ///
 /// # Errors
 /// The first fault; those of stage 2 have [`WalkFault::stage2`].

@@ -15,8 +15,8 @@ use crate::translate::regime::{Off, Stage1, Stage2};
 /// serves it, of an earlier walk of the same regime; `tables` takes up those that this one passes.
 ///
 /// # Errors
-/// The first fault in the architecture's order: translation, address size, access flag. Permissions come after them, and
-/// depend on the access ([`Permissions::allow`]); `intent` only decides what hardware updates.
+/// The first fault in the architecture's order: translation, address size, access flag. Permissions come after them,
+/// and depend on the access ([`Permissions::allow`]); `intent` only decides what hardware updates.
 pub(super) fn stage1<M: DescriptorMemory>(
     regime: &Stage1,
     memory: &M,

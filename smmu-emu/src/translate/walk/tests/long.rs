@@ -165,7 +165,8 @@ fn small_outputs_have_no_high_start_level() {
     }
 }
 
-/// Behaviour 48: what Linux writes for 40 bits, 0x18, in a signed field of four bits, among fields that AArch32 ignores.
+/// Behaviour 48: what Linux writes for 40 bits, 0x18, in a signed field of four bits, among fields that AArch32
+/// ignores.
 #[test]
 fn stage2_of_aarch32() {
     for (t0sz, sl0, bits, level) in [
