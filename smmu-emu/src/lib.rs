@@ -17,9 +17,9 @@
 //! | `tlb` | the TLB: lookup and maintenance |
 //! | [`host`] | the host of the model: interrupt lines, time, marks, events |
 //! | `epoch` | accesses under way in other threads, and TLB syncs that wait for them |
-//! | `device` | one SMMU: register accesses, transactions, faults, stalls, address translation, injection, [`inspect`] |
+//! | `device` | one SMMU: registers, transactions, faults, stalls, address translation, injection, [`inspect`] |
 //! | `dma` | [`SmmuHandle`], [`Tbu`] and [`View`]: translation for threads that do DMA |
-//! | `testing` | feature `testing`: a recording host, sparse memory, page tables, registers by name, for tests and fuzzers |
+//! | `testing` | feature `testing`, for tests and fuzzers: a recording host, memory, page tables, registers by name |
 #![forbid(unsafe_code)]
 
 pub mod arch;

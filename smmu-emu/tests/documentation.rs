@@ -14,14 +14,19 @@ const HEAD: &str = "# Registers
 Written from the tables in `smmu-emu/src/spec/` by a test (`smmu-emu/tests/documentation.rs`); do not edit.
 
 Names are those of IHI 0062 issue D without `SMMU_`; an `n` is the number of a stream-matching group or context bank.
-Offsets are from the start of the frame: GR0 is page 0, GR1 page 1, context bank n page NUMPAGE + n. \"Writable\" and \"reset\" are
+Offsets are from the start of the frame: GR0 is page 0, GR1 page 1, context bank n page NUMPAGE + n. \"Writable\" and \
+\"reset\" are
 those of a full configuration; identification registers and the bits of absent features follow the configuration
-([presets](presets.md), `smmu-emu/src/registers/identity.rs`, `smmu-emu/src/registers/options.rs`). What no row covers reads as zero and ignores writes.
+([presets](presets.md), `smmu-emu/src/registers/identity.rs`, `smmu-emu/src/registers/options.rs`). What no row covers \
+reads as zero and ignores writes.
 
-- Fields: the type that names the fields, in `smmu-emu/src/spec/`; of several, the first that applies to the bank and the value.
-- Needs: the features without any of which the register reads as zero and ignores writes ([`Features`](../smmu-emu/src/spec/effect.rs)).
+- Fields: the type that names the fields, in `smmu-emu/src/spec/`; of several, the first that applies to the bank and \
+the value.
+- Needs: the features without any of which the register reads as zero and ignores writes \
+([`Features`](../smmu-emu/src/spec/effect.rs)).
   MONITOR is there with `pmu_groups`, EXTENDED_GROUPS with `extended_stream_match_groups` once sCR2.EXSMRGENABLE is set.
-- Secure (with `secure_state`): \"only\", a register of Secure software, RAZ/WI to others; \"copy\", Secure software has a copy of
+- Secure (with `secure_state`): \"only\", a register of Secure software, RAZ/WI to others; \"copy\", Secure software \
+has a copy of
   its own; an alias shows the register that is named.
 - Effect: what an access does beyond its access rule ([`Effect`](../smmu-emu/src/spec/effect.rs)).
 ";
@@ -87,7 +92,8 @@ fn line(rows: &[Row], row: &Row) -> String {
         cell(secure.join(", ")),
     );
     format!(
-        "| `{offset:03x}` | {name} | {}{array} | {access} | {write} | {reset} | {fields} | {needs} | {secure} | {effect} |{doc} |\n",
+        "| `{offset:03x}` | {name} | {}{array} | {access} | {write} | {reset} | {fields} | {needs} | {secure} | \
+         {effect} |{doc} |\n",
         width * 8
     )
 }
@@ -98,7 +104,8 @@ fn register_documentation_is_current() {
     for ((_, rows), title) in FRAMES.into_iter().zip(FRAME_TITLES) {
         write!(
             text,
-            "\n## {title}\n\n| offset | name | bits | access | writable | reset | fields | needs | Secure | effect | |\n"
+            "\n## {title}\n\n\
+             | offset | name | bits | access | writable | reset | fields | needs | Secure | effect | |\n"
         )
         .expect("a string takes all");
         text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");

@@ -12,12 +12,40 @@ const TESTS: [&str; 4] = [
     include_str!("behaviour/stalls.rs"),
     include_str!("behaviour/streams.rs"),
 ];
+/// Test of each fault, the last column of the document.
+const TEST_OF: [(&str, &str); 11] = [
+    ("GlobalCause::UnidentifiedStream", "vector_2_unidentified_stream"),
+    (
+        "GlobalCause::StreamMatchConflict",
+        "vector_1_conflict_then_another_fault",
+    ),
+    (
+        "GlobalCause::UnimplementedBank",
+        "bank_validity_is_checked_in_order",
+    ),
+    ("GlobalCause::InvalidContext", "unusable_banks_show_as_nested"),
+    (
+        "ContextCause::Translation",
+        "vector_3_translation_fault_in_a_bank",
+    ),
+    ("ContextCause::AddressSize", "output_size"),
+    ("ContextCause::AccessFlag", "access_flag"),
+    ("ContextCause::Permission", "permissions"),
+    (
+        "ContextCause::ExternalOnWalk",
+        "walks_that_memory_does_not_answer",
+    ),
+    ("Fault::Blocked", "a_recorded_fault_blocks_the_bank"),
+    ("Fault::Waiting", "clear_then_retry"),
+];
 const HEAD: &str = "# Faults
 
 Written from the table in `smmu-emu/src/arch/fault.rs` by a test (`smmu-emu/tests/fault_documentation.rs`); do not edit.
 
-Global faults are recorded in sGFSR, sGFAR, sGFSYNR0 and sGFSYNR1, with the access as it arrived; context faults in the bank's
-FSR, FAR, FSYNR0 and CBFRSYNRA, after S2CR's overrides. A fault of stage 2 of a nested translation is recorded in the stage 2
+Global faults are recorded in sGFSR, sGFAR, sGFSYNR0 and sGFSYNR1, with the access as it arrived; context faults in \
+the bank's
+FSR, FAR, FSYNR0 and CBFRSYNRA, after S2CR's overrides. A fault of stage 2 of a nested translation is recorded in the \
+stage 2
 bank, with FSYNR0.NESTED, S1CBNDX, S1PTWF and IPAFAR. What ends a stall stands in `smmu-emu/src/device/bank_state.rs`.
 
 ";
@@ -29,12 +57,26 @@ fn table() -> impl Iterator<Item = &'static str> {
         .filter(|line| line.starts_with('|'))
 }
 
+/// Test of the fault of a row.
+fn test_of(row: &str) -> &'static str {
+    let of_row = |fault: &str| row.starts_with(&format!("| [`{fault}`] |"));
+    let found = TEST_OF.iter().find(|(fault, _)| of_row(fault));
+    found.unwrap_or_else(|| panic!("no test for {row}")).1
+}
+
 #[test]
 fn fault_documentation_is_current() {
     let mut text = String::from(HEAD);
-    for line in table() {
-        text.push_str(&line.replace("[`", "`").replace("`]", "`"));
-        text.push('\n');
+    for (number, line) in table().enumerate() {
+        let test = match number {
+            0 => String::from("test"),
+            1 => String::from("---"),
+            _ => format!("`{}`", test_of(line)),
+        };
+        let line = line.replace("[`", "`").replace("`]", "`");
+        for part in [line.as_str(), " ", test.as_str(), " |\n"] {
+            text.push_str(part);
+        }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -73,7 +115,7 @@ fn every_fault_has_a_row_and_a_test() {
         }
     }
     for row in table().skip(2) {
-        let test = row.split('|').nth(5).unwrap_or_default().trim().trim_matches('`');
+        let test = test_of(row);
         let function = format!("\nfn {test}() {{");
         assert!(
             TESTS.iter().any(|tests| tests.contains(&function)),

@@ -16,22 +16,31 @@ A preset is where the values of all absent fields of a configuration come from (
 
 | preset | what it is | compatible | where its numbers come from |
 | --- | --- | --- | --- |
-| `mmu-500` | MMU-500 r2p1 of ZynqMP | `arm,mmu-500` | reset values of the part's register reference, less SES (`secure_state`) |
-| `mmu-500-ats` | the same with address translation operations | `arm,mmu-500` | as above; no part is known that clears ATOSNS |
-| `mmu-401` | MMU-401 of Juno's PCIe: SMMUv1, stage 2 alone | `arm,mmu-401` | what Linux logs there: 4 banks (4 stage-2 only), 32 groups, page sizes 0x60211000, 40 bits |
+| `mmu-500` | MMU-500 r2p1 of ZynqMP | `arm,mmu-500` | reset values of the part's register reference, less SES \
+(`secure_state`) |
+| `mmu-500-ats` | the same with address translation operations | `arm,mmu-500` | as above; no part is known that \
+clears ATOSNS |
+| `mmu-401` | MMU-401 of Juno's PCIe: SMMUv1, stage 2 alone | `arm,mmu-401` | what Linux logs there: 4 banks (4 \
+stage-2 only), 32 groups, page sizes 0x60211000, 40 bits |
 | `smmuv2-generic` | SMMUv2 with every feature of the model but event counters (`pmu_groups`) | `arm,smmu-v2` | chosen |
-| `qcom-x1e-adreno` | the GPU's SMMU of Snapdragon X Elite | `qcom,adreno-smmu`, `qcom,smmu-500` | banks (25 interrupts) and size (256 KiB) from the device tree; groups, stages and 36 bits are assumed |
-| `tegra-mmu-500` | one instance of Tegra194's | `nvidia,tegra194-smmu` | what Linux logs there: 64 banks, 128 groups, page sizes 0x61311000, 48 bits; pages of 64 KiB from its size of 8 MiB |
+| `qcom-x1e-adreno` | the GPU's SMMU of Snapdragon X Elite | `qcom,adreno-smmu`, `qcom,smmu-500` | banks (25 \
+interrupts) and size (256 KiB) from the device tree; groups, stages and 36 bits are assumed |
+| `tegra-mmu-500` | one instance of Tegra194's | `nvidia,tegra194-smmu` | what Linux logs there: 64 banks, 128 groups, \
+page sizes 0x61311000, 48 bits; pages of 64 KiB from its size of 8 MiB |
 
 A mirrored pair of Tegra's is two instances that the host writes alike. Of Qualcomm's registers beyond
-MMU-500's there are those that Linux uses: ACTLR's bits 9, 8 and 5, GFX_PRR_CFG, and the synchronisation counters, which read
-zero; PRR has no effect on translation. Everything that an MMU-401 does is stage 2; the model walks it in the AArch64 format, whose
+MMU-500's there are those that Linux uses: ACTLR's bits 9, 8 and 5, GFX_PRR_CFG, and the synchronisation counters, \
+which read
+zero; PRR has no effect on translation. Everything that an MMU-401 does is stage 2; the model walks it in the AArch64 \
+format, whose
 descriptors and TCR fields are those that Linux uses there.
 
 ## What they advertise
 
-Each number can be changed in the configuration, as far as a field is named. `live_groups = [{ stream_id = 0x400, mask = 2 }]` has the
-first groups valid and bypassing out of reset, as a boot loader with a display leaves them; `qcom_smmu_cfg_probe` keeps those.
+Each number can be changed in the configuration, as far as a field is named. `live_groups = [{ stream_id = 0x400, mask \
+= 2 }]` has the
+first groups valid and bypassing out of reset, as a boot loader with a display leaves them; `qcom_smmu_cfg_probe` \
+keeps those.
 
 ";
 
@@ -42,18 +51,21 @@ IDR0 20 S2TS 29 29: stage 2 (`stage2`); used for domains if there is no stage 1
 IDR0 20 NTS 28 28: nested (`nested`); logged, never used: a nested domain becomes stage 2
 IDR0 20 SMS 27 27: stream matching; 0 is stream indexing (`stream_match_groups = 0`), one S2CR per stream ID
 IDR0 20 ATOSNS 26 26: 1: **no** address translation operations (`ats`); with 0 `iova_to_phys` writes CBn_ATS1PR
-IDR0 20 PTFS 25 24: 0: AArch32 short and long, 1: long alone, 2: none (`aarch32_short`, `aarch32_long`); a 64-bit kernel only takes page sizes from it, unless no AArch64 granule is there
+IDR0 20 PTFS 25 24: 0: AArch32 short and long, 1: long alone, 2: none (`aarch32_short`, `aarch32_long`); a 64-bit \
+kernel only takes page sizes from it, unless no AArch64 granule is there
 IDR0 20 NUMIRPT 23 16: 1: one interrupt per context bank; the device tree has to list NUMCB of them
 IDR0 20 EXSMRGS 15 15: extended groups (`extended_stream_match_groups`); ignored
 IDR0 20 CTTW 14 14: table walks are coherent (`coherent_walk`); a notice is logged if `dma-coherent` disagrees
 IDR0 20 BTM 13 13: broadcast TLB maintenance; ignored, PTM is set
 IDR0 20 NUMSIDB 12 9: bits of a stream ID (`stream_id_bits`); the size of stream indexing
 IDR0 20 EXIDS 8 8: 16-bit stream IDs (`extended_stream_ids`); Linux then sets EXIDENABLE
-IDR0 20 NUMSMRG 7 0: stream-matching groups (`stream_match_groups`); with 0 under SMS the probe fails; more devices than groups fail to attach
+IDR0 20 NUMSMRG 7 0: stream-matching groups (`stream_match_groups`); with 0 under SMS the probe fails; more devices \
+than groups fail to attach
 IDR1 24 PAGESIZE 31 31: 1: register pages of 64 KiB (`page_size`)
 IDR1 24 NUMPAGENDXB 30 28: 2^(n+1) pages in each half; a warning if the region in the device tree has another size
 IDR1 24 HAFDBS 25 24: 2: hardware updates access flags and dirty states (`hardware_update`); unused
-IDR1 24 NUMS2CB 23 16: banks with stage 2 only (`stage2_only_banks`); stage 1 domains take banks from here on; more than NUMCB fail the probe
+IDR1 24 NUMS2CB 23 16: banks with stage 2 only (`stage2_only_banks`); stage 1 domains take banks from here on; more \
+than NUMCB fail the probe
 IDR1 24 SMCD 15 15: conflicting stream matches are detected for certain; the model always does
 IDR1 24 SSDTP 13 12: security determination table; there is none
 IDR1 24 NUMSSDNDXB 11 8: bits of an index into it, less one
@@ -65,7 +77,8 @@ IDR2 28 PTFSv8_64kB 14 14: granule of 64 KiB (`granule_64k`); SMMUv1 does not sh
 IDR2 28 PTFSv8_16kB 13 13: granule of 16 KiB (`granule_16k`)
 IDR2 28 PTFSv8_4kB 12 12: granule of 4 KiB (`granule_4k`); one of the three has to be the kernel's page size
 IDR2 28 UBS 11 8: 5: bus addresses of 49 bits; Linux uses 48 of them for stage 1
-IDR2 28 OAS 7 4: bits of a physical address: 0 to 5 are 32, 36, 40, 42, 44, 48 (`address_bits`); the limit of stage 2's output, and of DMA masks of table walks
+IDR2 28 OAS 7 4: bits of a physical address: 0 to 5 are 32, 36, 40, 42, 44, 48 (`address_bits`); the limit of stage \
+2's output, and of DMA masks of table walks
 IDR2 28 IAS 3 0: bits of an intermediate address, as OAS (`input_bits`); the output of stage 1 and input of stage 2
 IDR7 3c MAJOR 7 4: 2 and later: `sACR.CACHE_LOCK` guards `CBn_ACTLR`; `arm,mmu-500` clears it
 IDR7 3c MINOR 3 0: revision

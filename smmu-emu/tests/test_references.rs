@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Truth of the documents about tests: `docs/behaviours.md` is written from the tests' comments (renewed by
+//! Agreement of the documents with the tests: `docs/behaviours.md` is written from the tests' comments (renewed by
 //! `UPDATE_DOCS=1 cargo test -p smmu-emu --test test_references`), and each test that `docs/deviations.md` names
 //! exists.
 
@@ -182,8 +182,10 @@ fn every_behaviour_has_a_test() {
     let tests = tests();
     let deviations = fs::read_to_string(package().join("../docs/deviations.md")).expect("docs/deviations.md");
     let mut text = String::from(
-        "# Behaviours\n\nWhat is easy to get wrong about an SMMUv2, and the tests that name it, of `smmu-emu` unless they say otherwise. Written by \
-         `smmu-emu/tests/test_references.rs`; do not edit.\n\n| | what | tests |\n| --- | --- | --- |\n",
+        "# Behaviours\n\n\
+         What is easy to get wrong about an SMMUv2, and the tests that name it, of `smmu-emu` unless they say \
+         otherwise. Written by `smmu-emu/tests/test_references.rs`; do not edit.\n\n\
+         | | what | tests |\n| --- | --- | --- |\n",
     );
     let mut missing = Vec::new();
     for (number, what) in (1..).zip(BEHAVIOURS) {

@@ -324,7 +324,7 @@ pub fn wait_raised(fd: &OwnedFd) -> Result<u64> {
 /// A client that does everything a client should, by another implementation than the server's gate.
 ///
 /// # Errors
-/// The part that the server did not do, or left behind for this client.
+/// Work that the server did not do, or state that it left behind, for this client.
 pub fn good_client(socket: &Path) -> Result<()> {
     let mut client = vfio_user::Client::new(socket).map_err(failed)?;
     let size = |client: &vfio_user::Client, index| client.region(index).map(|region| region.size);

@@ -161,7 +161,9 @@ fn the_whole_plan_is_one_text_with_its_seed() {
 #[test]
 fn a_late_reply_holds_up_its_guest_and_nobody_else() {
     let mut case = Case::new();
-    let stall = json!({ "smmu": "a", "site": "register", "register": "sCR0", "access": "write", "time_us": 600_000, "times": 1 });
+    let stall = json!({
+        "smmu": "a", "site": "register", "register": "sCR0", "access": "write", "time_us": 600_000, "times": 1,
+    });
     case.ask("delay-add", stall);
     let Case { control, a, b, .. } = &mut case;
     std::thread::scope(|scope| {
@@ -186,7 +188,11 @@ fn a_late_reply_holds_up_its_guest_and_nobody_else() {
 #[test]
 fn a_reply_waits_for_a_mark_and_never_longer_than_qemu() {
     let mut case = Case::new();
-    let stall = |bound: u64| json!({ "smmu": "a", "site": "register", "register": "IDR0", "until": "guest", "at_most_us": bound });
+    let stall = |bound: u64| {
+        json!({
+            "smmu": "a", "site": "register", "register": "IDR0", "until": "guest", "at_most_us": bound,
+        })
+    };
     let refused = case.refused("delay-add", stall(4_000_001));
     assert!(refused.contains("x-msg-timeout"), "{refused}");
     let text = "[[smmu]]\nname = \"a\"\n[[smmu.delay]]\nsite = \"register\"\nregister = \"IDR0\"\ntime_us = 4000001\n";

@@ -51,7 +51,13 @@ fn a_connection_negotiates_and_asks() {
         assert_eq!(mode & 0o777, 0o600);
         let mut client = QmpClient::connect(&served.control()).unwrap();
         client
-            .send(br#"{"execute":"query-status","id":1}{"execute":"qmp_capabilities","arguments":{"enable":["oob"]},"id":[2]}"#)
+            .send(
+                concat!(
+                    r#"{"execute":"query-status","id":1}"#,
+                    r#"{"execute":"qmp_capabilities","arguments":{"enable":["oob"]},"id":[2]}"#,
+                )
+                .as_bytes(),
+            )
             .unwrap();
         let early = client.answer().unwrap();
         assert_eq!((class(&early), &early["id"]), ("CommandNotFound", &json!(1)));
@@ -61,7 +67,13 @@ fn a_connection_negotiates_and_asks() {
             ("GenericError", &json!([2]))
         );
         client
-            .send(br#"{"execute":"qmp_capabilities","id":{"a":null}} {"execute":"qmp_capabilities"}{"execute":"x","id":"y"}"#)
+            .send(
+                concat!(
+                    r#"{"execute":"qmp_capabilities","id":{"a":null}} "#,
+                    r#"{"execute":"qmp_capabilities"}{"execute":"x","id":"y"}"#,
+                )
+                .as_bytes(),
+            )
             .unwrap();
         assert_eq!(
             client.answer().unwrap(),

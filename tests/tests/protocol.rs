@@ -39,10 +39,13 @@ fn version_offers_what_qemu_can_use() {
     let served = serve(&["a"], "");
     let mut client = RawClient::connect(&served.socket("a")).unwrap();
     // What QEMU 11.1.3 sends.
-    let json = br#"{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"max_data_xfer_size":1048576,"migration":{"max_bitmap_size":268435456,"pgsize":4096},"write_multiple":true}}"#;
-    let reply = client
-        .call(1, &[&[0; 4], json.as_slice(), b"\0"].concat())
-        .unwrap();
+    let json = concat!(
+        r#"{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"#,
+        r#""max_data_xfer_size":1048576,"migration":{"max_bitmap_size":268435456,"pgsize":4096},"#,
+        r#""write_multiple":true}}"#,
+    )
+    .as_bytes();
+    let reply = client.call(1, &[&[0; 4], json, b"\0"].concat()).unwrap();
     assert!(reply.is_ok());
     let (version, json) = reply.payload.split_at(4);
     assert_eq!(version, [0; 4], "minor 1 is too new for QEMU");

@@ -80,7 +80,8 @@ impl World for Formats {
 
     fn new(tlb: &str) -> Self {
         let config = format!(
-            "preset = \"smmuv2-generic\"\ncontext_banks = 6\nstream_match_groups = 3\nextended_stream_match_groups = 40\nhardware_update = false\n\
+            "preset = \"smmuv2-generic\"\ncontext_banks = 6\nstream_match_groups = 3\n\
+             extended_stream_match_groups = 40\nhardware_update = false\n\
              extended_stream_ids = true\n{tlb}"
         );
         let ram = Ram::new();

@@ -16,11 +16,15 @@ use super::rules::{self, Allowed, Names};
 const CONFIGS: [&str; 8] = [
     "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
     "preset = \"mmu-500-ats\"\ncontext_banks = 2\nstream_match_groups = 2\nstream_id_bits = 3",
-    "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\nstream_match_groups = 3\nhardware_update = false",
-    "preset = \"smmuv2-generic\"\ncontext_banks = 1\nstream_match_groups = 0\nstream_id_bits = 2\naddress_bits = 32\nhardware_update = false",
+    "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\n\
+     stream_match_groups = 3\nhardware_update = false",
+    "preset = \"smmuv2-generic\"\ncontext_banks = 1\nstream_match_groups = 0\nstream_id_bits = 2\naddress_bits = 32\n\
+     hardware_update = false",
     "preset = \"mmu-401\"\nsecure_state = true\ntlb = \"strict-stale\"",
-    "preset = \"mmu-500\"\nsecure_state = true\ncontext_banks = 2\nstream_match_groups = 3\npmu_groups = 3\npmu_counters = 15",
-    "preset = \"smmuv2-generic\"\nextended_stream_match_groups = 40\nstream_match_groups = 3\npmu_groups = 2\npmu_counters = 2\nextended_stream_ids = true",
+    "preset = \"mmu-500\"\nsecure_state = true\ncontext_banks = 2\nstream_match_groups = 3\npmu_groups = 3\n\
+     pmu_counters = 15",
+    "preset = \"smmuv2-generic\"\nextended_stream_match_groups = 40\nstream_match_groups = 3\npmu_groups = 2\n\
+     pmu_counters = 2\nextended_stream_ids = true",
     "preset = \"smmuv2-generic\"\ncontext_banks = 5\npage_size = \"64k\"\nhardware_update = true\ntlb_entries = 3",
 ];
 

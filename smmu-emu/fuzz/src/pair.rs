@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | bit 7 of the first byte is 0 | without a TLB and with one | none |
 //! | 1, and bit 0 of the second byte is 0 | without a TLB and with one, equal plans | [`Allowed::OfAnyTlb`] |
-//! | 1, 1 | equal TLBs; the first is spared the invalidations that a rule loses in the second | [`Allowed::OfEqualTlbs`] |
+//! | 1, 1 | equal TLBs; the first is spared the invalidations that the second loses | [`Allowed::OfEqualTlbs`] |
 //!
 //! A TLB that a rule made stale is compared again once its software has invalidated everything.
 

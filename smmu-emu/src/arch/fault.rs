@@ -2,19 +2,19 @@
 
 //! Faults: what can go wrong with a transaction, and how it shows in the registers.
 //!
-//! | fault | condition | bits | IHI 0062D | test |
-//! | --- | --- | --- | --- | --- |
-//! | [`GlobalCause::UnidentifiedStream`] | no group matches the stream ID, `sCR0.USFCFG` = 1 | sGFSR.USF | §2.4.2 | `vector_2_unidentified_stream` |
-//! | [`GlobalCause::StreamMatchConflict`] | several do, `sCR0.SMCFCFG` = 1 | sGFSR.SMCF | §2.4.2 | `vector_1_conflict_then_another_fault` |
-//! | [`GlobalCause::UnimplementedBank`] | S2CR or CBAR names a bank that does not exist | sGFSR.UCBF | §3.8.4 | `bank_validity_is_checked_in_order` |
-//! | [`GlobalCause::InvalidContext`] | S2CR.TYPE is fault or reserved; CBAR.TYPE cannot be used | sGFSR.ICF | §3.8.4 | `unusable_banks_show_as_nested` |
-//! | [`ContextCause::Translation`] | nothing mapped, address out of range, walks disabled | FSR.TF | §3.5 | `vector_3_translation_fault_in_a_bank` |
-//! | [`ContextCause::AddressSize`] | TTBR, table or output beyond the output size | FSR.ASF | Tables 3-3, 3-4 | `output_size` |
-//! | [`ContextCause::AccessFlag`] | AF clear, `SCTLR.AFFD` = 0 | FSR.AFF | §3.5 | `access_flag` |
-//! | [`ContextCause::Permission`] | the mapping or a table above it forbids the access | FSR.PF | §3.5 | `permissions` |
-//! | [`ContextCause::ExternalOnWalk`] | memory does not answer a walk | FSR.EF, FSYNR0.PTWF | §3.5 | `walks_that_memory_does_not_answer` |
-//! | [`Fault::Blocked`] | a fault is recorded, `SCTLR.HUPCF` = 0 | none | §3.7.3 | `a_recorded_fault_blocks_the_bank` |
-//! | [`Fault::Waiting`] | a transaction is stalled, `SCTLR.HUPCF` = 0 | none | §3.7.3 | `clear_then_retry` |
+//! | fault | condition | bits | IHI 0062D |
+//! | --- | --- | --- | --- |
+//! | [`GlobalCause::UnidentifiedStream`] | no group matches the stream ID, `sCR0.USFCFG` = 1 | sGFSR.USF | §2.4.2 |
+//! | [`GlobalCause::StreamMatchConflict`] | several do, `sCR0.SMCFCFG` = 1 | sGFSR.SMCF | §2.4.2 |
+//! | [`GlobalCause::UnimplementedBank`] | S2CR or CBAR names a bank that does not exist | sGFSR.UCBF | §3.8.4 |
+//! | [`GlobalCause::InvalidContext`] | S2CR.TYPE is fault or reserved; CBAR.TYPE cannot be used | sGFSR.ICF | §3.8.4 |
+//! | [`ContextCause::Translation`] | nothing mapped, address out of range, walks disabled | FSR.TF | §3.5 |
+//! | [`ContextCause::AddressSize`] | TTBR, table or output beyond the output size | FSR.ASF | Tables 3-3, 3-4 |
+//! | [`ContextCause::AccessFlag`] | AF clear, `SCTLR.AFFD` = 0 | FSR.AFF | §3.5 |
+//! | [`ContextCause::Permission`] | the mapping or a table above it forbids the access | FSR.PF | §3.5 |
+//! | [`ContextCause::ExternalOnWalk`] | memory does not answer a walk | FSR.EF, FSYNR0.PTWF | §3.5 |
+//! | [`Fault::Blocked`] | a fault is recorded, `SCTLR.HUPCF` = 0 | none | §3.7.3 |
+//! | [`Fault::Waiting`] | a transaction is stalled, `SCTLR.HUPCF` = 0 | none | §3.7.3 |
 
 use super::transaction::{Intent, Transaction};
 

@@ -82,7 +82,7 @@ pub struct Geometry {
     pub hardware_update: bool,
     /// The attributes of table descriptors can be disabled.
     pub hierarchy_disable: bool,
-    /// Retention of translations.
+    /// Mode of the TLB.
     pub tlb: TlbMode,
     /// Blocks and pages that the TLB holds.
     pub tlb_entries: u32,

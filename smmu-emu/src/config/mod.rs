@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Configuration by the user: a preset and overrides; and [`Geometry`], the same after validation.
+//! Configuration as the user gives it: a preset and overrides; and [`Geometry`], the same after validation.
 //!
 //! ```
 //! let config: smmu_emu::Config = toml::from_str(
@@ -39,7 +39,7 @@ pub enum PageSize {
     Size64K,
 }
 
-/// Retention of translations by the model (`tlb`).
+/// Mode of the TLB (`tlb`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub enum TlbMode {
@@ -175,7 +175,7 @@ pub struct Config {
     /// no bank (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub live_groups: Vec<LiveGroup>,
-    /// Retention of translations: "normal" (the default), "strict-stale" or "off".
+    /// Mode of the TLB: "normal" (the default), "strict-stale" or "off".
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb: Option<TlbMode>,
     /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It

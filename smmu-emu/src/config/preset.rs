@@ -18,7 +18,7 @@ pub enum Preset {
     #[default]
     #[cfg_attr(feature = "serde", serde(rename = "mmu-500"))]
     Mmu500,
-    /// An Arm MMU-500 r2 with address translation operations, so that Linux' `iova_to_phys` asks the hardware.
+    /// The MMU-500 of ZynqMP with address translation operations, so that Linux' `iova_to_phys` asks the hardware.
     #[cfg_attr(feature = "serde", serde(rename = "mmu-500-ats"))]
     Mmu500Ats,
     /// The MMU-401 of Juno's PCIe: SMMUv1 with stage 2 alone, the 64 KiB granule, 40 bits.

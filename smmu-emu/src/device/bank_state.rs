@@ -5,10 +5,10 @@
 //!
 //! | event | FSR = 0 | fault held, FSR.SS = 0 | stalled, FSR.SS = 1 |
 //! | --- | --- | --- | --- |
-//! | a transaction [arrives](BankControl::arrive) | translate | HUPCF = 1: translate; else end by CFRE | HUPCF = 1: translate; else wait |
-//! | it [faults](BankControl::fault), CFCFG = 1 and STALLD = 0 | record with SS, stall | set MULTI, end | wait, unrecorded |
-//! | it [faults](BankControl::fault) otherwise | record, end | set MULTI, end | set MULTI, end |
-//! | RESUME.TnR = 0, a write of CBAR or CBA2R | – | – | SS clears; all start again, or end by CFRE if the bank still blocks |
+//! | a transaction [arrives] | translate | HUPCF = 1: translate; else end by CFRE | HUPCF = 1: translate; else wait |
+//! | it [faults], CFCFG = 1 and STALLD = 0 | record with SS, stall | set MULTI, end | wait, unrecorded |
+//! | it [faults] otherwise | record, end | set MULTI, end | set MULTI, end |
+//! | RESUME.TnR = 0, a write of CBAR or CBA2R | – | – | SS clears; all start again, or end by CFRE if still blocked |
 //! | RESUME.TnR = 1 | – | – | the recorded one ends by CFRE, the others as for TnR = 0 |
 //! | SCTLR.M = 0, sCR0.CLIENTPD = 1, reset | – | – | all abort |
 //!
@@ -19,6 +19,9 @@
 //!
 //! A transaction that waits for the stage 2 bank of a nested translation starts again in its stage 1 bank. If that was
 //! turned off meanwhile, it aborts.
+//!
+//! [arrives]: BankControl::arrive
+//! [faults]: BankControl::fault
 
 use core::ops::Range;
 

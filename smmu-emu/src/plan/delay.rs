@@ -43,7 +43,8 @@ pub enum Site {
     feature = "serde",
     serde(
         untagged,
-        expecting = "a number of microseconds, or `{ min = …, max = … }` or `{ mean = …, max = … }` of them, was expected"
+        expecting = "a number of microseconds, or `{ min = …, max = … }` or `{ mean = …, max = … }` of them, was \
+                     expected"
     )
 )]
 pub enum Time {

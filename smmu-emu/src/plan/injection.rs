@@ -214,8 +214,8 @@ pub const KINDS: &[KindRow] = &[
         takes: CORRUPT,
         needs: &["xor", "value"],
         operation: "the read of a descriptor",
-        effect: "the walk goes on with another value, which the TLB may keep: bits turned over (`xor`), or replaced (`value`, `mask`); the \
-                 descriptor counts as a little-endian number",
+        effect: "the walk goes on with another value, which the TLB may keep: bits turned over (`xor`), or replaced \
+                 (`value`, `mask`); the descriptor counts as a little-endian number",
     },
     KindRow {
         kind: InjectionKind::UnknownStream,

@@ -60,7 +60,8 @@ frame! {
         Tlbivaa "CBn_TLBIVAA" = 0x608, 8, Wo, write u64::MAX, needs STAGE_1,
             effect InvalidateBank(BankMaintenance::Address { any_asid: true, last_level: false });
         /// Invalidates TLB entries by ASID.
-        Tlbiasid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff, needs STAGE_1, effect InvalidateBank(BankMaintenance::Asid);
+        Tlbiasid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff, needs STAGE_1,
+            effect InvalidateBank(BankMaintenance::Asid);
         /// Invalidates all TLB entries of the bank's VMID.
         Tlbiall "CBn_TLBIALL" = 0x618, 4, Wo, write WORD, effect InvalidateBank(BankMaintenance::All);
         /// Invalidates last-level TLB entries by address and ASID.
@@ -80,13 +81,17 @@ frame! {
         /// Whether a TLB synchronisation of the bank is under way.
         Tlbstatus "CBn_TLBSTATUS" = 0x7f4, 4, Ro, effect SyncStatus;
         /// Translates, privileged read.
-        Ats1pr "CBn_ATS1PR" = 0x800, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::PRIVILEGED_READ);
+        Ats1pr "CBn_ATS1PR" = 0x800, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+            effect Translate(Operation::PRIVILEGED_READ);
         /// Translates, privileged write.
-        Ats1pw "CBn_ATS1PW" = 0x808, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::PRIVILEGED_WRITE);
+        Ats1pw "CBn_ATS1PW" = 0x808, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+            effect Translate(Operation::PRIVILEGED_WRITE);
         /// Translates, unprivileged read.
-        Ats1ur "CBn_ATS1UR" = 0x810, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::USER_READ);
+        Ats1ur "CBn_ATS1UR" = 0x810, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+            effect Translate(Operation::USER_READ);
         /// Translates, unprivileged write.
-        Ats1uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX, needs ATS and STAGE_1, effect Translate(Operation::USER_WRITE);
+        Ats1uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+            effect Translate(Operation::USER_WRITE);
         /// Whether an address translation operation is under way.
         Atsr "CBn_ATSR" = 0x8f0, 4, Ro, needs ATS and STAGE_1, effect TranslateStatus;
         /// Event counters of the group that is assigned to the bank.
@@ -100,13 +105,17 @@ frame! {
         /// Events that can be counted.
         Pmceid "CBn_PMCEID" = 0xf20, 4, Ro, needs MONITOR, effect CounterView(Pm::Pmceid0);
         /// Enables counters.
-        Pmcntenset "CBn_PMCNTENSET" = 0xf40, 4, W1s, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmcntenset);
+        Pmcntenset "CBn_PMCNTENSET" = 0xf40, 4, W1s, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::Pmcntenset);
         /// Disables counters.
-        Pmcntenclr "CBn_PMCNTENCLR" = 0xf44, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmcntenclr);
+        Pmcntenclr "CBn_PMCNTENCLR" = 0xf44, 4, W1c, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::Pmcntenclr);
         /// Enables counter interrupts.
-        Pmintenset "CBn_PMINTENSET" = 0xf48, 4, W1s, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmintenset);
+        Pmintenset "CBn_PMINTENSET" = 0xf48, 4, W1s, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::Pmintenset);
         /// Disables counter interrupts.
-        Pmintenclr "CBn_PMINTENCLR" = 0xf4c, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmintenclr);
+        Pmintenclr "CBn_PMINTENCLR" = 0xf4c, 4, W1c, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::Pmintenclr);
         /// Clears counter overflows.
         Pmovsclr "CBn_PMOVSCLR" = 0xf50, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmovsclr);
         /// Sets counter overflows.

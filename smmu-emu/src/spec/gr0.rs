@@ -80,13 +80,15 @@ frame! {
         /// Invalidates Secure monitor TLB entries by address.
         Stlbivam "STLBIVAM" = 0x0a8, 8, Wo in SECURE, write u64::MAX;
         /// Invalidates last-level hypervisor TLB entries by a 64-bit address.
-        Tlbivalh64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX, effect Invalidate(Maintenance::HypervisorAddress64 { last_level: true });
+        Tlbivalh64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX,
+            effect Invalidate(Maintenance::HypervisorAddress64 { last_level: true });
         /// Invalidates stage 1 TLB entries by VMID.
         Tlbivmids1 "TLBIVMIDS1" = 0x0b8, 4, Wo, write 0xffff, effect Invalidate(Maintenance::VmidStage1);
         /// Invalidates all Secure monitor TLB entries.
         Stlbiallm "STLBIALLM" = 0x0bc, 4, Wo in SECURE, write WORD;
         /// Invalidates hypervisor TLB entries by a 64-bit address.
-        Tlbivah64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX, effect Invalidate(Maintenance::HypervisorAddress64 { last_level: false });
+        Tlbivah64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX,
+            effect Invalidate(Maintenance::HypervisorAddress64 { last_level: false });
         /// Translates through stage 1, unprivileged read.
         Gats1ur "GATS1UR" = 0x100, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::USER_READ);

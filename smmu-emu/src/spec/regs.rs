@@ -295,7 +295,8 @@ macro_rules! frame {
         pub enum $frame:ident $(needs $every:ident)? {
             $(
                 $(#[doc = $doc:literal])+
-                $reg:ident $name:literal = $offset:literal, $width:literal $(x $count:literal)?, $access:ident $(in $security:ident)?
+                $reg:ident $name:literal = $offset:literal, $width:literal $(x $count:literal)?,
+                    $access:ident $(in $security:ident)?
                 $(, as $type:ident $(or $other:ident)*)?
                 $(, write $write:expr)?
                 $(, reset $reset:expr)?

@@ -28,7 +28,10 @@ macro_rules! field {
 
 /// The fields of registers, `NAME high:low` as the specification prints them, by the name of the crate's type.
 macro_rules! fields {
-    ($($(#[$about:meta])* $module:ident $type:literal { $($field:ident $high:literal $(: $low:literal)?),+ $(,)? })+) => {
+    ($(
+        $(#[$about:meta])*
+        $module:ident $type:literal { $($field:ident $high:literal $(: $low:literal)?),+ $(,)? }
+    )+) => {
         $(
             $(#[$about])*
             pub mod $module {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Choices of a user, and the errors.
+//! Configurations that a user can choose, and the errors.
 
 use smmu_emu::{Config, Line, Plan, Smmu};
 

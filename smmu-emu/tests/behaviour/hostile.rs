@@ -20,16 +20,20 @@ enum Op {
 }
 
 const CONFIGS: [&str; 11] = [
-    "preset = \"smmuv2-generic\"\ncontext_banks = 3\nstream_match_groups = 3\ntlb = \"strict-stale\"\npmu_groups = 2\npmu_counters = 2",
+    "preset = \"smmuv2-generic\"\ncontext_banks = 3\nstream_match_groups = 3\ntlb = \"strict-stale\"\npmu_groups = 2\n\
+     pmu_counters = 2",
     "preset = \"qcom-x1e-adreno\"\ntlb = \"normal\"",
     "preset = \"tegra-mmu-500\"",
     "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
     "preset = \"mmu-500-ats\"\ncontext_banks = 2\nstream_match_groups = 2\nstream_id_bits = 3",
-    "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\nstream_match_groups = 3",
+    "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\n\
+     stream_match_groups = 3",
     "preset = \"smmuv2-generic\"\ncontext_banks = 1\nstream_match_groups = 0\nstream_id_bits = 2\naddress_bits = 32",
     "preset = \"mmu-401\"\nsecure_state = true",
-    "preset = \"mmu-500\"\nsecure_state = true\ncontext_banks = 2\nstream_match_groups = 3\npmu_groups = 3\npmu_counters = 15",
-    "preset = \"smmuv2-generic\"\nextended_stream_match_groups = 40\nstream_match_groups = 3\npmu_groups = 128\npmu_counters = 2\nextended_stream_ids = true",
+    "preset = \"mmu-500\"\nsecure_state = true\ncontext_banks = 2\nstream_match_groups = 3\npmu_groups = 3\n\
+     pmu_counters = 15",
+    "preset = \"smmuv2-generic\"\nextended_stream_match_groups = 40\nstream_match_groups = 3\npmu_groups = 128\n\
+     pmu_counters = 2\nextended_stream_ids = true",
     "preset = \"smmuv2-generic\"\ncontext_banks = 128\npage_size = \"64k\"\ngranule_4k = false\ngranule_64k = false",
 ];
 
@@ -62,7 +66,8 @@ fn offset() -> impl Strategy<Value = u64> {
         0_u64..0x1000,
     ];
     prop_oneof![
-        9 => (pages, registers, prop_oneof![4 => Just(12), 1 => Just(16)]).prop_map(|(page, reg, shift)| (page << shift) + reg),
+        9 => (pages, registers, prop_oneof![4 => Just(12), 1 => Just(16)])
+            .prop_map(|(page, reg, shift)| (page << shift) + reg),
         1 => any::<u64>(),
     ]
 }
@@ -177,7 +182,10 @@ proptest! {
     }
 
     #[test]
-    fn reading_twice_reads_the_same(config in 0..CONFIGS.len(), ops in proptest::collection::vec((offset(), value()), 0..60)) {
+    fn reading_twice_reads_the_same(
+        config in 0..CONFIGS.len(),
+        ops in proptest::collection::vec((offset(), value()), 0..60),
+    ) {
         let mut bench = Bench::new(CONFIGS[config]);
         for (offset, value) in ops {
             bench.smmu.write(&mut bench.host, offset, &value.to_le_bytes()[..4]);

@@ -130,7 +130,8 @@ fn probe_of_mmu_500() {
 #[test]
 fn probe_of_a_generic_smmu_with_64k_pages() {
     let mut bench = Bench::new(
-        "preset = \"smmuv2-generic\"\npage_size = \"64k\"\ncontext_banks = 20\nstream_id_bits = 8\nstream_match_groups = 8",
+        "preset = \"smmuv2-generic\"\npage_size = \"64k\"\ncontext_banks = 20\nstream_id_bits = 8\n\
+         stream_match_groups = 8",
     );
     assert_eq!(probe(&mut bench, false), (8, 20, 0xff, 0xff));
     assert_eq!(bench.r("sCR0"), 0x1c36);

@@ -7,7 +7,8 @@ use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, High, Page};
 use smmu_emu::{Access, AccessKind, Frame};
 
 /// Every optional feature that a register depends on.
-const FULL: &str = "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\ncontext_banks = 128\nhardware_update = true\nhierarchy_disable = true";
+const FULL: &str = "preset = \"smmuv2-generic\"\nextended_stream_ids = true\nstream_match_groups = 128\n\
+                    context_banks = 128\nhardware_update = true\nhierarchy_disable = true";
 const MMU_500: &str = "preset = \"mmu-500\"";
 
 #[test]
@@ -214,7 +215,8 @@ fn identification_of_mmu_500() {
 fn identification_follows_the_configuration() {
     let mut bench = Bench::new(
         "preset = \"smmuv2-generic\"\ncontext_banks = 33\nstage2_only_banks = 4\nstream_match_groups = 9\n\
-         extended_stream_match_groups = 0\nhardware_update = false\nhierarchy_disable = false\npage_size = \"64k\"\naddress_bits = 44\ngranule_16k = false\ncoherent_walk = false\nvmid16 = false",
+         extended_stream_match_groups = 0\nhardware_update = false\nhierarchy_disable = false\npage_size = \"64k\"\n\
+         address_bits = 44\ngranule_16k = false\ncoherent_walk = false\nvmid16 = false",
     );
     assert_eq!(bench.r("IDR0"), 0x7801_3f09);
     assert_eq!(bench.r("IDR1"), 0xd004_8021);

@@ -344,7 +344,8 @@ fn garbage_in_the_stream_table_is_harmless() {
 /// Behaviour 4: what `qcom_smmu_cfg_probe` meets after a boot loader that has a display running.
 #[test]
 fn groups_that_are_live_at_reset_stay() {
-    const LIVE: &str = "preset = \"qcom-x1e-adreno\"\nlive_groups = [{ stream_id = 0x400, mask = 2 }, { stream_id = 0x7fff }]";
+    const LIVE: &str = "preset = \"qcom-x1e-adreno\"\n\
+                        live_groups = [{ stream_id = 0x400, mask = 2 }, { stream_id = 0x7fff }]";
     let mut bench = Bench::new(LIVE);
     for _ in 0..2 {
         assert_eq!(

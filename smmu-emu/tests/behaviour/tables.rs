@@ -90,7 +90,9 @@ proptest! {
         for va in asked {
             let page = va & !0xfff;
             let hit = mappings.iter().find(|m| page >> tables.shift(m.level) == m.va >> tables.shift(m.level));
-            for (operation, privileged, write) in [(0x800, true, false), (0x808, true, true), (0x810, false, false), (0x818, false, true)] {
+            for (operation, privileged, write) in
+                [(0x800, true, false), (0x808, true, true), (0x810, false, false), (0x818, false, true)]
+            {
                 bench.w64(Cb(1, operation), va);
                 let par = bench.r64(("CBn_PAR", 1));
                 match hit {

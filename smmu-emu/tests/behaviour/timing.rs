@@ -123,7 +123,8 @@ fn fault_injection_attributes() {
 #[test]
 fn the_first_rule_that_hits_decides() {
     let mut bench = plan(
-        "[[delay]]\nsite = \"context-sync\"\nbank = 1\npolls = 7\ntimes = 1\n[[delay]]\nsite = \"context-sync\"\npolls = 2",
+        "[[delay]]\nsite = \"context-sync\"\nbank = 1\npolls = 7\ntimes = 1\n[[delay]]\nsite = \"context-sync\"\n\
+         polls = 2",
     );
     assert_eq!(polls(&mut bench, context(1)), 7);
     assert_eq!(polls(&mut bench, context(1)), 2);

@@ -194,8 +194,8 @@ fn delays_come_before_the_write_that_they_hit_and_resets_before_the_lines() {
     bench.host.events.truncate(2);
     bench.smmu.reset(&mut bench.host);
     let expected = [
-        "Injected(Injected { what: Delay(GlobalSync), rule: 1, operation: 1, verbose: 2, at: InjectionPoint { bank: None, stream: None, \
-         address: None, descriptor: None, register: None, index: None, line: None } })",
+        "Injected(Injected { what: Delay(GlobalSync), rule: 1, operation: 1, verbose: 2, at: InjectionPoint { \
+         bank: None, stream: None, address: None, descriptor: None, register: None, index: None, line: None } })",
         "Write sTLBGSYNC 0 Some((0, 0))",
         "Reset",
         "Line { line: Context(3), level: false }",

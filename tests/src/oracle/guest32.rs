@@ -37,7 +37,7 @@ const R1: R = R(1);
 const R2: R = R(2);
 /// Syndrome of the exception that an operation took.
 const SYNDROME: R = R(4);
-/// Count of the counter when the last work was done, and how much later the guest gives up.
+/// Value of the counter when the last work was done, and how much later the guest gives up.
 const BEGIN: R = R(6);
 const LIMIT: R = R(7);
 const MAILBOX: R = R(8);

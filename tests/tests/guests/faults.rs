@@ -90,7 +90,8 @@ impl Access {
             privileged,
         } = self;
         let arguments = json!({
-            "master": "test", "address": address, "length": 4, "access": access, "privileged": privileged, "stream": stream,
+            "master": "test", "address": address, "length": 4, "access": access, "privileged": privileged,
+            "stream": stream,
         });
         let mut result = now.execute("dma", arguments)?;
         now.wait_until("end of the access", |now| {

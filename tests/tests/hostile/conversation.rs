@@ -59,7 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         20 => (0_u16..20, flags.clone(), payload(), 0_usize..3)
             .prop_map(|(command, flags, payload, fds)| Step::Message { command, flags, payload, fds }),
-        1 => (any::<u16>(), any::<u32>(), flags).prop_map(|(command, size, flags)| Step::Header { command, size, flags }),
+        1 => (any::<u16>(), any::<u32>(), flags)
+            .prop_map(|(command, size, flags)| Step::Header { command, size, flags }),
         1 => proptest::collection::vec(any::<u8>(), 0..64).prop_map(Step::Bytes),
     ]
 }

@@ -13,7 +13,7 @@ use crate::translate::walk::{Leaf, TableRef, Tables, WalkFault};
 
 /// Level of the last table.
 const LAST: u32 = 3;
-/// Number of times that a walk starts, because a descriptor that it was to update changed meanwhile.
+/// Attempts of a walk, which starts again if a descriptor that it was to update changed meanwhile.
 const ATTEMPTS: u32 = 4;
 
 /// The block or page descriptor that a walk ends at.

@@ -46,7 +46,8 @@ proptest! {
         pages in proptest::collection::vec(any::<u64>(), 1..24),
         addresses in proptest::collection::vec((prop_oneof![any::<u64>(), 0..1_u64 << 32], intent()), 1..12),
     ) {
-        let mut machine = Machine::new(&format!("context_banks = 3\nhardware_update = {features}\nhierarchy_disable = {features}"));
+        let mut machine = Machine::new(&format!("context_banks = 3\nhardware_update = {features}\n\
+                                                 hierarchy_disable = {features}"));
         for (bank, (sctlr, tcr, tcr2, ttbr0, ttbr1)) in (1..).zip(registers) {
             machine.set(bank, Cb::Sctlr, sctlr);
             machine.set(bank, Cb::Tcr, tcr);
