@@ -18,7 +18,7 @@ use crate::file;
 #[cfg(test)]
 mod tests;
 
-/// How a file is opened.
+/// Access with which a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// To be read.
@@ -68,8 +68,8 @@ impl Places {
     /// Opens a regular file. The first place that has it counts.
     ///
     /// # Errors
-    /// [`io::ErrorKind::PermissionDenied`] for a path that none of the places has, or that leads out of its place; else those of
-    /// [`file::open`].
+    /// [`io::ErrorKind::PermissionDenied`] for a path that none of the places has, or that leads out of its place; else
+    /// those of [`file::open`].
     pub fn open(&self, path: &Path, access: Access) -> io::Result<File> {
         match self.below(path).next() {
             None if self.0.is_none() => open_named(path, access),

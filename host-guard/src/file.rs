@@ -18,7 +18,8 @@ mod tests;
 /// Opens a regular file for reading.
 ///
 /// # Errors
-/// Those of opening; [`io::ErrorKind::InvalidInput`] for a pipe, a device, a socket or a directory, which is not touched.
+/// Those of opening; [`io::ErrorKind::InvalidInput`] for a pipe, a device, a socket or a directory, which is not
+/// touched.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, OpenOptions::new().read(true))
 }
@@ -87,7 +88,8 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 /// Reads a stream to its end.
 ///
 /// # Errors
-/// Those of reading; [`io::ErrorKind::FileTooLarge`] for a stream of more than `limit` bytes, of which no more are read.
+/// Those of reading; [`io::ErrorKind::FileTooLarge`] for a stream of more than `limit` bytes, of which no more are
+/// read.
 pub fn read_stream(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;

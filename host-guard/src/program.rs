@@ -17,7 +17,7 @@ use crate::signals::{self, Orderly};
 #[cfg(test)]
 mod tests;
 
-/// How often signals are looked at.
+/// Interval at which signals are checked.
 const TICK: Duration = Duration::from_millis(50);
 const SIGKILL: i32 = 9;
 
@@ -39,7 +39,7 @@ pub const SHORT: Limits = Limits {
 /// The end of a program within its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// How it ended.
+    /// Exit status.
     pub status: ExitStatus,
     /// Its standard output.
     pub stdout: Vec<u8>,
@@ -120,7 +120,7 @@ pub fn run(
     })
 }
 
-/// How long to wait before the next look at signals and the deadline.
+/// Wait until the next check of signals and the deadline.
 fn next_wait(deadline: Instant, limits: Limits) -> Result<Duration, ProgramError> {
     if signals::asked().is_some() {
         return Err(ProgramError::Interrupted);

@@ -2,11 +2,11 @@
 
 //! Requests to end the process: SIGINT, SIGTERM, SIGHUP.
 //!
-//! While an [`Orderly`] exists, the first signal is a request that [`asked`] tells of, and the second one ends the process
-//! whatever it is doing. At other times the first one does. The exit status is 128 and the signal's number.
+//! While an [`Orderly`] exists, the first signal is a request that [`asked`] tells of, and the second one ends the
+//! process whatever it is doing. At other times the first one does. The exit status is 128 and the signal's number.
 //!
-//! A SIGINT or SIGHUP that was ignored when the process started stays ignored, as `nohup` and shells without job control
-//! expect. SIGXFSZ ends nothing: a write beyond the limit of a file's size fails like one to a full disk.
+//! A SIGINT or SIGHUP that was ignored when the process started stays ignored, as `nohup` and shells without job
+//! control expect. SIGXFSZ ends nothing: a write beyond the limit of a file's size fails like one to a full disk.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
