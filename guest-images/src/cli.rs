@@ -35,13 +35,14 @@ struct Cli {
     place: Place,
 }
 
-/// Where packages come from and go to.
+/// Mirror and cache of packages.
 #[derive(Debug, Args)]
 struct Place {
     /// Directory for packages and what is unpacked from them [default: $XDG_CACHE_HOME/smmu-emu]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Debian mirror, the part of its address before /dists and /pool [default: from $SMMU_EMU_MIRROR, else the apt sources]
+    /// Debian mirror, the part of its address before /dists and /pool [default: from $SMMU_EMU_MIRROR, else the apt
+    /// sources]
     #[arg(long, global = true, value_name = "URL")]
     mirror: Option<String>,
 }
@@ -60,7 +61,7 @@ enum Command {
     List,
     /// Renew the lock file from the signed index of the archive
     Lock {
-        /// What is wanted
+        /// List of the wanted packages
         #[arg(long, value_name = "FILE", default_value = "guest-images/images.toml")]
         wanted: PathBuf,
         /// The lock file to write
@@ -88,7 +89,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints a line; that nobody reads it is no error.
+/// Prints a line; a reader that is gone is no error.
 fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Everything that a guest is made of: packages by lock file, initramfs, device tree, boot shim.
+//! Parts of a guest: packages by lock file, initramfs, device tree, boot shim.
 //!
 //! Layers, each of which uses those above it only:
 //!

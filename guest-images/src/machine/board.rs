@@ -25,13 +25,13 @@ pub const MAX_SWITCHED_REGULATORS: usize = 7;
 /// Most guest memory, from 1 GiB on: a guest's DMA may then lie above 4 GiB.
 pub const MAX_MEMORY_MIB: u32 = 16 << 10;
 
-/// What is wrong with a board.
+/// Error in a board.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("board: {place}: {problem}")]
 pub struct BoardError {
     /// The key or the named item, as it is written in a recipe.
     pub place: String,
-    /// What is wrong with it, and what is allowed.
+    /// Description of the problem, and what is allowed.
     pub problem: String,
 }
 
@@ -110,7 +110,7 @@ fn yes() -> bool {
     true
 }
 
-/// What a supplier is.
+/// Kind of a supplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SupplierKind {
@@ -126,7 +126,7 @@ pub enum SupplierKind {
 pub struct Supplier {
     /// Name by which SMMUs and other suppliers refer to it.
     pub name: String,
-    /// What it is.
+    /// Kind of the supplier.
     pub kind: SupplierKind,
     /// Regulators only: how long Linux sleeps after switching it on, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +136,7 @@ pub struct Supplier {
     pub supply: Option<String>,
 }
 
-/// What a client is.
+/// Kind of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientKind {
@@ -148,7 +148,8 @@ pub enum ClientKind {
     Bus,
     /// A platform device that no driver claims: there from boot, or added by the `bus` that is its parent.
     Plain,
-    /// A disk; the master of this name in the SMMU's function. Driver `virtio-mmio`, then `virtio_blk` on the virtio bus.
+    /// A disk; the master of this name in the SMMU's function. Driver `virtio-mmio`, then `virtio_blk` on the virtio
+    /// bus.
     VirtioBlk,
     /// A source of random numbers; the master of this name. Driver `virtio-mmio`, then `virtio_rng`.
     VirtioRng,
@@ -156,12 +157,13 @@ pub enum ClientKind {
     VirtioConsole,
     /// Arm's DMA controller; the master of this name. Driver `dma-pl330` on the AMBA bus.
     Pl330,
-    /// Registers that make the DMA they are told to; the master of this name. No driver claims it, the guest's steps write to it.
+    /// Registers that make the DMA they are told to; the master of this name. No driver claims it, the guest's steps
+    /// write to it.
     TestMaster,
 }
 
 impl ClientKind {
-    /// As a recipe writes it.
+    /// Name of the kind in a recipe.
     pub fn name(self) -> &'static str {
         match self {
             Self::VirtioMmio => "virtio-mmio",
@@ -191,7 +193,7 @@ impl ClientKind {
 pub struct Client {
     /// Name by which steps refer to it.
     pub name: String,
-    /// What it is.
+    /// Kind of the client.
     pub kind: ClientKind,
     /// `virtio-mmio` only: which transport; by default the next one that no client names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,7 +240,7 @@ impl IommuRef {
 pub struct StreamIdRange {
     /// The first one.
     pub first: u16,
-    /// How many.
+    /// Number of stream IDs.
     pub count: u16,
 }
 

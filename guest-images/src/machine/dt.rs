@@ -136,7 +136,8 @@ impl Tree<'_> {
         let chosen = fdt.begin_node("chosen")?;
         fdt.property_string("stdout-path", "/pl011@9000000")?;
         fdt.end_node(chosen)?;
-        // The clients come first: Linux adds devices in the order of the tree, and a bus walk visits them in that order.
+        // The clients come first: Linux adds devices in the order of the tree, and a bus walk visits them in that
+        // order.
         let clients = || self.board.clients.iter().zip(&self.layout.clients);
         for (client, at) in clients().filter(|(client, _)| client.parent.is_none()) {
             let node = self.client(fdt, client, at)?;
@@ -347,8 +348,9 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// The clock controller before an SMMU, as a clock that a stock kernel switches: X-Gene's, whose node says where the enable bits
-    /// are (`xgene_clk_enable()`). It also clears reset bits, which go to the identification register, where nothing is written.
+    /// The clock controller before an SMMU, as a clock that a stock kernel switches: X-Gene's, whose node says where
+    /// the enable bits are (`xgene_clk_enable()`). It also clears reset bits, which go to the identification register,
+    /// where nothing is written.
     fn clock_controller(
         &self,
         fdt: &mut FdtWriter,

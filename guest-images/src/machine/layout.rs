@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Where a board's devices lie in the guest's address space, on QEMU's `virt` machine with `gic-version=2`.
+//! Layout of a board's devices in the guest's address space, on QEMU's `virt` machine with `gic-version=2`.
 //!
-//! SMMU *k* is the PCI function in slot 2 + *k* of bus 0. Its BARs lie in the 32-bit PCI window, 16 MiB apart; each MSI-X
-//! vector writes its own interrupt number to the GICv2m doorbell, so to the kernel it is a wired, edge-triggered SPI.
+//! SMMU *k* is the PCI function in slot 2 + *k* of bus 0. Its BARs lie in the 32-bit PCI window, 16 MiB apart; each
+//! MSI-X vector writes its own interrupt number to the GICv2m doorbell, so to the kernel it is a wired, edge-triggered
+//! SPI.
 
 use crate::machine::board::{Board, BoardError, Client, ClientKind, MAX_SWITCHED_REGULATORS};
 
@@ -12,13 +13,13 @@ pub(crate) mod tests;
 
 /// First byte of guest memory.
 pub const MEMORY: u64 = 0x4000_0000;
-/// Register blocks, one page each, of devices that QEMU does not have. It is a part of the PCI window that nobody answers:
-/// reads give ones and writes vanish. (Elsewhere such accesses are external aborts, and guest memory cannot be claimed by
-/// a device on the AMBA bus.)
+/// Register blocks, one page each, of devices that QEMU does not have. It is a part of the PCI window that no device
+/// claims: reads give ones and writes vanish. (Elsewhere such accesses are external aborts, and guest memory cannot be
+/// claimed by a device on the AMBA bus.)
 pub const EMPTY_DEVICES: u64 = 0x2000_0000;
 /// Size of that area in bytes.
 pub const EMPTY_DEVICES_SIZE: u64 = 0x10_0000;
-/// Where the real kernel's Image is loaded; the boot shim jumps there.
+/// Load address of the real kernel's Image; the boot shim jumps there.
 pub const KERNEL: u64 = 0x4040_0000;
 /// First virtio-mmio transport; the others follow every [`VIRTIO_MMIO_STRIDE`] bytes.
 pub const VIRTIO_MMIO: u64 = 0x0a00_0000;
@@ -36,7 +37,7 @@ pub const GICV2M: u64 = 0x0802_0000;
 pub const GICV2M_DOORBELL: u64 = GICV2M + 0x40;
 /// First INTID that the GICv2m frame raises.
 pub const GICV2M_FIRST_INTID: u32 = 80;
-/// How many INTIDs it raises.
+/// Number of INTIDs that the GICv2m frame raises.
 pub const GICV2M_INTIDS: u32 = 64;
 /// First byte after the 32-bit PCI window.
 pub const PCI_WINDOW_END: u64 = 0x3eff_0000;
@@ -50,15 +51,15 @@ const BAR_STRIDE: u64 = 0x0100_0000;
 const BAR2_OFFSET: u64 = 0x0080_0000;
 const BAR4_OFFSET: u64 = 0x00c0_0000;
 
-/// Bytes of the marks at the start of BAR2: as large as a page of a guest can be, since what programs map must not share one
-/// with what drivers have.
+/// Bytes of the marks at the start of BAR2: as large as a page of a guest can be, since what programs map must not
+/// share one with what drivers have.
 pub const MARKS: u64 = 0x1_0000;
 /// Bytes of each master's register block behind the marks, and of the clock controller's.
 pub const BLOCK: u64 = 0x1000;
 /// Most masters of an SMMU: what lies between BAR2 and BAR4, without the marks and a clock controller.
 pub const MAX_MASTERS: usize = ((BAR4_OFFSET - BAR2_OFFSET - MARKS) / BLOCK) as usize - 1;
 
-/// What the layout needs to know of an SMMU model.
+/// Properties of an SMMU model that the layout needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmmuShape {
     /// Bytes of register space; a power of two, 4 KiB to [`MAX_REGISTER_SPACE`].
@@ -71,7 +72,7 @@ pub struct SmmuShape {
     pub clock: bool,
 }
 
-/// Where one SMMU lies.
+/// Layout of one SMMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmmuLayout {
     /// Name of the board's SMMU.
@@ -94,7 +95,7 @@ pub struct SmmuLayout {
     pub clock: Option<u64>,
 }
 
-/// Where one master lies.
+/// Layout of one master.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MasterLayout {
     /// Its name, which is that of the board's client.
@@ -123,7 +124,7 @@ impl SmmuLayout {
     }
 }
 
-/// Where one client lies.
+/// Layout of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientLayout {
     /// Name of the board's client.
@@ -138,7 +139,7 @@ pub struct ClientLayout {
     pub sysfs_name: String,
 }
 
-/// Where everything lies.
+/// Layout of all devices of a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// The SMMUs, in board order.
@@ -181,8 +182,8 @@ impl Layout {
             let mut own: Vec<u32> = intids.by_ref().take(vectors).collect();
             if own.len() < vectors {
                 let problem = format!(
-                    "no interrupts left: one per SMMU, one per context bank and one per master, {GICV2M_INTIDS} in all; \
-                     give the models fewer `context_banks`"
+                    "no interrupts left: one per SMMU, one per context bank and one per master, \
+                     {GICV2M_INTIDS} in all; give the models fewer `context_banks`"
                 );
                 return Err(error(problem));
             }
@@ -238,7 +239,7 @@ pub(crate) fn regulator_gpio(board: &Board, name: &str) -> Option<u32> {
     FREE_GPIOS.get(board.switched_regulator(name)?).copied()
 }
 
-/// How the node of a client begins; what follows is its address, or its name.
+/// Start of the name of a client's node; what follows is its address, or its name.
 pub(crate) fn node_name(kind: ClientKind) -> &'static str {
     match kind {
         ClientKind::VirtioMmio

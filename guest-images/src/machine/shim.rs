@@ -2,9 +2,9 @@
 
 //! The boot shim: what firmware does on a real board, in a few AArch64 instructions.
 //!
-//! QEMU takes it as `-kernel`, because it starts with the header of an arm64 Linux Image, and enters it with the device tree's
-//! address in x0. It gives every SMMU's PCI function its addresses, fills and enables its MSI-X table, and jumps to the real
-//! kernel at [`layout::KERNEL`]. It runs at every reset, since a PCI reset clears the BARs.
+//! QEMU takes it as `-kernel`, because it starts with the header of an arm64 Linux Image, and enters it with the device
+//! tree's address in x0. It gives every SMMU's PCI function its addresses, fills and enables its MSI-X table, and jumps
+//! to the real kernel at [`layout::KERNEL`]. It runs at every reset, since a PCI reset clears the BARs.
 
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, aarch64::Aarch64Relocation, dynasm};
 
@@ -30,7 +30,7 @@ struct Row {
     action: Action,
 }
 
-/// What a row does. The numbers are compared in the shim's code.
+/// Action of a row. The numbers are compared in the shim's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     /// The end of the table.

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 #[cfg(test)]
 mod tests;
 
-/// How a stream is compressed.
+/// Compression of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     Gzip,

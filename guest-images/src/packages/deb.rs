@@ -24,7 +24,7 @@ const MAX_ENTRIES: usize = 200_000;
 /// Directories of the root that are links into `/usr` on a Debian system.
 const USR_MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
 
-/// Why a package cannot be unpacked.
+/// Reason why a package cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum DebError {
     /// It is not a Debian package, or it is damaged.
@@ -41,9 +41,9 @@ pub enum DebError {
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Write {
-        /// What was written.
+        /// File that was written.
         path: PathBuf,
-        /// Why it failed.
+        /// Error of the system.
         source: io::Error,
     },
 }
@@ -52,10 +52,10 @@ fn format(problem: impl Into<String>) -> DebError {
     DebError::Format(problem.into())
 }
 
-/// Unpacks the files of a package into `root`, an existing directory that nobody else writes to.
+/// Unpacks the files of a package into `root`, an existing directory that no other process writes to.
 ///
-/// `keep` decides by path (`usr/bin/busybox`) what is wanted. Paths below `/lib` and the like land below `/usr`, as on an
-/// installed system.
+/// `keep` decides by path (`usr/bin/busybox`) what is wanted. Paths below `/lib` and the like land below `/usr`, as on
+/// an installed system.
 ///
 /// # Errors
 ///
@@ -232,7 +232,7 @@ fn unpack_entry(
     }
 }
 
-/// Where an entry goes: plain names below the root, with `/lib` and its like below `/usr`.
+/// Destination of an entry: plain names below the root, with `/lib` and its like below `/usr`.
 fn place(raw: &str) -> Result<PathBuf, &'static str> {
     if raw.contains('\0') {
         return Err("a zero byte in the path");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Fetching packages from a mirror: resumed where they were left, checked against size and hash, there whole or not at all.
+//! Fetching packages from a mirror: resumed where they were left, checked against size and hash, there whole or not at
+//! all.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -35,13 +36,13 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest file that [`Downloader::get`] takes into memory.
 const MAX_IN_MEMORY: u64 = 64 << 20;
 
-/// Why something could not be fetched.
+/// Reason why a file could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The mirror does not have it.
     #[error(
-        "{what}: the mirror no longer has {url} (status {status}). Debian removes superseded packages: renew the lock file \
-         with `guest-images lock`, or name a mirror that still has them with `--mirror`"
+        "{what}: the mirror no longer has {url} (status {status}). Debian removes superseded packages: renew \
+         the lock file with `guest-images lock`, or name a mirror that still has them with `--mirror`"
     )]
     Gone {
         /// Package and version.
@@ -58,22 +59,22 @@ pub enum FetchError {
         what: String,
         /// Full address.
         url: String,
-        /// Who named the mirror.
+        /// Origin of the mirror's address.
         from: String,
-        /// What happened.
+        /// Description of the failure.
         problem: String,
     },
     /// It is not the file that was locked.
     #[error(
-        "{what}: {url} is not the file that images.lock names: {problem}. If another mirror gives the same, the lock file is out of \
-         date: renew it with `guest-images lock`"
+        "{what}: {url} is not the file that images.lock names: {problem}. If another mirror gives the same, \
+         the lock file is out of date: renew it with `guest-images lock`"
     )]
     Wrong {
         /// Package and version.
         what: String,
         /// Full address.
         url: String,
-        /// How it differs.
+        /// Description of the difference.
         problem: String,
     },
     /// It cannot be stored.
@@ -86,7 +87,7 @@ pub enum FetchError {
     },
 }
 
-/// What to do about a cache that cannot be written.
+/// Advice for a cache that cannot be written.
 pub(crate) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -99,7 +100,7 @@ pub(crate) fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// Why one attempt ended.
+/// Reason why one attempt ended.
 enum Failure {
     Final(FetchError),
     /// Worth another attempt.
@@ -108,7 +109,7 @@ enum Failure {
     Slow(String),
 }
 
-/// How much of a file the user was told of: bytes that come again do not count again.
+/// Bytes of a file that the progress has shown: bytes that come again do not count again.
 struct Shown<'a> {
     progress: &'a dyn Progress,
     bytes: u64,
@@ -138,7 +139,7 @@ pub(crate) struct Downloader<'a> {
 impl<'a> Downloader<'a> {
     pub(crate) fn new(mirror: &'a Mirror, progress: &'a dyn Progress) -> Self {
         let config = ureq::Agent::config_builder();
-        // A mirror on this machine is not reached through somebody else's.
+        // A mirror on this machine is not reached through a proxy.
         let config = if mirror.is_local() {
             config.proxy(None)
         } else {

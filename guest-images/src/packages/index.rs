@@ -92,8 +92,8 @@ impl Index {
             .or_else(|| self.suites.iter().find_map(|suite| suite.get(&provider(suite)?)))
     }
 
-    /// Everything that `start` needs to run: of alternatives the first that exists, from the first suite unless an exact
-    /// version is asked for. There is no solver; what comes out is tried before it is locked.
+    /// Everything that `start` needs to run: of alternatives the first that exists, from the first suite unless an
+    /// exact version is asked for. There is no solver; what comes out is tried before it is locked.
     pub(crate) fn closure(&self, start: &str, without: &[String]) -> Result<Vec<Package>, String> {
         let first = self
             .latest(start)

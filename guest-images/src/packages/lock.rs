@@ -14,12 +14,12 @@ mod tests;
 const FORMAT: u32 = 1;
 /// The package whose version is QEMU's.
 pub(crate) const QEMU_PACKAGE: &str = "qemu-system-arm";
-/// How the release of a kernel ends that has pages of 16 KiB.
+/// End of the release of a kernel with pages of 16 KiB.
 const PAGES_16K: &str = "-16k";
 /// No package is larger.
 const MAX_PACKAGE: u64 = 2 << 30;
 
-/// What is wrong with a lock file.
+/// Error in a lock file.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Not TOML of the right shape.
@@ -30,20 +30,20 @@ pub enum LockError {
     Entry {
         /// The set or package.
         place: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
     /// Nothing of that name is locked.
     #[error("images.lock has no {wanted}; it has {available}")]
     NotLocked {
-        /// What was asked for.
+        /// Name of the set that was asked for, with its kind.
         wanted: String,
-        /// What there is of that kind.
+        /// Names of that kind in the lock file.
         available: String,
     },
 }
 
-/// What a set of packages is for.
+/// Purpose of a set of packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SetKind {
@@ -93,7 +93,7 @@ impl Package {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// What it is for.
+    /// Purpose of the set.
     pub kind: SetKind,
     /// `qemu-<host architecture>`, the kernel's release, `busybox`, or the package of tools.
     pub name: String,

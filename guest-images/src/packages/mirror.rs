@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Which Debian mirror to use: the one that was asked for, or the one that the host's apt uses.
+//! Choice of the Debian mirror: the one that was asked for, or the one that the host's apt uses.
 
 use std::fs;
 use std::path::Path;
@@ -17,23 +17,23 @@ pub const VARIABLE: &str = "SMMU_EMU_MIRROR";
 /// Largest file of apt sources that is read.
 const MAX_SOURCES: u64 = 1 << 20;
 
-/// Why there is no mirror.
+/// Reason why there is no mirror.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MirrorError {
-    /// Nobody named one.
+    /// No mirror is named.
     #[error(
         "no Debian mirror is known: the apt sources of this machine name none. Give one with `--mirror URL` or \
          {VARIABLE}=URL; it is the part of the address before /dists and /pool"
     )]
     None,
-    /// What was given is not an address.
+    /// The text that was given is not an address.
     #[error("mirror \"{url}\" (from {from}): {problem}")]
     Bad {
         /// The address.
         url: String,
-        /// Who gave it.
+        /// Origin of the text.
         from: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: &'static str,
     },
 }
@@ -43,7 +43,7 @@ pub enum MirrorError {
 pub struct Mirror {
     /// Address without a slash at its end.
     pub url: String,
-    /// Who named it, for messages.
+    /// Origin of the address, for messages.
     pub from: String,
 }
 
@@ -82,7 +82,8 @@ impl Mirror {
     }
 }
 
-/// Finds the mirror: `asked_for` (`--mirror`), then `variable` (the value of [`VARIABLE`]), then the apt sources below `apt`, usually `/etc/apt`.
+/// Finds the mirror: `asked_for` (`--mirror`), then `variable` (the value of [`VARIABLE`]), then the apt sources below
+/// `apt`, usually `/etc/apt`.
 ///
 /// # Errors
 ///

@@ -2,8 +2,8 @@
 
 //! Renewing the lock file: from the archive's signature to the hash of every package.
 //!
-//! `InRelease` is signed by the archive's key and checked with `gpgv`; it names the SHA-256 of each `Packages.xz`, which names
-//! the SHA-256 of each package.
+//! `InRelease` is signed by the archive's key and checked with `gpgv`; it names the SHA-256 of each `Packages.xz`,
+//! which names the SHA-256 of each package.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::packages::store::{Error, Store};
 #[cfg(test)]
 mod tests;
 
-/// Where Debian and its derivatives keep the archive's keys.
+/// Files in which Debian and its derivatives keep the archive's keys.
 const KEYRINGS: &[&str] = &[
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -31,7 +31,7 @@ const MAX_RELEASE: u64 = 64 << 20;
 /// Most bytes of an unpacked index.
 const MAX_INDEX: u64 = 512 << 20;
 
-/// Why the lock file was not renewed.
+/// Reason why the lock file was not renewed.
 #[derive(Debug, thiserror::Error)]
 pub enum RenewError {
     /// The list of what is wanted is wrong.
@@ -39,7 +39,8 @@ pub enum RenewError {
     Wanted(#[from] toml::de::Error),
     /// No keys to check the signature with.
     #[error(
-        "no keys of the Debian archive: {0}. Install the package debian-archive-keyring, or name a keyring with `--keyring FILE`"
+        "no keys of the Debian archive: {0}. Install the package debian-archive-keyring, or name a keyring \
+         with `--keyring FILE`"
     )]
     NoKeyring(String),
     /// No program to check the signature with.
@@ -52,7 +53,7 @@ pub enum RenewError {
         suite: String,
         /// The keyring that was used.
         keyring: PathBuf,
-        /// What gpgv said.
+        /// Output of gpgv.
         output: String,
     },
     /// The archive contradicts itself or lacks something.
@@ -60,7 +61,7 @@ pub enum RenewError {
     Archive {
         /// The suite, or the list of them.
         suite: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
     /// The mirror fails, or temporary files cannot be written.
@@ -269,7 +270,7 @@ fn verified(suite: &str, signed: &[u8], keyring: &Path) -> Result<String, RenewE
     Ok(text)
 }
 
-/// Refuses an old release that somebody shows again: one whose `Valid-Until` is over. Not every suite has that field.
+/// Refuses an old release that is replayed: one whose `Valid-Until` is over. Not every suite has that field.
 fn check_date(suite: &str, release: &str, now: SystemTime) -> Result<(), RenewError> {
     let Some(until) = release_field(release, "Valid-Until") else {
         return Ok(());

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! <cache>/packages/   *.deb, and *.part of what is under way
-//! <cache>/trees/      one directory per set of packages, named after its hashes; there whole or not at all; and beside it
-//!                     its manifest, with the hash of each file
+//! <cache>/trees/      one directory per set of packages, named after its hashes; there whole or not at all; and
+//!                     beside it its manifest, with the hash of each file
 //! <cache>/images/     kernel images that had to be decompressed
 //! <cache>/lock        held by the process that is writing
 //! ```
@@ -31,7 +31,7 @@ use manifest::{Depth, Found};
 #[cfg(test)]
 mod tests;
 
-/// Why the store cannot give what was asked for.
+/// Reason why the store cannot give what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The cache directory cannot be used.
@@ -59,31 +59,33 @@ pub enum Error {
     Unpack {
         /// Package and version.
         package: String,
-        /// What is wrong.
+        /// Problem of the package.
         source: DebError,
     },
     /// An unpacked set is not as it was unpacked.
     #[error(
-        "the cache is damaged: {}: {problem}. Remove the directory {}; it is then unpacked again from the packages in the cache",
+        "the cache is damaged: {}: {problem}. Remove the directory {}; it is then unpacked again from the \
+         packages in the cache",
         path.display(), tree.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How it differs.
+        /// Description of the difference.
         problem: String,
         /// The tree to remove.
         tree: PathBuf,
     },
     /// Another process does not finish.
     #[error(
-        "cache {}: another process has been filling it for {} min. If it hangs, end it; or name another cache with `--cache`",
+        "cache {}: another process has been filling it for {} min. If it hangs, end it; or name another \
+         cache with `--cache`",
         path.display(), waited.as_secs() / 60
     )]
     Busy {
         /// The cache.
         path: PathBuf,
-        /// How long it was waited for.
+        /// Time that was waited for it.
         waited: Duration,
     },
     /// An unpacked set lacks a file that it should have.
@@ -91,14 +93,14 @@ pub enum Error {
     Incomplete {
         /// Name of the set.
         set: String,
-        /// What is missing.
+        /// Path of the missing file.
         missing: String,
     },
 }
 
-/// How long to wait for another process that fills the cache. Several hundred MiB come over a slow line in this time.
+/// Longest wait for another process that fills the cache. Several hundred MiB come over a slow line in this time.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2 * 3600);
-/// How often the lock is tried.
+/// Interval at which the lock is tried.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The cache and where it is filled from.
@@ -111,8 +113,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store in `cache`, or in the user's cache directory. Nothing is written and no mirror is looked for until something
-    /// has to be fetched.
+    /// A store in `cache`, or in the user's cache directory. Nothing is written and no mirror is looked for until
+    /// something has to be fetched.
     ///
     /// # Errors
     ///
@@ -130,7 +132,7 @@ impl Store {
         })
     }
 
-    /// The same store, telling `progress` what it does.
+    /// Returns this store with `progress` as the receiver of its progress.
     #[must_use]
     pub fn with_progress(self, progress: Arc<dyn Progress>) -> Self {
         Self { progress, ..self }
@@ -159,8 +161,8 @@ impl Store {
         self.tree_path(set).is_dir()
     }
 
-    /// Looks at every byte of an unpacked set. True if it is as it was unpacked, false if an earlier version has unpacked it
-    /// and left no hashes.
+    /// Looks at every byte of an unpacked set. True if it is as it was unpacked, false if an earlier version has
+    /// unpacked it and left no hashes.
     ///
     /// # Errors
     ///
@@ -323,7 +325,7 @@ impl Store {
     }
 }
 
-/// Where the manifest of a tree lies: beside it, since all that is in it may go to the guest.
+/// Path of the manifest of a tree: beside it, since all that is in it may go to the guest.
 fn manifest_of(tree: &Path) -> PathBuf {
     let mut name = tree.as_os_str().to_owned();
     name.push(".manifest");
@@ -340,10 +342,10 @@ pub fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
-/// How the names begin of what is not whole yet.
+/// Prefix of the names of what is not whole yet.
 pub(crate) const LEFTOVER: &str = ".unpacking-";
 
-/// Removes what a killed process left in a directory; the caller holds the lock, so nobody is using it.
+/// Removes what a killed process left in a directory; the caller holds the lock, so no process is using it.
 pub(crate) fn remove_leftovers(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(LEFTOVER) {
@@ -357,7 +359,7 @@ pub(crate) fn remove_leftovers(directory: &Path) {
     }
 }
 
-/// What of a package is unpacked.
+/// Whether a path of a package is unpacked.
 fn wanted(kind: SetKind, path: &str) -> bool {
     match kind {
         SetKind::Busybox => path == "usr/bin/busybox",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What several tests need: packages built here, and a mirror on the loopback.
+//! Parts of several tests: packages built here, and a mirror on the loopback.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -125,7 +125,7 @@ pub(crate) fn set_of(kind: SetKind, name: &str, packages: Vec<Package>) -> Set {
     }
 }
 
-/// How the mirror treats one path.
+/// Answer of the mirror for one path.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     /// The file, ranges included.

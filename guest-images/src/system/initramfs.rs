@@ -123,7 +123,7 @@ const DEVICES: &[(&str, u32, u32, u32)] = &[
 /// Largest file of the host that is packed; a static busybox has 2 MiB.
 const MAX_FILE: u64 = 64 << 20;
 
-/// Why an initramfs cannot be built.
+/// Reason why an initramfs cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum InitramfsError {
     /// A file of the host cannot be read.
@@ -131,7 +131,7 @@ pub enum InitramfsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// Error of the system.
         source: io::Error,
     },
     /// A module cannot be had.
@@ -145,7 +145,7 @@ pub enum InitramfsError {
     Path {
         /// Path in the guest.
         path: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: &'static str,
     },
     /// The archive could not be written; files over 4 GiB do not fit.
@@ -165,11 +165,11 @@ pub struct ExtraFile {
     pub path: String,
     /// Permission bits.
     pub mode: u32,
-    /// What is in it.
+    /// Contents.
     pub contents: Vec<u8>,
 }
 
-/// What an initramfs is made of.
+/// Parts of an initramfs.
 #[derive(Debug)]
 pub struct InitramfsSpec<'a> {
     /// A static busybox for arm64.

@@ -24,7 +24,7 @@ const MAX_MEMORY: u64 = layout::MEMORY + (128 << 20) - layout::KERNEL;
 /// Largest file that is taken for a kernel.
 const MAX_FILE: u64 = 512 << 20;
 
-/// What is wrong with a kernel.
+/// Reason why a kernel cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// It cannot be read.
@@ -37,12 +37,13 @@ pub enum KernelError {
     },
     /// It is not an arm64 Linux Image.
     #[error(
-        "kernel {}: {problem}; what boots is an arm64 Image (arch/arm64/boot/Image), Image.gz, or vmlinuz.efi", path.display()
+        "kernel {}: {problem}; what boots is an arm64 Image (arch/arm64/boot/Image), Image.gz, or \
+         vmlinuz.efi", path.display()
     )]
     Format {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// Description of what was found.
         problem: String,
     },
     /// `--kernel` was not understood.
@@ -59,12 +60,12 @@ pub enum KernelError {
     Modules {
         /// The directory.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
 }
 
-/// Which kernel the guest gets.
+/// Choice of the guest's kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum KernelChoice {
     /// The newest one of the lock file.
@@ -123,7 +124,7 @@ pub struct Kernel {
     pub modules: Option<PathBuf>,
     /// Output of `uname -r` in the guest; [`UNKNOWN`] if an image does not tell.
     pub release: String,
-    /// Where it comes from, for reports: `debian:<release>` or the file's path.
+    /// Source of it, for reports: `debian:<release>` or the file's path.
     pub source: String,
 }
 

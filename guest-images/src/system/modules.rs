@@ -2,8 +2,8 @@
 
 //! Kernel modules: finding them by name, and what has to be loaded before them.
 //!
-//! Dependencies are read from the modules themselves (`depends=` in `.modinfo`), because `modules.dep` is made when a kernel
-//! package is installed and is not in it.
+//! Dependencies are read from the modules themselves (`depends=` in `.modinfo`), because `modules.dep` is made when a
+//! kernel package is installed and is not in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,15 +27,15 @@ const MAX_BUILTIN: u64 = 16 << 20;
 /// No tree of modules is deeper.
 const MAX_DEPTH: usize = 16;
 
-/// Why modules cannot be had.
+/// Reason why modules cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ModulesError {
     /// The directory or a file in it cannot be read.
     #[error("{}: {source}", path.display())]
     Io {
-        /// What was read.
+        /// File or directory that was read.
         path: PathBuf,
-        /// Why it failed.
+        /// Error of the system.
         source: io::Error,
     },
     /// The kernel has no such module, neither as a file nor built in.
@@ -43,7 +43,7 @@ pub enum ModulesError {
     Unknown {
         /// The module's name.
         name: String,
-        /// Where it was looked for.
+        /// Directory in which it was looked for.
         tree: PathBuf,
         /// The module that depends on it, if one does.
         by: Option<String>,
@@ -53,7 +53,7 @@ pub enum ModulesError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
     },
     /// A module that the kernel would refuse to load.
@@ -112,12 +112,13 @@ fn name_of_file(file: &str) -> Option<String> {
 }
 
 impl ModuleTree {
-    /// Lists the modules under a directory, usually `lib/modules/<release>`. With the `release` of a kernel, modules that were
-    /// built for another one are refused when they are read.
+    /// Lists the modules under a directory, usually `lib/modules/<release>`. With the `release` of a kernel, modules
+    /// that were built for another one are refused when they are read.
     ///
     /// # Errors
     ///
-    /// [`ModulesError::Io`] if the directory or its `modules.builtin` cannot be read. That there is no such file is no error.
+    /// [`ModulesError::Io`] if the directory or its `modules.builtin` cannot be read. That there is no such file is no
+    /// error.
     pub fn open(root: &Path, release: Option<&str>) -> Result<Self, ModulesError> {
         let mut files = BTreeMap::new();
         walk(root, MAX_DEPTH, &mut files)?;

@@ -12,12 +12,12 @@ use crate::packages::store::{Error, Store};
 #[cfg(test)]
 mod tests;
 
-/// How to start QEMU.
+/// Command line of an installed QEMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QemuInstall {
     /// The program to start: the dynamic loader.
     pub program: PathBuf,
-    /// What comes before QEMU's own arguments.
+    /// Arguments before QEMU's own.
     pub prefix_args: Vec<OsString>,
     /// Environment to add.
     pub environment: Vec<(OsString, OsString)>,

@@ -121,16 +121,21 @@ fn mistakes_are_named() {
         "[[supplier]]\nname = 'r'\nkind = 'regulator-fixed'\nsupply = 'r'",
         "[[client]]\nname = 'c'\nkind = 'sp805'\nslot = 3",
         "[[client]]\nname = 'c'\nkind = 'virtio-mmio'\nslot = 32",
-        "[[client]]\nname = 'c'\nkind = 'virtio-mmio'\nslot = 1\n[[client]]\nname = 'd'\nkind = 'virtio-mmio'\nslot = 1",
+        "[[client]]\nname = 'c'\nkind = 'virtio-mmio'\nslot = 1\n[[client]]\nname = 'd'\nkind = \
+         'virtio-mmio'\nslot = 1",
         "[[client]]\nname = 'c'\nkind = 'plain'\nparent = 'nobody'",
         "[[client]]\nname = 'c'\nkind = 'bus'\nparent = 'c'",
         "[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'z', stream_ids = [1] }]",
         "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a' }]",
-        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_id_range = { first = 65535, count = 2 } }]",
-        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_id_range = { first = 0, count = 4097 } }]",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', \
+         stream_id_range = { first = 65535, count = 2 } }]",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', \
+         stream_id_range = { first = 0, count = 4097 } }]",
         "[[client]]\nname = 'c'\nkind = 'plain'\nreserved_region = { iova = 0x80000000, size = 0x1000 }",
-        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [1] }]\nreserved_region = { iova = 0x80000800, size = 0x1000 }",
-        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [1] }]\nreserved_region = { iova = 0x40000000, size = 0x1000 }",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = \
+         [1] }]\nreserved_region = { iova = 0x80000800, size = 0x1000 }",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = \
+         [1] }]\nreserved_region = { iova = 0x40000000, size = 0x1000 }",
     ];
     let errors: Vec<String> = cases.iter().map(|case| error(case)).collect();
     insta::assert_snapshot!(errors.join("\n"));

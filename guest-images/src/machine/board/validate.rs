@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a board has to fulfil beyond its types.
+//! Checks of a board beyond its types.
 
 use std::collections::BTreeSet;
 

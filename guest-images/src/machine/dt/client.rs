@@ -80,7 +80,7 @@ impl Tree<'_> {
     }
 }
 
-/// What the nodes of masters have in common. What they access is what the CPUs' caches hold.
+/// Properties that the nodes of all masters have. Their accesses are coherent with the CPUs' caches.
 fn master(fdt: &mut FdtWriter, at: &ClientLayout) -> Result<(), TreeError> {
     reg(fdt, &[(at.registers.unwrap_or(0), layout::BLOCK)])?;
     fdt.property_array_u32("interrupts", &spi(at.intid.unwrap_or(layout::FIRST_SPI)))?;

@@ -80,7 +80,8 @@ proptest! {
 fn phandles_are_unique() {
     let board: Board = toml::from_str(FULL).unwrap();
     let named = phandles(&board);
-    // Two SMMUs with what may be their clock controllers, two suppliers, six clients, and one region that two of them share.
+    // Two SMMUs with what may be their clock controllers, two suppliers, six clients, and one region that two of them
+    // share.
     assert_eq!(named.len(), 13);
     let mut all: Vec<u32> = named.into_values().collect();
     all.sort_unstable();

@@ -276,7 +276,11 @@ proptest! {
 
     /// A damaged package is an error or unpacks; it never panics.
     #[test]
-    fn any_bytes_are_survived(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+    fn any_bytes_are_survived(
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let mut package = deb_of("data.tar", &tar_of(&[file("./a", "x"), link("./b", EntryType::Symlink, "a")]));
         let position = at.index(package.len());
         package[position] = byte;

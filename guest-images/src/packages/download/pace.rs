@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The slowest transfer that goes on. The cache is locked while one is under way, and a mirror that sends a byte now and
-//! then is never silent.
+//! The slowest transfer that goes on. The cache is locked while one is under way, and a mirror that sends a byte now
+//! and then is never silent.
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 
-/// What was written, readable while the writer lives.
+/// Written bytes, readable while the writer lives.
 #[derive(Debug, Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The archive under `testdata` is signed with a key made for it alone, which nobody has any more.
+//! The archive under `testdata` is signed with a key made for it alone, which exists no more.
 
 use std::sync::Arc;
 
@@ -109,7 +109,11 @@ fn a_release_that_is_out_of_date_is_refused() {
     let check = |release: &str, now: &str| check_date("s", release, at(now)).map_err(|e| e.to_string());
     assert!(check(release, "Sat, 29 Nov 2025 08:21:55 GMT").is_ok());
     assert!(check("Suite: s\n", "Thu, 29 Nov 2035 08:21:55 GMT").is_ok());
-    insta::assert_snapshot!(check(release, "Sat, 29 Nov 2025 08:21:56 GMT").unwrap_err(), @"s: its InRelease was valid until Sat, 29 Nov 2025 08:21:55 UTC: the mirror is out of date (or this machine's clock is wrong)");
+    insta::assert_snapshot!(
+        check(release, "Sat, 29 Nov 2025 08:21:56 GMT").unwrap_err(),
+        @"s: its InRelease was valid until Sat, 29 Nov 2025 08:21:55 UTC: the mirror is out of date (or this \
+          machine's clock is wrong)"
+    );
     let error = check("Valid-Until: tomorrow\n", "Sat, 29 Nov 2025 08:21:56 GMT").unwrap_err();
     assert!(error.contains("tomorrow"), "{error}");
 }
@@ -162,7 +166,8 @@ fn a_missing_keyring_says_what_to_install() {
         .to_string();
     assert_eq!(
         error,
-        "no keys of the Debian archive: /nonexistent/keys is not a file. Install the package debian-archive-keyring, or name a keyring with `--keyring FILE`"
+        "no keys of the Debian archive: /nonexistent/keys is not a file. Install the package \
+         debian-archive-keyring, or name a keyring with `--keyring FILE`"
     );
 }
 

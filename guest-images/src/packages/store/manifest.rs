@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Manifest of an unpacked tree: size and SHA-256 of every file, so that damage is found before it looks like a fault of
-//! QEMU or of the kernel.
+//! Manifest of an unpacked tree: size and SHA-256 of every file, so that damage is found before it looks like a fault
+//! of QEMU or of the kernel.
 //!
 //! One line for each file, `f SHA-256 SIZE PATH`, and for each symbolic link, `l`, with hash and size of its target.
 
@@ -21,7 +21,7 @@ mod tests;
 /// Most bytes of a manifest; that of a kernel has half a MiB.
 const MAX_MANIFEST: u64 = 64 << 20;
 
-/// How closely a tree is looked at.
+/// Depth of the check of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
     /// Kinds and sizes of its files: milliseconds.
@@ -41,7 +41,7 @@ pub(super) enum Found {
     Damaged {
         /// Path of the file, or of the manifest.
         path: PathBuf,
-        /// How it differs.
+        /// Description of the difference.
         problem: String,
     },
 }
