@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a boot costs with the server: the same kernel to the guest's first step, with an SMMU behind `vfio-server` and
+//! Cost of a boot with the server: the same kernel to the guest's first step, with an SMMU behind `vfio-server` and
 //! without any, in turns. Prints the ratio of the medians; the project promises at most 1.05.
 //!
 //! `cargo bench -p boot-stress --bench boot_cost -- --pairs 5`

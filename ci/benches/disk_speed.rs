@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How fast a guest reads from our disk behind the SMMU, against QEMU's own virtio-blk-device without one: both in one guest,
+//! Read speed of our disk behind the SMMU, against QEMU's own virtio-blk-device without one: both in one guest,
 //! in turns, each with a file of random data in tmpfs. Prints the median of the ratios; the project promises 0.9 for
 //! sequential reads of 1 MiB, and 0.8 for random ones of 4 KiB.
 //!

@@ -30,7 +30,8 @@ pub use dispatch::main;
 pub const EXIT_STATUS: &str = "\
 EXIT STATUS
   0  as expected: a boot showed what the recipe looks for, or, for a control, no boot showed what it must not
-  1  not as expected: every boot asked for was conclusive, and none was as the recipe expects; or one of a control was not
+  1  not as expected: every boot asked for was conclusive, and none was as the recipe expects; or one of a \
+  control was not
   2  usage: a wrong option, or a recipe that is not valid
   3  environment: something is missing or failed outside the guest; the message says what to do
   4  inconclusive: neither, and at least one boot says nothing, for its experiment did not take place
@@ -46,7 +47,7 @@ pub mod code {
     pub const USAGE: u8 = 2;
     /// Something outside the guest.
     pub const ENVIRONMENT: u8 = 3;
-    /// Nothing can be said.
+    /// No verdict is possible.
     pub const INCONCLUSIVE: u8 = 4;
 
     /// A signal has asked for the end.
@@ -126,13 +127,15 @@ struct Reproduce {
     /// Print the verdict as JSON.
     #[arg(long)]
     json: bool,
-    /// Write what happens in the SMMUs to this file (of the last boot): for Perfetto if its name ends in .json, else NDJSON.
+    /// Write what happens in the SMMUs to this file (of the last boot): for Perfetto if its name ends in .json, else
+    /// NDJSON.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Say every step of the guest.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
-    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be repeated
+    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be
+    /// repeated
     #[arg(long, value_name = "PATH")]
     allow_path: Vec<PathBuf>,
     #[command(flatten)]
@@ -172,16 +175,22 @@ struct QemuArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     smp: Option<u8>,
     /// Seed for everything that is drawn.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs())
+    )]
     seed: u64,
-    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be repeated
+    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be
+    /// repeated
     #[arg(long, value_name = "PATH")]
     allow_path: Vec<PathBuf>,
     #[command(flatten)]
     parts: Parts,
 }
 
-/// Where QEMU, kernel and busybox come from.
+/// Sources of QEMU, kernel and busybox.
 #[derive(Debug, Args)]
 struct Parts {
     /// Kernel: debian:RELEASE from the lock file, or an Image (with --modules) [default: the newest of the lock file]
@@ -226,8 +235,8 @@ impl From<Parts> for Choice {
     }
 }
 
-/// The recipe that was named, with as many CPUs as were asked for and no more files than are allowed; a mistake has been
-/// told.
+/// The recipe that was named, with as many CPUs as were asked for and no more files than are allowed; a mistake has
+/// been told.
 fn recipe_of(name: &str, smp: Option<u8>, allowed: &Places) -> Result<Recipe, ExitCode> {
     let mut recipe = Recipe::find(name).map_err(|error| fail(code::USAGE, &error.to_string()))?;
     if let Some(file) = recipe.foreign_files().find(|file| !allowed.has(file.path)) {
@@ -244,7 +253,7 @@ fn recipe_of(name: &str, smp: Option<u8>, allowed: &Places) -> Result<Recipe, Ex
     Ok(recipe)
 }
 
-/// What a run of `recipe` stands on, fetched first if need be; a mistake has been told.
+/// Environment of a run of `recipe`, fetched first if need be; a mistake has been told.
 fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode> {
     let progress = Arc::from(guest_images::packages::progress::on_stderr());
     let choice = Choice {

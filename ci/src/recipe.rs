@@ -47,16 +47,16 @@ pub const SCHEMA: u32 = 1;
 pub struct SmmuModel {
     /// Name of the board's SMMU.
     pub name: String,
-    /// What the model is.
+    /// Configuration of the model.
     #[serde(default)]
     pub model: Config,
-    /// What takes time in it.
+    /// Delay rules of the model.
     #[serde(default, rename = "delay")]
     pub delays: Vec<DelayRule>,
     /// The masters behind it; the board's clients of these names.
     #[serde(default, rename = "master")]
     pub masters: Vec<DmaDeviceConfig>,
-    /// What goes wrong in it.
+    /// Injection rules of the model.
     #[serde(default, rename = "injection", alias = "fault")]
     pub injections: Vec<InjectionRule>,
     /// The clock controller before it.
@@ -113,7 +113,7 @@ pub struct Recipe {
     pub name: String,
     /// One line for lists.
     pub summary: String,
-    /// How it works, for people.
+    /// Explanation of the recipe, for people.
     pub why: String,
     /// Expectations of its boots.
     pub expect: Expectations,
@@ -129,7 +129,7 @@ pub struct Recipe {
     pub quiet: bool,
     /// Quiet recipes: log lines with one of these texts are left out of what is printed.
     pub dmesg_drop: Vec<String>,
-    /// How long the guest waits after the last step, in milliseconds.
+    /// Wait of the guest after the last step, in milliseconds.
     pub settle_ms: u32,
     /// The machine.
     pub board: Board,
@@ -139,7 +139,7 @@ pub struct Recipe {
     pub images: Vec<Image>,
     /// The marks, in the order of the words that the guest sees.
     pub marks: Vec<MarkRule>,
-    /// What the guest does.
+    /// Steps of the guest.
     pub steps: Vec<Step>,
 }
 
@@ -148,7 +148,7 @@ pub const DEFAULT_SETTLE_MS: u32 = 1500;
 /// Longest settle time, in milliseconds.
 pub const MAX_SETTLE_MS: u32 = 60_000;
 
-/// What is wrong with a recipe file, and where.
+/// Error in a recipe file, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct RecipeError {
     file: String,
@@ -176,7 +176,7 @@ impl Recipe {
             .flat_map(foreign::of)
     }
 
-    /// Where the recipe's devices lie.
+    /// Layout of the recipe's devices.
     ///
     /// # Errors
     /// The board does not fit; cannot happen for a recipe that was read.
@@ -185,7 +185,7 @@ impl Recipe {
     }
 }
 
-/// What the layout has to know of the models.
+/// Shapes of the models, for the layout.
 fn shapes(smmus: &[SmmuModel]) -> Vec<SmmuShape> {
     let shape = |smmu: &SmmuModel| SmmuShape {
         register_space: smmu.model.register_space(),

@@ -39,23 +39,23 @@ pub struct RunOptions {
     pub seed: Option<u64>,
     /// Limit of one boot.
     pub timeout: Option<Duration>,
-    /// Which consoles to keep.
+    /// Consoles to keep.
     pub keep: Keep,
-    /// Where to put results.
+    /// Directory of the results.
     pub results: Option<PathBuf>,
-    /// Where to write a trace of each boot, over that of the one before.
+    /// File for the trace of each boot, written over that of the one before.
     pub trace: Option<PathBuf>,
     /// Files and directories outside of the run that the recipe may use.
     pub allowed: Places,
 }
 
-/// Why a run has no verdict.
+/// Reason why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A signal has asked to end, before any boot was over.
     #[error("interrupted")]
     Interrupted {
-        /// Which one.
+        /// Number of the signal.
         signal: i32,
     },
     /// The run's directory.
@@ -75,9 +75,9 @@ pub enum RunError {
 /// A run that got as far as its boots.
 #[derive(Debug)]
 pub struct Run {
-    /// What was seen.
+    /// Verdict of the boots.
     pub verdict: Verdict,
-    /// What ended it before it had to end.
+    /// Error that ended the run before it had to end.
     pub broken: Option<RunError>,
     /// The console of a first boot that was never over.
     pub console: Option<PathBuf>,
@@ -92,7 +92,7 @@ pub fn boot_seed(seed: u64, boot: u32) -> u64 {
     (z ^ (z >> 31)) >> 1
 }
 
-/// A seed that nobody chose. It fits the integers of TOML and JSON readers.
+/// A random seed. It fits the integers of TOML and JSON readers.
 fn new_seed() -> u64 {
     RandomState::new().build_hasher().finish() >> 32
 }
@@ -100,7 +100,7 @@ fn new_seed() -> u64 {
 /// The limits of a boot of `recipe`.
 pub fn limits(recipe: &Recipe, timeout: Option<Duration>) -> Limits {
     match timeout {
-        // Whoever says how long a boot may take knows the host: no part of it is cut shorter.
+        // A user who says how long a boot may take knows the host: no part of it is cut shorter.
         Some(total) => Limits {
             first_output: total,
             boot: total,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What goes wrong around a boot, with the real programs: everything is ended within five seconds, nothing of the run is
+//! Failures around a boot, with the real programs: everything is ended within five seconds, nothing of the run is
 //! left, and one message says what happened.
 
 use std::fs;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const PROMISE: Duration = Duration::from_secs(5);
 /// QEMU needs this long to notice that its server does not answer.
 const ANSWER: Duration = Duration::from_secs(4);
-/// What a boot may take on a busy machine.
+/// Time limit of a boot on a busy machine.
 const BOOT: Duration = Duration::from_secs(180);
 
 /// A `boot-stress reproduce`, of the recipe `boot` if no other is named, with directories of its own.
@@ -27,7 +27,7 @@ struct Run {
     dirs: TempDir,
 }
 
-/// How a run ended.
+/// End of a run.
 struct Ended {
     status: ExitStatus,
     stdout: String,
@@ -219,7 +219,7 @@ fn guest_and_requests_to_end() {
     }
 }
 
-/// Nobody is left to end the children but the kernel, and to remove the directory but the next run.
+/// Only the kernel is left to end the children, and only the next run to remove the directory.
 #[test]
 fn guest_whose_launcher_is_killed() {
     let mut run = Run::start(&[]);

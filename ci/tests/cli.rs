@@ -67,7 +67,7 @@ fn a_recipe_with_a_mistake_is_a_usage_error_with_its_place() {
 fn a_child_whose_parent_is_gone_does_not_start() {
     let marker = tempfile::tempdir().unwrap();
     let file = marker.path().join("started");
-    // Process 1 is the parent of nobody here.
+    // Process 1 is the parent of no process here.
     let output = boot_stress(&["exec", "1", "touch", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     assert!(!file.exists());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a stock kernel makes of every kind of injected fault (docs/plan.md): the recipe `faults`, in one boot.
+//! Reaction of a stock kernel to every kind of injected fault (docs/plan.md): the recipe `faults`, in one boot.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,11 +24,11 @@ const SMMUS: &[&str] = &[
     "clocked",
 ];
 
-/// What the guest printed.
+/// Output of the guest.
 struct Console(String);
 
 impl Console {
-    /// What the kernel said of an SMMU.
+    /// Messages of the kernel about an SMMU.
     fn of(&self, smmu: &str) -> Vec<&str> {
         let n = SMMUS.iter().position(|name| *name == smmu).unwrap();
         let device = format!("arm-smmu {:x}.iommu: ", 0x3000_0000 + 0x100_0000 * n);

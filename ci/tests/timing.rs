@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a stock kernel sees of delays: its own log, with the times that it gives.
+//! Delays as a stock kernel sees them: its own log, with the times that it gives.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -16,11 +16,12 @@ const KINDS: [&str; 3] = [
     "[[smmu.delay]]\nsite = \"register\"\nregister = \"sTLBGSTATUS\"\naccess = \"read\"\ntime_us = 50_000\ntimes = 1\n",
 ];
 const LATE_MS: f64 = 50.0;
-/// How far the shortest probe with a delay may be from the shortest without, in ms: 50 ms, more or less by a fifth.
+/// Allowed difference of the shortest probe with a delay from the shortest without, in ms: 50 ms, more or less by a
+/// fifth.
 const WITHIN_MS: std::ops::RangeInclusive<f64> = 40.0..=60.0;
 /// A host with other work to do makes single probes longer; never all of them, so that a few boots are enough.
 const BOOTS: usize = 5;
-/// The last one; nobody waits for its group.
+/// The last one; no driver waits for its group.
 const DEAD: usize = KINDS.len() * EACH;
 /// More than arm-smmu waits for: a second.
 const DEAD_US: u32 = 1_200_000;
@@ -128,7 +129,7 @@ fn boot(dirs: &Path, number: usize) -> String {
     console
 }
 
-/// How much longer a probe takes with each kind of delay, in ms: the shortest of each, which other work on the host
+/// Extra time of a probe with each kind of delay, in ms: the shortest of each, which other work on the host
 /// prolongs least.
 fn differences(console: &str) -> [f64; 2] {
     let mut times = [const { Vec::new() }; KINDS.len()];
@@ -191,7 +192,7 @@ fn guest_with_busy_synchronisations() {
     panic!("50 ms of delay make a probe longer by {seen:.1?} ms, which is not in {WITHIN_MS:?}");
 }
 
-/// For people, if the test fails.
+/// Keeps the console for people, if the test fails.
 fn keep(console: &str) {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("busy.log");
     std::fs::write(&path, console).unwrap();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::recipe::{FindingKind, FindingRef};
 
-/// Where the kernel noticed the late probe.
+/// Place at which the kernel noticed the late probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -49,7 +49,7 @@ pub struct LateProbe {
     pub comm: Option<String>,
     /// Source file and line as printed.
     pub source: Option<String>,
-    /// Where it was noticed.
+    /// Place at which it was noticed.
     pub kind: Kind,
     /// The call trace, innermost first.
     pub trace: Vec<Frame>,

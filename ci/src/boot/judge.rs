@@ -144,8 +144,8 @@ impl Judge {
         self.trouble && (all.clone().any(|met| met == Some(false)) || all.all(|met| met == Some(true)))
     }
 
-    /// Outcome of the boot, and the state of each expectation in the recipe's order; `incomplete` says why the boot did not
-    /// get to its end.
+    /// Outcome of the boot, and the state of each expectation in the recipe's order; `incomplete` says why the boot did
+    /// not get to its end.
     pub fn conclude(self, incomplete: Option<String>, booted: bool) -> (Outcome, Vec<Met>) {
         let incomplete = incomplete.or_else(|| self.crash.clone());
         let over = incomplete.is_none();

@@ -10,9 +10,9 @@ use super::findings::{Finding, LateProbe};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome", content = "reason")]
 pub enum Outcome {
-    /// Everything that the recipe expects is so.
+    /// All expectations of the recipe are met.
     AsExpected,
-    /// Something that the recipe expects is not so; which.
+    /// An expectation of the recipe is not met; which.
     NotAsExpected(String),
     /// The experiment did not take place, or not to its end.
     Inconclusive(String),
@@ -68,7 +68,7 @@ pub struct BootReport {
     /// Standard error of the server and of QEMU, its last lines.
     #[serde(skip)]
     pub stderr_tail: Vec<String>,
-    /// Why the trace of this boot is incomplete, if it is.
+    /// Reason why the trace of this boot is incomplete, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
 }

@@ -29,9 +29,9 @@ use watch::{End, Watch};
 /// Name of the hidden subcommand that is `vfio-server`.
 pub const SERVER: &str = "vfio-server";
 
-/// How long the server may take until QEMU can connect.
+/// Time limit for the server until QEMU can connect.
 const READY: Duration = Duration::from_secs(10);
-/// How often children, signals and time limits are looked at.
+/// Interval at which children, signals and time limits are checked.
 const TICK: Duration = Duration::from_millis(20);
 /// Console chunks that may wait: more, and QEMU waits with the next character.
 const CHUNKS: usize = 64;
@@ -39,15 +39,15 @@ const CHUNKS: usize = 64;
 /// Limits of one boot.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Until the kernel's first console output.
+    /// Time until the kernel's first console output.
     pub first_output: Duration,
-    /// Until the guest's script runs.
+    /// Time until the guest's script runs.
     pub boot: Duration,
-    /// For all of it.
+    /// Time of the whole boot.
     pub total: Duration,
 }
 
-/// Why there is no report: not the guest failed, but what it stands on.
+/// Reason why there is no report: the environment failed, not the guest.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
     /// Ctrl-C or a request to end.
@@ -56,25 +56,26 @@ pub enum BootError {
     /// A child could not be started.
     #[error("cannot start {name}: {source}")]
     Start {
-        /// Which one.
+        /// Name of the child.
         name: &'static str,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// A child ended or stopped answering when it had no reason to.
     #[error("{what}{}", with_tail(.stderr))]
     Child {
-        /// Which one, and what it did.
+        /// Name of the child, and its failure.
         what: String,
         /// The end of its standard error.
         stderr: Vec<String>,
     },
     /// The copy of the console cannot be written.
-    #[error("cannot write {}: {source}; choose a directory with space with --results DIR, or --keep-logs none", .path.display())]
+    #[error("cannot write {}: {source}; choose a directory with space with --results DIR, or --keep-logs \
+             none", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// The server's configuration, or the files of its disks.
@@ -92,7 +93,7 @@ fn with_tail(stderr: &[String]) -> String {
     }
 }
 
-/// What is the same for every boot of a run.
+/// Settings that all boots of a run share.
 #[derive(Debug)]
 pub struct BootRunner<'a> {
     /// This program, with its hidden subcommands.
@@ -125,7 +126,7 @@ struct Seen {
     trace: Option<String>,
 }
 
-/// Why the trace is incomplete, by how the server ended and what it said.
+/// Returns the reason why the trace is incomplete, from the exit status and the output of the server.
 fn trace_problem(status: Option<ExitStatus>, said: &[String]) -> Option<String> {
     let code = status.and_then(|status| status.code());
     if code == Some(0) {
@@ -142,7 +143,7 @@ fn trace_problem(status: Option<ExitStatus>, said: &[String]) -> Option<String> 
     })
 }
 
-/// What the reading threads send.
+/// Message of the reading threads.
 pub(crate) enum Message {
     Console(Vec<u8>),
     ConsoleEnd,
@@ -328,7 +329,7 @@ impl BootRunner<'_> {
             thread::spawn(move || {
                 for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                     if line == "ready" {
-                        // Nobody waits for it if the run was given up.
+                        // No thread waits for it if the run was given up.
                         let _ = sender.send(Message::Ready);
                     }
                 }

@@ -31,29 +31,32 @@ pub struct RunDir {
     _lock: File,
 }
 
-/// Why there is no run directory.
+/// Reason why there is no run directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
     /// It cannot be made.
-    #[error("cannot make a directory for the run in {}: {source}; set XDG_RUNTIME_DIR or TMPDIR to a directory that can be written", .base.display())]
+    #[error("cannot make a directory for the run in {}: {source}; set XDG_RUNTIME_DIR or TMPDIR to a \
+             directory that can be written", .base.display())]
     Create {
-        /// Where it was tried.
+        /// Directory in which it was tried.
         base: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// The paths of sockets stand in the server's configuration, which is text.
-    #[error("the directory for runs, {}, has a name that is not UTF-8; set XDG_RUNTIME_DIR or TMPDIR to another directory", .0.display())]
+    #[error("the directory for runs, {}, has a name that is not UTF-8; set XDG_RUNTIME_DIR or TMPDIR to \
+             another directory", .0.display())]
     NotUtf8(PathBuf),
     /// A socket in it could not be bound.
-    #[error("the socket path {} has {} bytes and the system allows {SOCKET_PATH_MAX}; set XDG_RUNTIME_DIR or TMPDIR to a directory with a shorter path", .path.display(), .path.as_os_str().len())]
+    #[error("the socket path {} has {} bytes and the system allows {SOCKET_PATH_MAX}; set XDG_RUNTIME_DIR or \
+             TMPDIR to a directory with a shorter path", .path.display(), .path.as_os_str().len())]
     PathTooLong {
         /// The path.
         path: PathBuf,
     },
 }
 
-/// Where run directories are made: `$XDG_RUNTIME_DIR`, else the directory for temporary files.
+/// Parent of run directories: `$XDG_RUNTIME_DIR`, else the directory for temporary files.
 pub fn base() -> PathBuf {
     env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)

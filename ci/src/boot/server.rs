@@ -15,11 +15,11 @@ use vfio_server::config::{DmaDeviceConfig, Kind};
 use crate::boot::rundir::{self, RunDirError};
 use crate::recipe::{Recipe, SmmuModel};
 
-/// How long QEMU waits for the server's answer, in milliseconds. Afterwards the device is lost to the guest, so the boot
-/// is over; a server that is alive answers within microseconds.
+/// Time for which QEMU waits for the server's reply, in milliseconds. Afterwards the device is lost to the guest, so
+/// the boot is over; a server that is alive answers within microseconds.
 pub const ANSWER_MS: u32 = 4000;
 
-/// Why the server's files cannot be made.
+/// Reason why the server's files cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// A socket.
@@ -37,13 +37,14 @@ pub enum PrepareError {
         source: io::Error,
     },
     /// An image.
-    #[error("cannot make the image {} of {size_mib} MiB: {source}; set XDG_RUNTIME_DIR or TMPDIR to a directory with space", .path.display())]
+    #[error("cannot make the image {} of {size_mib} MiB: {source}; set XDG_RUNTIME_DIR or TMPDIR to a \
+             directory with space", .path.display())]
     Image {
         /// The file.
         path: PathBuf,
         /// Its size in MiB.
         size_mib: u32,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }

@@ -39,7 +39,7 @@ pub struct Supervised {
     stderr: Arc<Mutex<VecDeque<String>>>,
 }
 
-/// What to start.
+/// Program to start, with its arguments and environment.
 #[derive(Debug, Clone)]
 pub struct Program {
     /// The program.
@@ -97,7 +97,7 @@ impl Supervised {
         })
     }
 
-    /// What it is called in messages.
+    /// Name for messages.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -117,7 +117,7 @@ impl Supervised {
         self.process.stdin.take()
     }
 
-    /// How it ended, if it has.
+    /// Exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().ok().flatten()
     }
@@ -183,7 +183,7 @@ fn read_stderr(pipe: impl Read, lines: &Mutex<VecDeque<String>>, on_stderr: impl
     }
 }
 
-/// How a process ended, in words.
+/// Exit status of a process in words.
 pub fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),

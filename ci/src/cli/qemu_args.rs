@@ -109,7 +109,7 @@ fn commands(
     Ok(text)
 }
 
-/// As one word of a POSIX shell, plain if it can be.
+/// Quotes a word for a POSIX shell, if it needs quotes.
 fn quote(word: &OsStr) -> String {
     let Some(word) = word.to_str().filter(|word| !word.contains(is_control)) else {
         // Bytes that are no text, or that a terminal would obey.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the types of a recipe do not say: names that refer to each other, ranges, what fits together.
+//! Checks of a recipe beyond its types: names that refer to each other, ranges, what fits together.
 
 use std::ops::Range;
 

@@ -25,7 +25,7 @@ pub enum ExpectBoots {
     Every,
 }
 
-/// Everything that a recipe expects.
+/// Expectations of a recipe.
 #[derive(Debug, Clone)]
 pub struct Expectations {
     /// Expectations of a boot, met or negated; at least one.

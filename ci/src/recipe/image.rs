@@ -20,7 +20,7 @@ pub struct Image {
     pub name: String,
     /// Size in MiB.
     pub size_mib: u32,
-    /// What is in it is drawn from this seed; zeros if absent, which take no room.
+    /// Seed of its contents; if absent, they are zeros, which take no room.
     #[serde(default)]
     pub seed: Option<u64>,
 }
@@ -31,7 +31,7 @@ impl Image {
         u64::from(self.size_mib) << 20
     }
 
-    /// What is in it, in pieces of one MiB.
+    /// Contents, in pieces of one MiB.
     pub fn contents(&self) -> impl Iterator<Item = Vec<u8>> {
         let mut random = self.seed.map(fastrand::Rng::with_seed);
         (0..self.size_mib).map(move |_| {

@@ -32,7 +32,8 @@ impl<'a> Places<'a> {
         Some(self.at(path)?.span())
     }
 
-    /// Table `number`, from 0, of the array `key` of the SMMU model `smmu`; with several keys, of the one that is there.
+    /// Table `number`, from 0, of the array `key` of the SMMU model `smmu`; with several keys, of the one that is
+    /// there.
     pub(super) fn of_smmu(&self, smmu: &str, keys: &[&str], number: usize) -> Option<Range<usize>> {
         let smmus = self.at(&["smmu"])?.get_ref().as_array()?;
         let smmu = smmus

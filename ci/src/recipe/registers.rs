@@ -60,8 +60,8 @@ pub(super) fn check(text: &str, layout: &Layout) -> Result<(), String> {
     match references(text).find(|reference| address(layout, reference).is_none()) {
         None => Ok(()),
         Some(unknown) => Err(format!(
-            "`${{{unknown}}}` is no register block: `.reg` goes with a client that has one or with an SMMU, `.clock` with an \
-             SMMU that has a `clock` of its model"
+            "`${{{unknown}}}` is no register block: `.reg` goes with a client that has one or with an SMMU, \
+             `.clock` with an SMMU that has a `clock` of its model"
         )),
     }
 }

@@ -25,7 +25,7 @@ const QUIET_CMDLINE: &str = "log_buf_len=8M";
 const REBOOT_S: u32 = 90;
 /// Directory of the scripts of the steps in the guest, and of what they share.
 const STEPS: &str = "/steps";
-/// How long background steps may go on after the last other step, in seconds.
+/// Time limit of background steps after the last other step, in seconds.
 const JOIN_S: u32 = 60;
 
 /// The kernel's command line.
@@ -85,7 +85,7 @@ const SCRIPT: &str = ". /steps/shared\n. \"$1\"\n";
 /// Functions that the steps use.
 const PRELUDE: &str = include_str!("../../assets/prelude.sh");
 
-/// What runs after the steps; `finish` is also what a failed step jumps to.
+/// End of the script, after the steps; `finish` is also what a failed step jumps to.
 const POSTLUDE: &str = r#"
   say done
   trap - EXIT
@@ -157,7 +157,7 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
     script
 }
 
-/// What the script reads: what is shared, and the scripts of the steps that run one.
+/// Files that the script reads: what is shared, and the scripts of the steps that run one.
 pub fn files(recipe: &Recipe, layout: &Layout) -> Vec<ExtraFile> {
     let file = |name: &str, text: String| ExtraFile {
         path: format!("{STEPS}/{name}"),
@@ -217,7 +217,7 @@ fn step_body(step: &Step, recipe: &Recipe, layout: &Layout) -> String {
     }
 }
 
-/// Where the guest finds the word of a mark.
+/// Address of the word of a mark in the guest.
 fn mark_address(name: &str, recipe: &Recipe, layout: &Layout) -> String {
     let number = recipe.marks.iter().position(|mark| mark.name == name);
     let page = layout.smmus.first().map_or(0, |smmu| smmu.marks);
@@ -272,7 +272,7 @@ fn resolve(text: &str, layout: &Layout) -> String {
     text
 }
 
-/// As one word of a POSIX shell.
+/// Quotes a text as one word of a POSIX shell.
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

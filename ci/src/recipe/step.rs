@@ -59,20 +59,20 @@ struct PathValue {
 /// One step of the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Why it is there.
+    /// Purpose of the step.
     pub note: Option<String>,
     /// The next step starts without waiting for this one.
     pub background: bool,
-    /// How long the script waits for it after the last step, in seconds, before it goes on without it; absent, a step that
-    /// does not end makes the boot inconclusive.
+    /// Time for which the script waits for it after the last step, in seconds, before it goes on without it; absent, a
+    /// step that does not end makes the boot inconclusive.
     pub abandon_s: Option<u32>,
     /// The mark that is raised when it is over, whether it succeeded or not.
     pub raises: Option<String>,
-    /// What it does.
+    /// Action of the step.
     pub action: Action,
 }
 
-/// What a step does. Names of clients stand in it as `${name}` until the script is written.
+/// Action of a step. Names of clients stand in it as `${name}` until the script is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Load a module and what it depends on.
@@ -91,14 +91,14 @@ pub enum Action {
     Write {
         /// The file.
         path: String,
-        /// What to write.
+        /// Value to write.
         value: String,
     },
     /// Wait until a mark is raised.
     WaitMark {
         /// Name of the mark.
         mark: String,
-        /// How long at most, in seconds.
+        /// Time limit, in seconds.
         timeout_s: u32,
     },
     /// Raise a mark.
@@ -110,19 +110,19 @@ pub enum Action {
     WaitPath {
         /// The path.
         path: String,
-        /// How long at most, in seconds.
+        /// Time limit, in seconds.
         timeout_s: u32,
     },
     /// Wait until the kernel log holds a text.
     WaitLog {
         /// The text.
         text: String,
-        /// How long at most, in seconds.
+        /// Time limit, in seconds.
         timeout_s: u32,
     },
     /// Sleep.
     Sleep {
-        /// How long, in milliseconds.
+        /// Duration, in milliseconds.
         ms: u32,
     },
     /// Run shell commands, which may fail.
@@ -136,7 +136,7 @@ pub enum Action {
         commands: String,
         /// Its exit status.
         status: u8,
-        /// How long at most, in seconds.
+        /// Time limit, in seconds.
         timeout_s: u32,
     },
     /// Reset the machine, unless the mark is raised, which is done first. The steps begin anew then, and go on here.

@@ -207,8 +207,10 @@ fn line_ends_of_another_system_are_read() {
 /// The line of a problem, from 1, is that of the table that has it.
 #[test]
 fn problems_stand_where_their_table_is() {
-    let board = "name = \"t\"\nsummary = \"\"\nexpect = \"hit\"\n[[mark]]\nname = \"m\"\n[board]\n[[board.smmu]]\nname = \"a\"\n";
-    let client = "[[board.client]]\nname = \"c\"\nkind = \"virtio-blk\"\niommus = [{ smmu = \"a\", stream_ids = [5] }]\n";
+    let board = "name = \"t\"\nsummary = \"\"\nexpect = \"hit\"\n[[mark]]\nname = \
+                 \"m\"\n[board]\n[[board.smmu]]\nname = \"a\"\n";
+    let client = "[[board.client]]\nname = \"c\"\nkind = \"virtio-blk\"\niommus = [{ smmu = \"a\", \
+                  stream_ids = [5] }]\n";
     let master = "[[smmu.master]]\nname = \"c\"\nkind = \"virtio-blk\"\nstream_id = 5\nimage = \"no.img\"\n";
     let delay = "[[smmu.delay]]\nsite = \"global-sync\"\npolls = 1\n";
     for (tables, wrong) in [

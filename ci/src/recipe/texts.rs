@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 /// Keys whose text is one line.
 const ONE_LINE: [&str; 3] = ["name", "summary", "cmdline"];
 
-/// The first key or text with a control character, anywhere in a recipe: where it stands, and what is wrong. Line feeds and
-/// tabs are allowed in texts that may have several lines.
+/// The first key or text with a control character, anywhere in a recipe: where it stands, and what is wrong. Line feeds
+/// and tabs are allowed in texts that may have several lines.
 pub(super) fn problem(table: &DeTable<'_>) -> Option<(Range<usize>, String)> {
     table.iter().find_map(|(key, value)| {
         in_text(key.span(), key.get_ref(), true)

@@ -2,8 +2,8 @@
 
 //! Text of a bug report that can be mailed: mechanism, versions, console, decoded trace, and the command to run.
 //!
-//! Prose and the decoded trace have 72 columns. Lines of the console stay as the kernel printed them, so that they can be
-//! searched for. Nothing of the machine that made it is in it.
+//! Prose and the decoded trace have 72 columns. Lines of the console stay as the kernel printed them, so that they can
+//! be searched for. Nothing of the machine that made it is in it.
 
 mod decode;
 mod excerpt;
@@ -152,7 +152,8 @@ impl Bundle<'_> {
             text.push('\n');
             paragraph(
                 &mut text,
-                "What the SMMUs saw, in seconds since the start of the emulation; \"...\" stands for lines like the one before:",
+                "What the SMMUs saw, in seconds since the start of the emulation; \"...\" stands for lines \
+                 like the one before:",
             );
             text.push('\n');
             text.push_str(&decoded);

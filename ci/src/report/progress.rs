@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What is going on, on standard error: one changing line on a terminal, plain lines elsewhere.
+//! Progress on standard error: one changing line on a terminal, plain lines elsewhere.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -50,12 +50,12 @@ impl Progress {
         );
         match &self.bar {
             Some(bar) => bar.println(line),
-            // Without a reader nobody needs it.
+            // Without a reader it is not needed.
             None => drop(writeln!(io::stderr(), "{line}")),
         }
     }
 
-    /// What is being done now; details follow it.
+    /// Names the task that begins; details follow it.
     pub fn task(&mut self, text: &str) {
         self.task = printable(text).into_owned();
         match &self.bar {
@@ -64,7 +64,7 @@ impl Progress {
         }
     }
 
-    /// How far the task is.
+    /// Tells how far the task is.
     pub fn detail(&self, text: &str) {
         if self.verbose {
             self.line(&format!("{}: {text}", self.task));

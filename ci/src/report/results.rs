@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What stays of a run: a directory with one line per boot, on disk before the boot counts, and consoles.
+//! Results of a run: a directory with one line per boot, on disk before the boot counts, and consoles.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::recipe::ExpectBoots;
 
-/// Which consoles to keep.
+/// Consoles to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Keep {
     /// Those of boots with kernel trouble, of inconclusive ones, and of those that decide the verdict.
@@ -34,11 +34,12 @@ pub enum Keep {
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
     /// The directory cannot be written.
-    #[error("cannot write {}: {source}; choose a directory that can be written and has space with --results DIR", .path.display())]
+    #[error("cannot write {}: {source}; choose a directory that can be written and has space with --results \
+             DIR", .path.display())]
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// There is no directory of the user's for them.
@@ -46,14 +47,15 @@ pub enum ResultsError {
         "no place for results: neither XDG_STATE_HOME nor HOME is set; name a directory with --results DIR"
     )]
     NoPlace,
-    /// They were removed during the run.
+    /// The results were removed during the run.
     #[error("{} was removed while the run went on; what its boots showed is not on disk", .path.display())]
     Removed {
         /// The file.
         path: PathBuf,
     },
-    /// It has those of another run, whose boots have the same numbers.
-    #[error("{} has the results of an earlier run; choose another directory with --results DIR, or remove this one", .path.display())]
+    /// The directory has the results of another run, whose boots have the same numbers.
+    #[error("{} has the results of an earlier run; choose another directory with --results DIR, or remove \
+             this one", .path.display())]
     InUse {
         /// The directory.
         path: PathBuf,
@@ -84,7 +86,7 @@ struct Line<'a> {
     report: &'a BootReport,
 }
 
-/// Where results go if the user does not say: `$XDG_STATE_HOME/smmu-emu/runs`, else below `~/.local/state`.
+/// Default directory of results: `$XDG_STATE_HOME/smmu-emu/runs`, else below `~/.local/state`.
 pub fn default_base() -> Option<PathBuf> {
     Some(base_directory("XDG_STATE_HOME", ".local/state")?.join("smmu-emu/runs"))
 }
@@ -141,8 +143,8 @@ impl Results {
         &self.kept
     }
 
-    /// Ends a run without a single boot: its directory goes, unless a boot has printed something or the directory was there
-    /// before. The console that stays.
+    /// Ends a run without a single boot: its directory goes, unless a boot has printed something or the directory was
+    /// there before. The console that stays.
     pub fn abandon(self) -> Option<PathBuf> {
         let console = self.console(1).filter(|console| console.exists());
         if let Some(console) = &console
@@ -155,13 +157,13 @@ impl Results {
         }
         let _ = fs::remove_file(self.dir.join(LOG));
         if self.made {
-            // Only if nobody has put anything there.
+            // Only if nothing was put there.
             let _ = fs::remove_dir(&self.dir);
         }
         None
     }
 
-    /// Where the console of boot number `boot` goes while it runs.
+    /// Path of the console of boot number `boot` while it runs.
     pub fn console(&self, boot: u32) -> Option<PathBuf> {
         (self.keep != Keep::None).then(|| self.dir.join(format!("boot-{boot:03}.log")))
     }

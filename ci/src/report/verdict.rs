@@ -41,7 +41,7 @@ pub enum Word {
 pub struct Part {
     /// Release or version.
     pub version: String,
-    /// Where it comes from.
+    /// Source of it.
     pub source: String,
 }
 
@@ -125,7 +125,7 @@ pub struct TracePart {
     /// Its file.
     #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
-    /// Why it lacks something, if so.
+    /// Reason why it lacks something, if it does.
     pub incomplete: Option<String>,
 }
 
@@ -162,7 +162,7 @@ pub struct Verdict {
     pub hits: Vec<Hit>,
     /// Results of the steps.
     pub step_results: Vec<StepResult>,
-    /// Why the run ended before it had to.
+    /// Reason why the run ended before it had to.
     pub ended_early: Option<String>,
     /// Duration of the run in milliseconds, without fetching anything.
     pub elapsed_ms: u64,

@@ -21,7 +21,7 @@ use crate::report::results::{self, ResultsError};
 use crate::setup::environment::Choice;
 use crate::setup::qemu::{self, OLDEST, Qemu};
 
-/// What packages take in the cache with all that is made of them, in times of their size: with kernels it is 2.5.
+/// Room of packages in the cache with all that is made of them, in times of their size: with kernels it is 2.5.
 const UNPACKED: u64 = 4;
 /// Most bytes that are fetched to try the mirror.
 const TRIAL: u64 = 4 << 20;
@@ -30,7 +30,7 @@ const RUN_MIB: u64 = 50;
 /// Memory for QEMU beyond the guest's, in MiB.
 const QEMU_MIB: u64 = 300;
 
-/// What became of one check.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// All is well.
@@ -39,9 +39,9 @@ pub enum Finding {
     Note(String),
     /// Does not work.
     Bad {
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Remedy.
         mend: String,
     },
 }
@@ -79,7 +79,8 @@ fn bad(problem: impl fmt::Display, mend: impl Into<String>) -> Finding {
     }
 }
 
-/// Checks everything, with `choice` as a run would have it. May fetch the smallest package that is missing, to try the mirror.
+/// Checks everything, with `choice` as a run would have it. May fetch the smallest package that is missing, to try the
+/// mirror.
 pub fn checks(choice: &Choice) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut add = |name, finding| checks.push(Check { name, finding });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What a run stands on: a QEMU, a kernel, a busybox; the user's own or those of the lock file.
+//! Environment of a run: a QEMU, a kernel, a busybox; the user's own or those of the lock file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use host_guard::signals;
 use crate::setup::machine::Guest;
 use crate::setup::qemu::{self, Qemu, Unfit};
 
-/// What the user chose.
+/// Choice of the user.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
     /// QEMU to use.
@@ -35,18 +35,18 @@ pub struct Choice {
     pub mirror: Option<String>,
 }
 
-/// What a run stands on.
+/// Environment of a run.
 #[derive(Debug, Clone)]
 pub struct Environment {
     /// QEMU.
     pub qemu: Qemu,
     /// Kernel and busybox.
     pub guest: Guest,
-    /// Where the kernel comes from, for people.
+    /// Source of the kernel, for people.
     pub kernel_source: String,
 }
 
-/// What is missing, and what to do.
+/// Error of an environment: what is missing, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
     /// The QEMU that the user named.
@@ -67,7 +67,8 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
-    /// Whether the command line is at fault: a kernel that is not one, or not in the lock file; a busybox that is not there.
+    /// Whether the command line is at fault: a kernel that is not one, or not in the lock file; a busybox that is not
+    /// there.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

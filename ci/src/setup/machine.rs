@@ -38,7 +38,7 @@ pub struct Guest {
     pub busybox: PathBuf,
     /// Trees of the programs that the recipe asks for.
     pub tools: Vec<PathBuf>,
-    /// What to call the kernel.
+    /// Name of the kernel, for people.
     pub release: String,
 }
 
@@ -50,7 +50,7 @@ pub struct Files {
     initramfs: PathBuf,
 }
 
-/// Why the files cannot be made.
+/// Reason why the files cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
     /// The initramfs.
@@ -63,16 +63,17 @@ pub enum FilesError {
     #[error(transparent)]
     Prepare(#[from] PrepareError),
     /// No room, or no permission.
-    #[error("cannot write {}: {source}; it needs 50 MiB in a directory that can be written: set XDG_RUNTIME_DIR or TMPDIR", .path.display())]
+    #[error("cannot write {}: {source}; it needs 50 MiB in a directory that can be written: set \
+             XDG_RUNTIME_DIR or TMPDIR", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }
 
-/// What stands behind the guest's SMMUs.
+/// Backing of the guest's SMMUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backing<'a> {
     /// `vfio-server`, with its sockets in this directory.

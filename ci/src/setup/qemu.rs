@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Which QEMU to run: one that can speak vfio-user.
+//! Choice of the QEMU to run: one that can speak vfio-user.
 
 #[cfg(test)]
 mod tests;
@@ -51,11 +51,11 @@ pub struct Qemu {
     pub env_remove: Vec<OsString>,
     /// Its version, for people.
     pub version: String,
-    /// Where it comes from, for people.
+    /// Source of it, for people.
     pub source: String,
 }
 
-/// Why a QEMU cannot be used.
+/// Reason why a QEMU cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// It does not run.
@@ -63,7 +63,7 @@ pub enum Unfit {
     Broken {
         /// Path of the program.
         program: String,
-        /// What happened.
+        /// Description of the failure.
         problem: String,
     },
     /// Too old.

@@ -27,7 +27,7 @@ pub struct Bench {
     dirs: TempDir,
 }
 
-/// How a run ended.
+/// End of a run.
 pub struct Ended {
     pub status: ExitStatus,
     pub stdout: String,

@@ -75,8 +75,8 @@ fn warning(line: &Line<'_>, at: &str) -> Option<String> {
     ))
 }
 
-/// A text without what differs from boot to boot and kernel to kernel: offsets in functions go, and other numbers that do
-/// not belong to a name become `N`.
+/// Returns a text without what differs from boot to boot and kernel to kernel: offsets in functions go, and other
+/// numbers that do not belong to a name become `N`.
 pub(super) fn normal(text: &str) -> String {
     let mut normal = String::with_capacity(text.len());
     for (number, word) in text.split_whitespace().enumerate() {

@@ -16,7 +16,7 @@ pub(super) struct Line<'a> {
 /// Marks the lines of the guest's own script.
 pub const SENTINEL: &str = "@@boot-stress ";
 
-/// What the guest's script says.
+/// Message of the guest's script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sentinel {
     /// The script runs; the kernel has booted.
@@ -25,24 +25,24 @@ pub enum Sentinel {
     Step {
         /// Number of the step, from 1.
         index: u32,
-        /// What it does.
+        /// Action of the step.
         text: String,
     },
     /// A wait of the script ran out of time.
     Timeout {
-        /// Which step, as the script named it.
+        /// The step, as the script named it.
         text: String,
     },
     /// A step failed in a way that makes the boot say nothing.
     Failed {
-        /// Which step and why, as the script named it.
+        /// The step and the reason, as the script named them.
         text: String,
     },
     /// A step has found something.
     Result {
-        /// What it is.
+        /// Name of the result.
         name: String,
-        /// What it found.
+        /// Text of the result.
         text: String,
     },
     /// An SMMU of the board has no driver at the end of the steps.
@@ -143,7 +143,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Without a raw level prefix, `<4>`.
+/// Returns a line without a raw level prefix, `<4>`.
 fn level(raw: &str) -> &str {
     let Some((number, after)) = raw.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
         return raw;

@@ -20,7 +20,7 @@ const WIDTH_MAX: usize = 400;
 /// A report of which the end has not been seen.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// Who prints it, with `CONFIG_PRINTK_CALLER`: lines of others do not belong to it.
+    /// Caller that prints it, with `CONFIG_PRINTK_CALLER`: lines of others do not belong to it.
     pub(super) caller: Option<String>,
     /// Set once the warning's text was seen.
     pub(super) late: Option<LateProbe>,

@@ -305,12 +305,14 @@ proptest! {
     fn never_panics_and_chunks_do_not_matter(
         parts in proptest::collection::vec(prop_oneof![
             Just("[    1.0] "), Just("[ T1] "), Just("<4>"), Just("\n"), Just("\r\n"), Just("@@boot-stress "),
-            Just("dmesg begin"), Just("dmesg end"), Just("done"), Just("step 1 x"), Just("late IOMMU probe at driver bind"),
-            Just("WARNING: "), Just("CPU: "), Just(" PID: 7 "), Just(", CPU#1: a/b/3"), Just(" at "), Just("Call trace:"),
+            Just("dmesg begin"), Just("dmesg end"), Just("done"), Just("step 1 x"),
+            Just("late IOMMU probe at driver bind"), Just("WARNING: "), Just("CPU: "), Just(" PID: 7 "),
+            Just(", CPU#1: a/b/3"), Just(" at "), Just("Call trace:"),
             Just("f+0x1/0x2"), Just("------------[ cut here ]------------"), Just("---[ end trace 0 ]---"),
             Just("BUG: "), Just("drv dev: "), Just("Unhandled context fault: fsr=0x402, cb=1"), Just("pc : f+0x1/0x2"),
             Just("Unexpected global fault"), Just("GFSR 0x1, GFSYNR0 0x2"), Just("Booting Linux on physical CPU"),
-            Just("probe with driver "), Just(": probe of "), Just(" failed with error -"), Just("Blocked unknown Stream ID 0x"), Just("\u{e9}\u{1f600}"), Just("["), Just("]"), Just("<"), Just(">"),
+            Just("probe with driver "), Just(": probe of "), Just(" failed with error -"),
+            Just("Blocked unknown Stream ID 0x"), Just("\u{e9}\u{1f600}"), Just("["), Just("]"), Just("<"), Just(">"),
         ], 0..80),
         noise in proptest::collection::vec(any::<u8>(), 0..200),
         cut in any::<prop::sample::Index>(),
@@ -324,7 +326,8 @@ proptest! {
                 events.extend(classifier.feed(chunk));
             }
             events.extend(classifier.finish());
-            (events, classifier.hit_count(), classifier.hits().to_vec(), classifier.findings().iter().cloned().collect::<Vec<_>>())
+            let findings: Vec<_> = classifier.findings().iter().cloned().collect();
+            (events, classifier.hit_count(), classifier.hits().to_vec(), findings)
         };
         let (head, tail) = bytes.split_at(cut.index(bytes.len() + 1).min(bytes.len()));
         prop_assert_eq!(run(&[&bytes]), run(&[head, tail]));
@@ -371,9 +374,12 @@ fn an_oops_is_titled_by_the_function_of_its_program_counter() {
 #[test]
 fn messages_of_the_smmu_and_of_the_driver_core() {
     let console = "\
-[ 4.1] arm-smmu 30000000.iommu: Unhandled context fault: fsr=0x402, iova=0x5c0ec600, fsynr=0x320021, cbfrsynra=0x420, cb=5
-[ 4.2] arm-smmu 30000000.iommu: Unhandled context fault: fsr=0x402, iova=0x5c0ed000, fsynr=0x320021, cbfrsynra=0x420, cb=5
-[ 4.3] arm-smmu 30000000.iommu: Blocked unknown Stream ID 0x5; boot with \"arm-smmu.disable_bypass=0\" to allow, but this may have security implications
+[ 4.1] arm-smmu 30000000.iommu: Unhandled context fault: fsr=0x402, iova=0x5c0ec600, fsynr=0x320021, \
+    cbfrsynra=0x420, cb=5
+[ 4.2] arm-smmu 30000000.iommu: Unhandled context fault: fsr=0x402, iova=0x5c0ed000, fsynr=0x320021, \
+    cbfrsynra=0x420, cb=5
+[ 4.3] arm-smmu 30000000.iommu: Blocked unknown Stream ID 0x5; boot with \"arm-smmu.disable_bypass=0\" to \
+    allow, but this may have security implications
 [ 4.3] arm-smmu 30000000.iommu: \tGFSR 0x00000002, GFSYNR0 0x00000006, GFSYNR1 0x00000005, GFSYNR2 0x00000000
 [ 4.4] arm-smmu 31000000.iommu: Unexpected global fault, this could be serious
 [ 4.4] arm-smmu 31000000.iommu: \tGFSR 0x80000000, GFSYNR0 0x00000000, GFSYNR1 0x00000000, GFSYNR2 0x00000000
@@ -475,7 +481,8 @@ fn storm(lines: u32) {
     let mut seen = 0;
     for n in 0..lines {
         let line = format!(
-            "[ {n}.0] arm-smmu 30000000.iommu: Unhandled context fault: fsr=0x402, iova={n:#x}, cbfrsynra={:#x}, cb=0\n",
+            "[ {n}.0] arm-smmu 30000000.iommu: Unhandled context fault: fsr=0x402, iova={n:#x}, \
+             cbfrsynra={:#x}, cb=0\n",
             n % 100
         );
         seen += u32::try_from(classifier.feed(line.as_bytes()).len()).unwrap();

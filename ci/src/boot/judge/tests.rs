@@ -78,7 +78,8 @@ fn an_oops_that_nothing_wants_makes_what_was_not_seen_say_nothing() {
 
 #[test]
 fn a_recipe_says_what_makes_its_boots_inconclusive() {
-    let tables = "[[expect]]\nresult = \"disk\"\n[[inconclusive]]\nlog = \"group 0\"\nnever = true\nnote = \"no group\"";
+    let tables = "[[expect]]\nresult = \"disk\"\n[[inconclusive]]\nlog = \"group 0\"\nnever = true\nnote = \
+                  \"no group\"";
     let mut one = judge(tables);
     one.result("disk", "ok");
     let group = |judge: &mut Judge| judge.line(0, "Adding to iommu group 0".into());

@@ -28,7 +28,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(2);
 /// Results of a guest that are kept; what follows is on its console only.
 const RESULTS_MAX: usize = 1024;
 
-/// Why a boot is over.
+/// Reason why a boot is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The guest powered off, or reset.
@@ -50,8 +50,8 @@ struct Wanted {
     power_off: bool,
 }
 
-/// Longest time between two looks at a boot that counts. Ctrl-Z stops this process, and neither the guest nor the server:
-/// what they did meanwhile is to be read before a time limit ends the boot.
+/// Longest time between two looks at a boot that counts. Ctrl-Z stops this process, and neither the guest nor the
+/// server: what they did meanwhile is to be read before a time limit ends the boot.
 const LONGEST_TICK: Duration = Duration::from_secs(1);
 
 /// The time for which a boot was looked after.
@@ -86,9 +86,9 @@ pub(super) struct Watch {
     clock: Clock,
     begun: Option<Duration>,
     any_output: bool,
-    /// When to stop looking, by the boot's clock, once something has decided the boot.
+    /// Time at which to stop watching, by the boot's clock, once the boot is decided.
     enough: Option<Duration>,
-    /// When to stop waiting for the trace of a late-probe warning.
+    /// Time at which to stop waiting for the trace of a late-probe warning.
     trace: Option<Duration>,
     in_dump: bool,
     done: bool,
@@ -254,7 +254,7 @@ impl Watch {
         }
     }
 
-    /// Where the guest is, for messages.
+    /// Place of the guest in its steps, for messages.
     pub(super) fn whereabouts(&self) -> String {
         if !self.any_output {
             "the guest had printed nothing yet".to_owned()
@@ -293,7 +293,7 @@ impl Watch {
         }
     }
 
-    /// Why the boot did not get to its end, if it did not.
+    /// Reason why the boot did not get to its end, if it did not.
     fn incomplete(&self, end: End) -> Option<String> {
         let seconds = |limit: Duration| limit.as_secs();
         match end {
@@ -319,7 +319,8 @@ impl Watch {
                 let how = if self.powered_off {
                     "the guest switched itself off early"
                 } else if self.reset {
-                    "the guest was reset early (with `finding = \"reset\"` expected, or a `reboot` step, it would have gone on)"
+                    "the guest was reset early (with `finding = \"reset\"` expected, or a `reboot` step, it \
+                     would have gone on)"
                 } else {
                     "the guest ended early without a word of its kernel: a reset by firmware or a watchdog"
                 };

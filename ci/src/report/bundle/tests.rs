@@ -21,14 +21,32 @@ const CONSOLE: &str = "\
 [    9.500000] @@boot-stress result disk none
 ";
 
-const TRACE: &str = r#"{"ns":1000000000,"smmu":"a","type":"read","frame":"gr0","register":"sCR0","width":4,"value":"0x1","offset":"0x0"}
-{"ns":2000000000,"smmu":"a","type":"write","frame":"gr0","register":"sCR0","width":4,"value":"0x201c07","offset":"0x0","before":"0x201c06","after":"0x201c07","changed":{"clientpd":[false,true]}}
-{"ns":2000001000,"smmu":"a","type":"translation","stream":16,"address":"0xfffff000","access":"write","privileged":true,"walked":false,"result":"translated","bypass":true,"to":"0xfffff000"}
-{"ns":2000002000,"smmu":"a","type":"translation","stream":16,"address":"0xfffff000","access":"write","privileged":true,"walked":false,"result":"translated","bypass":true,"to":"0xfffff000"}
-{"ns":2000003000,"smmu":"a","type":"translation","stream":5,"address":"0x1000","access":"read","privileged":false,"bank":0,"walked":true,"result":"translated","to":"0x40001000"}
-{"ns":3000000000,"smmu":"a","type":"fault","stream":16,"address":"0xfffff000","access":"write","privileged":true,"cause":"UnidentifiedStream","multiple":false,"stalled":false}
-{"ns":4000000000,"smmu":"a","type":"no-memory","stream":16,"address":"0x1000","access":"read","privileged":false,"to":"0x1000"}
-"#;
+const TRACE: &str = concat!(
+    r#"{"ns":1000000000,"smmu":"a","type":"read","frame":"gr0","register":"sCR0","width":4,"value":"0x1","#,
+    r#""offset":"0x0"}"#,
+    "\n",
+    r#"{"ns":2000000000,"smmu":"a","type":"write","frame":"gr0","register":"sCR0","width":4,"#,
+    r#""value":"0x201c07","offset":"0x0","before":"0x201c06","after":"0x201c07","#,
+    r#""changed":{"clientpd":[false,true]}}"#,
+    "\n",
+    r#"{"ns":2000001000,"smmu":"a","type":"translation","stream":16,"address":"0xfffff000","#,
+    r#""access":"write","privileged":true,"walked":false,"result":"translated","bypass":true,"#,
+    r#""to":"0xfffff000"}"#,
+    "\n",
+    r#"{"ns":2000002000,"smmu":"a","type":"translation","stream":16,"address":"0xfffff000","#,
+    r#""access":"write","privileged":true,"walked":false,"result":"translated","bypass":true,"#,
+    r#""to":"0xfffff000"}"#,
+    "\n",
+    r#"{"ns":2000003000,"smmu":"a","type":"translation","stream":5,"address":"0x1000","access":"read","#,
+    r#""privileged":false,"bank":0,"walked":true,"result":"translated","to":"0x40001000"}"#,
+    "\n",
+    r#"{"ns":3000000000,"smmu":"a","type":"fault","stream":16,"address":"0xfffff000","access":"write","#,
+    r#""privileged":true,"cause":"UnidentifiedStream","multiple":false,"stalled":false}"#,
+    "\n",
+    r#"{"ns":4000000000,"smmu":"a","type":"no-memory","stream":16,"address":"0x1000","access":"read","#,
+    r#""privileged":false,"to":"0x1000"}"#,
+    "\n",
+);
 
 fn report() -> String {
     let recipe = shipped("bad-stream-id").unwrap().recipe().unwrap();

@@ -39,7 +39,7 @@ fn what_is_bad_says_how_to_mend_it() {
     );
 }
 
-/// What a run with the same options would refuse, the doctor names.
+/// The doctor names whatever a run with the same options would refuse.
 #[test]
 fn the_users_choice_is_what_is_examined() {
     let cache = tempfile::tempdir().unwrap();

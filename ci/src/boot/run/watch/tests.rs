@@ -61,7 +61,8 @@ fn only_a_boot_that_got_to_its_end_says_that_nothing_was_seen() {
     assert_eq!(
         after_begin(""),
         inconclusive(
-            "the guest ended early without a word of its kernel: a reset by firmware or a watchdog; the guest was at step 1: load fixed"
+            "the guest ended early without a word of its kernel: a reset by firmware or a watchdog; the \
+             guest was at step 1: load fixed"
         )
     );
     let spoiled = format!("@@boot-stress timeout step 2: mark x after 5 s\n{DONE}");
@@ -159,7 +160,8 @@ const SECOND: &str = "[ 3.1] Starting crashdump kernel...\n[ 0.0] Booting Linux 
 
 #[test]
 fn a_panic_that_is_expected_does_not_end_the_boot() {
-    let expect = "[[expect]]\nfinding = \"panic\"\ntitle = \"sysrq triggered crash\"\n[[expect]]\nlog = \"in the second kernel\"";
+    let expect = "[[expect]]\nfinding = \"panic\"\ntitle = \"sysrq triggered crash\"\n[[expect]]\nlog = \"in \
+                  the second kernel\"";
     let watch = watch_for(expect, LIMITS, &format!("{BEGIN}{PANIC}"));
     assert_eq!(watch.enough, None);
     let boot = |more: &str, end| outcome_for(expect, &format!("{BEGIN}{PANIC}{more}"), end);
