@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! What the trace costs: `cargo bench -p vfio-server --bench trace`.
+//! Cost of the trace: `cargo bench -p vfio-server --bench trace`.
 //!
-//! A client and the server, in one process and on one core, make register round trips over the socket: without a trace, with
-//! the ring, and with a file being written too, in turns, so that what else the machine does meets all alike. The same is done
-//! to the function without a socket, which shows the cost itself.
+//! A client and the server, in one process and on one core, make register round trips over the socket: without a trace,
+//! with the ring, and with a file being written too, in turns, so that what else the machine does meets all alike. The
+//! same is done to the function without a socket, which shows the cost itself.
 
 use std::fs::File;
 use std::path::Path;
@@ -90,7 +90,7 @@ fn compare(name: &str, tracer: &Arc<Tracer>, directory: &Path, count: u32, mut o
     }
 }
 
-/// What it takes to write the ring out.
+/// Prints the time that it takes to write the ring out.
 fn save(tracer: &Tracer, directory: &Path) {
     for format in [Format::Ndjson, Format::Chrome] {
         let mut file = File::create(directory.join("saved")).expect("a file");

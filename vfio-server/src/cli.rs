@@ -42,8 +42,8 @@ struct Args {
     /// Take commands (QMP) at this Unix socket; see `vfio-server ctl --help`.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
-    /// Write what happens in the SMMUs without a `trace` of their own to this file: Chrome's trace events, for Perfetto, if its name
-    /// ends in `.json`, else NDJSON.
+    /// Write what happens in the SMMUs without a `trace` of their own to this file: Chrome's trace events, for
+    /// Perfetto, if its name ends in `.json`, else NDJSON.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Check the configuration and end.
@@ -66,12 +66,13 @@ enum Command {
 const EXIT_STATUS: &str = "\
 Prints `ready` on standard output when QEMU can connect.
 
-Exit status: 0 after SIGTERM, SIGINT, SIGHUP, the end of standard input or the control command quit; 1 if the server cannot start; 2 for a usage
+Exit status: 0 after SIGTERM, SIGINT, SIGHUP, the end of standard input or the control command quit; 1 if \
+    the server cannot start; 2 for a usage
 or configuration error; 3 if it ended in order and a trace lacks something. A second signal ends it at once.";
 
 /// The end of the message that a trace lacks something; the reason follows.
 pub const INCOMPLETE: &str = " is incomplete: ";
-/// How often signals are looked at.
+/// Interval at which signals are checked.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Runs the server with the arguments of a command line, program name first.
@@ -130,7 +131,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         None => None,
     };
     let mut stdout = io::stdout();
-    // Without a reader nobody waits for it.
+    // Without a reader it is not waited for.
     let _ = writeln!(stdout, "ready").and_then(|()| stdout.flush());
     let reason = loop {
         match end.recv_timeout(TICK) {
@@ -200,7 +201,8 @@ fn log_to_stderr(verbose: u8) {
 
 /// Log filter unless RUST_LOG is set.
 fn log_filter(verbose: u8) -> &'static str {
-    // What the crates have to say, the gate and the devices say better; and a guest could have a line for every request.
+    // What the crates have to say, the gate and the devices say better; and a guest could have a line for every
+    // request.
     match verbose {
         0 => "warn,vfio_user=off,virtio_queue=off",
         1 => "info,vfio_user=off,virtio_queue=off",

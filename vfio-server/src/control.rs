@@ -13,7 +13,8 @@
 //!
 //! The loop touches sockets and never a lock of the device side; the workers take those locks and never touch a
 //! socket. Between them are channels. Clients are hostile: each has one command under way at most, bounded input, and
-//! bounded output; what a client does not read holds up nobody else. `docs/decisions/0007-control-socket.md` says why.
+//! bounded output; what a client does not read holds up no other client. `docs/decisions/0007-control-socket.md` says
+//! why.
 
 use std::io;
 use std::path::Path;

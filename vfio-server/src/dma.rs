@@ -2,24 +2,24 @@
 
 //! Masters: devices that do DMA through an SMMU.
 //!
-//! A master is an *engine*: a [`MmioRegion`] of registers in BAR2, which the guest's accesses reach with the function locked, and
-//! threads, which make the DMA. [`crate::devices::kinds`] says which engine serves which kind; a device is made with a [`DeviceContext`], which
-//! gives it its [`Interrupt`] and starts its threads:
+//! A master is an *engine*: a [`MmioRegion`] of registers in BAR2, which the guest's accesses reach with the function
+//! locked, and threads, which make the DMA. [`crate::devices::kinds`] says which engine serves which kind; a device is
+//! made with a [`DeviceContext`], which gives it its [`Interrupt`] and starts its threads:
 //!
 //! ```ignore
 //! pub fn start(context: &mut DeviceContext) -> io::Result<Box<dyn MmioRegion>> {
 //!     let registers = Arc::new(Mutex::new(Registers::default()));
 //!     let (theirs, interrupt) = (Arc::clone(&registers), context.interrupt());
-//!     let doorbell = context.thread(move |port| {            // once for each ring, or for several at once
-//!         let job = theirs.lock().next.take();             // its lock is not held during an access
+//!     let doorbell = context.thread(move |port| { // once for each ring, or for several at once
+//!         let job = theirs.lock().next.take(); // its lock is not held during an access
 //!         let Some(job) = job else { return };
 //!         match port.write(job.address, &job.data, job.access) {
-//!             Err(Refusal::Revoked(_)) => return,             // a reset: `MmioRegion::reset` has cleared the registers
-//!             done => theirs.lock().finish(job, done),     // unless a reset came after the access
+//!             Err(Refusal::Revoked(_)) => return, // a reset: `MmioRegion::reset` has cleared the registers
+//!             done => theirs.lock().finish(job, done), // unless a reset came after the access
 //!         }
 //!         interrupt.raise();
 //!     })?;
-//!     Ok(Box::new(MyBlock { registers, doorbell }))        // its `write` rings
+//!     Ok(Box::new(MyBlock { registers, doorbell })) // its `write` rings
 //! }
 //! ```
 //!

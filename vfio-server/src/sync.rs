@@ -2,12 +2,13 @@
 
 //! Locks, condition variables and threads: of the standard library, or with `--cfg shuttle` of the model checker.
 //!
-//! Locks are not poisoned. A panic of a thread is a defect of the server: it is caught and logged where the thread's work
-//! ends, its client or device loses that work, and the next reset clears what it left half done. Other clients go on.
+//! Locks are not poisoned. A panic of a thread is a defect of the server: it is caught and logged where the thread's
+//! work ends, its client or device loses that work, and the next reset clears what it left half done. Other clients go
+//! on.
 //!
 //! Every protocol of a condition variable has tests in `tests/shuttle/` beside it, which the model checker runs in
-//! interleavings of its choice (`ci/check`). It never lets a wait time out, so that each test also shows that no wake-up is
-//! lost.
+//! interleavings of its choice (`ci/check`). It never lets a wait time out, so that each test also shows that no
+//! wake-up is lost.
 
 use std::sync::PoisonError;
 use std::time::Duration;

@@ -3,13 +3,15 @@
 //! The trace: what happens in the SMMUs, for a user to look at (`docs/trace.md`).
 //!
 //! ```text
-//!  model ─ Env::trace ─ Probe ──► Ring ──┬─► writer thread ─ Formatter ─► file      trace-start path=…, `trace` in the configuration
+//!  model ─ Env::trace ─ Probe ──► Ring ──┬─► writer thread ─ Formatter ─► file
 //!                                        └─► trace-save  ── Formatter ─► file
 //! ```
 //!
-//! A register access that is traced costs a copy of its record into the [`Ring`], under a lock that nobody holds for longer than
-//! it takes to copy some records. Names, fields and text are made when a trace is written out. A writer that falls behind by
-//! more than the ring holds loses records, which its file tells; nothing waits for a disk.
+//! The writer's files are those of `trace-start path=…` and of `trace` in the configuration.
+//!
+//! A register access that is traced costs a copy of its record into the [`Ring`], under a lock that no thread holds for
+//! longer than it takes to copy some records. Names, fields and text are made when a trace is written out. A writer
+//! that falls behind by more than the ring holds loses records, which its file tells; nothing waits for a disk.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -42,7 +44,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 const BATCH: usize = 256;
 /// Text is written in portions of about this size.
 const PORTION: usize = 64 << 10;
-/// How long a writer that was waiting lets records gather.
+/// Time for which a writer that was waiting lets records gather.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// The trace of one server: a ring that all its SMMUs share, and the files that it is being written to.
@@ -70,7 +72,7 @@ struct Member {
     on: Arc<AtomicBool>,
 }
 
-/// Where one SMMU, and whatever acts for it, leaves its events.
+/// Probe of one SMMU: it, and whatever acts for it, leaves its events here.
 #[derive(Clone, Debug)]
 pub struct Probe {
     tracer: Arc<Tracer>,
@@ -78,14 +80,14 @@ pub struct Probe {
     on: Arc<AtomicBool>,
 }
 
-/// How a trace stands.
+/// Status of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Records that the ring has room for.
     pub capacity: usize,
-    /// Those that are there.
+    /// Number of records that are there.
     pub kept: u64,
-    /// All that there ever were.
+    /// Number of all records that there ever were.
     pub recorded: u64,
     /// The files that are being written.
     pub files: Vec<Ended>,
@@ -101,7 +103,7 @@ pub struct Saved {
 }
 
 impl Tracer {
-    /// Nothing is traced. `start` is what times count from.
+    /// Makes a tracer that traces nothing. `start` is what times count from.
     #[must_use]
     pub fn new(start: Instant) -> Self {
         let state = State {
@@ -133,8 +135,8 @@ impl Tracer {
         }
     }
 
-    /// Records the SMMUs with these numbers from now on. The ring keeps `records` events, and forgets what was there, if that is
-    /// another number than before.
+    /// Records the SMMUs with these numbers from now on. The ring keeps `records` events, and forgets what was there,
+    /// if that is another number than before.
     pub fn record(&self, smmus: &[usize], records: Option<usize>) {
         let mut state = self.lock();
         if let Some(records) = records
@@ -145,8 +147,8 @@ impl Tracer {
         state.switch(smmus, true);
     }
 
-    /// Records these SMMUs and writes what they do from now on to a file. Files that they were written to end for them, and are
-    /// complete if no other SMMU is written to them.
+    /// Records these SMMUs and writes what they do from now on to a file. Files that they were written to end for them,
+    /// and are complete if no other SMMU is written to them.
     ///
     /// # Errors
     /// There is no thread to be had.
@@ -170,8 +172,8 @@ impl Tracer {
         Ok(ended)
     }
 
-    /// Records these SMMUs no more. What the ring holds stays there. The files that were written for them alone are complete when
-    /// this returns.
+    /// Records these SMMUs no more. What the ring holds stays there. The files that were written for them alone are
+    /// complete when this returns.
     pub fn stop(&self, smmus: &[usize]) -> Vec<Ended> {
         self.leave(smmus, true)
     }
@@ -221,7 +223,7 @@ impl Tracer {
         Ok(saved)
     }
 
-    /// How the trace stands.
+    /// Status of the trace.
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.lock();

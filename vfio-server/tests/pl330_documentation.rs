@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! The register table of `docs/pl330.md` is written from the code, and each test that the section PL330 of
-//! `docs/deviations.md` names exists. `UPDATE_DOCS=1 cargo test -p vfio-server --test pl330_documentation` renews the table.
+//! `docs/deviations.md` names exists. `UPDATE_DOCS=1 cargo test -p vfio-server --test pl330_documentation` renews the
+//! table.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ fn the_register_table_is_current() {
     );
 }
 
-/// Where the tests of a module are.
+/// Path of the tests of a module.
 fn file(module: &str) -> PathBuf {
     package()
         .join("src/devices/pl330")

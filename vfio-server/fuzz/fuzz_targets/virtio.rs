@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Any register accesses and any bytes in memory, at a disk and at an entropy device: rings, chains and requests of every
-//! kind, with resets and stalls between the batches.
+//! Any register accesses and any bytes in memory, at a disk and at an entropy device: rings, chains and requests of
+//! every kind, with resets and stalls between the batches.
 
 #![no_main]
 
@@ -29,12 +29,12 @@ use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryM
 const RAM: u16 = 0xc000;
 const IMAGE: u64 = 0x8000;
 const QUEUE_SIZE: u16 = 16;
-/// Where a driver that means well has its rings: descriptors, what is available, what is used.
+/// Addresses of the rings of a driver that means well: descriptors, available ring, used ring.
 const RINGS: [u32; 3] = [0x1000, 0x2000, 0x3000];
 /// Flags of a descriptor.
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
-/// Where its requests have their header; their status follows.
+/// Address of the header of its requests; their status follows.
 const HEADER: u16 = 0x4000;
 /// More than the accesses of a batch ever are: 16 chains of 256 descriptors, each with data over all pages.
 const ACCESSES: u64 = 1 << 20;
@@ -57,7 +57,7 @@ enum Step {
     Start { event_idx: bool },
     /// A register access.
     Register { number: u8, value: u32 },
-    /// Anything to memory.
+    /// Writes any bytes to memory.
     Memory { at: u16, bytes: Vec<u8> },
     /// A descriptor of the table.
     Descriptor {
@@ -133,7 +133,7 @@ struct Driver<H> {
     transport: Transport<H>,
     memory: Memory,
     available: u16,
-    /// Of what an access stalls.
+    /// Generation of the queue of which an access stalls.
     stalled: Option<QueueGeneration>,
 }
 
@@ -211,7 +211,7 @@ impl<H: Handler> Driver<H> {
         self.put(u64::from(RINGS[1]) + 2, &self.available.to_le_bytes());
     }
 
-    /// What the DMA thread does.
+    /// Runs batches as the DMA thread does.
     fn run(&mut self, batches: u8) {
         for _ in 0..batches {
             self.memory.is_stalled.set(false);

@@ -27,7 +27,7 @@ use crate::sync::{Condvar, Mutex};
 #[cfg(test)]
 mod tests;
 
-/// How long a second client waits for the first one to leave.
+/// Time for which a second client waits for the first one to leave.
 const TAKE_OVER: Duration = Duration::from_secs(1);
 /// Pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -77,7 +77,7 @@ impl<C> Slot<C> {
 }
 
 impl Port {
-    /// Where clients of this function come in.
+    /// Makes the port at which clients of this function connect.
     pub(super) fn new(name: &str, socket: PublicSocket, function: Function) -> Self {
         Self {
             name: name.to_owned(),

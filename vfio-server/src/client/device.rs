@@ -13,7 +13,7 @@ use crate::sync::{Mutex, MutexGuard};
 pub struct Device {
     /// Its name.
     pub name: String,
-    /// Where its clients connect.
+    /// Socket for its clients.
     pub socket: PathBuf,
     /// The SMMU.
     pub function: Arc<Mutex<Function>>,

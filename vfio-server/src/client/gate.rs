@@ -34,10 +34,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Larger replies do not keep their allocation.
 const LARGE_REPLY: usize = 64 << 10;
-/// How often a silent connection is looked after.
+/// Interval at which a silent connection is checked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Why a client was ended by the server.
+/// Reason why the server ended a client.
 #[derive(Debug, Error)]
 pub enum Ended {
     /// Its messages cannot be told apart any more.
@@ -112,7 +112,7 @@ struct Client<'a> {
     socket: &'a UnixStream,
     function: &'a Arc<Mutex<Function>>,
     directory: &'a Path,
-    /// There once the client has negotiated.
+    /// Present once the client has negotiated.
     session: Option<Session>,
     /// The reply under construction; kept for its allocation.
     reply: Vec<u8>,

@@ -49,13 +49,13 @@ pub enum LinkError {
     Reply(Header),
 }
 
-/// Why a request was refused.
+/// Reason why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{reason}")]
 pub struct Refusal {
-    /// For the reply.
+    /// Error number for the reply.
     pub errno: Errno,
-    /// For the log.
+    /// Text for the log.
     pub reason: String,
 }
 

@@ -29,7 +29,8 @@ const BACKLOG: i32 = 16;
 #[derive(Debug, Error)]
 pub enum SocketError {
     /// Longer than the kernel takes.
-    #[error("socket path of {length} bytes is too long: a Unix socket takes {MAX_PATH}; choose a shorter directory: {}", .path.display())]
+    #[error("socket path of {length} bytes is too long: a Unix socket takes {MAX_PATH}; choose a shorter \
+             directory: {}", .path.display())]
     TooLong {
         /// The path.
         path: PathBuf,
@@ -61,7 +62,7 @@ pub struct PublicSocket {
 }
 
 impl PublicSocket {
-    /// Listens at `path`, which only this user can connect to. A socket that nobody listens to any more is replaced.
+    /// Listens at `path`, which only this user can connect to. A socket without a listener is replaced.
     ///
     /// # Errors
     /// [`SocketError`] says what to do.
@@ -108,7 +109,7 @@ impl PublicSocket {
         &self.listener
     }
 
-    /// Where it listens.
+    /// Path at which it listens.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -159,12 +160,12 @@ pub fn listen(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Whether somebody listens at a socket.
+/// Whether a process listens at a socket.
 fn is_served(path: &Path) -> Result<bool, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     match connect(&socket, &SocketAddrUnix::new(path)?) {
-        // EAGAIN: so many wait there already that nobody else can.
+        // EAGAIN: so many wait there already that no other can.
         Ok(()) | Err(Errno::AGAIN) => Ok(true),
         Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(false),
         Err(error) => Err(error),

@@ -30,7 +30,7 @@ const MAX_PASSED_FDS: usize = 253;
 /// A message has to be complete this long after its first byte.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why no further message can be had.
+/// Reason why no further message can be had.
 #[derive(Debug, Error)]
 pub enum StreamError {
     /// The sizes of messages are not to be believed.
@@ -71,7 +71,7 @@ pub struct MessageStream {
     fds: Vec<OwnedFd>,
     /// The end in `buffer` of the bytes that the descriptors came with.
     fds_end: usize,
-    /// When the message at the start of `filled` began, if it is incomplete.
+    /// Time at which the message at the start of `filled` began, if it is incomplete.
     since: Option<Instant>,
     attention: Attention,
     /// Whether the last receive brought anything: the next bytes may be near.

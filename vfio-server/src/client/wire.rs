@@ -141,7 +141,7 @@ pub struct DmaMap {
     pub argsz: U32,
     /// Bit 0 readable, bit 1 writable.
     pub flags: U32,
-    /// Where the range begins in the file of the descriptor.
+    /// Offset of the range in the file of the descriptor.
     pub offset: U64,
     /// Guest physical address.
     pub address: U64,
@@ -192,7 +192,7 @@ pub struct RegionInfo {
     pub flags: U32,
     /// Number of the region.
     pub index: U32,
-    /// Where capabilities begin.
+    /// Offset of the first capability.
     pub cap_offset: U32,
     /// Bytes.
     pub size: U64,
@@ -246,7 +246,7 @@ pub struct RegionAccess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct WriteOne {
-    /// Where to, and how many of `data`.
+    /// Target of the write, and number of bytes in `data`.
     pub access: RegionAccess,
     /// The bytes; the first `access.count` count.
     pub data: [u8; 8],
@@ -268,7 +268,7 @@ pub enum FramingError {
         "message of {size} bytes is longer than the {MAX_MESSAGE_SIZE} that the server takes (command {command})"
     )]
     TooLong {
-        /// What the header says.
+        /// Size in the header, in bytes.
         size: u32,
         /// The command of the header.
         command: u16,

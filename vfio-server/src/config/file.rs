@@ -53,21 +53,23 @@ const MAX_FILE: u64 = 16 << 20;
 /// The most SMMUs in one process.
 pub const MAX_SMMUS: usize = 32;
 
-/// All that the server needs to know.
+/// Configuration of the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where all chance of the run comes from.
+    /// Seed of all chance of the run.
     #[serde(default)]
     pub seed: u64,
-    /// Records what happens from the start on, and keeps so many events ([`ring::RECORDS`]). If it is left out, only what a
-    /// trace file or the control socket asks for is recorded.
+    /// Records what happens from the start on, and keeps so many events ([`ring::RECORDS`]). If it is left out, only
+    /// what a trace file or the control socket asks for is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_ring: Option<usize>,
-    /// How long clients wait for a reply: what `x-msg-timeout` of QEMU's vfio-user-pci says, 5000 unless it is given there.
+    /// Time for which clients wait for a reply, in milliseconds: `x-msg-timeout` of QEMU's vfio-user-pci, 5000 unless
+    /// it is given there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_timeout_ms: Option<u64>,
-    /// Files and directories that the files of masters are or lie below, as absolute paths. If it is left out, they may be anywhere.
+    /// Files and directories that the files of masters are or lie below, as absolute paths. If it is left out, they may
+    /// be anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<PathBuf>>,
     /// The SMMUs, one socket each.
@@ -83,7 +85,7 @@ pub struct Config {
 pub struct SmmuConfig {
     /// Unique name; in the trace, in marks, in messages.
     pub name: String,
-    /// Where QEMU connects to; relative paths are relative to the server's working directory.
+    /// Socket that QEMU connects to; relative paths are relative to the server's working directory.
     pub socket: PathBuf,
     /// File of the trace, Chrome's trace events if its name ends in `.json`, else NDJSON; SMMUs may share one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,10 +166,10 @@ pub enum ConfigError {
     Stall {
         /// Name of the SMMU.
         name: String,
-        /// Which rule, and what to do.
+        /// The rule, and what to do.
         problem: String,
     },
-    /// Nobody waits for so short or long.
+    /// A time limit that is too short or too long.
     #[error("`message_timeout_ms`: must be 100 to 600000")]
     Timeout,
     /// A master makes no sense.
@@ -205,7 +207,7 @@ impl Config {
         self.seed.wrapping_add(number)
     }
 
-    /// How long clients wait for a reply.
+    /// Time for which clients wait for a reply.
     #[must_use]
     pub fn reply_timeout(&self) -> ReplyTimeout {
         ReplyTimeout::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How long clients wait for a reply, and what follows for the rules of a plan.
+//! Time for which clients wait for a reply, and what follows for the rules of a plan.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use smmu_emu::{DelayRule, Plan, Site};
 /// Default of QEMU's `x-msg-timeout`, in milliseconds.
 pub const MESSAGE_TIMEOUT_MS: u64 = 5000;
 
-/// How long clients wait for a reply before they give up the device.
+/// Time for which clients wait for a reply before they give up the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyTimeout {
     timeout: Duration,
@@ -22,7 +22,7 @@ impl Default for ReplyTimeout {
 }
 
 impl ReplyTimeout {
-    /// Of so many milliseconds.
+    /// Reply timeout of so many milliseconds.
     #[must_use]
     pub const fn of_ms(timeout: u64) -> Self {
         Self {
@@ -58,8 +58,9 @@ impl ReplyTimeout {
         match plan.delays.iter().position(too_long) {
             None => Ok(()),
             Some(rule) => Err(format!(
-                "delay rule {}: a reply may be late by at most {bound} microseconds, or QEMU gives the device up after {} ms; raise \
-                 `x-msg-timeout` of vfio-user-pci and `message_timeout_ms` of the configuration",
+                "delay rule {}: a reply may be late by at most {bound} microseconds, or QEMU gives the \
+                 device up after {} ms; raise `x-msg-timeout` of vfio-user-pci and `message_timeout_ms` of \
+                 the configuration",
                 rule + 1,
                 self.timeout.as_millis()
             )),

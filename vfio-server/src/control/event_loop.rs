@@ -150,7 +150,8 @@ impl EventLoop {
         false
     }
 
-    /// When there are too many, who has not even negotiated makes room, or has said all and does not read the answers, longest first.
+    /// Admits a client. If there are too many, clients that have not negotiated make room, or that have said all and do
+    /// not read the answers, longest first.
     fn admit(&mut self, mut client: Client) {
         if self.clients.len() >= MAX_CLIENTS {
             let idle = self
@@ -264,7 +265,7 @@ impl EventLoop {
 
     fn end(&mut self) {
         self.quitting = None;
-        // Nobody waits for it when the server ends already.
+        // It is not waited for when the server ends already.
         let _ = self.quit.send("a control client asked for it");
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Where a message of the JSON stream ends, found byte by byte with a few words of state.
+//! End of a message of the JSON stream, found byte by byte with a few words of state.
 //!
 //! QMP has no lines: the usual client sends no newline. What is between the outermost brackets is a message and goes
 //! to `serde_json`; anything else between messages, other than white space, is one error. After an error the scanner is

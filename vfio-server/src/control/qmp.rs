@@ -12,24 +12,24 @@ mod tests;
 /// QMP's classes of errors, as far as they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Anything that has no class of its own.
+    /// Errors without a class of their own.
     GenericError,
     /// There is no such command, or not now.
     CommandNotFound,
 }
 
-/// Why a request is not carried out.
+/// Reason why a request is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{desc}")]
 pub struct Error {
-    /// For programs.
+    /// Class, for programs.
     pub class: Class,
-    /// For people.
+    /// Description, for people.
     pub desc: String,
 }
 
 impl Error {
-    /// Of the class for everything.
+    /// Error of the general class.
     pub fn generic(desc: impl ToString) -> Self {
         Self {
             class: Class::GenericError,

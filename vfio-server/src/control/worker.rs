@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The threads that carry commands out, one after the other, and take the device side's locks for it: one for commands that wait for
-//! something, a disk or a transfer, and one for the others, which do not wait for those then.
+//! The threads that carry commands out, one after the other, and take the device side's locks for it: one for commands
+//! that wait for something, a disk or a transfer, and one for the others, which do not wait for those then.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -38,7 +38,7 @@ pub(super) struct Answer {
     pub(super) command: &'static str,
     /// Whether it was carried out.
     pub(super) done: bool,
-    /// As it is sent.
+    /// Text that is sent.
     pub(super) text: String,
 }
 

@@ -16,8 +16,8 @@
 //! | [`registers`] | the register block: what software sees and asks for |
 //! | [`device`] | all of it as a master of the server |
 //!
-//! Microcode is hostile. Whatever it is, a slice ends after a bounded number of instructions and bus accesses, memory is
-//! bounded by the MFIFO, and what is wrong becomes a fault of the thread (`FTRn`), never an error of the server.
+//! Microcode is hostile. Whatever it is, a slice ends after a bounded number of instructions and bus accesses, memory
+//! is bounded by the MFIFO, and what is wrong becomes a fault of the thread (`FTRn`), never an error of the server.
 
 pub mod bus;
 mod cache;

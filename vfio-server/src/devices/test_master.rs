@@ -3,10 +3,10 @@
 //! The test master: makes the accesses that its registers say, and shows what came of them.
 //!
 //! Registers are 32-bit words, little-endian, and take whole words; [`registers::ROWS`] lists them. From
-//! [`registers::WINDOW`] on there are 2 KiB of data. A *transfer* of LENGTH bytes at ADDRESS is made REPEAT times, page by
-//! page, by a thread; then there is an interrupt. What is written comes from the window, over and over, or is a *pattern*:
-//! its word k, counted from ADDRESS, is `(SEED + k) * 0x9e3779b1` modulo 2^32. What is read is compared with the pattern,
-//! and its first 2 KiB are put into the window.
+//! [`registers::WINDOW`] on there are 2 KiB of data. A *transfer* of LENGTH bytes at ADDRESS is made REPEAT times, page
+//! by page, by a thread; then there is an interrupt. What is written comes from the window, over and over, or is a
+//! *pattern*: its word k, counted from ADDRESS, is `(SEED + k) * 0x9e3779b1` modulo 2^32. What is read is compared with
+//! the pattern, and its first 2 KiB are put into the window.
 
 use std::sync::Arc;
 

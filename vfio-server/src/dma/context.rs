@@ -42,7 +42,7 @@ impl Interrupt {
     }
 }
 
-/// Where an engine is put: what it is given, and what it has started there.
+/// Context of an engine: what it is given, and what it has started there.
 #[derive(Debug)]
 pub struct DeviceContext {
     name: String,
@@ -104,9 +104,9 @@ impl DeviceContext {
 
     /// Starts a thread with a port of its own, which calls `work` after the doorbell was rung.
     ///
-    /// A call belongs to the generation between two resets in which it begins: its port makes no access after the next reset,
-    /// also for what was asked for since. So a call does not take one job after the other from what a reset clears; rings
-    /// are kept, and the next call finds what this one leaves.
+    /// A call belongs to the generation between two resets in which it begins: its port makes no access after the next
+    /// reset, also for what was asked for since. So a call does not take one job after the other from what a reset
+    /// clears; rings are kept, and the next call finds what this one leaves.
     ///
     /// # Errors
     /// There are no more threads.

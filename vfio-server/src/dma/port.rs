@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How a thread of a master reaches guest memory: through the SMMU.
+//! Port by which a thread of a master reaches guest memory: through the SMMU.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Activity {
         self.aborted.load(Ordering::Relaxed)
     }
 
-    /// How often an access stalled.
+    /// Number of accesses that stalled.
     #[must_use]
     pub fn stalled(&self) -> u64 {
         self.stalled.load(Ordering::Relaxed)
@@ -160,9 +160,9 @@ impl Port {
     /// Runs something over guest memory as the master's stream sees it. The whole of it is one access under way, so it
     /// should be short, and must not wait for what the guest does next.
     ///
-    /// If an access of it stalls, it sees [`smmu_emu::Refused::Stalled`] and returns. Once software has decided, it is run
-    /// again from the start; or, if the transaction is not to go on, what it returned counts. So it has to be something
-    /// that can be run again.
+    /// If an access of it stalls, it sees [`smmu_emu::Refused::Stalled`] and returns. Once software has decided, it is
+    /// run again from the start; or, if the transaction is not to go on, what it returned counts. So it has to be
+    /// something that can be run again.
     ///
     /// # Errors
     /// [`Revoked`] if the time of the work is over.
@@ -281,8 +281,8 @@ impl Wire {
         }
     }
 
-    /// Waits until software has decided about a transaction that stalled under a guard, and carries it out if it goes on;
-    /// none if the access is to be ignored.
+    /// Waits until software has decided about a transaction that stalled under a guard, and carries it out if it goes
+    /// on; none if the access is to be ignored.
     fn wait_out<'a, R>(
         &'a self,
         tbu: &mut Tbu,

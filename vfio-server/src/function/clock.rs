@@ -2,14 +2,15 @@
 
 //! A clock controller that gates the programming interface of an SMMU.
 //!
-//! Boards have one before each SMMU (`iface` and `bus` clocks of Qualcomm's parts): a PLL that takes a while to lock, and a gate
-//! whose clock takes a while to settle. An access of the SMMU's registers meanwhile reads as ones and writes nothing, and
-//! counts as a violation. Transactions of masters have clocks of their own and go on.
+//! Boards have one before each SMMU (`iface` and `bus` clocks of Qualcomm's parts): a PLL that takes a while to lock,
+//! and a gate whose clock takes a while to settle. An access of the SMMU's registers meanwhile reads as ones and writes
+//! nothing, and counts as a violation. Transactions of masters have clocks of their own and go on.
 //!
-//! A stock kernel switches it: `CTRL` is what the enable register of an `apm,xgene-device-clock` is (`xgene_clk_enable()`), whose node says
-//! where that is.
+//! A stock kernel switches it: `CTRL` is what the enable register of an `apm,xgene-device-clock` is
+//! (`xgene_clk_enable()`), whose node says where that is.
 //!
-//! The block follows those of the masters in BAR2. Registers are words; accesses of other widths read zero and write nothing.
+//! The block follows those of the masters in BAR2. Registers are words; accesses of other widths read zero and write
+//! nothing.
 //!
 //! | offset | register | |
 //! | --- | --- | --- |
@@ -57,7 +58,7 @@ bitflags! {
 #[derive(Clone, Debug)]
 pub struct ClockController {
     config: ClockConfig,
-    /// When GATE, and when PLL, was set.
+    /// Time at which GATE was set, and PLL.
     gate: Option<u64>,
     pll: Option<u64>,
     settle_us: u32,
@@ -139,8 +140,8 @@ impl ClockController {
         (self.settle_us, self.lock_us)
     }
 
-    /// An access of the SMMU: whether it gets there. If not, it counts, and the second value says whether this violation is one
-    /// to tell of: the first, second, fourth and so on.
+    /// An access of the SMMU: whether it gets there. If not, it counts, and the second value says whether this
+    /// violation is one to tell of: the first, second, fourth and so on.
     pub fn admit(&mut self, now: u64) -> (bool, bool) {
         if self.status(now).contains(Status::ON) {
             return (true, false);

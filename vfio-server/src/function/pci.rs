@@ -11,7 +11,7 @@ mod tests;
 pub const CONFIG_SIZE: usize = 256;
 /// The BAR that holds the MSI-X table and the pending bits.
 pub const MSIX_BAR: u8 = 4;
-/// Where the pending bits begin in that BAR.
+/// Offset of the pending bits in that BAR.
 pub const PENDING_OFFSET: u32 = 0x1000;
 /// Bytes of that BAR: a page for the table, a page for the pending bits.
 pub const MSIX_BAR_SIZE: u32 = 0x2000;

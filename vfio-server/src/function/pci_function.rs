@@ -2,8 +2,9 @@
 
 //! The PCI function of one SMMU: the only place where vfio-user's requests and the model meet.
 //!
-//! BAR0 is the register space. BAR2 begins with the marks (word i is mark i; writing anything but 0 raises it), which the
-//! register blocks of the masters follow, in the order of the configuration, and then that of the clock controller. BAR4 is the MSI-X table and pending bits.
+//! BAR0 is the register space. BAR2 begins with the marks (word i is mark i; writing anything but 0 raises it), which
+//! the register blocks of the masters follow, in the order of the configuration, and then that of the clock controller.
+//! BAR4 is the MSI-X table and pending bits.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -61,8 +62,8 @@ pub mod irq {
     pub const COUNT: u32 = 5;
 }
 
-/// Bytes of the marks. As large as a page of a guest can be, so that no master's registers share one with them: Linux does
-/// not let a program map a page that belongs to a driver (`CONFIG_IO_STRICT_DEVMEM`).
+/// Bytes of the marks. As large as a page of a guest can be, so that no master's registers share one with them: Linux
+/// does not let a program map a page that belongs to a driver (`CONFIG_IO_STRICT_DEVMEM`).
 pub const MARKS_SIZE: u64 = 64 << 10;
 
 /// One SMMU as a PCI function.
@@ -158,7 +159,8 @@ impl Function {
             self.host.run().tell(|| {
                 let (register, index) = name.map(|(_, name, index)| (name, index)).unzip();
                 let data = json!({
-                    "smmu": smmu, "offset": offset, "register": register, "index": index, "write": write, "count": count,
+                    "smmu": smmu, "offset": offset, "register": register, "index": index, "write": write,
+                    "count": count,
                 });
                 Event::new("CLOCK_VIOLATION", data)
             });
@@ -228,7 +230,8 @@ impl Function {
         }
     }
 
-    /// Reads a region. A guest that reads what is not there reads 0, as on a bus. Returns the wait of the reply, if it is late.
+    /// Reads a region. A guest that reads what is not there reads 0, as on a bus. Returns the wait of the reply, if it
+    /// is late.
     ///
     /// # Errors
     /// `EINVAL` if the bytes are not all within the region: a mistake of the client, not of the guest.

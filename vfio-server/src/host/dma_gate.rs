@@ -2,9 +2,10 @@
 
 //! The accesses of an SMMU's masters that are under way, and how they are held up.
 //!
-//! Every access is made within an [`AccessGuard`]. What must not meet an access (a change of guest memory, a reset) makes a
-//! [`Drain`], which lets nobody in, waits until everybody is out, and then stands for as long as it is kept. A pause lets
-//! the waiting in afterwards; an end turns them away, since what they were to do belongs to a time that is over.
+//! Every access is made within an [`AccessGuard`]. What must not meet an access (a change of guest memory, a reset)
+//! makes a [`Drain`], which lets no access in, waits until all are out, and then stands for as long as it is kept. A
+//! pause lets the waiting in afterwards; an end turns them away, since what they were to do belongs to a time that is
+//! over.
 //!
 //! A transaction that stalls is not inside: it waits for software here, and comes in again to go on.
 
@@ -31,7 +32,7 @@ pub struct Generation(u64);
 #[derive(Debug, Default)]
 pub struct DmaGate {
     state: Mutex<State>,
-    /// Everything that anybody waits for.
+    /// Signals every change that a thread waits for.
     changed: Condvar,
 }
 
@@ -44,7 +45,7 @@ struct State {
     /// Drains that turn the waiting away.
     ends: usize,
     generation: Generation,
-    /// How often stalled transactions may have been decided.
+    /// Number of times that stalled transactions may have been decided.
     resumes: u64,
     stopped: bool,
 }
@@ -94,8 +95,8 @@ impl DmaGate {
         })
     }
 
-    /// Waits until a transaction that stalled may have been decided since the access in which it stalled began; its guard is
-    /// over now.
+    /// Waits until a transaction that stalled may have been decided since the access in which it stalled began; its
+    /// guard is over now.
     ///
     /// # Errors
     /// [`Revoked`] if its generation is over.

@@ -3,8 +3,9 @@
 //! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, marks, trace, what the
 //! plan injects.
 //!
-//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are taken
-//! in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is waited for.
+//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are
+//! taken in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is
+//! waited for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,7 @@ impl Shared {
         &self.run
     }
 
-    /// Where its events are traced.
+    /// Probe that traces its events.
     #[must_use]
     pub fn probe(&self) -> &Probe {
         &self.probe
@@ -125,7 +126,7 @@ impl Shared {
 pub struct Host {
     shared: Arc<Shared>,
     memory: GuestMemory,
-    /// The memory is known to be the guest's, or somebody was told that it is not.
+    /// The memory is known to be the guest's, or a message has said that it is not.
     judged: bool,
 }
 
@@ -193,7 +194,8 @@ impl Host {
             if self.memory.is_blank() {
                 error!(
                     smmu = self.name(),
-                    "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU with `{OPTION}`"
+                    "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU \
+                     with `{OPTION}`"
                 );
             }
         }
@@ -231,8 +233,8 @@ impl Host {
         pending
     }
 
-    /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket before is
-    /// not for it to hear of.
+    /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket
+    /// before is not for it to hear of.
     #[must_use]
     pub fn join(&self) -> Participant {
         self.shared.vectors().forget_edges();
@@ -249,8 +251,8 @@ impl Host {
     }
 }
 
-/// The model's host, for register accesses, threads of masters and the timer alike. Memory is not part of it: each access
-/// has its own ([`Surroundings`]).
+/// The model's host, for register accesses, threads of masters and the timer alike. Memory is not part of it: each
+/// access has its own ([`Surroundings`]).
 #[derive(Debug)]
 pub struct Callbacks<'a> {
     shared: &'a Shared,
@@ -270,8 +272,8 @@ impl<'a> Callbacks<'a> {
         }
     }
 
-    /// Like [`Self::new`], and keeps what the SMMU refused: also without a trace, messages say so. A unit asks for what it
-    /// does not translate itself only.
+    /// Like [`Self::new`], and keeps what the SMMU refused: also without a trace, messages say so. A unit asks for what
+    /// it does not translate itself only.
     #[must_use]
     pub fn watching(shared: &'a Shared) -> Self {
         Self {

@@ -21,19 +21,21 @@ pub const FIRED_PER_SECOND: u32 = 200;
 pub const EVENTS: &[(&str, &str)] = &[
     (
         "DELAY_FIRED",
-        "A delay hit an operation: `smmu`, `delay` (its number), `operation` (which of those that the rule is for, as `nth` \
-         has it), `site`; `bank`, `register` with `index`, `line`, null where they do not apply; `suppressed` (events of this \
-         kind that were left out before this one: at most 200 per second and SMMU are sent).",
+        "A delay hit an operation: `smmu`, `delay` (its number), `operation` (which of those that the rule \
+         is for, as `nth` has it), `site`; `bank`, `register` with `index`, `line`, null where they do not \
+         apply; `suppressed` (events of this kind that were left out before this one: at most 200 per second \
+         and SMMU are sent).",
     ),
     (
         "FAULT_FIRED",
-        "A fault hit an operation: `smmu`, `fault` (its number), `operation`, `kind`; `bank`, `stream`, `address`, `descriptor`, \
-         `register` with `index`, `line`, null where they do not apply; `suppressed` as above.",
+        "A fault hit an operation: `smmu`, `fault` (its number), `operation`, `kind`; `bank`, `stream`, \
+         `address`, `descriptor`, `register` with `index`, `line`, null where they do not apply; \
+         `suppressed` as above.",
     ),
     (
         "STALL_NEAR_TIMEOUT",
-        "The reply to a register access is held up for a time near to what QEMU waits: `smmu`, `register`, `milliseconds` (at \
-         most), `timeout` (QEMU's, in milliseconds).",
+        "The reply to a register access is held up for a time near to what QEMU waits: `smmu`, `register`, \
+         `milliseconds` (at most), `timeout` (QEMU's, in milliseconds).",
     ),
     (
         "MARK_RAISED",
@@ -56,8 +58,8 @@ pub const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "NO_MEMORY",
-        "An access of a master left the SMMU and met no memory: `smmu`, `stream`, `address`, `access` (`read`, `write` or \
-         `fetch`), `to` (the physical address), `suppressed` as above.",
+        "An access of a master left the SMMU and met no memory: `smmu`, `stream`, `address`, `access` \
+         (`read`, `write` or `fetch`), `to` (the physical address), `suppressed` as above.",
     ),
     (
         "EVENTS_LOST",
@@ -84,7 +86,7 @@ impl Event {
         }
     }
 
-    /// As it is sent.
+    /// Message that is sent.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let since = self.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -104,7 +106,7 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// Of the loop that `waker` belongs to.
+    /// Bell of the loop that `waker` belongs to.
     #[must_use]
     pub fn new(waker: Waker) -> Self {
         Self {
@@ -129,7 +131,7 @@ impl Bell {
     }
 }
 
-/// Where the device side puts events.
+/// Sender of events, for the device side.
 #[derive(Clone, Debug)]
 pub struct EventSink {
     sender: Sender<Event>,
@@ -137,7 +139,7 @@ pub struct EventSink {
     lost: Arc<AtomicU64>,
 }
 
-/// Where the loop finds them.
+/// Receiver of events, for the loop.
 #[derive(Debug)]
 pub struct EventSource {
     receiver: Receiver<Event>,

@@ -21,7 +21,7 @@ pub struct LogLimit {
 struct State {
     /// Messages of the burst that were let through, less those that time has given back.
     spent: u32,
-    /// When time last gave one back.
+    /// Time at which one was last given back.
     since: Option<Instant>,
     withheld: u64,
 }

@@ -52,7 +52,8 @@ pub enum MapError {
     CanShrink(u64, u64),
     /// An access could find no page and end the server.
     #[error(
-        "the file of guest memory {0:#x}+{1:#x} is not of ordinary pages, and of huge ones none may be left when it is read: start QEMU with `{OPTION}`, without hugetlb=on"
+        "the file of guest memory {0:#x}+{1:#x} is not of ordinary pages, and of huge ones none may be left \
+         when it is read: start QEMU with `{OPTION}`, without hugetlb=on"
     )]
     NotOrdinary(u64, u64),
     /// Size 0, or an end beyond the address space, or no right to read.
@@ -99,8 +100,8 @@ impl MapError {
 #[derive(Debug, Default)]
 pub struct GuestMemory {
     ranges: Arc<Ranges>,
-    /// First and last address of ranges that no access reaches, since the SMMU does not put out such addresses. They are
-    /// not mapped: the last page of the address space has an end that vm-memory cannot count to.
+    /// First and last address of ranges that no access reaches, since the SMMU does not put out such addresses. They
+    /// are not mapped: the last page of the address space has an end that vm-memory cannot count to.
     beyond: Vec<(u64, u64)>,
 }
 
@@ -232,8 +233,8 @@ impl GuestMemory {
         self.beyond.clear();
     }
 
-    /// Whether there are ranges and nothing but zeros in their files. Once a guest runs, its kernel is in its memory: then the
-    /// files are not its memory, because QEMU has it privately (no `share=on`).
+    /// Whether there are ranges and nothing but zeros in their files. Once a guest runs, its kernel is in its memory:
+    /// then the files are not its memory, because QEMU has it privately (no `share=on`).
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.ranges.readable.num_regions() > 0 && blank::is_blank(&self.ranges.readable)

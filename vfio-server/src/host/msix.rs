@@ -27,9 +27,9 @@ pub struct Vectors {
     edges: Vec<bool>,
     /// The first vector of a master: those before have lines.
     masters: usize,
-    /// Whom to tell.
+    /// Eventfd of each vector, if it has one.
     eventfds: Vec<Option<OwnedFd>>,
-    /// There from a client's first eventfd on.
+    /// Present from a client's first eventfd on.
     signals: Option<Signals>,
 }
 
@@ -130,12 +130,12 @@ impl Vectors {
         Ok(())
     }
 
-    /// Gives `fds.len()` vectors from `start` on an eventfd each; a vector whose line is high, or which is pending, is raised
-    /// at once.
+    /// Gives `fds.len()` vectors from `start` on an eventfd each; a vector whose line is high, or which is pending, is
+    /// raised at once.
     ///
     /// # Errors
-    /// `EINVAL` if the range is not within the vectors, or a descriptor is not an eventfd; those of [`Signals::new`]. No
-    /// vector is changed then.
+    /// `EINVAL` if the range is not within the vectors, or a descriptor is not an eventfd; those of [`Signals::new`].
+    /// No vector is changed then.
     pub fn assign(&mut self, start: u32, fds: Vec<OwnedFd>) -> Result<(), Errno> {
         let range = self.range(start, u32::try_from(fds.len()).map_err(|_| Errno::INVAL)?)?;
         for fd in &fds {
@@ -145,8 +145,8 @@ impl Vectors {
             self.signals = Some(Signals::new().map_err(|error| {
                 tracing::warn!(
                     %error,
-                    "no interrupts: they need an asynchronous request each (io_setup): allow this process more, for example \
-                     with `sysctl fs.aio-max-nr=1048576`"
+                    "no interrupts: they need an asynchronous request each (io_setup): allow this process \
+                     more, for example with `sysctl fs.aio-max-nr=1048576`"
                 );
                 Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)
             })?);
@@ -179,8 +179,8 @@ impl Vectors {
         self.eventfds.fill_with(|| None);
     }
 
-    /// The client is gone, and its eventfds with it. What is returned takes some 40 ms to drop: the kernel waits for all that may
-    /// still use it.
+    /// The client is gone, and its eventfds with it. What is returned takes some 40 ms to drop: the kernel waits for
+    /// all that may still use it.
     #[must_use]
     pub fn disconnect(&mut self) -> Option<Signals> {
         self.remove_all();
@@ -188,7 +188,7 @@ impl Vectors {
         self.signals.take()
     }
 
-    /// The pending bits, as many bytes as fit: a line that is high and has nobody to tell, or a master's edge.
+    /// The pending bits, as many bytes as fit: a line that is high and has no eventfd, or a master's edge.
     pub fn pending(&self, offset: u64, data: &mut [u8]) {
         data.fill(0);
         let first = usize::try_from(offset).unwrap_or(usize::MAX).saturating_mul(8);

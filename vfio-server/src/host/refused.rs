@@ -59,7 +59,7 @@ impl fmt::Display for RefusedAccess {
     }
 }
 
-/// As the trace has it.
+/// Name of the access in the trace.
 const fn kind(transaction: &Transaction) -> &'static str {
     match (transaction.intent.write, transaction.intent.instruction) {
         (true, _) => "write",

@@ -33,12 +33,12 @@ pub struct Run {
     state: Mutex<State>,
     /// A mark was raised, or the process ends.
     changed: Condvar,
-    /// Where interrupts wait that a rule makes late.
+    /// Timer of the interrupts that a rule makes late.
     timer: Timer,
     reply_timeout: ReplyTimeout,
     /// Files that masters may use.
     files: Places,
-    /// There once somebody wants to hear of events.
+    /// Present once there is a receiver of events.
     events: OnceLock<EventSink>,
 }
 
@@ -200,19 +200,19 @@ impl Run {
         self.state.lock().fresh.names().map(str::to_owned).collect()
     }
 
-    /// Where interrupts wait that a rule makes late.
+    /// Timer of the interrupts that a rule makes late.
     #[must_use]
     pub fn timer(&self) -> &Timer {
         &self.timer
     }
 
-    /// How long clients wait for replies.
+    /// Time for which clients wait for replies.
     #[must_use]
     pub fn reply_timeout(&self) -> ReplyTimeout {
         self.reply_timeout
     }
 
-    /// Lets a reply wait. Nobody else waits for the caller meanwhile.
+    /// Lets a reply wait. No other thread waits for the caller meanwhile.
     pub fn wait_out(&self, delayed: &PendingReply) {
         let mut state = self.state.lock();
         loop {
@@ -239,12 +239,12 @@ impl Run {
         let _ = self.events.set(events);
     }
 
-    /// Where events go, if somebody wants to hear of them.
+    /// Receiver of events, if there is one.
     pub(super) fn events(&self) -> Option<&EventSink> {
         self.events.get()
     }
 
-    /// Tells of an event, if somebody wants to hear of it.
+    /// Sends an event, if there is a receiver.
     pub fn tell(&self, event: impl FnOnce() -> Event) {
         if let Some(events) = self.events.get() {
             events.send(event());

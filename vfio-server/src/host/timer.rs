@@ -20,7 +20,7 @@ use crate::sync::{
 #[cfg(test)]
 mod tests;
 
-/// When each SMMU wants to be called.
+/// Times at which the SMMUs want to be called.
 #[derive(Debug, Default)]
 pub struct Timer {
     state: Mutex<State>,
@@ -138,7 +138,7 @@ impl TimerTarget {
         smmu.elapse(&mut Callbacks::new(&self.shared));
         if let Some(due) = smmu.next_due() {
             self.shared.run().timer().set(target, due);
-            // Nobody was woken by a mark that was raised before there was a time.
+            // No thread was woken by a mark that was raised before there was a time.
             smmu.elapse(&mut Callbacks::new(&self.shared));
         }
     }

@@ -2,10 +2,10 @@
 
 //! A trace as Chrome's trace events, which Perfetto (<https://ui.perfetto.dev>) and `chrome://tracing` open.
 //!
-//! A process is an SMMU; its tracks are the global registers, each context bank, each stream, and, so that slices on one
-//! track never overlap, the TLB synchronisations and address translation operations of each bank. What takes time is a slice
-//! from the write that starts it to the first status read that finds it over; everything else is an instant, interrupt lines
-//! are counters.
+//! A process is an SMMU; its tracks are the global registers, each context bank, each stream, and, so that slices on
+//! one track never overlap, the TLB synchronisations and address translation operations of each bank. What takes time
+//! is a slice from the write that starts it to the first status read that finds it over; everything else is an instant,
+//! interrupt lines are counters.
 
 use std::collections::{HashMap, HashSet};
 
@@ -224,7 +224,9 @@ impl Chrome {
             {
                 self.open(out, record, Track::BankAts(bank), name, &args);
             }
-            (None, "sTLBGSTATUS", false) if access.value & 1 == 0 => self.close(out, record.ns, (smmu, Track::GlobalSync), true),
+            (None, "sTLBGSTATUS", false) if access.value & 1 == 0 => {
+                self.close(out, record.ns, (smmu, Track::GlobalSync), true);
+            }
             (Some(bank), "CBn_TLBSTATUS", false) if access.value & 1 == 0 => {
                 self.close(out, record.ns, (smmu, Track::BankSync(bank)), true);
             }
@@ -313,8 +315,8 @@ impl Chrome {
     ) {
         self.name(out, record.smmu, track);
         out.push(json!({
-            "name": name, "cat": cat, "ph": "i", "s": "t", "ts": us(record.ns), "pid": pid(record.smmu), "tid": track.tid(),
-            "args": args,
+            "name": name, "cat": cat, "ph": "i", "s": "t", "ts": us(record.ns), "pid": pid(record.smmu),
+            "tid": track.tid(), "args": args,
         }));
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! From a record to a line: names, fields, and what differs from before. Done when a trace is written, never when an event
-//! is recorded.
+//! From a record to a line: names, fields, and what differs from before. Done when a trace is written, never when an
+//! event is recorded.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,7 +25,7 @@ pub struct Describer {
 }
 
 impl Describer {
-    /// For SMMUs of these names.
+    /// Describer for SMMUs of these names.
     #[must_use]
     pub fn new(names: Vec<String>) -> Self {
         Self {

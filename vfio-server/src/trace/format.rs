@@ -15,7 +15,7 @@ use super::describe::Describer;
 use super::line::{Line, VERSION, What};
 use super::ring::Record;
 
-/// How a trace is written.
+/// Format of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One JSON object in a line ([`Line`]).

@@ -72,7 +72,7 @@ pub enum What {
     Reset,
     /// Events are missing here.
     Lost {
-        /// How many, of all SMMUs.
+        /// Number of them, of all SMMUs.
         records: u64,
     },
 }
@@ -84,7 +84,7 @@ pub struct Injection {
     pub what: String,
     /// Number of the rule.
     pub rule: u64,
-    /// Which of the rule's operations it was.
+    /// Number of the operation among those of the rule.
     pub operation: u64,
     /// Delayed operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ pub struct Injection {
     /// The bus address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<u64>,
-    /// Where the descriptor is.
+    /// Address of the descriptor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<u64>,
     /// The register.
@@ -178,10 +178,10 @@ pub struct Translation {
     /// The SMMU let it pass without a context bank: its stream, or the whole SMMU, is in bypass.
     #[serde(default, skip_serializing_if = "is_false")]
     pub bypass: bool,
-    /// Where it leads.
+    /// Address that it leads to.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hex::option")]
     pub to: Option<u64>,
-    /// Why it was not translated.
+    /// Reason why it was not translated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Level of the walk at which it faulted.

@@ -22,7 +22,7 @@ pub struct Ended {
     pub records: u64,
     /// Events that are missing: the writer fell behind.
     pub lost: u64,
-    /// Why the file is incomplete.
+    /// Reason why the file is incomplete.
     pub error: Option<String>,
 }
 
@@ -34,8 +34,8 @@ struct Progress {
     error: OnceLock<String>,
 }
 
-/// For each SMMU the record before which its part of a file ends: 0 if it has none, `u64::MAX` while it goes on. Changed under the
-/// lock of the trace only.
+/// For each SMMU the record before which its part of a file ends: 0 if it has none, `u64::MAX` while it goes on.
+/// Changed under the lock of the trace only.
 #[derive(Clone, Debug)]
 struct Parts(Arc<[AtomicU64]>);
 
@@ -44,18 +44,18 @@ impl Parts {
         self.0.get(smmu).map_or(0, |until| until.load(Ordering::Relaxed))
     }
 
-    /// Where the file ends, if every part has an end.
+    /// End of the file, if every part has one.
     fn end(&self) -> Option<u64> {
         let last = self.0.iter().map(|until| until.load(Ordering::Relaxed)).max();
         last.filter(|&last| last != u64::MAX)
     }
 }
 
-/// Where a file begins.
+/// Start of a file.
 pub(super) struct Begin {
-    /// With this record.
+    /// Number of the first record.
     pub(super) record: u64,
-    /// At this time.
+    /// Time of the start, in nanoseconds.
     pub(super) ns: u64,
     /// The SMMUs of the trace.
     pub(super) names: Vec<String>,

@@ -37,7 +37,7 @@ pub struct Ring {
 pub struct Taken {
     /// Records that were overwritten before this reader came to them.
     pub lost: u64,
-    /// Where it goes on.
+    /// Number of the record at which it goes on.
     pub next: u64,
 }
 
@@ -96,7 +96,8 @@ impl Ring {
         self.next += 1;
     }
 
-    /// Calls `take` with the number of each record from `from` on that is still there, `most` at the most and before `end`.
+    /// Calls `take` with the number of each record from `from` on that is still there, `most` at the most and before
+    /// `end`.
     pub fn read(&self, from: u64, end: u64, most: usize, mut take: impl FnMut(u64, &Record)) -> Taken {
         let start = from.max(self.oldest()).min(end.max(from));
         let most = u64::try_from(most).unwrap_or(u64::MAX);

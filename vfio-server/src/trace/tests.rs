@@ -139,8 +139,15 @@ fn bypass_is_told_and_so_is_an_access_without_memory() {
     assert_eq!(
         lines[1..3],
         [
-            r#"{"ns":0,"smmu":"a","type":"translation","stream":2,"address":"0xfffff000","access":"read","privileged":false,"walked":false,"result":"translated","bypass":true,"to":"0xfffff000"}"#,
-            r#"{"ns":250,"smmu":"a","type":"no-memory","stream":2,"address":"0xfffff000","access":"read","privileged":false,"to":"0xfffff000"}"#,
+            concat!(
+                r#"{"ns":0,"smmu":"a","type":"translation","stream":2,"address":"0xfffff000","#,
+                r#""access":"read","privileged":false,"walked":false,"result":"translated","bypass":true,"#,
+                r#""to":"0xfffff000"}"#,
+            ),
+            concat!(
+                r#"{"ns":250,"smmu":"a","type":"no-memory","stream":2,"address":"0xfffff000","#,
+                r#""access":"read","privileged":false,"to":"0xfffff000"}"#,
+            ),
         ]
     );
     let lines = parse(&text).unwrap();
@@ -166,7 +173,9 @@ fn chrome_reads_as_documented() {
 
 proptest! {
     #[test]
-    fn any_order_of_events_is_a_trace(order in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..3), 0..200)) {
+    fn any_order_of_events_is_a_trace(
+        order in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..3), 0..200),
+    ) {
         let events = sequence();
         let records: Vec<Record> = (0_u64..).zip(&order).map(|(ns, (index, smmu))| Record {
             ns,

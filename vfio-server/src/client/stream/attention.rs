@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How long to ask for the next bytes before going to sleep for them.
+//! Time to poll for the next bytes before going to sleep for them.
 //!
 //! To wake a thread on a core that sleeps takes longer than the access that it is woken for, above all on a virtual
-//! machine (docs/performance.md). So a receiver asks for a while first. Accesses come in bursts, and a driver that waits for
-//! interrupts makes some for each: where bytes came soon after those before, it asks for longer, as a hypervisor
-//! does before it lets a virtual CPU sleep (the kernel's `halt_poll_ns`).
+//! machine (docs/performance.md). So a receiver asks for a while first. Accesses come in bursts, and a driver that
+//! waits for interrupts makes some for each: where bytes came soon after those before, it asks for longer, as a
+//! hypervisor does before it lets a virtual CPU sleep (the kernel's `halt_poll_ns`).
 
 use std::time::Duration;
 
@@ -25,7 +25,8 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Of a process that may use so many cores. With one, the peer would need the core that is asked on: then there is none.
+    /// Attention of a process that may use so many cores. With one, the peer would need the core that is asked on:
+    /// then there is none.
     #[must_use]
     pub fn on(cores: usize) -> Self {
         let [span, most] = if cores > 1 {
@@ -36,7 +37,7 @@ impl Attention {
         Self { span, most }
     }
 
-    /// How long to ask.
+    /// Time to poll.
     #[must_use]
     pub fn span(&self) -> Duration {
         self.span

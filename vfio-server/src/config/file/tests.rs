@@ -77,7 +77,8 @@ fn unknown_keys_are_shown_with_their_line() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Config::read(Path::new("/no/such/file.toml")).unwrap_err();
-    insta::assert_snapshot!(error, @"cannot read the configuration /no/such/file.toml: No such file or directory (os error 2)");
+    insta::assert_snapshot!(error, @"cannot read the configuration /no/such/file.toml: No such file or \
+                                     directory (os error 2)");
 }
 
 #[test]

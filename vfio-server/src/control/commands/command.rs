@@ -51,7 +51,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Of these SMMUs, which are in one run; there has to be one.
+    /// Context of these SMMUs, which are in one run; there has to be one.
     #[must_use]
     pub fn new(devices: &[Device]) -> Option<Self> {
         let run = Arc::clone(devices.first()?.lock().host().run());

@@ -16,8 +16,8 @@ pub(super) const ADD: &[Argument] = &[
     required(
         "site",
         "`ats`, `context-sync`, `global-sync`, `interrupt` or `register`",
-        "What is late: a status bit that stays set (`CBn_ATSR.ACTIVE`, `CBn_TLBSTATUS.SACTIVE`, `sTLBGSTATUS.GSACTIVE`), an \
-         interrupt, or the reply to a register access.",
+        "What is late: a status bit that stays set (`CBn_ATSR.ACTIVE`, `CBn_TLBSTATUS.SACTIVE`, \
+         `sTLBGSTATUS.GSACTIVE`), an interrupt, or the reply to a register access.",
     ),
     optional(
         "bank",
@@ -82,8 +82,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "delay-add",
         about: "Adds a delay behind those that are there: the first that hits an operation decides. Exactly one of \
-                `polls`, `time_us` and `until` has to be given. A delay stays until it is removed; a reset starts its counts \
-                 and its chance again (`docs/plan.md`).",
+                `polls`, `time_us` and `until` has to be given. A delay stays until it is removed; a reset \
+                 starts its counts and its chance again (`docs/plan.md`).",
         arguments: ADD,
         returns: "`smmu`, `delay` (its number)",
         example: "smmu=a site=global-sync time_us=50000 times=1",

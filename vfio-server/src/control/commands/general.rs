@@ -63,14 +63,14 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "query-status",
         about: "Says that the server runs.",
         arguments: Nothing::ARGUMENTS,
-        returns: "`running` (always true), `status` (`running`), `nanoseconds` since the server started, as in traces, `seed` (where all \
-                  chance of the plan comes from)",
+        returns: "`running` (always true), `status` (`running`), `nanoseconds` since the server started, as \
+                  in traces, `seed` (where all chance of the plan comes from)",
         example: "",
         run: |context, arguments| {
             let Nothing {} = typed(arguments)?;
-            Ok(
-                json!({ "running": true, "status": "running", "nanoseconds": context.run().now(), "seed": context.seed() }),
-            )
+            Ok(json!({
+                "running": true, "status": "running", "nanoseconds": context.run().now(), "seed": context.seed(),
+            }))
         },
     },
     Command {

@@ -18,9 +18,10 @@ pub(super) const ADD: &[Argument] = &[
     required(
         "kind",
         "string",
-        "What goes wrong: `unmapped`, `permission`, `walk-abort`, `walk-corrupt`, `unknown-stream`, `stream-conflict`, `stale-tlb`, \
-         `lost-invalidation`, `register-ones`, `register-value`, `interrupt-lost`, `interrupt-stuck`; `docs/plan.md` says what \
-         each does and which of the arguments go with it.",
+        "What goes wrong: `unmapped`, `permission`, `walk-abort`, `walk-corrupt`, `unknown-stream`, \
+         `stream-conflict`, `stale-tlb`, `lost-invalidation`, `register-ones`, `register-value`, \
+         `interrupt-lost`, `interrupt-stuck`; `docs/plan.md` says what each does and which of the arguments \
+         go with it.",
     ),
     optional(
         "address",
@@ -92,8 +93,8 @@ arguments!(Remove {
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "injection-add",
-        about: "Adds an injection behind those that are there: the first that hits an operation decides. It stays until it is \
-                removed; a reset starts its counts and its chance again (`docs/plan.md`).",
+        about: "Adds an injection behind those that are there: the first that hits an operation decides. It \
+                stays until it is removed; a reset starts its counts and its chance again (`docs/plan.md`).",
         arguments: ADD,
         returns: "`smmu`, `injection` (its number; also as `fault`, its old name)",
         example: "smmu=a kind=unmapped address=0x1000 stream=2 times=1",

@@ -17,7 +17,7 @@ use crate::devices::test_master::registers::{
 use crate::dma::BLOCK_SIZE;
 use crate::function::{DmaDevice, Function, MARKS_SIZE, region};
 
-/// How long `dma` waits for the end.
+/// Time for which `dma` waits for the end.
 const WAIT: Duration = Duration::from_millis(100);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// Bytes of what was read that are shown.
@@ -41,9 +41,9 @@ arguments!(Dma {
     privileged: Option<bool>,
     /// Stream ID; that of the configuration if left out.
     stream: Option<Number>,
-    /// Of the pattern that is written, or that is expected; 0 if left out.
+    /// Seed of the pattern that is written, or that is expected; 0 if left out.
     seed: Option<Number>,
-    /// What to write instead, over and over: up to 2048 bytes in hexadecimal.
+    /// Data to write instead, over and over: up to 2048 bytes in hexadecimal.
     data: Option<String>,
 });
 
@@ -52,25 +52,26 @@ arguments!(One {
     master: Option<String>,
 });
 
-const RESULT: &str = "`state` (`idle`, `running`, `stalled`, `done`, `bus-error`), `done` (bytes), `checksum` (CRC-32 of the data), \
-                      `mismatch` (offset of the first byte read that is not the pattern's, or null), `data` (what the window begins \
-                      with, in hexadecimal: after a read, what was read)";
+const RESULT: &str = "`state` (`idle`, `running`, `stalled`, `done`, `bus-error`), `done` (bytes), \
+                      `checksum` (CRC-32 of the data), `mismatch` (offset of the first byte read that is not \
+                      the pattern's, or null), `data` (what the window begins with, in hexadecimal: after a \
+                      read, what was read)";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "masters-list",
         about: "Lists the masters behind the SMMUs.",
         arguments: List::ARGUMENTS,
-        returns: "array of `master` (its name), `smmu`, `kind`, `stream`, `block` (offset in BAR2), `vector`, `accesses` \
-                  (by the page, or by the request of a virtio device), `aborted` (ended with a bus error), `stalls` (so far), \
-                  `stalled` (whether one waits now)",
+        returns: "array of `master` (its name), `smmu`, `kind`, `stream`, `block` (offset in BAR2), \
+                  `vector`, `accesses` (by the page, or by the request of a virtio device), `aborted` (ended \
+                  with a bus error), `stalls` (so far), `stalled` (whether one waits now)",
         example: "",
         run: list,
     },
     Command {
         name: "dma",
-        about: "Lets a test master make a transfer, as the guest could by its registers (`docs/masters.md`), and waits for its \
-                end for a tenth of a second.",
+        about: "Lets a test master make a transfer, as the guest could by its registers (`docs/masters.md`), \
+                and waits for its end for a tenth of a second.",
         arguments: Dma::ARGUMENTS,
         returns: RESULT,
         example: "master=test address=0x1000 length=64 access=write seed=7",
@@ -204,7 +205,7 @@ struct TestMaster<'a> {
     device: &'a Device,
     /// Number of its block.
     number: usize,
-    /// Of the configuration.
+    /// Stream ID of the configuration.
     stream: u16,
 }
 

@@ -41,9 +41,9 @@ arguments!(Load {
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "plan-save",
-        about: "Writes the plan of all SMMUs as TOML, in the form of the configuration file: `seed`, `[[mark]]`, and `[[smmu]]` with \
-                `name`, `[[smmu.delay]]` and `[[smmu.injection]]`. How far each rule has got is not part of it, nor is which marks \
-                are raised.",
+        about: "Writes the plan of all SMMUs as TOML, in the form of the configuration file: `seed`, \
+                `[[mark]]`, and `[[smmu]]` with `name`, `[[smmu.delay]]` and `[[smmu.injection]]`. How far \
+                each rule has got is not part of it, nor is which marks are raised.",
         arguments: Nothing::ARGUMENTS,
         returns: "`text`",
         example: "",
@@ -51,9 +51,10 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "plan-load",
-        about: "Puts the delays and injections of such a text in the place of all that there are, also of SMMUs that it does not \
-                name, and starts their counts and their chance; or changes nothing if there is a mistake in it. Marks that \
-                are missing are added; none goes. A text without `seed` leaves the seed as it is.",
+        about: "Puts the delays and injections of such a text in the place of all that there are, also of \
+                SMMUs that it does not name, and starts their counts and their chance; or changes nothing if \
+                there is a mistake in it. Marks that are missing are added; none goes. A text without `seed` \
+                leaves the seed as it is.",
         arguments: Load::ARGUMENTS,
         returns: "`delays`, `faults` (numbers of them), `seed`",
         example: "text=@plan.toml",

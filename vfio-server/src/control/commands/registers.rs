@@ -16,8 +16,8 @@ use crate::trace::describe::plain;
 arguments!(List {
     /// Name of the SMMU; may be left out if there is only one.
     smmu: Option<String>,
-    /// `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`; `cb` and the number of a context bank, such as `cb3`; or `secure`, what Secure
-    /// software has for itself.
+    /// `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`; `cb` and the number of a context bank, such as `cb3`; or `secure`,
+    /// what Secure software has for itself.
     frame: String,
     /// Whether to take values apart; true if left out.
     fields: Option<bool>,
@@ -39,7 +39,7 @@ arguments!(Write {
     name: String,
     /// The `n` of the name: a stream-matching group or context bank; 0 if left out.
     index: Option<Number>,
-    /// What to write, to the whole register.
+    /// Value to write, to the whole register.
     value: Number,
 });
 

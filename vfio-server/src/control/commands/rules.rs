@@ -51,10 +51,12 @@ pub(super) const NTH: Argument = optional(
 );
 
 /// Fields of a delay in a list.
-pub(super) const LISTED_DELAY: &str = "array of `smmu`, `delay` (its number), `rule`, `times-left`, `operation` (how many it was for \
-                                       since the plan, or a reset, began), `operations` (the same since it was added), `hits`";
+pub(super) const LISTED_DELAY: &str = "array of `smmu`, `delay` (its number), `rule`, `times-left`, \
+                                       `operation` (how many it was for since the plan, or a reset, began), \
+                                       `operations` (the same since it was added), `hits`";
 /// Fields of an injection in a list.
-pub(super) const LISTED_INJECTION: &str = "array of `smmu`, `injection` (its number; also as `fault`, its old name), and the rest as of `delay-list`";
+pub(super) const LISTED_INJECTION: &str = "array of `smmu`, `injection` (its number; also as `fault`, its \
+                                           old name), and the rest as of `delay-list`";
 
 pub(super) const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Argument {
     Argument {

@@ -20,7 +20,8 @@ arguments!(Add {
     name: String,
     /// The SMMU whose accesses to watch; any if left out.
     smmu: Option<String>,
-    /// The register whose accesses to watch, such as `SMRn`, or `*` for any. If left out, only the guest and `mark-raise` raise the mark.
+    /// The register whose accesses to watch, such as `SMRn`, or `*` for any. If left out, only the guest and
+    /// `mark-raise` raise the mark.
     register: Option<String>,
     /// The `n` of the register; any if left out.
     index: Option<Number>,
@@ -54,8 +55,8 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "mark-add",
-        about: "Adds a mark, not raised, to this run and later ones, behind those that there are. It stays until the server \
-                ends. The guest finds it in BAR2 by its number.",
+        about: "Adds a mark, not raised, to this run and later ones, behind those that there are. It stays \
+                until the server ends. The guest finds it in BAR2 by its number.",
         arguments: Add::ARGUMENTS,
         returns: "`mark` (its number, counted from 0)",
         example: "name=attached smmu=a register=CBn_SCTLR access=write",
@@ -63,8 +64,8 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "mark-raise",
-        about: "Raises a mark. It stays raised until a new run begins: when a vfio-user client connects and no other is \
-                there.",
+        about: "Raises a mark. It stays raised until a new run begins: when a vfio-user client connects and \
+                no other is there.",
         arguments: Mark::ARGUMENTS,
         returns: "nothing",
         example: "mark=go",

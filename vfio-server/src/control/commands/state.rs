@@ -34,9 +34,9 @@ arguments!(Load {
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "state-save",
-        about: "Writes the state of SMMUs and marks to a new file, as JSON: registers, TLB, stalls, operations under way, event \
-                counters, and the rules of the plan with how far each has got. The devices behind an SMMU, its clock \
-                controller and its PCI function are no part of it.",
+        about: "Writes the state of SMMUs and marks to a new file, as JSON: registers, TLB, stalls, \
+                operations under way, event counters, and the rules of the plan with how far each has got. \
+                The devices behind an SMMU, its clock controller and its PCI function are no part of it.",
         arguments: Save::ARGUMENTS,
         returns: "`smmus` (their names), `bytes` (of the file)",
         example: "path=/tmp/state.json",
@@ -44,9 +44,10 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "state-load",
-        about: "Puts the state of such a file in the place of what there is, for the SMMUs that it names, and gives interrupt \
-                lines their levels; or changes nothing if a state does not fit. An SMMU has to have the configuration of the \
-                one that was saved, and the run its marks. DMA that is stalled aborts. The file has 64 MiB at most.",
+        about: "Puts the state of such a file in the place of what there is, for the SMMUs that it names, \
+                and gives interrupt lines their levels; or changes nothing if a state does not fit. An SMMU \
+                has to have the configuration of the one that was saved, and the run its marks. DMA that is \
+                stalled aborts. The file has 64 MiB at most.",
         arguments: Load::ARGUMENTS,
         returns: "`smmus` (their names)",
         example: "path=/tmp/state.json",

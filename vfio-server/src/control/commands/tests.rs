@@ -79,11 +79,13 @@ fn names_are_unique_and_unknown_arguments_refused() {
 
 #[test]
 fn the_arguments_of_a_rule_are_its_fields() {
-    const WHEN: &str = r#""after": "go", "before": "go", "times": 1, "interval": 1, "probability": 1, "space": 1, "verbose": 1, "nth": 1"#;
-    const DELAY: &str = r#""site": "ats", "bank": 1, "register": "sCR0", "line": "global", "index": 1, "access": "read", "polls": 1,
-        "time_us": 1, "until": "go", "at_most_us": 1"#;
-    const FAULT: &str = r#""kind": "unmapped", "address": 1, "size": 1, "stream": 1, "bank": 1, "access": "read", "level": 1, "stage": 1,
-        "descriptor": 1, "xor": 1, "value": 1, "mask": 1, "asid": 1, "vmid": 1, "register": "sCR0", "frame": "gr0", "line": "pmu", "index": 1"#;
+    const WHEN: &str = r#""after": "go", "before": "go", "times": 1, "interval": 1, "probability": 1,
+        "space": 1, "verbose": 1, "nth": 1"#;
+    const DELAY: &str = r#""site": "ats", "bank": 1, "register": "sCR0", "line": "global", "index": 1,
+        "access": "read", "polls": 1, "time_us": 1, "until": "go", "at_most_us": 1"#;
+    const FAULT: &str = r#""kind": "unmapped", "address": 1, "size": 1, "stream": 1, "bank": 1,
+        "access": "read", "level": 1, "stage": 1, "descriptor": 1, "xor": 1, "value": 1, "mask": 1,
+        "asid": 1, "vmid": 1, "register": "sCR0", "frame": "gr0", "line": "pmu", "index": 1"#;
     let delay: DelayRule = serde_json::from_str(&format!("{{{DELAY}, {WHEN}}}")).unwrap();
     let fault: InjectionRule = serde_json::from_str(&format!("{{{FAULT}, {WHEN}}}")).unwrap();
     let rules = [
@@ -357,7 +359,7 @@ fn marks_are_added_while_a_run_is_on() {
     let delay = json!({ "smmu": "a", "site": "global-sync", "until": "written", "at_most_us": 5 });
     call(&context, "delay-add", delay).unwrap();
 
-    // A file is everything: it can be loaded where nobody knows of the mark.
+    // A file is everything: it can be loaded where the mark is not known.
     let text = call(&context, "plan-save", json!({})).unwrap()["text"].clone();
     call(&other, "plan-load", json!({ "text": text })).unwrap();
     assert_eq!(call(&other, "plan-save", json!({})).unwrap()["text"], text);

@@ -16,11 +16,12 @@ use crate::trace::{Ended, Format};
 arguments!(Start {
     /// Name of the SMMU; all, into one file, if left out.
     smmu: Option<String>,
-    /// The file to make; relative to the server's working directory. One that is there is not touched. No file if left out.
+    /// The file to make; relative to the server's working directory. One that is there is not touched. No file if left
+    /// out.
     path: Option<String>,
     /// `ndjson` or `chrome`; if left out, `chrome` for a path that ends in `.json`, else `ndjson`.
     format: Option<String>,
-    /// How many events are kept, 1024 to 262144; another number than before forgets what is there.
+    /// Number of events that are kept, 1024 to 262144; another number than before forgets what is there.
     records: Option<Number>,
 });
 
@@ -41,8 +42,9 @@ arguments!(Save {
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "trace-start",
-        about: "Records what happens from now on (`docs/trace.md`): the last events are kept for `trace-save`, and written to a \
-                file if there is a `path`. The file that an SMMU is being written to ends for it.",
+        about: "Records what happens from now on (`docs/trace.md`): the last events are kept for \
+                `trace-save`, and written to a file if there is a `path`. The file that an SMMU is being \
+                written to ends for it.",
         arguments: Start::ARGUMENTS,
         returns: "array of the files that ended, as `trace-stop`",
         example: "smmu=a path=/tmp/a.ndjson",
@@ -50,10 +52,11 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "trace-stop",
-        about: "Records no more; when the answer is there, the files are complete. What was recorded can still be saved.",
+        about: "Records no more; when the answer is there, the files are complete. What was recorded can \
+                still be saved.",
         arguments: Stop::ARGUMENTS,
-        returns: "array of the files that ended: `path`, `records` (events in it), `lost` (events missing in it, because the \
-                  disk was too slow), `error` (null, or why it is incomplete)",
+        returns: "array of the files that ended: `path`, `records` (events in it), `lost` (events missing in \
+                  it, because the disk was too slow), `error` (null, or why it is incomplete)",
         example: "",
         run: |context, arguments| {
             let Stop { smmu } = typed(arguments)?;
@@ -73,8 +76,8 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "trace-status",
         about: "Says how the trace stands.",
         arguments: Nothing::ARGUMENTS,
-        returns: "`smmus` (names of those that are recorded), `capacity` (events that can be kept), `kept`, `recorded` (all that \
-                  there ever were), `files` (being written, as `trace-stop`)",
+        returns: "`smmus` (names of those that are recorded), `capacity` (events that can be kept), `kept`, \
+                  `recorded` (all that there ever were), `files` (being written, as `trace-stop`)",
         example: "",
         run: |context, arguments| {
             let Nothing {} = typed(arguments)?;

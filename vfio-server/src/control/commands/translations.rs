@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Where accesses go, and what the TLB holds, without side effects.
+//! Translations of accesses, and contents of the TLB, without side effects.
 
 use serde_json::{Map, Value, json};
 use smmu_emu::Stage;
@@ -43,34 +43,37 @@ arguments!(List {
     address: Option<Number>,
     /// Whether to list tables too, at which walks start; false if left out.
     tables: Option<bool>,
-    /// How many entries to leave out at the start; 0 if left out.
+    /// Number of entries to leave out at the start; 0 if left out.
     skip: Option<Number>,
-    /// How many entries to list, at most 256; 100 if left out.
+    /// Number of entries to list, at most 256; 100 if left out.
     limit: Option<Number>,
 });
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "translate",
-        about: "Says where an access would go now, and every step on the way there. Nothing is recorded, no delay counts it, no fault \
-                hits it.",
+        about: "Says where an access would go now, and every step on the way there. Nothing is recorded, no \
+                delay counts it, no fault hits it.",
         arguments: Translate::ARGUMENTS,
-        returns: "`result` (`translated` or `fault`); `address`, `length` (bytes for which the same holds), `attributes` \
-                  (a byte of MAIR), `bank` (null for bypass); or `fault` (`global`, `context`, `blocked`, `waiting`) with `cause`, \
-                  `bank`, `level`; `steps`, in order, each with `step` and `stage`: `read` of a descriptor (`level`, `address`, `value`, \
-                  `kind`: invalid, table, block, page); `table` in the TLB at which the walk starts (`level`, `address`); `leaf`, \
-                  where the stage ends (`kept`: from the TLB or else walked, `input`, `output`, `size`, `level`, `attributes`, \
-                  `permissions`)",
+        returns: "`result` (`translated` or `fault`); `address`, `length` (bytes for which the same holds), \
+                  `attributes` (a byte of MAIR), `bank` (null for bypass); or `fault` (`global`, `context`, \
+                  `blocked`, `waiting`) with `cause`, `bank`, `level`; `steps`, in order, each with `step` \
+                  and `stage`: `read` of a descriptor (`level`, `address`, `value`, `kind`: invalid, table, \
+                  block, page); `table` in the TLB at which the walk starts (`level`, `address`); `leaf`, \
+                  where the stage ends (`kept`: from the TLB or else walked, `input`, `output`, `size`, \
+                  `level`, `attributes`, `permissions`)",
         example: "smmu=a stream=2 address=0x1000 access=write",
         run: translate,
     },
     Command {
         name: "tlb-list",
-        about: "Lists what the TLB holds, by regime, VMID, ASID and address. The units of DMA masters hold copies of some of it.",
+        about: "Lists what the TLB holds, by regime, VMID, ASID and address. The units of DMA masters hold \
+                copies of some of it.",
         arguments: List::ARGUMENTS,
-        returns: "`entries` (array of `regime`: `el1&0`, `hypervisor`, `stage2`; `stage`, `vmid`, `asid` (null for all), `address`, `size`, and \
-                  `output`, `level`, `attributes`, `permissions` of a block or page, or `table`, `level` of a table), `total` (those \
-                  that the filters let pass), `next` (`skip` for the rest; null at the end)",
+        returns: "`entries` (array of `regime`: `el1&0`, `hypervisor`, `stage2`; `stage`, `vmid`, `asid` \
+                  (null for all), `address`, `size`, and `output`, `level`, `attributes`, `permissions` of a \
+                  block or page, or `table`, `level` of a table), `total` (those that the filters let pass), \
+                  `next` (`skip` for the rest; null at the end)",
         example: "smmu=a asid=1 limit=20",
         run: list,
     },
@@ -158,8 +161,8 @@ fn step(step: &Step) -> Value {
             attributes,
             permissions,
         } => json!({
-            "step": "leaf", "stage": stage, "kept": kept, "input": input, "output": output, "size": size, "level": level,
-            "attributes": attributes, "permissions": permissions.names().collect::<Vec<_>>(),
+            "step": "leaf", "stage": stage, "kept": kept, "input": input, "output": output, "size": size,
+            "level": level, "attributes": attributes, "permissions": permissions.names().collect::<Vec<_>>(),
         }),
     }
 }

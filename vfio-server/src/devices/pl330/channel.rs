@@ -51,7 +51,7 @@ pub(super) struct Context<'a, B, E> {
     pub(super) room: usize,
 }
 
-/// How a turn went.
+/// Result of a turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Turn {
     /// Instructions that were executed.

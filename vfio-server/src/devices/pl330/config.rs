@@ -8,8 +8,8 @@ use arbitrary_int::{u3, u4, u5, u10};
 use super::cache;
 use super::spec::{Cr0, Cr1, Crd, MAX_CHANNELS, Register};
 
-/// Configuration of a controller. The default is that of the Juno board: DMA-330 r1p2, 8 channels, 8 events and 8 peripherals, a
-/// 128-bit bus and an MFIFO of 1024 lines, booting as Non-secure.
+/// Configuration of a controller. The default is that of the Juno board: DMA-330 r1p2, 8 channels, 8 events and 8
+/// peripherals, a 128-bit bus and an MFIFO of 1024 lines, booting as Non-secure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Channel threads, 1 to 8.

@@ -52,7 +52,7 @@ pub enum Instruction {
         channel: u8,
         /// It is to be Non-secure.
         non_secure: bool,
-        /// Where its program is.
+        /// Address of its program.
         address: u32,
     },
     /// DMAKILL.
@@ -67,9 +67,9 @@ pub enum Instruction {
     LoopEnd {
         /// The loop counter; none for a loop without end.
         counter: Option<usize>,
-        /// When it jumps at all.
+        /// Condition of the jump.
         condition: Option<Kind>,
-        /// How many bytes back.
+        /// Length of the jump back, in bytes.
         jump: u8,
     },
     /// DMAMOV.

@@ -18,7 +18,7 @@ use super::registers::Registers;
 use crate::dma::{Access, DeviceContext, Doorbell, Interrupt, MmioRegion, Port, Refusal};
 use crate::sync::Mutex;
 
-/// How long a program that only spins has to wait for its next turn.
+/// Time for which a program that only spins waits for its next turn.
 const SPIN_PAUSE: Duration = Duration::from_micros(100);
 
 /// State that the register side and the thread share.
@@ -134,8 +134,8 @@ impl Worker {
     /// Takes the request of software; none if this work is revoked.
     fn take_up(&mut self, port: &Port) -> Option<Option<[u32; 2]>> {
         let mut shared = self.shared.lock();
-        // With the lock, so that it is the work of this period that is found. Whoever asks for something in the next one
-        // rings again.
+        // With the lock, so that it is the work of this period that is found. A request in the next one rings
+        // again.
         port.check().ok()?;
         if mem::replace(&mut self.generation, shared.generation) != shared.generation {
             self.engine.reset();

@@ -25,7 +25,7 @@ pub struct View {
     pub channels: [channel::View; MAX_CHANNELS],
 }
 
-/// How a slice went.
+/// Result of a slice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// There is something to do in a further slice. Otherwise nothing happens before software writes a register, or a
@@ -33,7 +33,7 @@ pub struct Activity {
     pub runnable: bool,
     /// Data was moved.
     pub moved: bool,
-    /// A program executed all the instructions of its turn, and nobody moved data.
+    /// A program executed all the instructions of its turn, and no channel moved data.
     pub spinning: bool,
     /// `irq_abort`: a thread faulted, or a lock-up was found.
     pub abort: bool,

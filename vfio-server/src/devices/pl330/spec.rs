@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The registers of the controller, from the CoreLink DMA-330 Technical Reference Manual, DDI 0424 §3. Types and the table
-//! only, no algorithms.
+//! The registers of the controller, from the CoreLink DMA-330 Technical Reference Manual, DDI 0424 §3. Types and the
+//! table only, no algorithms.
 
 use smmu_emu::regs::Access;
 

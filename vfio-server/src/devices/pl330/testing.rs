@@ -113,7 +113,7 @@ impl Bus for Ram {
     }
 }
 
-/// Where the programs of the tests are.
+/// Address of the programs of the tests.
 pub(super) const CODE: u32 = 0x3_0000;
 
 /// A controller with memory.
@@ -260,7 +260,7 @@ pub(super) fn ccr(size: u32, beats: u32) -> u32 {
     side | side << 14 | 1 << 9 | 1 << 23
 }
 
-/// How an instruction decodes.
+/// Decodes an instruction.
 pub(super) fn decoded(bytes: &[u8]) -> Result<Instruction, Faults> {
     let mut all = [0; 6];
     all[..bytes.len()].copy_from_slice(bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Programs as Linux's pl330 driver makes them (drivers/dma/pl330.c of Linux 6.16), and programs that nobody would make.
+//! Programs as Linux's pl330 driver makes them (drivers/dma/pl330.c of Linux 6.16), and programs that no driver would
+//! make.
 #![expect(
     clippy::cast_possible_truncation,
     reason = "lengths and numbers of tests are small"

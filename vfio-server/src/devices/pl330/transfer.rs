@@ -2,15 +2,15 @@
 
 //! The data of a channel between its loads and its stores.
 //!
-//! Loads and stores are queued, as in hardware, and what continues the access before it becomes part of that: so a program
-//! that copies word by word costs the bus, and the SMMU behind it, one access for each page at best. Four rules keep this
-//! out of software's sight:
+//! Loads and stores are queued, as in hardware, and what continues the access before it becomes part of that: so a
+//! program that copies word by word costs the bus, and the SMMU behind it, one access for each page at best. Four rules
+//! keep this out of software's sight:
 //!
 //! - A channel's accesses have the effect that they would have one after the other: a load that overlaps a queued store
 //!   waits for it.
 //! - What is queued is done before a barrier, an event, a wait, the end of the program and the end of a slice.
-//! - No access crosses a multiple of 4 KiB, so that it fails as a whole; stores whose data came before a load that fails
-//!   are done.
+//! - No access crosses a multiple of 4 KiB, so that it fails as a whole; stores whose data came before a load that
+//!   fails are done.
 //! - Beats of a fixed address stay accesses of their own.
 
 use std::mem;

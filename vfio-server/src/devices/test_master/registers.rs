@@ -5,7 +5,7 @@
 use super::transfer::Transfer;
 use crate::dma::port::Access;
 
-/// Where the window of data begins; it goes on to the end of the block.
+/// Offset of the window of data; it goes on to the end of the block.
 pub const WINDOW: u64 = 0x800;
 /// Bytes of the window.
 pub const WINDOW_SIZE: usize = 0x800;
@@ -34,9 +34,9 @@ pub enum Register {
     Control = 0x14,
     /// Stream ID of the accesses.
     Stream = 0x18,
-    /// Of the pattern.
+    /// Seed of the pattern.
     Seed = 0x1c,
-    /// How many times.
+    /// Number of rounds.
     Repeat = 0x20,
     /// See [`trigger`].
     Trigger = 0x24,
@@ -46,9 +46,9 @@ pub enum Register {
     Done = 0x2c,
     /// Complete rounds.
     Rounds = 0x30,
-    /// Of the last complete round.
+    /// Checksum of the last complete round.
     Checksum = 0x34,
-    /// Where the pattern ended.
+    /// Offset of the first mismatch with the pattern.
     Mismatch = 0x38,
 }
 
@@ -86,16 +86,22 @@ pub const ROWS: &[Row] = rows! {
     AddressLow  "ADDRESS"  u32::MAX, 0,           "Bus address, lower half.";
     AddressHigh "ADDRESS"  u32::MAX, 0,           "Bus address, upper half.";
     Length      "LENGTH"   u32::MAX, 0,           "Bytes of the transfer, 1 to LIMIT.";
-    Control     "CONTROL"  0xf,      0,           "Bit 0: writes memory, rather than reads it. Bit 1: privileged. Bit 2: instruction fetch (reads). Bit 3: writes the window, rather than the pattern.";
+    Control     "CONTROL"  0xf,      0,           "Bit 0: writes memory, rather than reads it. Bit 1: \
+                                                   privileged. Bit 2: instruction fetch (reads). Bit 3: \
+                                                   writes the window, rather than the pattern.";
     Stream      "STREAM"   0xffff,   0,           "Stream ID of the accesses; after a reset that of the configuration.";
     Seed        "SEED"     u32::MAX, 0,           "Of the pattern.";
     Repeat      "REPEAT"   u32::MAX, 1,           "How many times the transfer is made; 0 is until it is stopped.";
-    Trigger     "TRIGGER"  0,        0,           "Writing bit 0 starts, unless a transfer runs. Writing bit 1 ends it after the round. Reads as 0.";
-    Status      "STATUS"   0,        0,           "0 idle, 1 runs, 2 done, 3 ended with a bus error, 4 LENGTH is refused.";
-    Done        "DONE"     0,        0,           "Bytes of the last round; after a bus error those before the page that failed, at least.";
+    Trigger     "TRIGGER"  0,        0,           "Writing bit 0 starts, unless a transfer runs. Writing bit \
+                                                   1 ends it after the round. Reads as 0.";
+    Status      "STATUS"   0,        0,           "0 idle, 1 runs, 2 done, 3 ended with a bus error, 4 \
+                                                   LENGTH is refused.";
+    Done        "DONE"     0,        0,           "Bytes of the last round; after a bus error those before \
+                                                   the page that failed, at least.";
     Rounds      "ROUNDS"   0,        0,           "Rounds that were completed.";
     Checksum    "CHECKSUM" 0,        0,           "CRC-32 (IEEE) of the data of the last completed round.";
-    Mismatch    "MISMATCH" 0,        NO_MISMATCH, "Offset of the first byte read that is not the pattern's; all ones if there is none.";
+    Mismatch    "MISMATCH" 0,        NO_MISMATCH, "Offset of the first byte read that is not the pattern's; \
+                                                   all ones if there is none.";
 };
 
 /// Bits of CONTROL.

@@ -24,7 +24,7 @@ pub(super) struct Transfer {
     pub(super) repeat: u32,
 }
 
-/// How one round went.
+/// Result of one round.
 #[derive(Clone, Copy, Debug, Default)]
 struct Round {
     done: usize,

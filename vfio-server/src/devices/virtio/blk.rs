@@ -100,7 +100,7 @@ fn config(sectors: u64, queues: u16) -> Vec<u8> {
 pub struct Disk {
     /// Answer to GET_ID, padded with zeros.
     pub id: [u8; VIRTIO_BLK_ID_BYTES as usize],
-    /// Where it complains.
+    /// Receiver of its complaints.
     pub complaints: Arc<Complaints>,
 }
 
@@ -284,7 +284,7 @@ impl Blk {
     }
 }
 
-/// Where so many bytes from a sector on begin.
+/// Offset of so many bytes from a sector on.
 fn offset(image: &Image, sector: u64, bytes: u64) -> Result<u64, &'static str> {
     if !bytes.is_multiple_of(SECTOR) {
         return Err("a request whose length is no multiple of 512");

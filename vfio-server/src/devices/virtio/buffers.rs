@@ -39,7 +39,7 @@ pub enum ChainError {
 /// A part of memory, as the driver named it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffer {
-    /// Where it begins.
+    /// Address of the first byte.
     pub address: GuestAddress,
     /// Bytes.
     pub length: u32,
@@ -85,7 +85,7 @@ impl Buffers {
     }
 }
 
-/// Why virtio-queue does not go on with a chain of a queue with so many entries: it does not say.
+/// Reason why virtio-queue does not go on with a chain of a queue with so many entries: it does not say.
 pub fn why_broken<M: GuestMemory>(memory: &M, table: GuestAddress, size: u16, head: u16) -> ChainError {
     let (mut table, mut size, mut index) = (table, u32::from(size), head);
     let (mut seen, mut bytes, mut is_indirect) = (0, 0_u32, false);

@@ -14,7 +14,7 @@ mod tests;
 /// A device has one message of each sort in this time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where a device complains.
+/// Complaints of a device.
 #[derive(Debug)]
 pub struct Complaints {
     device: String,
@@ -24,7 +24,7 @@ pub struct Complaints {
 }
 
 impl Complaints {
-    /// Of the device with this name.
+    /// Complaints of the device with this name.
     #[must_use]
     pub fn new(device: &str) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Complaints {
         }
     }
 
-    /// How often there was reason to warn.
+    /// Number of times that there was reason to warn.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! virtio-console (virtio 1.2 §5.3) with one port: what the guest writes is appended to a file, what it reads comes from one.
+//! virtio-console (virtio 1.2 §5.3) with one port: what the guest writes is appended to a file, what it reads comes
+//! from one.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -103,7 +104,7 @@ pub enum Job {
     Read {
         /// The input.
         file: Arc<File>,
-        /// Where in it.
+        /// Offset in it.
         at: u64,
         /// As long as there is room before, and as there was something after.
         bytes: Vec<u8>,
@@ -114,7 +115,7 @@ pub enum Job {
         file: Arc<File>,
         /// Data that the guest wrote.
         bytes: Vec<u8>,
-        /// Where it is said that they are lost.
+        /// Receiver of the complaint that they are lost.
         complaints: Arc<Complaints>,
     },
 }

@@ -15,7 +15,7 @@ pub struct Completion {
     pub written: u32,
     /// A byte that tells how it ended, and where it goes.
     pub status: Option<(GuestAddress, u8)>,
-    /// How much was moved, for the length of a batch.
+    /// Amount that was moved, for the length of a batch.
     pub moved: u64,
 }
 
@@ -26,7 +26,7 @@ pub enum Step<J> {
     Done(Completion),
     /// It goes on after a job that makes no access.
     Later(J),
-    /// It cannot be done now; somebody rings when it can, and it begins again.
+    /// It cannot be done now; the queue is rung when it can, and it begins again.
     NotYet,
 }
 
@@ -59,8 +59,8 @@ pub trait Handler: Send + std::fmt::Debug {
     /// Does a job.
     fn work(job: Self::Job) -> Worked<Self::Job>;
 
-    /// Whether a job is part of a batch, at whose end the driver is told of all of it; before any other job it is told of
-    /// what was done so far.
+    /// Whether a job is part of a batch, at whose end the driver is told of all of it; before any other job it is told
+    /// of what was done so far.
     fn is_part_of_batch(_: &Self::Job) -> bool {
         false
     }

@@ -2,9 +2,9 @@
 
 //! Jobs under way at a device, and those of them that a reset left behind.
 //!
-//! A reset ends at once, whatever a job still does to a file: its write to `Status` is over when no batch is under way. Who
-//! uses the device next may write the same sectors by another queue, which then must not be undone by what was asked for
-//! before. So a queue begins nothing until the jobs of before the last reset have ended.
+//! A reset ends at once, whatever a job still does to a file: its write to `Status` is over when no batch is under way.
+//! The next user of the device may write the same sectors by another queue, which then must not be undone by what was
+//! asked for before. So a queue begins nothing until the jobs of before the last reset have ended.
 
 use crate::sync::{Condvar, Mutex};
 use std::sync::Arc;

@@ -4,9 +4,9 @@
 //!
 //! Registers take aligned 32-bit accesses; others read zero and are ignored. The configuration space takes all widths.
 //!
-//! `Status` = 0 and `QueueReady` = 0 wait for the view that is in use in each queue, if one is: drivers go on as soon as
-//! the write is over, and may give the memory to somebody else. Who uses a view waits for nobody who could wait for the
-//! registers. Jobs are not waited for ([`super::jobs`]).
+//! `Status` = 0 and `QueueReady` = 0 wait for the view that is in use in each queue, if one is: drivers go on as soon
+//! as the write is over, and may give the memory to another user. A thread with a view waits for no thread that could
+//! wait for the registers. Jobs are not waited for ([`super::jobs`]).
 
 use std::fmt;
 use std::sync::Arc;
@@ -312,7 +312,7 @@ impl<H: Handler> Transport<H> {
             queue.ready = false;
             queue.setup = initial(queue.max_size);
         }
-        // Now that no batch is under way, nobody else changes it.
+        // Now that no batch is under way, no other thread changes it.
         self.state.reset();
         self.device_features_sel = 0;
         self.driver_features_sel = 0;

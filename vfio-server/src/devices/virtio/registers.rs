@@ -9,7 +9,7 @@ pub const CONFIG: u64 = 0x100;
 pub const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 /// `Version`: not legacy.
 pub const VERSION: u32 = 2;
-/// `VendorID`: nobody's.
+/// `VendorID`: that of no vendor.
 pub const VENDOR: u32 = u32::from_le_bytes(*b"SMMU");
 
 /// Declares the table: `Variant "Name" = offset;`. The doc comment of a row is its description.
@@ -64,13 +64,13 @@ registers! {
     VendorId "VendorID" = 0x00c;
     /// Features that the device offers, 32 of them. RO.
     DeviceFeatures "DeviceFeatures" = 0x010;
-    /// Which 32 features DeviceFeatures shows. WO.
+    /// The 32 features that DeviceFeatures shows. WO.
     DeviceFeaturesSel "DeviceFeaturesSel" = 0x014;
     /// Features that the driver accepts, 32 of them. WO.
     DriverFeatures "DriverFeatures" = 0x020;
-    /// Which 32 features DriverFeatures sets. WO.
+    /// The 32 features that DriverFeatures sets. WO.
     DriverFeaturesSel "DriverFeaturesSel" = 0x024;
-    /// Which queue the registers of a queue are about. WO.
+    /// The queue that the registers of a queue are about. WO.
     QueueSel "QueueSel" = 0x030;
     /// Its largest size; 0 if there is no such queue. RO.
     QueueNumMax "QueueNumMax" = 0x034;
@@ -80,7 +80,7 @@ registers! {
     QueueReady "QueueReady" = 0x044;
     /// There are new buffers in the queue of this number. WO.
     QueueNotify "QueueNotify" = 0x050;
-    /// Why there was an interrupt. RO.
+    /// Reason of the interrupt. RO.
     InterruptStatus "InterruptStatus" = 0x060;
     /// Clears bits of InterruptStatus. WO.
     InterruptAck "InterruptACK" = 0x064;
@@ -98,7 +98,7 @@ registers! {
     QueueDeviceLow "QueueDeviceLow" = 0x0a0;
     /// Its upper half. WO.
     QueueDeviceHigh "QueueDeviceHigh" = 0x0a4;
-    /// Which shared memory region the next registers are about. WO.
+    /// The shared memory region that the next registers are about. WO.
     ShmSel "SHMSel" = 0x0ac;
     /// Its length; all ones, since there is none. RO.
     ShmLenLow "SHMLenLow" = 0x0b0;

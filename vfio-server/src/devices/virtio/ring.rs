@@ -2,14 +2,14 @@
 
 //! One queue of a device, and what serves it.
 //!
-//! A DMA thread runs [`Ring::run`] again and again, each time with a new view of memory, so that no batch is long. All that
-//! has to outlast a batch is in the ring: if an access stalls, the batch ends, and the next one does the same chain again
-//! from its start. What is not to be done twice, or may be slow, is done without a view, as a job ([`Step::Later`]); a batch may
-//! go on after one.
+//! A DMA thread runs [`Ring::run`] again and again, each time with a new view of memory, so that no batch is long. All
+//! that has to outlast a batch is in the ring: if an access stalls, the batch ends, and the next one does the same
+//! chain again from its start. What is not to be done twice, or may be slow, is done without a view, as a job
+//! ([`Step::Later`]); a batch may go on after one.
 //!
-//! As long as a context bank holds a fault, it terminates whatever else comes (SCTLR.HUPCF = 0, as Linux has it): a device
-//! whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for a while, in
-//! which the time that a bank holds a fault does not count.
+//! As long as a context bank holds a fault, it terminates whatever else comes (SCTLR.HUPCF = 0, as Linux has it): a
+//! device whose data was not mapped could not say so. A batch that cannot reach the rings is therefore tried again for
+//! a while, in which the time that a bank holds a fault does not count.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -62,16 +62,16 @@ pub struct Turn<J> {
     pub next: Next<J>,
 }
 
-/// How a queue is set up.
+/// Setup of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// Number of entries.
     pub size: u32,
-    /// Of the descriptor table.
+    /// Address of the descriptor table.
     pub descriptors: u64,
-    /// Of the available ring.
+    /// Address of the available ring.
     pub available: u64,
-    /// Of the used ring.
+    /// Address of the used ring.
     pub used: u64,
     /// VIRTIO_RING_F_EVENT_IDX is negotiated.
     pub event_idx: bool,
@@ -137,8 +137,8 @@ impl<H: Handler> Ring<H> {
     /// Makes the queue ready.
     ///
     /// # Errors
-    /// A size or an address that virtio does not allow, or an available ring at address 0, which virtio-queue takes for none;
-    /// the queue is not ready then.
+    /// A size or an address that virtio does not allow, or an available ring at address 0, which virtio-queue takes for
+    /// none; the queue is not ready then.
     pub fn set_up(&mut self, setup: &Setup) -> Result<(), Problem> {
         self.stop();
         if setup.available == 0 {
@@ -207,8 +207,8 @@ impl<H: Handler> Ring<H> {
 
     /// Whether the driver wants to know about the buffers that a batch used. Once more too often does no harm.
     fn is_to_be_told<M: Dma>(&mut self, memory: &M, next: &Next<H::Job>) -> bool {
-        // If this access stalled too, its token would take the place of the one that is waited for. And a batch in which an
-        // access stalls is run again, so a job or the reason for a reset that it returned would be lost.
+        // If this access stalled too, its token would take the place of the one that is waited for. And a batch in
+        // which an access stalls is run again, so a job or the reason for a reset that it returned would be lost.
         memory.is_stalled()
             || matches!(next, Next::Work(..) | Next::Broken(_))
             || self.queue.needs_notification(memory).unwrap_or(true)

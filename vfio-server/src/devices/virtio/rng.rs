@@ -2,7 +2,8 @@
 
 //! virtio-rng (virtio 1.2 §5.4): fills what the driver gives it with random bytes.
 //!
-//! They are of a generator with a seed, the same in every run: a guest that boots again boots alike. They are no secret.
+//! They are of a generator with a seed, the same in every run: a guest that boots again boots alike. They are no
+//! secret.
 
 use virtio_queue::DescriptorChain;
 use vm_memory::{Bytes, GuestMemoryError, Permissions};

@@ -44,7 +44,7 @@ pub struct Memory {
     pub then: RefCell<Option<(u64, u64, Vec<u8>)>>,
     /// Slices given out or refused so far.
     pub slices: Cell<u64>,
-    /// How many accesses stalled in the last batch.
+    /// Number of accesses that stalled in the last batch.
     pub stalled: Cell<u32>,
 }
 
@@ -157,7 +157,7 @@ impl Dma for Memory {
     }
 }
 
-/// How a run of batches ended.
+/// End of a run of batches.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     /// The queue waits.

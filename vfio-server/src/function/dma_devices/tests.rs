@@ -116,7 +116,7 @@ impl Bench {
         );
     }
 
-    /// How often the interrupt of a master was raised; waits for one. Interrupts come in order: those before are counted.
+    /// Number of interrupts that a master raised; waits for one. Interrupts come in order: those before are counted.
     pub(crate) fn raised(&self, master: &str) -> u64 {
         let (_, event) = self.events.iter().find(|(name, _)| name == master).unwrap();
         let begin = Instant::now();

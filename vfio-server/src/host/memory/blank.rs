@@ -15,8 +15,8 @@ const MOST: u64 = 64 << 20;
 /// Memory of less is no machine's: a client that tests the server.
 const LEAST: u64 = 16 << 20;
 
-/// Whether there is nothing but zeros, as far as this looks. A private mapping of a file leaves pages of zeros in it: they
-/// are what the copies were made of.
+/// Whether there is nothing but zeros, as far as this looks. A private mapping of a file leaves pages of zeros in it:
+/// they are what the copies were made of.
 pub(super) fn is_blank(memory: &GuestMemoryMmap) -> bool {
     if memory.iter().map(GuestMemoryRegion::len).sum::<u64>() < LEAST {
         return false;

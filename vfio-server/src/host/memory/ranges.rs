@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smmu_emu::{BusError, Memory};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileMemory};
 
-/// The ranges of a client's memory. Whoever has them can use them: they are unmapped when the last copy is gone.
+/// The ranges of a client's memory. Every copy of them can be used: they are unmapped when the last one is gone.
 #[derive(Clone, Debug, Default)]
 pub struct Ranges {
     /// All of them.
     pub(super) readable: GuestMemoryMmap,
-    /// Those that the client lets the device write; a write to another one would end the server.
+    /// Ranges that the client lets the device write; a write to another one would end the server.
     pub(super) writable: GuestMemoryMmap,
 }
 

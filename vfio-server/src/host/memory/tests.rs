@@ -164,7 +164,9 @@ fn without_a_file_the_message_names_the_option() {
         .map(0x4000_0000, PAGE, 0, true, None)
         .unwrap_err();
     assert_eq!(error.errno(), Errno::INVAL);
-    insta::assert_snapshot!(error, @"guest memory 0x40000000+0x1000 comes without a file descriptor: start QEMU with `-object memory-backend-memfd,id=ram,size=…,share=on -machine memory-backend=ram`");
+    insta::assert_snapshot!(error, @"guest memory 0x40000000+0x1000 comes without a file descriptor: start \
+                                     QEMU with `-object memory-backend-memfd,id=ram,size=…,share=on -machine \
+                                     memory-backend=ram`");
 }
 
 #[test]

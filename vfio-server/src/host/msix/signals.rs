@@ -3,10 +3,10 @@
 //! Signals to a client's eventfds, without ever waiting for the client.
 //!
 //! A write to an eventfd waits while its counter is full. `O_NONBLOCK` does not prevent that: it belongs to the open
-//! file description, which the client has too and can change at any time. So the kernel signals them, which it does without
-//! waiting: at the end of an asynchronous request (`IOCB_FLAG_RESFD`, io_submit(2)). The request reads nothing from
-//! nowhere and ends before it is submitted. No thread has to be woken for it, which takes longer than anything else between an
-//! event and its interrupt.
+//! file description, which the client has too and can change at any time. So the kernel signals them, which it does
+//! without waiting: at the end of an asynchronous request (`IOCB_FLAG_RESFD`, io_submit(2)). The request reads nothing
+//! from nowhere and ends before it is submitted. No thread has to be woken for it, which takes longer than anything
+//! else between an event and its interrupt.
 
 use std::fs::File;
 use std::io;
@@ -51,7 +51,7 @@ impl Signals {
             ..IoControlBlock::default()
         };
         self.context.submit(&[&mut request])?;
-        // What ended keeps its place until somebody has asked for it. Another thread may have.
+        // What ended keeps its place until a thread has asked for it. Another thread may have.
         self.context.get_events(0, &mut [IoEvent::default()], None)?;
         Ok(())
     }

@@ -10,7 +10,7 @@ fn event() -> (OwnedFd, OwnedFd) {
     (fd.try_clone().unwrap(), fd)
 }
 
-/// How often the eventfd was raised since the last call.
+/// Number of times that the eventfd was raised since the last call.
 fn count(fd: &OwnedFd) -> u64 {
     let mut value = [0; 8];
     match rustix::io::read(fd, &mut value) {

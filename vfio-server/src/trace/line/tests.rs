@@ -6,7 +6,10 @@ use super::*;
 
 #[test]
 fn errors_name_the_line_and_what_is_wrong() {
-    let good = r#"{"ns":1,"smmu":"a","type":"read","frame":"gr0","register":"sCR0","width":4,"value":"0x1","offset":"0x0"}"#;
+    let good = concat!(
+        r#"{"ns":1,"smmu":"a","type":"read","frame":"gr0","register":"sCR0","width":4,"#,
+        r#""value":"0x1","offset":"0x0"}"#,
+    );
     assert_eq!(parse(&format!("\n{good}\n \n{good}")).unwrap().len(), 2);
     for (bad, expected) in [
         (good.replace("read", "look"), "unknown variant `look`"),

@@ -6,8 +6,8 @@ use super::{I, Instruction, Kind, OPCODES, Target, Wanted, opcode};
 use crate::devices::pl330::spec::Faults;
 use crate::devices::pl330::testing::decoded;
 
-/// First bytes, lengths and names after the other transcription of DDI 0424: Linux' `drivers/dma/pl330.c`, its `CMD_` and
-/// `SZ_` constants and the bits that its `_emit_` functions add.
+/// First bytes, lengths and names after the other transcription of DDI 0424: Linux' `drivers/dma/pl330.c`, its `CMD_`
+/// and `SZ_` constants and the bits that its `_emit_` functions add.
 fn of_linux() -> BTreeMap<u8, (usize, String)> {
     /// Bits that are added, and what they add to the name.
     type Kinds = &'static [(u8, &'static str)];

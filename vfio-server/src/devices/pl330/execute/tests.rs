@@ -169,7 +169,7 @@ fn events_wake_all_that_wait() {
         (Status::Stopped, Status::Stopped)
     );
     assert_eq!(machine.events.active(), 0b11, "the event itself is over");
-    // An event waits for whoever asks first.
+    // An event waits for the first channel that asks.
     machine.debug(None, &sev(5));
     assert_eq!(machine.ends(&[&wfe(5), END]), STOPPED);
     assert_eq!(machine.ends(&[&wfe(5), END]).0, Status::WaitingForEvent);

@@ -5,8 +5,8 @@
 use arbitrary_int::{u2, u3, u4, u5, u10};
 use bitbybit::{bitenum, bitfield};
 
-/// Status of a thread, as `DSR` and `CSRn` show it. The statuses that a cycle of hardware causes do not occur: instruction
-/// cache misses, updates of the PC, barriers and full queues are over before software looks.
+/// Status of a thread, as `DSR` and `CSRn` show it. The statuses that a cycle of hardware causes do not occur:
+/// instruction cache misses, updates of the PC, barriers and full queues are over before software looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Why a request fails.
+//! Reason why a request fails.
 
 use std::fmt::{self, Display};
 use std::io;
@@ -13,7 +13,7 @@ pub(super) const IOERR: u8 = VIRTIO_BLK_S_IOERR.to_le_bytes()[0];
 /// Status of a request that the device does not offer.
 pub(super) const UNSUPP: u8 = VIRTIO_BLK_S_UNSUPP.to_le_bytes()[0];
 
-/// Why a request fails.
+/// Reason why a request fails.
 pub(super) enum Failure {
     /// With VIRTIO_BLK_S_IOERR.
     Io(&'static str, Cause),

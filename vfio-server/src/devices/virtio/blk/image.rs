@@ -99,8 +99,8 @@ impl Image {
         self.can_punch
     }
 
-    /// Fails unless the file still has everything up to an offset: a write would make it longer again, and zeros beyond its
-    /// end would be lost. Whoever cuts it between this and a write still meets the former.
+    /// Fails unless the file still has everything up to an offset: a write would make it longer again, and zeros beyond
+    /// its end would be lost. A cut between this and a write still meets the former.
     ///
     /// # Errors
     /// Those of the file, its end included.

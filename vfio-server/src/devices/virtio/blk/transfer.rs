@@ -4,8 +4,8 @@
 //!
 //! It goes through a buffer that stays in the cache, piece by piece. A page of guest memory seldom lies beside the next
 //! one, so without the buffer each would be a system call. What that gains is not established well (decision 0009). The
-//! buffer also parts what needs a view of memory from what may be slow: TLB synchronisations, changes of memory and resets wait
-//! for views, and none of them waits for a file.
+//! buffer also parts what needs a view of memory from what may be slow: TLB synchronisations, changes of memory and
+//! resets wait for views, and none of them waits for a file.
 
 use std::io;
 
@@ -19,7 +19,7 @@ use crate::devices::virtio::buffers::{Buffer, Buffers, each_slice};
 /// Bytes of the buffer.
 const BUFFER: usize = 64 << 10;
 
-/// Where in the buffers of a chain the next piece begins.
+/// Position of the next piece in the buffers of a chain.
 #[derive(Clone, Copy, Debug, Default)]
 struct Position {
     buffer: usize,
@@ -32,7 +32,7 @@ struct Position {
 pub struct Transfer {
     /// From guest memory to the image, rather than the other way.
     write: bool,
-    /// Where the request's status goes.
+    /// Address of the request's status.
     status: GuestAddress,
     /// Bytes of all of it.
     total: u64,
@@ -70,7 +70,7 @@ impl Transfer {
         self.write
     }
 
-    /// Where the request's status goes.
+    /// Address of the request's status.
     pub fn status(&self) -> GuestAddress {
         self.status
     }

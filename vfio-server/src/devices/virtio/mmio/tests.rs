@@ -212,7 +212,8 @@ fn a_queue_that_cannot_be_needs_a_reset() {
     );
 }
 
-/// A VMM does not wait for the answer of a write, so the driver may have looked at the rings before its acknowledgement arrives.
+/// A VMM does not wait for the answer of a write, so the driver may have looked at the rings before its acknowledgement
+/// arrives.
 #[test]
 fn an_acknowledgement_is_of_what_was_read() {
     let state = State::default();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! How long a queue tries to reach its rings.
+//! Time for which a queue tries to reach its rings.
 
 use std::time::Duration;
 
-/// How often a batch is begun again that cannot reach the rings; the time between doubles up to [`LONGEST_PAUSE`]. Together
+/// Number of retries of a batch that cannot reach the rings; the time between doubles up to [`LONGEST_PAUSE`]. Together
 /// they are more than a second: long enough for a driver to handle the fault of another access.
 pub(super) const RETRIES: u32 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_millis(256);
@@ -22,8 +22,9 @@ impl Patience {
         self.pauses > 0
     }
 
-    /// The time until the next try; none if there is no more. A try that was `blocked` from its beginning, by a fault that a
-    /// bank holds, says nothing about the rings, and does not count: the guest may stand still, in a debugger say.
+    /// The time until the next try; none if there is no more. A try that was `blocked` from its beginning, by a fault
+    /// that a bank holds, says nothing about the rings, and does not count: the guest may stand still, in a debugger
+    /// say.
     pub(super) fn pause(&mut self, blocked: bool) -> Option<Duration> {
         if self.failures == RETRIES && !blocked {
             return None;

@@ -7,7 +7,7 @@ use vm_memory::GuestMemoryError;
 
 use crate::devices::virtio::buffers::ChainError;
 
-/// Why a device cannot go on with a queue.
+/// Reason why a device cannot go on with a queue.
 #[derive(Debug, Error)]
 pub enum Problem {
     /// The rings.
