@@ -58,13 +58,14 @@ fn everything_can_be_given() {
 
 #[test]
 fn unknown_keys_are_shown_with_their_line() {
-    insta::assert_snapshot!(read("[[smmu]]\nname = \"a\"\nsocket = \"s\"\nsockett = 1\n").unwrap_err(), @r#"
+    insta::assert_snapshot!(read("[[smmu]]\nname = \"a\"\nsocket = \"s\"\nsockett = 1\n").unwrap_err(), @"
     smmu.toml: TOML parse error at line 4, column 1
       |
     4 | sockett = 1
       | ^^^^^^^
-    unknown field `sockett`, expected one of `name`, `socket`, `trace`, `model`, `delay`, `fault`, `master`, `clock`
-    "#);
+    unknown field `sockett`, expected one of `name`, `socket`, `trace`, `model`, `delay`, `fault`, `injection`, \
+    `master`, `clock`
+    ");
     insta::assert_snapshot!(read("seeed = 1\n").unwrap_err(), @r"
     smmu.toml: TOML parse error at line 1, column 1
       |
