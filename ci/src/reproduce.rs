@@ -256,7 +256,8 @@ fn one(
     for line in &report.stderr_tail {
         if is_error(line) {
             progress.line(line);
-        } else {
+        } else if !line.starts_with(OF_SERVER) {
+            // Those of the server were told as they came.
             progress.detail(line);
         }
     }
@@ -281,12 +282,15 @@ fn one(
     Ok(outcome)
 }
 
+/// Prefix of the server's lines.
+const OF_SERVER: &str = "vfio-server: ";
+
 /// Whether a line of the server's is about something that failed: an error of its log, or a message of its own.
 fn is_error(line: &str) -> bool {
-    let Some(said) = line.strip_prefix("vfio-server: ") else {
+    let Some(said) = line.strip_prefix(OF_SERVER) else {
         return false;
     };
-    said.split_whitespace().nth(1) == Some("ERROR") || said.contains(vfio_server::cli::INCOMPLETE)
+    said.split_whitespace().next() == Some("ERROR") || said.contains(vfio_server::cli::INCOMPLETE)
 }
 
 fn millis(time: Duration) -> u64 {

@@ -13,8 +13,10 @@ use anyhow::Context;
 use clap::{ArgAction, Parser, Subcommand};
 use host_guard::signals::{self, Orderly};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use crate::client::device::Device;
 use crate::client::server::{Server, StartError};
 use crate::config::Config;
 use crate::control::Control;
@@ -52,6 +54,9 @@ struct Args {
     /// End when standard input does: with the program that started this one.
     #[arg(long)]
     exit_with_stdin: bool,
+    /// Log without the time and the module, for a program that has a clock of its own.
+    #[arg(long)]
+    log_plain: bool,
     /// Say more on standard error: -v clients, -vv every bad request. `RUST_LOG` overrides.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
@@ -64,7 +69,8 @@ enum Command {
 }
 
 const EXIT_STATUS: &str = "\
-Prints `ready` on standard output when QEMU can connect.
+Prints `ready` on standard output when QEMU can connect, and when it ends a line of JSON for each SMMU behind a clock
+controller: accesses that came while the clock was off.
 
 Exit status: 0 after SIGTERM, SIGINT, SIGHUP, the end of standard input or the control command quit; 1 if \
     the server cannot start; 2 for a usage
@@ -89,7 +95,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(Command::Ctl(args)) = args.command {
         return ctl::main(&args);
     }
-    log_to_stderr(args.verbose);
+    log_to_stderr(args.verbose, args.log_plain);
     match run(&args) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(3),
@@ -144,6 +150,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     };
     tracing::info!("ending: {reason}");
     drop(control);
+    let devices = server.devices().to_vec();
     let mut complete = true;
     for Ended {
         path, lost, error, ..
@@ -163,7 +170,26 @@ fn run(args: &Args) -> anyhow::Result<bool> {
             path.display()
         );
     }
+    for Device { name, function, .. } in devices {
+        if let Some(clock) = function.lock().clock() {
+            let unclocked = Unclocked {
+                smmu: name,
+                unclocked_accesses: clock.all_violations(),
+            };
+            // Without a reader there is nothing to tell.
+            let _ = serde_json::to_writer(&stdout, &unclocked).map(|()| writeln!(stdout));
+        }
+    }
     Ok(complete)
+}
+
+/// Line on standard output at the end, for an SMMU behind a clock controller.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Unclocked {
+    /// Name of the SMMU.
+    pub smmu: String,
+    /// Accesses of its registers while its clock was off, since the server started.
+    pub unclocked_accesses: u64,
 }
 
 /// Sends a message when standard input ends.
@@ -189,14 +215,18 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn log_to_stderr(verbose: u8) {
+fn log_to_stderr(verbose: u8, plain: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log_filter(verbose)));
-    // A program that carries the server inside it may have its own subscriber.
-    let _ = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .try_init();
+        .with_writer(io::stderr);
+    // A program that carries the server inside it may have its own subscriber.
+    let _ = if plain {
+        log.without_time().with_target(false).try_init()
+    } else {
+        log.try_init()
+    };
 }
 
 /// Log filter unless RUST_LOG is set.

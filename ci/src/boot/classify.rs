@@ -73,6 +73,8 @@ struct State {
     /// Lines that started something, seen live, by stamp and text.
     seen: BTreeSet<String>,
     in_dump: bool,
+    /// The last time stamp that was printed live, in seconds, until it is taken.
+    time: Option<f64>,
     tail: VecDeque<String>,
 }
 
@@ -126,6 +128,11 @@ impl Classifier {
         &self.state.findings
     }
 
+    /// Takes the last time stamp that the kernel printed since this was called before, in seconds.
+    pub fn take_time(&mut self) -> Option<f64> {
+        self.state.time.take()
+    }
+
     /// The last lines of the console.
     pub fn tail(&self) -> impl Iterator<Item = &str> {
         self.state.tail.iter().map(String::as_str)
@@ -151,6 +158,9 @@ impl State {
         }
         let line = Line::parse(raw);
         let text = line.text;
+        if !self.in_dump {
+            self.time = line.time.and_then(|time| time.parse().ok()).or(self.time);
+        }
         self.look_for(&line, events);
         if text.contains(END) {
             if let Some(at) = self.open_at(line.caller) {

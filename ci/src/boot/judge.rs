@@ -33,8 +33,8 @@ impl Tally {
         }
     }
 
-    fn add(&mut self) {
-        self.count = self.count.saturating_add(1);
+    fn add(&mut self, occurrences: u32) {
+        self.count = self.count.saturating_add(occurrences);
     }
 
     /// Whether it holds; `None` as long as that depends on what may still come.
@@ -79,11 +79,11 @@ impl Judge {
         self.all.iter_mut().chain(&mut self.inconclusive)
     }
 
-    /// Counts one occurrence of a finding.
+    /// Counts the occurrences of a finding.
     pub fn finding(&mut self, found: &Finding) {
         for tally in self.tallies() {
             if tally.expectation.subject.fits(found.as_ref()) {
-                tally.add();
+                tally.add(found.count);
             }
         }
         let wanted = self
@@ -105,7 +105,7 @@ impl Judge {
             .tallies()
             .filter(|tally| matches!(tally.expectation.subject, Subject::Log(_)));
         if let Some(tally) = of_lines.nth(pattern) {
-            tally.add();
+            tally.add(1);
             if tally.lines.len() < LINES_MAX {
                 tally.lines.push(text);
             }
@@ -119,7 +119,7 @@ impl Judge {
                 && name == result
                 && value.as_ref().is_none_or(|value| value.fits(text))
             {
-                tally.add();
+                tally.add(1);
             }
         }
     }

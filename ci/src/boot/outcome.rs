@@ -29,6 +29,15 @@ pub struct GuestResult {
     pub text: String,
 }
 
+/// Warning or error of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServerMessage {
+    /// Time on the guest's clock, seconds as its kernel prints them; absent before its first line.
+    pub time: Option<String>,
+    /// The message, from its level on.
+    pub text: String,
+}
+
 /// State of one expectation after a boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Met {
@@ -62,6 +71,9 @@ pub struct BootReport {
     /// Results of the steps, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<GuestResult>,
+    /// Warnings and errors of the server, the first 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub server_messages: Vec<ServerMessage>,
     /// The last lines of the console.
     #[serde(skip)]
     pub tail: Vec<String>,

@@ -3,34 +3,36 @@
 //! One boot: starts the server and QEMU, reads the console, ends both, and says what was seen.
 
 mod copy;
+mod log;
+mod start;
 mod watch;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use host_guard::confine::Places;
 use host_guard::signals;
+use vfio_server::cli::Unclocked;
 
 use crate::boot::outcome::BootReport;
 use crate::boot::rundir::RunDir;
-use crate::boot::server::{self, PrepareError};
+use crate::boot::server::PrepareError;
 use crate::boot::supervise::{Program, Supervised, describe};
 use crate::recipe::Recipe;
+use log::ServerLog;
 use watch::{End, Watch};
 
 /// Name of the hidden subcommand that is `vfio-server`.
 pub const SERVER: &str = "vfio-server";
 
-/// Time limit for the server until QEMU can connect.
-const READY: Duration = Duration::from_secs(10);
 /// Interval at which children, signals and time limits are checked.
 const TICK: Duration = Duration::from_millis(20);
 /// Console chunks that may wait: more, and QEMU waits with the next character.
@@ -143,6 +145,15 @@ fn trace_problem(status: Option<ExitStatus>, said: &[String]) -> Option<String> 
     })
 }
 
+/// Passes on the lines that the server has logged.
+fn said(log: &ServerLog, watch: &mut Watch, step: &mut dyn FnMut(&str)) -> Result<(), BootError> {
+    for (at, line) in log.take() {
+        step(&format!("vfio-server: {line}"));
+        watch.server(at, &line)?;
+    }
+    Ok(())
+}
+
 /// Message of the reading threads.
 pub(crate) enum Message {
     Console(Vec<u8>),
@@ -196,10 +207,12 @@ impl BootRunner<'_> {
         step: &mut dyn FnMut(&str),
     ) -> Result<Seen, BootError> {
         let (sender, messages) = sync_channel(CHUNKS);
-        let mut server = if self.server {
-            Some(self.start_server(seed, &sender, &messages)?)
+        let log = ServerLog::default();
+        let (mut server, mut stdout) = if self.server {
+            let (server, stdout) = self.start_server(seed, &sender, &messages, &log)?;
+            (Some(server), stdout)
         } else {
-            None
+            (None, None)
         };
         let lost = Arc::new(AtomicU32::new(0));
         let mut qemu = self.start_qemu(&sender, &lost)?;
@@ -211,6 +224,7 @@ impl BootRunner<'_> {
                 return Err(BootError::Interrupted);
             }
             watch.tick(Instant::now());
+            said(&log, &mut watch, step)?;
             match messages.recv_timeout(TICK) {
                 Ok(Message::Console(bytes)) => watch.console(&bytes, step)?,
                 Ok(Message::ConsoleEnd) => console_ended = true,
@@ -264,8 +278,17 @@ impl BootRunner<'_> {
             if self.trace.is_some() {
                 trace = trace_problem(status, &server.stderr_tail());
             }
+            let last_words = stdout.take().and_then(|thread| thread.join().ok());
+            for Unclocked {
+                smmu,
+                unclocked_accesses,
+            } in last_words.unwrap_or_default()
+            {
+                watch.unclocked(smmu, unclocked_accesses);
+            }
         }
-        watch.finish();
+        said(&log, &mut watch, step)?;
+        watch.finish()?;
         let tail = |child: &Supervised| {
             let name = child.name();
             child
@@ -280,114 +303,5 @@ impl BootRunner<'_> {
             stderr_tail,
             trace,
         })
-    }
-
-    fn start_server(
-        &self,
-        seed: u64,
-        sender: &SyncSender<Message>,
-        messages: &Receiver<Message>,
-    ) -> Result<Supervised, BootError> {
-        server::make_images(self.recipe, self.dir.path()).map_err(|error| {
-            if self.has_to_end() {
-                BootError::Interrupted
-            } else {
-                error.into()
-            }
-        })?;
-        let config = self.dir.file("server.toml");
-        let text = server::server_config(self.recipe, self.dir.path(), seed, &self.allowed)?;
-        fs::write(&config, text).map_err(|source| BootError::Write {
-            path: config.clone(),
-            source,
-        })?;
-        let mut args = vec![
-            SERVER.into(),
-            "--config".into(),
-            config.into_os_string(),
-            "--exit-with-stdin".into(),
-        ];
-        if let Some(trace) = &self.trace {
-            args.extend([OsString::from("--trace"), trace.into()]);
-        }
-        args.extend(self.server_args.iter().cloned());
-        let program = Program {
-            path: self.helper.to_owned(),
-            args,
-            env: Vec::new(),
-            env_remove: Vec::new(),
-        };
-        let mut server =
-            Supervised::spawn("vfio-server", self.helper, &program, true, |_| {}).map_err(|source| {
-                BootError::Start {
-                    name: "vfio-server",
-                    source,
-                }
-            })?;
-        if let Some(stdout) = server.take_stdout() {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    if line == "ready" {
-                        // No thread waits for it if the run was given up.
-                        let _ = sender.send(Message::Ready);
-                    }
-                }
-            });
-        }
-        let deadline = Instant::now() + READY;
-        loop {
-            if self.has_to_end() {
-                return Err(BootError::Interrupted);
-            }
-            if let Ok(Message::Ready) = messages.recv_timeout(TICK) {
-                return Ok(server);
-            }
-            if let Some(status) = server.ended() {
-                let what = format!("vfio-server did not start: {}", describe(status));
-                // Its last words may still be under way.
-                thread::sleep(TICK);
-                return Err(BootError::Child {
-                    what,
-                    stderr: server.stderr_tail(),
-                });
-            }
-            if Instant::now() > deadline {
-                let what = format!("vfio-server was not ready after {} s", READY.as_secs());
-                return Err(BootError::Child {
-                    what,
-                    stderr: server.stderr_tail(),
-                });
-            }
-        }
-    }
-
-    fn start_qemu(
-        &self,
-        sender: &SyncSender<Message>,
-        lost: &Arc<AtomicU32>,
-    ) -> Result<Supervised, BootError> {
-        let lost = Arc::clone(lost);
-        let on_stderr = move |line: &str| {
-            if watch::tells_of_lost_device(line) {
-                lost.fetch_add(1, Ordering::Relaxed);
-            }
-        };
-        let mut qemu = Supervised::spawn("QEMU", self.helper, &self.qemu, false, on_stderr)
-            .map_err(|source| BootError::Start { name: "QEMU", source })?;
-        if let Some(mut stdout) = qemu.take_stdout() {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                let mut buffer = vec![0; 16 * 1024];
-                while let Ok(read @ 1..) = stdout.read(&mut buffer) {
-                    let chunk = buffer.get(..read).unwrap_or_default().to_vec();
-                    if sender.send(Message::Console(chunk)).is_err() {
-                        return;
-                    }
-                }
-                let _ = sender.send(Message::ConsoleEnd);
-            });
-        }
-        Ok(qemu)
     }
 }

@@ -42,6 +42,8 @@ pub enum FindingKind {
     DeferredPending,
     /// An SMMU of the board without a driver at the end of the steps.
     Unbound,
+    /// Accesses of an SMMU while its clock was off, as the server counts them; its title is the SMMU's name.
+    UnclockedAccess,
     /// The machine was reset.
     Reset,
     /// The guest switched itself off.
@@ -72,6 +74,7 @@ impl FindingKind {
             Self::DeferredTimeout => "deferred-timeout",
             Self::DeferredPending => "deferred-pending",
             Self::Unbound => "unbound",
+            Self::UnclockedAccess => "unclocked-access",
             Self::Reset => "reset",
             Self::PowerOff => "power-off",
             Self::Kexec => "kexec",
@@ -98,6 +101,7 @@ impl FindingKind {
             Self::DeferredTimeout => "deferred probe time-out",
             Self::DeferredPending => "deferred probe pending",
             Self::Unbound => "SMMU without a driver",
+            Self::UnclockedAccess => "access without a clock",
             Self::Reset => "reset",
             Self::PowerOff => "power-off",
             Self::Kexec => "kexec",
@@ -109,7 +113,8 @@ impl FindingKind {
     pub fn is_trouble(self) -> bool {
         !matches!(
             self,
-            Self::Reset
+            Self::UnclockedAccess
+                | Self::Reset
                 | Self::PowerOff
                 | Self::Kexec
                 | Self::CrashKernel

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::boot::findings::{Finding, LateProbe};
-use crate::boot::outcome::{BootReport, GuestResult, Outcome};
+use crate::boot::outcome::{BootReport, GuestResult, Outcome, ServerMessage};
 use crate::recipe::{ExpectBoots, Expectations, Recipe};
 use crate::report::stats::Rate;
 
@@ -23,6 +23,8 @@ const FINDINGS_MAX: usize = 512;
 /// Boots not as expected, and results of steps, that are kept; `results.ndjson` has all.
 const BOOTS_MAX: usize = 64;
 const RESULTS_MAX: usize = 1024;
+/// Messages of the server that are kept.
+const MESSAGES_MAX: usize = 256;
 
 /// The one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -119,6 +121,16 @@ pub struct StepResult {
     pub result: GuestResult,
 }
 
+/// A message of the server and the boot in which it came.
+#[derive(Debug, Clone, Serialize)]
+pub struct Said {
+    /// Number of the boot, from 1.
+    pub boot: u32,
+    /// The message.
+    #[serde(flatten)]
+    pub message: ServerMessage,
+}
+
 /// Trace of the last boot.
 #[derive(Debug, Clone, Serialize)]
 pub struct TracePart {
@@ -162,6 +174,8 @@ pub struct Verdict {
     pub hits: Vec<Hit>,
     /// Results of the steps.
     pub step_results: Vec<StepResult>,
+    /// Warnings and errors of the server.
+    pub server_messages: Vec<Said>,
     /// Reason why the run ended before it had to.
     pub ended_early: Option<String>,
     /// Duration of the run in milliseconds, without fetching anything.
@@ -228,6 +242,7 @@ impl Verdict {
             inconclusive: Vec::new(),
             hits: Vec::new(),
             step_results: Vec::new(),
+            server_messages: Vec::new(),
             ended_early: None,
             elapsed_ms: 0,
             first_as_expected_ms: None,
@@ -252,6 +267,7 @@ impl Verdict {
             tail,
             stderr_tail: _,
             trace: incomplete,
+            server_messages,
         } = report;
         if let Some(trace) = &mut self.trace {
             trace.incomplete = incomplete;
@@ -284,6 +300,10 @@ impl Verdict {
         let results = results.into_iter().take(room);
         self.step_results
             .extend(results.map(|result| StepResult { boot, result }));
+        let room = MESSAGES_MAX.saturating_sub(self.server_messages.len());
+        let messages = server_messages.into_iter().take(room);
+        self.server_messages
+            .extend(messages.map(|message| Said { boot, message }));
         for finding in findings {
             self.found(boot, finding);
         }

@@ -64,6 +64,8 @@ pub struct ClockController {
     settle_us: u32,
     lock_us: u32,
     violations: u32,
+    /// Those before the last return to power-on.
+    violations_before: u64,
 }
 
 /// Changes from outside.
@@ -96,12 +98,17 @@ impl ClockController {
             settle_us: settle_us.min(MAX_US),
             lock_us: lock_us.min(MAX_US),
             violations: 0,
+            violations_before: 0,
         }
     }
 
     /// Back to power-on.
     pub fn reset(&mut self) {
-        *self = Self::new(self.config);
+        let violations_before = self.all_violations();
+        *self = Self {
+            violations_before,
+            ..Self::new(self.config)
+        };
     }
 
     /// `CTRL`.
@@ -132,6 +139,12 @@ impl ClockController {
     #[must_use]
     pub fn violations(&self) -> u32 {
         self.violations
+    }
+
+    /// Accesses of the SMMU while it was off, returns to power-on included.
+    #[must_use]
+    pub fn all_violations(&self) -> u64 {
+        self.violations_before + u64::from(self.violations)
     }
 
     /// SETTLE_US and LOCK_US.

@@ -13,7 +13,7 @@ use super::{BootError, Limits};
 use crate::boot::classify::{Classifier, Event, Sentinel};
 use crate::boot::findings::Finding;
 use crate::boot::judge::Judge;
-use crate::boot::outcome::{BootReport, GuestResult};
+use crate::boot::outcome::{BootReport, GuestResult, ServerMessage};
 use crate::recipe::{Expectations, FindingKind};
 
 /// After the last finding that was looked for: time for what follows from it, such as a second warning.
@@ -27,6 +27,8 @@ const AFTER_PANIC: Duration = Duration::from_secs(2);
 
 /// Results of a guest that are kept; what follows is on its console only.
 const RESULTS_MAX: usize = 1024;
+/// Messages of the server that are kept; what follows is in the copy of the console only.
+const MESSAGES_MAX: usize = 64;
 
 /// Reason why a boot is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +101,9 @@ pub(super) struct Watch {
     spoiled: Option<String>,
     step: String,
     results: Vec<GuestResult>,
+    /// A time of the guest's clock and when it was read.
+    guest_clock: Option<(Instant, f64)>,
+    server_messages: Vec<ServerMessage>,
 }
 
 impl Watch {
@@ -130,6 +135,8 @@ impl Watch {
             spoiled: None,
             step: String::new(),
             results: Vec::new(),
+            guest_clock: None,
+            server_messages: Vec::new(),
         })
     }
 
@@ -147,7 +154,43 @@ impl Watch {
         for event in self.classifier.feed(bytes) {
             self.event(event, step);
         }
+        if let Some(time) = self.classifier.take_time() {
+            self.guest_clock = Some((Instant::now(), time));
+        }
         Ok(())
+    }
+
+    /// A line that the server logged at a time, onto the console's clock.
+    pub(super) fn server(&mut self, at: Instant, text: &str) -> Result<(), BootError> {
+        let time = self.guest_clock.map(|(read, time)| {
+            let since = at.saturating_duration_since(read).as_secs_f64();
+            let before = read.saturating_duration_since(at).as_secs_f64();
+            format!("{:.6}", (time + since - before).max(0.0))
+        });
+        if let Some(copy) = &mut self.copy {
+            let time = time.as_deref().unwrap_or("?");
+            copy.message(&format!("[{time:>12}] vfio-server: {text}"))?;
+        }
+        let counts = text.starts_with("WARN") || text.starts_with("ERROR");
+        if counts && self.server_messages.len() < MESSAGES_MAX {
+            let text = text.to_owned();
+            self.server_messages.push(ServerMessage { time, text });
+        }
+        Ok(())
+    }
+
+    /// Accesses of an SMMU while its clock was off, as the server counted them.
+    pub(super) fn unclocked(&mut self, smmu: String, accesses: u64) {
+        let Ok(count @ 1..) = u32::try_from(accesses.min(u32::MAX.into())) else {
+            return;
+        };
+        let text = "counted by the server".to_owned();
+        let finding = Finding {
+            count,
+            ..Finding::new(FindingKind::UnclockedAccess, None, smmu, text)
+        };
+        self.classifier.add(finding.clone());
+        self.judge.finding(&finding);
     }
 
     fn event(&mut self, event: Event, step: &mut dyn FnMut(&str)) {
@@ -267,11 +310,12 @@ impl Watch {
         }
     }
 
-    /// The console has ended.
-    pub(super) fn finish(&mut self) {
+    /// The console has ended, and the server.
+    pub(super) fn finish(&mut self) -> Result<(), BootError> {
         for event in self.classifier.finish() {
             self.event(event, &mut |_| {});
         }
+        self.copy.as_mut().map_or(Ok(()), Copy::finish)
     }
 
     pub(super) fn report(self, end: End, total: Duration) -> BootReport {
@@ -287,6 +331,7 @@ impl Watch {
             total_ms: millis(total),
             boot_ms: self.begun.map(millis),
             results: self.results,
+            server_messages: self.server_messages,
             tail: self.classifier.tail().map(str::to_owned).collect(),
             stderr_tail: Vec::new(),
             trace: None,

@@ -82,6 +82,7 @@ fn report() -> String {
             boot_ms: Some(1),
             results: Vec::new(),
             tail: Vec::new(),
+            server_messages: Vec::new(),
             stderr_tail: Vec::new(),
             trace: None,
         },

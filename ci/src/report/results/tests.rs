@@ -18,6 +18,7 @@ fn report(outcome: Outcome) -> BootReport {
         boot_ms: None,
         results: Vec::new(),
         tail: Vec::new(),
+        server_messages: Vec::new(),
         stderr_tail: Vec::new(),
         trace: None,
     }

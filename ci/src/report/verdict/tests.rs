@@ -51,6 +51,7 @@ fn report(outcome: Outcome, console: &str) -> BootReport {
             text: "ok".into(),
         }],
         tail: classifier.tail().map(str::to_owned).collect(),
+        server_messages: Vec::new(),
         stderr_tail: Vec::new(),
         trace: None,
     }

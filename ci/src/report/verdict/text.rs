@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{ExpectationPart, FindingPart, Hit, Reason, StepResult, TracePart, Verdict, Word};
+use super::{ExpectationPart, FindingPart, Hit, Reason, Said, StepResult, TracePart, Verdict, Word};
 use crate::boot::findings::Kind;
 use crate::recipe::ExpectBoots;
 use crate::report::stats::Rate;
@@ -60,6 +60,7 @@ impl fmt::Display for Verdict {
         self.found_on_consoles(f)?;
         self.groups(f)?;
         self.results_of_steps(f)?;
+        self.said_by_server(f)?;
         for Reason { boot, reason, .. } in self.not_as_expected.iter().take(SHOWN) {
             writeln!(f, "\nBoot {boot} was not as expected: {reason}")?;
         }
@@ -222,6 +223,23 @@ impl Verdict {
                 1 => writeln!(f, "  {text}")?,
                 _ => writeln!(f, "  {text} ({count} times)")?,
             }
+        }
+        Ok(())
+    }
+
+    /// Warnings and errors of the server, on the guest's clock.
+    fn said_by_server(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = &self.server_messages;
+        if said.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nSaid by vfio-server:")?;
+        for Said { boot, message } in said.iter().take(SHOWN) {
+            let time = message.time.as_ref().map(|time| format!("[{time}] "));
+            writeln!(f, "  boot {boot}: {}{}", time.unwrap_or_default(), message.text)?;
+        }
+        if said.len() > SHOWN {
+            writeln!(f, "  and {} more, see --json", said.len() - SHOWN)?;
         }
         Ok(())
     }

@@ -17,3 +17,26 @@ fn the_copy_of_a_console_has_an_end() {
         "0123456701\n[the copy of the console ends here: it is full]\n"
     );
 }
+
+#[test]
+fn messages_stand_between_lines_of_the_console() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("console");
+    let mut copy = Copy::create(&path).unwrap();
+    copy.message("m1").unwrap();
+    copy.write(b"one\r\ntw").unwrap();
+    copy.message("m2").unwrap();
+    copy.write(b"").unwrap();
+    copy.write(b"o\nthree\nfo").unwrap();
+    copy.message("m3").unwrap();
+    for _ in 0..WAITING {
+        copy.message("a guest that ends no line does not make them grow")
+            .unwrap();
+    }
+    assert!(copy.waiting.len() < WAITING + 100);
+    copy.waiting.truncate(3);
+    copy.finish().unwrap();
+    copy.finish().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, "m1\none\r\ntwo\nm2\nthree\nfo\nm3\n");
+}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{End, Watch, tells_of_lost_device};
-use crate::boot::outcome::{BootReport, Outcome};
+use crate::boot::outcome::{BootReport, Outcome, ServerMessage};
 use crate::boot::run::Limits;
 use crate::recipe::Recipe;
 
@@ -37,7 +37,7 @@ fn outcome(console: &str, end: End) -> Outcome {
 
 fn outcome_for(expect: &str, console: &str, end: End) -> Outcome {
     let mut watch = watch_for(expect, LIMITS, console);
-    watch.finish();
+    watch.finish().unwrap();
     let BootReport { outcome, .. } = watch.report(end, Duration::from_secs(1));
     outcome
 }
@@ -259,4 +259,58 @@ fn time_for_which_the_launcher_was_stopped_does_not_count() {
     }
     assert_eq!(watch.end(), Some(End::Seen));
     assert!((3_603_000..3_603_100).contains(&now), "{now}");
+}
+
+#[test]
+fn messages_of_the_server_stand_on_the_clock_of_the_console() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("console");
+    let recipe = Recipe::parse("name = \"t\"\nsummary = \"\"\nexpect = \"hit\"\n[board]\n[[board.smmu]]\nname = \"a\"\n", "test").unwrap();
+    let mut watch = Watch::new(LIMITS, &recipe.expect, Some(&path)).unwrap();
+    watch.server(Instant::now(), "WARN early").unwrap();
+    let console = |watch: &mut Watch, text: &str| watch.console(text.as_bytes(), &mut |_| {}).unwrap();
+    console(&mut watch, "[   12.500000] first\n[   13.0");
+    let (read, _) = watch.guest_clock.unwrap();
+    watch
+        .server(read + Duration::from_millis(250), "WARN a = 1")
+        .unwrap();
+    watch
+        .server(read + Duration::from_millis(500), "INFO not kept")
+        .unwrap();
+    console(&mut watch, "00000] second\n");
+    watch.finish().unwrap();
+    let copy = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        copy,
+        "[           ?] vfio-server: WARN early\n\
+         [   12.500000] first\n\
+         [   13.000000] second\n\
+         [   12.750000] vfio-server: WARN a = 1\n\
+         [   13.000000] vfio-server: INFO not kept\n"
+    );
+    let BootReport { server_messages, .. } = watch.report(End::Powered, Duration::from_secs(1));
+    let message = |time: Option<&str>, text: &str| ServerMessage {
+        time: time.map(str::to_owned),
+        text: text.to_owned(),
+    };
+    assert_eq!(
+        server_messages,
+        [
+            message(None, "WARN early"),
+            message(Some("12.750000"), "WARN a = 1")
+        ]
+    );
+}
+
+#[test]
+fn accesses_without_a_clock_are_a_finding_with_their_number() {
+    let expect = "[[expect]]\nfinding = \"unclocked-access\"\ntitle = \"a\"\ncount = { min = 35 }\n";
+    for (accesses, met) in [(34, Some(false)), (35, Some(true))] {
+        let mut watch = watch_for(expect, LIMITS, &format!("{BEGIN}{DONE}"));
+        watch.unclocked("b".to_owned(), 100);
+        watch.unclocked("a".to_owned(), accesses);
+        watch.finish().unwrap();
+        let report = watch.report(End::Powered, Duration::from_secs(1));
+        assert_eq!(report.expectations[0].met, met, "{accesses}");
+    }
 }
