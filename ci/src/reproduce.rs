@@ -44,7 +44,7 @@ pub struct RunOptions {
     /// Directory of the results.
     pub results: Option<PathBuf>,
     /// File for the trace of each boot, written over that of the one before.
-    pub trace: Option<PathBuf>,
+    pub trace: TraceFile,
     /// Files and directories outside of the run that the recipe may use.
     pub allowed: Places,
 }
@@ -70,6 +70,17 @@ pub enum RunError {
     /// A boot.
     #[error(transparent)]
     Boot(#[from] BootError),
+}
+
+/// Place of the trace of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TraceFile {
+    /// There is none.
+    None,
+    /// A file.
+    At(PathBuf),
+    /// A file beside the results.
+    InResults,
 }
 
 /// A run that got as far as its boots.
@@ -139,6 +150,11 @@ pub fn run(
         recipe.expect.boots,
         options.keep,
     )?;
+    let trace = match &options.trace {
+        TraceFile::None => None,
+        TraceFile::At(path) => Some(path.clone()),
+        TraceFile::InResults => Some(results.dir().join("trace.ndjson")),
+    };
     let backing = Backing::Server { sockets: dir.path() };
     let bench = BootRunner {
         helper,
@@ -153,7 +169,7 @@ pub fn run(
             backing,
         ),
         server: true,
-        trace: options.trace.clone(),
+        trace: trace.clone(),
         allowed: options.allowed.clone(),
         server_args: Vec::new(),
         limits: limits(recipe, options.timeout),
@@ -176,7 +192,7 @@ pub fn run(
         options.boots,
         results.dir().to_owned(),
     );
-    verdict.trace = options.trace.clone().map(|path| TracePart {
+    verdict.trace = trace.map(|path| TracePart {
         path,
         incomplete: None,
     });

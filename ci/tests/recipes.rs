@@ -10,13 +10,16 @@ use std::process::Command;
 const AS_EXPECTED: i32 = 0;
 const NOT_AS_EXPECTED: i32 = 1;
 
-/// Runs a recipe until its verdict is decided, three boots at most; returns the exit status, and what was printed.
-fn reproduce(recipe: &str, kernel: Option<&str>) -> (Option<i32>, String) {
+/// Runs a recipe until its verdict is decided, or so many boots; returns the exit status, and what was printed.
+fn reproduce(recipe: &str, kernel: Option<&str>, boots: Option<u32>) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
     command
         .args(["reproduce", "--recipe", recipe, "--keep-logs", "all", "--results"])
         .arg(directory.path().join("results"));
+    if let Some(boots) = boots {
+        command.arg("--boots").arg(boots.to_string());
+    }
     if let Some(release) = kernel {
         command.arg("--kernel").arg(format!("debian:{release}"));
     }
@@ -34,7 +37,7 @@ fn reproduce(recipe: &str, kernel: Option<&str>) -> (Option<i32>, String) {
 }
 
 fn shows_its_bug(recipe: &str) {
-    let (status, said) = reproduce(recipe, None);
+    let (status, said) = reproduce(recipe, None, None);
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
 }
 
@@ -61,6 +64,14 @@ fn guest_kdump_bypass_window() {
 #[test]
 fn guest_late_smmu_cuts_dma() {
     shows_its_bug("late-smmu-cuts-dma");
+}
+
+/// A Debian userland that switches itself off; what its services print is found.
+#[test]
+fn guest_userland() {
+    let (status, said) = reproduce("userland", None, Some(1));
+    assert_eq!(status, Some(AS_EXPECTED), "{said}");
+    assert!(said.contains("    | hello from report.service"), "{said}");
 }
 
 /// Through `repro`: its report has the console's line, the versions and the command.
@@ -98,13 +109,13 @@ fn guest_bad_stream_id_and_its_report() {
 /// The newest kernel has the fix.
 #[test]
 fn guest_device_not_ready_after_the_fix() {
-    let (status, said) = reproduce("device-not-ready", None);
+    let (status, said) = reproduce("device-not-ready", None, None);
     assert_eq!(status, Some(NOT_AS_EXPECTED), "{said}");
 }
 
 #[test]
 #[ignore = "long: ci/guests"]
 fn guest_device_not_ready_before_the_fix() {
-    let (status, said) = reproduce("device-not-ready", Some("6.16.3+deb13-arm64"));
+    let (status, said) = reproduce("device-not-ready", Some("6.16.3+deb13-arm64"), None);
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
 }

@@ -19,7 +19,7 @@ use crate::report::bundle::Bundle;
 use crate::report::progress::Progress;
 use crate::report::results::Keep;
 use crate::report::verdict::Word;
-use crate::reproduce::{RunOptions, run};
+use crate::reproduce::{RunOptions, TraceFile, run};
 use crate::setup::environment::Environment;
 
 /// Boots at most until one is as expected.
@@ -46,16 +46,9 @@ pub(super) fn main(args: Repro) -> ExitCode {
         Ok(environment) => environment,
         Err(code) => return code,
     };
-    let work = match tempfile::tempdir() {
-        Ok(work) => work,
-        Err(error) => {
-            return fail(
-                code::ENVIRONMENT,
-                &format!("cannot make a directory: {error}; set TMPDIR"),
-            );
-        }
-    };
-    let trace = work.path().join("trace.ndjson");
+    if let Err(error) = make(&out) {
+        return fail(code::ENVIRONMENT, &unusable(&out, &error));
+    }
     let options = RunOptions {
         recipe,
         boots: boots.unwrap_or(BOOTS),
@@ -63,8 +56,9 @@ pub(super) fn main(args: Repro) -> ExitCode {
         seed,
         timeout: None,
         keep: Keep::All,
-        results: Some(work.path().join("results")),
-        trace: Some(trace.clone()),
+        // Whatever happens, the consoles are there afterwards.
+        results: None,
+        trace: TraceFile::InResults,
         allowed: Places::default(),
     };
     let mut progress = Progress::new(verbose > 0);
@@ -81,7 +75,12 @@ pub(super) fn main(args: Repro) -> ExitCode {
     let console = run.verdict.files.last().map(|path| limited(path, CONSOLE_MAX));
     let console = console.transpose().map(Option::unwrap_or_default);
     let written = console.and_then(|console| {
-        let lines = limited(&trace, TRACE_MAX)?;
+        let trace = run
+            .verdict
+            .trace
+            .as_ref()
+            .map(|trace| limited(&trace.path, TRACE_MAX));
+        let lines = trace.transpose()?.unwrap_or_default();
         // The last line of a boot that was ended may be cut.
         let lines: Vec<_> = lines
             .lines()
@@ -119,13 +118,23 @@ pub(super) fn main(args: Repro) -> ExitCode {
     });
     match written {
         Ok(files) => print(&files),
-        Err(error) => fail(
-            code::ENVIRONMENT,
-            &format!(
-                "cannot write the bundle to {}: {error}; choose a new directory with --out DIR",
-                out.display()
-            ),
-        ),
+        Err(error) => fail(code::ENVIRONMENT, &unusable(&out, &error)),
+    }
+}
+
+fn unusable(out: &Path, error: &io::Error) -> String {
+    format!(
+        "cannot write the bundle to {}: {error}; choose a new directory with --out DIR",
+        out.display()
+    )
+}
+
+/// Makes the directory of the bundle, new or empty, before any boot.
+fn make(out: &Path) -> io::Result<()> {
+    fs::create_dir_all(out)?;
+    match fs::read_dir(out)?.next() {
+        Some(_) => Err(io::Error::other("it is not empty")),
+        None => Ok(()),
     }
 }
 
@@ -153,12 +162,8 @@ fn qemu_program(environment: &Environment) -> PathBuf {
     own.unwrap_or_else(|| qemu.program.clone())
 }
 
-/// Writes the files into a new or empty directory; returns their paths for people.
+/// Writes the files; returns their paths for people.
 fn write(out: &Path, recipe_file: &str, recipe: &str, report: &str) -> io::Result<String> {
-    fs::create_dir_all(out)?;
-    if fs::read_dir(out)?.next().is_some() {
-        return Err(io::Error::other("it is not empty"));
-    }
     let mut told = String::new();
     for (name, text) in [("report.txt", report), (recipe_file, recipe)] {
         let path = out.join(name);

@@ -12,7 +12,7 @@ use super::{Reproduce, code, environment_of, fail, places, print, recipe_of};
 use crate::report::progress::Progress;
 use crate::report::results::ResultsError;
 use crate::report::verdict::Word;
-use crate::reproduce::{Run, RunError, RunOptions, run};
+use crate::reproduce::{Run, RunError, RunOptions, TraceFile, run};
 
 /// Boots of a run that was not told how many.
 const BOOTS: u32 = 3;
@@ -49,7 +49,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         timeout: timeout.map(Duration::from_secs),
         keep: keep_logs,
         results,
-        trace,
+        trace: trace.map_or(TraceFile::None, TraceFile::At),
         allowed,
     };
     let environment = match environment_of(parts, &options.recipe) {

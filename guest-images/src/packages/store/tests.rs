@@ -172,6 +172,9 @@ fn what_is_wanted_of_a_package() {
     let tools = |path| wanted(SetKind::Tools, path);
     assert!(tools("usr/sbin/mke2fs") && tools("etc/mke2fs.conf") && tools("usr/lib/ld-linux-aarch64.so.1"));
     assert!(tools("usr/lib/aarch64-linux-gnu/libc.so.6"));
+    assert!(tools("usr/lib/systemd/systemd") && tools("usr/lib/systemd/system/basic.target"));
+    assert!(tools("usr/lib/aarch64-linux-gnu/systemd/libsystemd-core-257.so"));
+    assert!(!tools("usr/lib/systemd-boot/x.efi") && !tools("usr/share/systemd/language-fallback-map"));
     assert!(!tools("usr/lib/aarch64-linux-gnu/gconv/CP737.so") && !tools("usr/share/doc/libc6/copyright"));
 }
 

@@ -265,7 +265,11 @@ fn time_for_which_the_launcher_was_stopped_does_not_count() {
 fn messages_of_the_server_stand_on_the_clock_of_the_console() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("console");
-    let recipe = Recipe::parse("name = \"t\"\nsummary = \"\"\nexpect = \"hit\"\n[board]\n[[board.smmu]]\nname = \"a\"\n", "test").unwrap();
+    let recipe = Recipe::parse(
+        "name = \"t\"\nsummary = \"\"\nexpect = \"hit\"\n[board]\n[[board.smmu]]\nname = \"a\"\n",
+        "test",
+    )
+    .unwrap();
     let mut watch = Watch::new(LIMITS, &recipe.expect, Some(&path)).unwrap();
     watch.server(Instant::now(), "WARN early").unwrap();
     let console = |watch: &mut Watch, text: &str| watch.console(text.as_bytes(), &mut |_| {}).unwrap();
