@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use crate::recipe::{ExpectBoots, Recipe};
+use crate::boot::findings::Finding;
+use crate::recipe::{ExpectBoots, FindingKind, Recipe};
 
 fn parse(keys: &str, tables: &str) -> Result<Recipe, String> {
     let text =
@@ -77,4 +78,19 @@ fn mistakes_are_told_with_their_place() {
     ];
     let told = mistakes.map(|(keys, tables)| parse(keys, tables).expect_err(tables));
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn an_smmu_that_may_stay_without_a_driver_is_nothing_else() {
+    let recipe = parse("allow_unbound = [\"a\"]", "[[expect]]\nlog = \"x\"").unwrap();
+    let unbound = |smmu: &str| {
+        Finding::new(
+            FindingKind::Unbound,
+            Some("30000000.iommu".to_owned()),
+            smmu.to_owned(),
+            String::new(),
+        )
+    };
+    assert!(recipe.expect.has_finding(unbound("a").as_ref()));
+    assert!(!recipe.expect.has_finding(unbound("b").as_ref()));
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::{cmdline, init, time_limit_s};
+use super::{PRELUDE, SHARED, cmdline, init, time_limit_s};
 use crate::recipe::{Recipe, SHIPPED};
 
 fn recipe(more: &str) -> Recipe {
@@ -99,4 +99,25 @@ fn scripts_are_shell() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+/// The kernel log has the line of the step that waits, with the text in it.
+#[test]
+fn a_step_that_waits_for_the_log_does_not_find_its_own_line() {
+    let function = PRELUDE.split("\nwait_log() {").nth(1).unwrap();
+    let function = function.split("\n}\n").next().unwrap();
+    let wait = |log: &str| {
+        let script = format!(
+            "{SHARED}\nsay() {{ echo \"$@\"; }}\ndmesg() {{ echo '{log}'; }}\nwait_log() {{{function}\n}}\n\
+             step=3\nwait_log 'probe pending' 1"
+        );
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.success(), said)
+    };
+    let own = "[ 8.9] @@boot-stress step 3 wait for \"probe pending\" in the kernel log";
+    let late = "timeout step 3: \"probe pending\" in the kernel log after 1 s\n";
+    assert_eq!(wait(own), (false, late.to_owned()));
+    let found = format!("{own}\n[ 9.1] platform c2: deferred probe pending: wait for supplier");
+    assert_eq!(wait(&found), (true, String::new()));
 }
