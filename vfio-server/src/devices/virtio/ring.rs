@@ -377,8 +377,8 @@ impl<H: Handler> Ring<H> {
         }
     }
 
-    /// The access that stalled in a generation will not be made. The next batch answers the chain with a failure; if that
-    /// is not possible, the device needs a reset, and this says why.
+    /// The access that stalled in a generation will not be made. The next batch answers the chain with a failure; if
+    /// that is not possible, the device needs a reset, and this says why.
     pub fn terminated(&mut self, generation: QueueGeneration, state: &State) -> Option<Problem> {
         // A reset may have come while it was waited for: it was of none of the chains that there are now.
         if generation != self.generation {
