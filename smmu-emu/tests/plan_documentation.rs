@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! `docs/plan.md`: its table of faults is that of the model, and its examples are plans.
+//! `docs/plan.md`: its table of injections is that of the model, and its examples are plans.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn text() -> String {
 }
 
 #[test]
-fn the_table_of_faults_is_current() {
+fn the_table_of_injections_is_current() {
     let mut table = String::from("\n| `kind` | fields | counts | effect |\n| --- | --- | --- | --- |\n");
     for row in KINDS {
         let fields: Vec<String> = row.takes.iter().map(|field| format!("`{field}`")).collect();
@@ -56,11 +56,14 @@ struct File {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Smmu {
+    #[serde(default, rename = "name")]
+    _name: String,
     #[serde(default)]
     delay: Vec<DelayRule>,
     #[serde(default)]
-    fault: Vec<InjectionRule>,
+    injection: Vec<InjectionRule>,
 }
 
 #[test]
@@ -80,11 +83,11 @@ fn the_examples_are_plans_and_have_every_kind() {
         let plan = Plan {
             seed: file.seed,
             delays: smmu.delay.clone(),
-            injections: smmu.fault.clone(),
+            injections: smmu.injection.clone(),
         };
         let config = Config::default().validate().expect("valid");
         plan.validate(&config).expect(example);
-        shown.extend(plan.injections.iter().map(|fault| fault.kind));
+        shown.extend(plan.injections.iter().map(|injection| injection.kind));
     }
     for row in KINDS {
         assert!(shown.contains(&row.kind), "{} has no example", row.name);
