@@ -2,6 +2,7 @@
 
 //! One boot: its directory, its processes, and its console.
 //!
+//! - [`accel`]: the accelerator of the guest's CPUs.
 //! - [`run`]: starts the server and QEMU, and ends both.
 //! - [`server`]: the server's configuration, and the files of its disks.
 //! - [`supervise`]: child processes that cannot outlive the run.
@@ -9,6 +10,7 @@
 //! - [`console`], [`classify`], [`findings`]: the console's lines, and the findings in them.
 //! - [`judge`], [`outcome`]: findings against expectations, and what comes of it.
 
+pub mod accel;
 pub mod classify;
 pub mod console;
 pub mod findings;

@@ -10,16 +10,19 @@ mod reproduce;
 mod tests;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use guest_images::machine::gic::Gic;
 use host_guard::confine::Places;
 use host_guard::signals;
 use host_guard::text::printable;
 
+use crate::boot::accel::Accel;
 use crate::recipe::{DEFAULT, Recipe, shipped};
 use crate::report::results::Keep;
 use crate::setup::environment::{Choice, Environment};
@@ -109,9 +112,8 @@ struct Reproduce {
     /// A shipped recipe (see `boot-stress recipes`) or a file.
     #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
     recipe: String,
-    /// CPUs of the guest, instead of the recipe's.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
-    smp: Option<u8>,
+    #[command(flatten)]
+    machine: MachineArgs,
     /// Seed for everything that is drawn; a run prints the one it used.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
     seed: Option<u64>,
@@ -171,9 +173,8 @@ struct QemuArgs {
     /// Directory for the generated files and the sockets; it stays.
     #[arg(long, value_name = "DIR", default_value = "smmu-emu-run")]
     dir: PathBuf,
-    /// CPUs of the guest, instead of the recipe's.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
-    smp: Option<u8>,
+    #[command(flatten)]
+    machine: MachineArgs,
     /// Seed for everything that is drawn.
     #[arg(
         long,
@@ -190,9 +191,23 @@ struct QemuArgs {
     parts: Parts,
 }
 
-/// Sources of QEMU, kernel and busybox.
+/// Machine of the guest, where it is not the recipe's.
+#[derive(Debug, Default, Args)]
+struct MachineArgs {
+    /// CPUs of the guest, instead of the recipe's; more than 8 need a GICv3.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=123))]
+    smp: Option<u8>,
+    /// Version of the guest's interrupt controller [default: 3 with KVM or more than 8 CPUs, else the recipe's or 2]
+    #[arg(long, value_name = "2|3", value_parser = clap::value_parser!(u8).range(2..=3))]
+    gic: Option<u8>,
+}
+
+/// Sources of QEMU, kernel and busybox, and the accelerator.
 #[derive(Debug, Args)]
 struct Parts {
+    /// Accelerator of the guest's CPUs: KVM for hosts that are arm64 themselves.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
+    accel: Accel,
     /// Kernel: debian:RELEASE from the lock file, or an Image (with --modules) [default: the newest of the lock file]
     #[arg(long, value_name = "debian:RELEASE|IMAGE")]
     kernel: Option<OsString>,
@@ -216,6 +231,7 @@ struct Parts {
 impl From<Parts> for Choice {
     fn from(parts: Parts) -> Self {
         let Parts {
+            accel,
             kernel,
             modules,
             qemu,
@@ -224,6 +240,7 @@ impl From<Parts> for Choice {
             mirror,
         } = parts;
         Self {
+            accel,
             qemu,
             kernel,
             modules,
@@ -235,21 +252,31 @@ impl From<Parts> for Choice {
     }
 }
 
-/// The recipe that was named, with as many CPUs as were asked for and no more files than are allowed; a mistake has
+/// The recipe that was named, on the machine that was asked for and with no more files than are allowed; a mistake has
 /// been told.
-fn recipe_of(name: &str, smp: Option<u8>, allowed: &Places) -> Result<Recipe, ExitCode> {
-    let mut recipe = Recipe::find(name).map_err(|error| fail(code::USAGE, &error.to_string()))?;
+fn recipe_of(
+    name: &str,
+    MachineArgs { smp, gic }: MachineArgs,
+    accel: Accel,
+    allowed: &Places,
+) -> Result<Recipe, ExitCode> {
+    let usage = |problem: &dyn Display| fail(code::USAGE, &problem.to_string());
+    let mut recipe = Recipe::find(name).map_err(|error| usage(&error))?;
     if let Some(file) = recipe.foreign_files().find(|file| !allowed.has(file.path)) {
         let recipe = if shipped(name).is_some() {
             "the recipe"
         } else {
             name
         };
-        return Err(fail(code::USAGE, &format!("{recipe}: {file}")));
+        return Err(usage(&format!("{recipe}: {file}")));
     }
-    if let Some(cpus) = smp {
-        recipe.board.cpus = cpus;
+    let board = &mut recipe.board;
+    board.cpus = smp.unwrap_or(board.cpus);
+    if let Some(version) = gic {
+        board.gic = Some(Gic::try_from(version).map_err(|error| usage(&error))?);
     }
+    board.gic = Some(accel.gic(board));
+    board.validate().map_err(|error| usage(&error))?;
     Ok(recipe)
 }
 

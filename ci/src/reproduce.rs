@@ -186,6 +186,7 @@ pub fn run(
     };
     let mut verdict = Verdict::new(
         recipe,
+        environment.guest.accel,
         kernel,
         qemu,
         seed,

@@ -10,20 +10,15 @@ use std::process::Command;
 const AS_EXPECTED: i32 = 0;
 const NOT_AS_EXPECTED: i32 = 1;
 
-/// Runs a recipe until its verdict is decided, or so many boots; returns the exit status, and what was printed.
-fn reproduce(recipe: &str, kernel: Option<&str>, boots: Option<u32>) -> (Option<i32>, String) {
+/// Runs a recipe until its verdict is decided, three boots at most unless the options say otherwise; returns the exit
+/// status, and what was printed.
+fn reproduce(recipe: &str, options: &[&str]) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
     command
         .args(["reproduce", "--recipe", recipe, "--keep-logs", "all", "--results"])
         .arg(directory.path().join("results"));
-    if let Some(boots) = boots {
-        command.arg("--boots").arg(boots.to_string());
-    }
-    if let Some(release) = kernel {
-        command.arg("--kernel").arg(format!("debian:{release}"));
-    }
-    let output = command.output().unwrap();
+    let output = command.args(options).output().unwrap();
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{recipe}.log"));
     let console = fs::read(directory.path().join("results/boot-001.log")).unwrap_or_default();
     fs::write(&kept, console).unwrap();
@@ -37,7 +32,7 @@ fn reproduce(recipe: &str, kernel: Option<&str>, boots: Option<u32>) -> (Option<
 }
 
 fn shows_its_bug(recipe: &str) {
-    let (status, said) = reproduce(recipe, None, None);
+    let (status, said) = reproduce(recipe, &[]);
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
 }
 
@@ -69,7 +64,7 @@ fn guest_late_smmu_cuts_dma() {
 /// A Debian userland that switches itself off; what its services print is found.
 #[test]
 fn guest_userland() {
-    let (status, said) = reproduce("userland", None, Some(1));
+    let (status, said) = reproduce("userland", &["--boots", "1"]);
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
     assert!(said.contains("    | hello from report.service"), "{said}");
 }
@@ -109,13 +104,24 @@ fn guest_bad_stream_id_and_its_report() {
 /// The newest kernel has the fix.
 #[test]
 fn guest_device_not_ready_after_the_fix() {
-    let (status, said) = reproduce("device-not-ready", None, None);
+    let (status, said) = reproduce("device-not-ready", &[]);
     assert_eq!(status, Some(NOT_AS_EXPECTED), "{said}");
 }
 
 #[test]
 #[ignore = "long: ci/guests"]
 fn guest_device_not_ready_before_the_fix() {
-    let (status, said) = reproduce("device-not-ready", Some("6.16.3+deb13-arm64"), None);
+    let (status, said) = reproduce("device-not-ready", &["--kernel", "debian:6.16.3+deb13-arm64"]);
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
+}
+
+/// A GICv3, with more CPUs than a GICv2 serves: MSIs of the GICv2m frame bring the SMMU's context interrupts and those of
+/// the disk.
+#[test]
+fn guest_gicv3() {
+    for recipe in ["attach-lock", "suspend-late-fault"] {
+        let (status, said) = reproduce(recipe, &["--gic", "3", "--smp", "9"]);
+        assert_eq!(status, Some(AS_EXPECTED), "{said}");
+        assert!(said.contains("-smp 9, GICv3, TCG"), "{said}");
+    }
 }

@@ -24,11 +24,12 @@ pub(super) fn main(args: QemuArgs) -> ExitCode {
         recipe,
         dir,
         seed,
-        smp,
+        machine,
         allow_path,
         parts,
     } = args;
-    let checked = places(allow_path).and_then(|allowed| Ok((recipe_of(&recipe, smp, &allowed)?, allowed)));
+    let checked = places(allow_path)
+        .and_then(|allowed| Ok((recipe_of(&recipe, machine, parts.accel, &allowed)?, allowed)));
     let (recipe, allowed) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,

@@ -25,7 +25,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         boots,
         until_hit,
         recipe,
-        smp,
+        machine,
         seed,
         timeout,
         keep_logs,
@@ -36,7 +36,8 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         allow_path,
         parts,
     } = args;
-    let checked = places(allow_path).and_then(|allowed| Ok((recipe_of(&recipe, smp, &allowed)?, allowed)));
+    let checked = places(allow_path)
+        .and_then(|allowed| Ok((recipe_of(&recipe, machine, parts.accel, &allowed)?, allowed)));
     let (recipe, allowed) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,

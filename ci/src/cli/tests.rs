@@ -20,7 +20,7 @@ fn the_help_of_reproduce() {
 fn numbers_have_bounds() {
     for wrong in [
         ["--boots", "0"],
-        ["--smp", "9"],
+        ["--smp", "124"],
         ["--timeout", "0"],
         ["--seed", "9223372036854775808"],
     ] {

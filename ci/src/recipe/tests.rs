@@ -219,7 +219,7 @@ fn problems_stand_where_their_table_is() {
             format!("{client}[[board.client]]\nname = \"d\"\nkind = \"plain\"\nparent = \"none\"\n"),
             "[[board.client]]\nname = \"d\"",
         ),
-        (format!("cpus = 99\n{client}"), "99"),
+        (format!("cpus = 200\n{client}"), "200"),
         (
             format!("{client}[[smmu]]\nname = \"a\"\n{master}"),
             "[[smmu.master]]",

@@ -8,8 +8,10 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+use guest_images::machine::gic::Gic;
 use serde::{Serialize, Serializer};
 
+use crate::boot::accel::Accel;
 use crate::boot::findings::{Finding, LateProbe};
 use crate::boot::outcome::{BootReport, GuestResult, Outcome, ServerMessage};
 use crate::recipe::{ExpectBoots, Expectations, Recipe};
@@ -156,6 +158,10 @@ pub struct Verdict {
     pub qemu: Part,
     /// CPUs of the guest.
     pub cpus: u8,
+    /// Version of its interrupt controller.
+    pub gic: Gic,
+    /// Accelerator of its CPUs.
+    pub accelerator: Accel,
     /// Seed of the run.
     pub seed: u64,
     /// Boots asked for at most.
@@ -208,6 +214,7 @@ impl Verdict {
     /// A verdict on no boots yet.
     pub fn new(
         recipe: &Recipe,
+        accelerator: Accel,
         kernel: Part,
         qemu: Part,
         seed: u64,
@@ -233,6 +240,8 @@ impl Verdict {
             kernel,
             qemu,
             cpus: recipe.board.cpus,
+            gic: recipe.board.gic(),
+            accelerator,
             seed,
             boots_wanted,
             rate: Rate::new(0, 0),

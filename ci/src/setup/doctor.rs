@@ -15,6 +15,7 @@ use guest_images::packages::store::{Error as StoreError, Store};
 use guest_images::system::kernel::KernelChoice;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create, statvfs};
 
+use crate::boot::accel::{self, Accel};
 use crate::boot::rundir::{self, RunDir};
 use crate::recipe::{DEFAULT, Recipe};
 use crate::report::results::{self, ResultsError};
@@ -120,6 +121,7 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
         (Err(error), _) => add("cache", bad(error, "name a directory with --cache DIR")),
         (_, Err(error)) => add("lock file", bad(error, "build again from a clean source tree")),
     }
+    add("accelerator", accelerator(choice.accel));
     add("memory", memory());
     add("memfd", memfd());
     add("run", run_dir());
@@ -245,6 +247,18 @@ fn writable(dir: &Path, mib: u64, mend: &str) -> Finding {
         }
         Ok(_) => Finding::Well(dir.display().to_string()),
         Err(error) => bad(format!("{}: {error}", existing.display()), mend),
+    }
+}
+
+/// The accelerator of the guest's CPUs, and what KVM would give.
+fn accelerator(accel: Accel) -> Finding {
+    match (accel, accel::kvm()) {
+        (Accel::Kvm, Ok(())) => Finding::Well("KVM".to_owned()),
+        (Accel::Kvm, Err(why)) => bad(why, "leave --accel kvm out: emulation works on every host"),
+        (Accel::Tcg, Ok(())) => Finding::Note(
+            "TCG; KVM is there, and with --accel kvm the guest's CPUs run at the host's speed".to_owned(),
+        ),
+        (Accel::Tcg, Err(why)) => Finding::Well(format!("TCG; no KVM: {why}")),
     }
 }
 

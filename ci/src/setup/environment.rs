@@ -13,12 +13,15 @@ use guest_images::system::kernel::{Kernel, KernelChoice, KernelError};
 use guest_images::system::qemu::{FOREIGN, QemuInstall};
 use host_guard::signals;
 
+use crate::boot::accel::{Accel, NoKvm};
 use crate::setup::machine::Guest;
 use crate::setup::qemu::{self, Qemu, Unfit};
 
 /// Choice of the user.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
+    /// Accelerator of the guest's CPUs.
+    pub accel: Accel,
     /// QEMU to use.
     pub qemu: Option<PathBuf>,
     /// Kernel: `debian:RELEASE`, or the path of an Image.
@@ -55,6 +58,9 @@ pub enum EnvironmentError {
     /// A signal asks for the end.
     #[error("interrupted")]
     Interrupted,
+    /// The accelerator that the user named.
+    #[error("--accel kvm: {0}")]
+    Accel(#[from] NoKvm),
     /// The busybox that the user named.
     #[error("--busybox: {} is no file", .0.display())]
     Busybox(PathBuf),
@@ -129,6 +135,7 @@ impl Choice {
         let lock = Lock::shipped().map_err(StoreError::from)?;
         // Mistakes of the user are told before anything is fetched.
         let (choice, _) = self.guest(&lock)?;
+        progress.note(&self.accel.why()?);
         let qemu = self.qemu(&store, &lock, progress.as_ref())?;
         let Kernel {
             image,
@@ -151,6 +158,7 @@ impl Choice {
             busybox,
             tools,
             release,
+            accel: self.accel,
         };
         Ok(Environment {
             qemu,

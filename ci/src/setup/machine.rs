@@ -18,6 +18,7 @@ use guest_images::system::initramfs::{self, ExtraFile, InitramfsError, Initramfs
 use guest_images::system::kernel::UNKNOWN;
 use serde_json::json;
 
+use crate::boot::accel::Accel;
 use crate::boot::server::{ANSWER_MS, PrepareError};
 use crate::boot::supervise::Program;
 use crate::recipe::script;
@@ -40,6 +41,8 @@ pub struct Guest {
     pub tools: Vec<PathBuf>,
     /// Name of the kernel, for people.
     pub release: String,
+    /// Accelerator of its CPUs.
+    pub accel: Accel,
 }
 
 /// The generated files that QEMU loads.
@@ -129,10 +132,11 @@ impl Files {
 }
 
 /// The CPU for a kernel: one of the time of the SMMUv2, unless its pages are of 16 KiB, which that one does not have.
-fn cpu(image: &Path) -> &'static str {
-    match guest_images::system::kernel::page_kib(image) {
-        Some(16) => "cortex-a76",
-        _ => "cortex-a57",
+fn cpu(image: &Path, accel: Accel) -> &'static str {
+    match (accel, guest_images::system::kernel::page_kib(image)) {
+        (Accel::Kvm, _) => "host",
+        (Accel::Tcg, Some(16)) => "cortex-a76",
+        (Accel::Tcg, _) => "cortex-a57",
     }
 }
 
@@ -163,11 +167,10 @@ pub fn program(
         args.push(flag.into());
         args.push(value);
     };
-    push("-machine", "virt,gic-version=2,memory-backend=ram".into());
-    // Emulated, and every CPU a thread: the races need CPUs that really run side by side.
-    // With less room for translated code, a boot translates parts of the kernel twice.
-    push("-accel", "tcg,thread=multi,tb-size=512".into());
-    push("-cpu", cpu(&guest.image).into());
+    let gic = board.gic().machine_options();
+    push("-machine", format!("virt,{gic},memory-backend=ram").into());
+    push("-accel", guest.accel.option().into());
+    push("-cpu", cpu(&guest.image, guest.accel).into());
     push("-smp", board.cpus.to_string().into());
     push("-m", format!("{}M", board.memory_mib).into());
     // The server reaches guest memory through the descriptor of a shared memfd.

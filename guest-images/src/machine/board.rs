@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::gic::Gic;
+
 #[cfg(test)]
 pub(crate) mod tests;
 mod validate;
 
-/// Most CPUs that a GICv2 serves.
-pub const MAX_CPUS: u8 = 8;
 /// Most SMMUs of a board: one PCI slot with 16 MiB of the 32-bit window each.
 pub const MAX_SMMUS: usize = 14;
 /// QEMU's `virt` machine has this many virtio-mmio transports.
@@ -48,9 +48,12 @@ impl BoardError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Board {
-    /// Number of CPUs, 1 to [`MAX_CPUS`].
+    /// Number of CPUs: up to 8, or up to 123 with a GICv3.
     #[serde(default = "default_cpus")]
     pub cpus: u8,
+    /// Version of the interrupt controller; by the number of CPUs if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gic: Option<Gic>,
     /// Guest memory in MiB.
     #[serde(default = "default_memory_mib")]
     pub memory_mib: u32,
@@ -77,11 +80,24 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             cpus: default_cpus(),
+            gic: None,
             memory_mib: default_memory_mib(),
             smmus: Vec::new(),
             suppliers: Vec::new(),
             clients: Vec::new(),
         }
+    }
+}
+
+impl Board {
+    /// The interrupt controller: the one that was chosen, else a GICv2 as long as it serves all CPUs.
+    #[must_use]
+    pub fn gic(&self) -> Gic {
+        self.gic.unwrap_or(if self.cpus <= Gic::V2.max_cpus() {
+            Gic::V2
+        } else {
+            Gic::V3
+        })
     }
 }
 

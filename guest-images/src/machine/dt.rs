@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The device tree: QEMU's `virt` machine with a GICv2, without its PCI host, with SMMUs in the PCI window.
+//! The device tree: QEMU's `virt` machine, without its PCI host, with SMMUs in the PCI window.
 //!
 //! It is written from scratch because QEMU's own tree shows the PCI host, and the kernel would then see PCI functions
 //! instead of platform devices. QEMU adds `/memory` and the contents of `/chosen` when it loads the tree.
@@ -164,11 +164,12 @@ impl Tree<'_> {
         let cpus = fdt.begin_node("cpus")?;
         fdt.property_u32("#address-cells", 1)?;
         fdt.property_u32("#size-cells", 0)?;
-        for cpu in 0..u32::from(self.board.cpus) {
-            let node = fdt.begin_node(&format!("cpu@{cpu:x}"))?;
+        for cpu in 0..self.board.cpus {
+            let affinity = self.board.gic().affinity(cpu);
+            let node = fdt.begin_node(&format!("cpu@{affinity:x}"))?;
             fdt.property_string("device_type", "cpu")?;
             fdt.property_string("compatible", "arm,armv8")?;
-            fdt.property_u32("reg", cpu)?;
+            fdt.property_u32("reg", affinity)?;
             fdt.property_string("enable-method", "psci")?;
             fdt.end_node(node)?;
         }
@@ -187,8 +188,7 @@ impl Tree<'_> {
         let timer = fdt.begin_node("timer")?;
         strings(fdt, "compatible", &["arm,armv8-timer", "arm,armv7-timer"])?;
         fdt.property_null("always-on")?;
-        let all_cpus = (1_u32 << self.board.cpus) - 1;
-        let flags = all_cpus << 8 | LEVEL_HIGH;
+        let flags = self.board.gic().ppi_cpus(self.board.cpus) | LEVEL_HIGH;
         let timers: Vec<u32> = [13, 14, 11, 10]
             .into_iter()
             .flat_map(|ppi| [GIC_PPI, ppi, flags])
@@ -196,21 +196,7 @@ impl Tree<'_> {
         fdt.property_array_u32("interrupts", &timers)?;
         fdt.end_node(timer)?;
 
-        let gic = fdt.begin_node("intc@8000000")?;
-        fdt.property_string("compatible", "arm,cortex-a15-gic")?;
-        fdt.property_null("interrupt-controller")?;
-        fdt.property_u32("#interrupt-cells", 3)?;
-        fdt.property_u32("#address-cells", 2)?;
-        fdt.property_u32("#size-cells", 2)?;
-        fdt.property_null("ranges")?;
-        reg(fdt, &[(0x0800_0000, 0x1_0000), (0x0801_0000, 0x1_0000)])?;
-        fdt.property_phandle(GIC_PHANDLE)?;
-        let v2m = fdt.begin_node("v2m@8020000")?;
-        fdt.property_string("compatible", "arm,gic-v2m-frame")?;
-        fdt.property_null("msi-controller")?;
-        reg(fdt, &[(layout::GICV2M, 0x1000)])?;
-        fdt.end_node(v2m)?;
-        fdt.end_node(gic)?;
+        self.board.gic().node(fdt, GIC_PHANDLE, layout::GICV2M)?;
 
         let clock = fdt.begin_node("apb-pclk")?;
         fdt.property_string("compatible", "fixed-clock")?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Bundle, COLUMNS, decode, wrap};
+use crate::boot::accel::Accel;
 use crate::boot::findings::Finding;
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::recipe::{FindingKind, shipped};
@@ -56,6 +57,7 @@ fn report() -> String {
     };
     let mut verdict = Verdict::new(
         &recipe,
+        Accel::Tcg,
         part("7.3.4+deb13-arm64", "debian:7.3.4+deb13-arm64"),
         part("11.1.3", "lock file"),
         7,

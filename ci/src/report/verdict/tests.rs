@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::{Part, Verdict, Word};
+use crate::boot::accel::Accel;
 use crate::boot::classify::Classifier;
 use crate::boot::outcome::{BootReport, GuestResult, Met, Outcome};
 use crate::recipe::Recipe;
@@ -17,6 +18,7 @@ fn verdict(expect: &str) -> Verdict {
     let kernel = part("7.3.4+deb13-arm64", "debian:7.3.4+deb13-arm64");
     Verdict::new(
         &recipe,
+        Accel::Tcg,
         kernel,
         part("11.1.3", "lock file"),
         42,

@@ -39,7 +39,12 @@ impl fmt::Display for Verdict {
         writeln!(f, "  kernel   {} ({})", self.kernel.version, self.kernel.source)?;
         writeln!(f, "  QEMU     {} ({})", self.qemu.version, self.qemu.source)?;
         writeln!(f, "  recipe   {}: {}", self.recipe.name, self.recipe.summary)?;
-        writeln!(f, "  guest    -smp {}, seed {}", self.cpus, self.seed)?;
+        let gic = u8::from(self.gic);
+        writeln!(
+            f,
+            "  guest    -smp {}, GICv{gic}, {}, seed {}",
+            self.cpus, self.accelerator, self.seed
+        )?;
         if boots > 0 {
             writeln!(
                 f,

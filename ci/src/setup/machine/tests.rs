@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Backing, Files, Guest, program};
+use crate::boot::accel::Accel;
 use crate::recipe::Recipe;
 use crate::setup::qemu::Qemu;
 
@@ -21,6 +22,7 @@ fn command(backing: Backing<'_>) -> String {
         source: "test".into(),
     };
     let guest = Guest {
+        accel: Accel::Tcg,
         image: "/cache/a,b/Image".into(),
         modules: None,
         tools: Vec::new(),

@@ -109,7 +109,7 @@ fn stream_ids_come_in_the_order_written() {
 fn mistakes_are_named() {
     let cases = [
         "cpus = 0",
-        "cpus = 9",
+        "cpus = 9\ngic = 2",
         "memory_mib = 255",
         "[[smmu]]\nname = 'A'",
         "[[smmu]]\nname = ''",
@@ -163,4 +163,23 @@ fn virtio_clients_get_the_free_slots() {
         error(&many),
         "board: client \"c32\": all 32 virtio-mmio slots are taken"
     );
+}
+
+#[test]
+fn the_interrupt_controller_serves_the_cpus() {
+    let board = |text: &str| toml::from_str::<Board>(text).map_err(|error| error.to_string());
+    let gic = |text: &str| u8::from(board(text).unwrap().gic());
+    assert_eq!((gic("cpus = 8"), gic("cpus = 9"), gic("gic = 3")), (2, 3, 3));
+    let problem = |text: &str| board(text).unwrap().validate().unwrap_err().to_string();
+    assert_eq!(
+        problem("cpus = 9\ngic = 2"),
+        "board: cpus: 9 CPUs; a GICv2 serves 1 to 8"
+    );
+    assert_eq!(
+        problem("cpus = 124"),
+        "board: cpus: 124 CPUs; a GICv3 serves 1 to 123"
+    );
+    assert_eq!(problem("cpus = 0"), "board: cpus: 0 CPUs; a GICv2 serves 1 to 8");
+    let unknown = board("gic = 4").unwrap_err();
+    assert!(unknown.contains("GIC version 4; there are 2 and 3"), "{unknown}");
 }

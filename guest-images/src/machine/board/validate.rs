@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Board, BoardError, BoardSmmu, Client, ClientKind, MAX_CPUS, MAX_MEMORY_MIB, MAX_SMMUS, MAX_STREAM_IDS,
+    Board, BoardError, BoardSmmu, Client, ClientKind, MAX_MEMORY_MIB, MAX_SMMUS, MAX_STREAM_IDS,
     MAX_SWITCHED_REGULATORS, MIN_MEMORY_MIB, ReservedRegion, Supplier, SupplierKind,
 };
 
@@ -16,8 +16,9 @@ impl Board {
     ///
     /// The first problem found, with the item it concerns.
     pub fn validate(&self) -> Result<(), BoardError> {
-        if !(1..=MAX_CPUS).contains(&self.cpus) {
-            let problem = format!("{} CPUs; a GICv2 serves 1 to {MAX_CPUS}", self.cpus);
+        let (gic, most) = (u8::from(self.gic()), self.gic().max_cpus());
+        if !(1..=most).contains(&self.cpus) {
+            let problem = format!("{} CPUs; a GICv{gic} serves 1 to {most}", self.cpus);
             return Err(BoardError::new("cpus", problem));
         }
         if !(MIN_MEMORY_MIB..=MAX_MEMORY_MIB).contains(&self.memory_mib) {

@@ -89,3 +89,23 @@ fn phandles_are_unique() {
     assert_eq!(all.len(), 13);
     assert!(all[0] >= FIRST_FREE_PHANDLE);
 }
+
+#[test]
+fn the_nodes_of_a_gicv3() {
+    let board = Board {
+        cpus: 18,
+        ..Board::default()
+    };
+    let blob = tree(&board);
+    let fdt = Fdt::new(&blob).unwrap();
+    let node = |path: &str| fdt.find_node(path).unwrap().to_string();
+    insta::assert_snapshot!(format!("{}\n{}", node("/intc@8000000"), node("/timer")));
+    // Sixteen CPUs a cluster, as one SGI reaches.
+    let cpus: Vec<&str> = fdt
+        .find_node("/cpus")
+        .unwrap()
+        .children()
+        .map(|cpu| cpu.name())
+        .collect();
+    assert_eq!((cpus[15], cpus[16], cpus[17]), ("cpu@f", "cpu@100", "cpu@101"));
+}
