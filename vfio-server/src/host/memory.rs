@@ -30,8 +30,9 @@ pub use ranges::Ranges;
 /// which all SMMUs together have as many as `RLIMIT_NOFILE` says. QEMU maps a handful.
 pub const MAX_MAPS: usize = 128;
 
-/// Bits of the addresses that the model puts out, at most: 48 of a translation, 49 without one.
-const ADDRESS_BITS: u32 = 49;
+/// Bits of the addresses that the model puts out, at most: of a translation, and of a bypass, which drops the 49th bit
+/// of a bus address (`IDR2.OAS` is 48 bits at most).
+const ADDRESS_BITS: u32 = 48;
 
 /// `TMPFS_MAGIC` of linux/magic.h, where memfds of ordinary pages are.
 const TMPFS_MAGIC: FsWord = 0x0102_1994;

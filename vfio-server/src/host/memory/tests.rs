@@ -294,3 +294,16 @@ fn the_last_page_of_the_address_space_can_be_mapped() {
     assert_eq!(memory.unmap(last, PAGE), Err(Errno::NOENT));
     assert_eq!(memory.maps(), 0);
 }
+
+/// An access that bypasses the SMMU drops the 49th bit of its bus address.
+#[test]
+fn memory_begins_below_the_highest_output_address() {
+    let mut memory = GuestMemory::default();
+    let end = 1 << 48;
+    memory.map(end - PAGE, PAGE, 0, true, Some(memfd(1))).unwrap();
+    memory.map(end, PAGE, 0, true, Some(memfd(2))).unwrap();
+    assert_eq!(memory.maps(), 2);
+    assert_eq!(memory.ranges().read(end - PAGE, &mut [0; 8]), Ok(()));
+    assert_eq!(memory.ranges().read(end, &mut [0; 8]), Err(BusError));
+    assert_eq!(memory.unmap(end, PAGE), Ok(()));
+}
