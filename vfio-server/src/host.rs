@@ -11,15 +11,13 @@
 //! | [`timer`] | the clock of late interrupts |
 //! | [`injected`] | log lines, events and late replies of the plan |
 //! | [`refused`] | log lines and events of accesses that reach no memory |
-//! | [`limit`] | limit of log lines |
-//! | [`log_limit`] | a share of the log for each peer |
+//! | [`log_limit`] | limit of log messages of one sort |
 //! | [`events`] | events on their way to the control socket |
 
 pub mod dma_gate;
 pub mod environment;
 pub mod events;
 pub mod injected;
-pub mod limit;
 pub mod log_limit;
 pub mod memory;
 pub mod msix;

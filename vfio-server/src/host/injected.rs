@@ -9,7 +9,7 @@ use smmu_emu::injected::{Injection, InjectionPoint};
 use smmu_emu::{DelayedReply, Injected};
 
 use super::events::{Event, FiredLimit};
-use super::limit::LogLimit;
+use super::log_limit::LogLimit;
 use crate::config::ReplyTimeout;
 use crate::trace::describe::line;
 
@@ -61,7 +61,7 @@ impl PendingReply {
 }
 
 /// The hits of the rules of one SMMU, bounded in number where they are told of.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Hits {
     delays: FiredLimit,
     faults: FiredLimit,
@@ -79,7 +79,7 @@ impl Hits {
             ref at,
             ..
         } = *injected;
-        if verbose == 0 || !self.log.admit(ns) {
+        if verbose == 0 || self.log.pass_at(Duration::from_nanos(ns)).is_none() {
             return;
         }
         let family = match what {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Limit of log messages about what one peer does: a few at once, then one in a while.
+//! Limit of log messages of one sort: a few at once, then some in a while.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,19 @@ use crate::sync::Mutex;
 #[cfg(test)]
 mod tests;
 
+/// Messages and interval of the kernel's `printk_ratelimited()`: `DEFAULT_RATELIMIT_BURST`,
+/// `DEFAULT_RATELIMIT_INTERVAL`.
+const KERNEL_BURST: u32 = 10;
+const KERNEL_INTERVAL: Duration = Duration::from_secs(5);
+
 /// A limit of messages, a token bucket. Messages that are withheld are counted for the next one that is not.
 #[derive(Debug)]
 pub struct LogLimit {
     burst: u32,
+    /// Number of messages that each pause gives back.
+    refill: u32,
     pause: Duration,
+    origin: Instant,
     state: Mutex<State>,
 }
 
@@ -21,34 +29,46 @@ pub struct LogLimit {
 struct State {
     /// Messages of the burst that were let through, less those that time has given back.
     spent: u32,
-    /// Time at which one was last given back.
-    since: Option<Instant>,
+    /// Time at which some were last given back.
+    since: Option<Duration>,
     withheld: u64,
+}
+
+/// The kernel's limit: ten messages in five seconds.
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self {
+            refill: KERNEL_BURST,
+            ..Self::new(KERNEL_BURST, KERNEL_INTERVAL)
+        }
+    }
 }
 
 impl LogLimit {
     /// Lets `burst` messages through at once, and one more in each `pause`.
     #[must_use]
     pub fn new(burst: u32, pause: Duration) -> Self {
-        let state = Mutex::new(State {
-            spent: 0,
-            since: None,
-            withheld: 0,
-        });
-        Self { burst, pause, state }
+        Self {
+            burst,
+            refill: 1,
+            pause,
+            origin: Instant::now(),
+            state: Mutex::default(),
+        }
     }
 
     /// Asks for a message: how many were withheld before it, or `None` if it is withheld too.
     pub fn pass(&self) -> Option<u64> {
-        self.pass_at(Instant::now())
+        self.pass_at(self.origin.elapsed())
     }
 
-    fn pass_at(&self, now: Instant) -> Option<u64> {
+    /// Like [`Self::pass`], by a clock of the caller.
+    pub fn pass_at(&self, now: Duration) -> Option<u64> {
         let mut state = self.state.lock();
         let since = *state.since.get_or_insert(now);
-        let pauses = now.saturating_duration_since(since).as_nanos() / self.pause.as_nanos().max(1);
+        let pauses = now.saturating_sub(since).as_nanos() / self.pause.as_nanos().max(1);
         if let Ok(pauses @ 1..) = u32::try_from(pauses.min(u32::MAX.into())) {
-            state.spent = state.spent.saturating_sub(pauses);
+            state.spent = state.spent.saturating_sub(pauses.saturating_mul(self.refill));
             state.since = Some(now);
         }
         if state.spent >= self.burst {

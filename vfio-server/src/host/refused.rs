@@ -3,6 +3,7 @@
 //! Accesses of masters that reach no memory: refused by the SMMU, or met by none behind it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::json;
 use smmu_emu::events::{Event as Traced, NoMemory, Outcome};
@@ -10,7 +11,7 @@ use smmu_emu::fault::Cause;
 use smmu_emu::{Origin, Transaction};
 
 use super::events::{Event, FiredLimit};
-use super::limit::LogLimit;
+use super::log_limit::LogLimit;
 
 #[cfg(test)]
 mod tests;
@@ -69,7 +70,7 @@ const fn kind(transaction: &Transaction) -> &'static str {
 }
 
 /// The accesses of one SMMU that met no memory, bounded in number where they are told of.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct NoMemoryLimit {
     log: LogLimit,
     events: FiredLimit,
@@ -78,7 +79,7 @@ pub struct NoMemoryLimit {
 impl NoMemoryLimit {
     /// Logs an access at `ns` of the run, unless there were too many.
     pub fn log(&mut self, ns: u64, smmu: &str, met: &NoMemory) {
-        if !self.log.admit(ns) {
+        if self.log.pass_at(Duration::from_nanos(ns)).is_none() {
             return;
         }
         let NoMemory { transaction, address } = met;
