@@ -127,7 +127,7 @@ pub struct Host {
     shared: Arc<Shared>,
     memory: GuestMemory,
     /// The memory is known to be the guest's, or a message has said that it is not.
-    judged: bool,
+    memory_is_checked: bool,
 }
 
 impl Host {
@@ -150,7 +150,7 @@ impl Host {
         Self {
             shared: Arc::new(shared),
             memory: GuestMemory::default(),
-            judged: false,
+            memory_is_checked: false,
         }
     }
 
@@ -189,17 +189,21 @@ impl Host {
     /// The surroundings of a register access. There is one, so the guest runs: says so if its memory is not what the
     /// client passed.
     pub fn surroundings(&mut self) -> Surroundings<&Ranges, Callbacks<'_>> {
-        if !self.judged {
-            self.judged = self.memory.maps() > 0;
-            if self.memory.is_blank() {
-                error!(
-                    smmu = self.name(),
-                    "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU \
-                     with `{OPTION}`"
-                );
-            }
+        if !self.memory_is_checked {
+            self.warn_if_private();
         }
         self.observer()
+    }
+
+    fn warn_if_private(&mut self) {
+        self.memory_is_checked = self.memory.maps() > 0;
+        if self.memory.is_blank() {
+            error!(
+                smmu = self.name(),
+                "the guest runs, but its memory is private to QEMU, and DMA will not find it: start QEMU with \
+                 `{OPTION}`"
+            );
+        }
     }
 
     /// The surroundings of a look at the model from outside.
@@ -244,7 +248,7 @@ impl Host {
     /// The client is gone: unmaps its memory, closes its eventfds.
     pub fn disconnect(&mut self) {
         self.change_memory(GuestMemory::unmap_all);
-        self.judged = false;
+        self.memory_is_checked = false;
         let signals = self.shared.vectors().disconnect();
         // Not with the vectors locked.
         drop(signals);

@@ -17,15 +17,15 @@ use std::time::Duration;
 use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
 use vm_memory::{Bytes, GuestAddress};
 
-use self::patience::Patience;
 pub use self::problem::Problem;
+use self::retries::Retries;
 use super::buffers::{ChainError, why_broken};
 pub use super::handler::{Completion, Handler, Step, Worked};
 use super::jobs::{QueueGeneration, Ticket};
 use super::{Dma, State};
 
-mod patience;
 mod problem;
+mod retries;
 #[cfg(test)]
 mod tests;
 
@@ -95,7 +95,7 @@ pub struct Ring<H> {
     /// Whether what stalled last was about the buffers of a chain, rather than the rings.
     stalled_in_chain: bool,
     refuse_next: bool,
-    patience: Patience,
+    retries: Retries,
     /// Changes whenever the queue is set up or reset.
     generation: QueueGeneration,
 }
@@ -117,7 +117,7 @@ impl<H: Handler> Ring<H> {
             untold: false,
             stalled_in_chain: false,
             refuse_next: false,
-            patience: Patience::default(),
+            retries: Retries::default(),
             generation: QueueGeneration::default(),
         })
     }
@@ -165,7 +165,7 @@ impl<H: Handler> Ring<H> {
         self.untold = false;
         self.stalled_in_chain = false;
         self.refuse_next = false;
-        self.patience = Patience::default();
+        self.retries = Retries::default();
         self.generation.0 += 1;
     }
 
@@ -179,13 +179,13 @@ impl<H: Handler> Ring<H> {
     pub fn run<M: Dma>(&mut self, memory: &M, state: &State) -> Turn<H::Job> {
         let used = self.queue.next_used();
         // Before an access of this batch takes a fault itself.
-        let blocked = self.patience.is_trying() && memory.is_blocked();
+        let blocked = self.retries.is_retrying() && memory.is_blocked();
         let next = match self.batch(memory, state) {
             Ok(next) => next,
             Err(_) if memory.is_stalled() => Next::Stalled(self.generation),
             Err(problem) if problem.may_pass() => self
-                .patience
-                .pause(blocked)
+                .retries
+                .next_pause(blocked)
                 .map_or(Next::Broken(problem), Next::Retry),
             Err(problem) => Next::Broken(problem),
         };
@@ -235,7 +235,7 @@ impl<H: Handler> Ring<H> {
                 self.chains += 1;
                 let Some(chain) = self.pop(memory)? else {
                     if self.is_drained(memory)? {
-                        self.patience = Patience::default();
+                        self.retries = Retries::default();
                         return Ok(Next::Wait);
                     }
                     continue;
@@ -358,7 +358,7 @@ impl<H: Handler> Ring<H> {
             return Err(Problem::Ring(self.number, error));
         }
         self.pending = None;
-        self.patience = Patience::default();
+        self.retries = Retries::default();
         Ok(completion.moved)
     }
 

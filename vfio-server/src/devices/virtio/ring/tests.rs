@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::patience::RETRIES;
+use super::retries::MAX_RETRIES;
 use super::*;
 use crate::devices::virtio::buffers::Buffers;
 use crate::devices::virtio::testing::{
@@ -166,7 +166,7 @@ fn rings_that_can_be_reached_again_are_enough() {
         for _ in 0..3 {
             driver.memory.hole.replace(hole.clone());
             let mut pauses = Duration::ZERO;
-            for _ in 0..RETRIES {
+            for _ in 0..MAX_RETRIES {
                 match driver.ring.run(&driver.memory, &driver.state).next {
                     Next::Retry(pause) => pauses += pause,
                     other => panic!("{hole:x?}: {other:?}"),

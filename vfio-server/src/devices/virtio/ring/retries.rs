@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Time for which a queue tries to reach its rings.
+//! Retries of a queue that cannot reach its rings.
 
 use std::time::Duration;
 
 /// Number of retries of a batch that cannot reach the rings; the time between doubles up to [`LONGEST_PAUSE`]. Together
 /// they are more than a second: long enough for a driver to handle the fault of another access.
-pub(super) const RETRIES: u32 = 12;
+pub(super) const MAX_RETRIES: u32 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
 /// Tries of a queue since it last reached its rings.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct Retries {
     failures: u32,
     pauses: u32,
 }
 
-impl Patience {
+impl Retries {
     /// Whether this is about a batch that is tried again.
-    pub(super) fn is_trying(&self) -> bool {
+    pub(super) fn is_retrying(&self) -> bool {
         self.pauses > 0
     }
 
     /// The time until the next try; none if there is no more. A try that was `blocked` from its beginning, by a fault
     /// that a bank holds, says nothing about the rings, and does not count: the guest may stand still, in a debugger
     /// say.
-    pub(super) fn pause(&mut self, blocked: bool) -> Option<Duration> {
-        if self.failures == RETRIES && !blocked {
+    pub(super) fn next_pause(&mut self, blocked: bool) -> Option<Duration> {
+        if self.failures == MAX_RETRIES && !blocked {
             return None;
         }
         self.failures += u32::from(!blocked);
