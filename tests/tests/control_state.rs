@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use integration_tests::driver::{CFCFG, Driver, FREE, cb, test_masters};
 use integration_tests::qmp::QmpClient;
 use integration_tests::raw::RawClient;
 use integration_tests::served::{Served, region, registers};
@@ -100,6 +101,40 @@ fn a_state_goes_on_where_it_was_here_and_elsewhere() {
     check(&mut other);
     other.end();
     case.end();
+}
+
+/// A DMA device and its transfer are no part of a state; a stalled access would be lost from it, and lost by it.
+#[test]
+fn a_stalled_access_is_neither_saved_nor_thrown_away() {
+    let served = Served::controlled(Path::new(PROGRAM), &["a"], &test_masters(1)).unwrap();
+    let mut control = QmpClient::negotiated(&served.control()).unwrap();
+    let mut driver = Driver::new(&served, 1).unwrap();
+    let path = |name: &str| json!({ "path": served.directory().join(name) });
+    control.execute("state-save", path("idle")).unwrap();
+    driver.set_sctlr(0, CFCFG).unwrap();
+    let transfer = json!({ "master": "t0", "address": 0x1000, "length": 64, "access": "write", "seed": 3 });
+    control.execute("dma", transfer).unwrap();
+    let result = |control: &mut QmpClient| {
+        let result = control.execute("dma-result", json!({ "master": "t0" })).unwrap();
+        result["state"].as_str().unwrap().to_owned()
+    };
+    while result(&mut control) != "stalled" {}
+    for (command, file) in [("state-save", "stalled"), ("state-load", "idle")] {
+        let refused = control.execute(command, path(file)).unwrap_err().to_string();
+        assert!(refused.contains("is stalled, and a state has no stalled accesses"), "{refused}");
+    }
+    assert!(!served.directory().join("stalled").exists(), "a file of nothing");
+    assert_eq!(result(&mut control), "stalled");
+    // The access goes on, as if nobody had asked.
+    driver.map(0, 0x1000, FREE, true).unwrap();
+    driver.write_cb(0, cb::FSR, u32::MAX).unwrap();
+    driver.write_cb(0, cb::RESUME, 0).unwrap();
+    driver.end(0).unwrap();
+    assert_eq!(result(&mut control), "done");
+    control.execute("state-save", path("done")).unwrap();
+    control.execute("state-load", path("done")).unwrap();
+    // The device still has its result.
+    assert_eq!(result(&mut control), "done");
 }
 
 /// A line that was high is high again, though the guest of the other server has done nothing for it.

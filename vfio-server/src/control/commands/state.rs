@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,10 @@ use smmu_emu::{MarkState, State};
 
 use super::command::{Command, Context, arguments, typed};
 use super::rules::{self, MAX_RULES};
+use crate::client::device::Device;
 use crate::control::qmp::Error;
+use crate::function::Function;
+use crate::sync::MutexGuard;
 
 /// Bytes of a file that `state-load` reads: several SMMUs with a full TLB each.
 const MOST: u64 = 64 << 20;
@@ -36,7 +40,10 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "state-save",
         about: "Writes the state of SMMUs and marks to a new file, as JSON: registers, TLB, stalls, \
                 operations under way, event counters, and the rules of the plan with how far each has got. \
-                The devices behind an SMMU, its clock controller and its PCI function are no part of it.",
+                No part of it are the DMA devices behind an SMMU with their registers, rings and transfers, its \
+                clock controller, its PCI function (configuration space, MSI-X, pending bits), guest memory, and \
+                the trace. While an access of a DMA device is stalled it is refused: the state would have a \
+                stall without the access that waits.",
         arguments: Save::ARGUMENTS,
         returns: "`smmus` (their names), `bytes` (of the file)",
         example: "path=/tmp/state.json",
@@ -46,8 +53,10 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "state-load",
         about: "Puts the state of such a file in the place of what there is, for the SMMUs that it names, \
                 and gives interrupt lines their levels; or changes nothing if a state does not fit. An SMMU \
-                has to have the configuration of the one that was saved, and the run its marks. DMA that is \
-                stalled aborts. The file has 64 MiB at most.",
+                has to have the configuration of the one that was saved, and the run its marks. What is no part \
+                of a state stays as it is: DMA devices go on with what they do. While an access of one of them \
+                is stalled it is refused: that access would end with a bus error, for no reason in either state. \
+                The file has 64 MiB at most.",
         arguments: Load::ARGUMENTS,
         returns: "`smmus` (their names)",
         example: "path=/tmp/state.json",
@@ -69,18 +78,17 @@ fn save(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
     let error = |error: &dyn std::fmt::Display| {
         Error::generic(format_args!("`path`: cannot write {path:?}: {error}"))
     };
+    let saved = without_stalls(&devices, |functions| {
+        let states = devices.iter().zip(functions).map(|(device, function)| {
+            let state = function.smmu().save(&function.host().observer());
+            (device.name.clone(), state)
+        });
+        Ok(Saved {
+            smmus: states.collect(),
+            marks: context.run().save_marks(),
+        })
+    })?;
     let file = File::create_new(&path).map_err(|problem| error(&problem))?;
-    let states = devices.into_iter().map(|device| {
-        let function = device.lock();
-        (
-            device.name.clone(),
-            function.smmu().save(&function.host().observer()),
-        )
-    });
-    let saved = Saved {
-        smmus: states.collect(),
-        marks: context.run().save_marks(),
-    };
     let mut writer = BufWriter::new(file);
     serde_json::to_writer(&mut writer, &saved).map_err(|problem| error(&problem))?;
     writer.flush().map_err(|problem| error(&problem))?;
@@ -119,13 +127,54 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
             .check_state(state)
             .map_err(|problem| error(&problem))?;
     }
-    context.run().restore_marks(&marks).map_err(Error::generic)?;
-    for (name, state) in &smmus {
-        let device = context.device(Some(name))?;
-        device.lock().restore(state).map_err(Error::generic)?;
-    }
+    let devices = context.devices().iter();
+    let devices: Vec<&Device> = devices
+        .filter(|device| smmus.contains_key(&device.name))
+        .collect();
+    without_stalls(&devices, |functions| {
+        context.run().restore_marks(&marks).map_err(Error::generic)?;
+        for (device, function) in devices.iter().zip(functions) {
+            if let Some(state) = smmus.get(&device.name) {
+                function.restore(state).map_err(Error::generic)?;
+            }
+        }
+        Ok(())
+    })?;
     let names: Vec<_> = smmus.into_keys().collect();
     Ok(json!({ "smmus": names }))
+}
+
+/// Acts on SMMUs, which are in the order of the configuration, while no access of the DMA devices behind them is under
+/// way.
+///
+/// # Errors
+/// An access is stalled; nothing is done then. Those of `act`.
+fn without_stalls<R>(
+    devices: &[&Device],
+    act: impl FnOnce(&mut [MutexGuard<'_, Function>]) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let mut functions: Vec<_> = devices.iter().map(|device| device.lock()).collect();
+    let shared = functions
+        .iter()
+        .map(|function| Arc::clone(function.host().shared()));
+    let shared: Vec<_> = shared.collect();
+    // A stalled access is none under way, and counts before it leaves the gate.
+    let _pauses: Vec<_> = shared.iter().map(|shared| shared.dma_gate().pause()).collect();
+    for (device, function) in devices.iter().zip(&functions) {
+        let stalled = function
+            .masters()
+            .iter()
+            .find(|dma_device| dma_device.activity().waits());
+        if let Some(dma_device) = stalled {
+            return Err(Error::generic(format_args!(
+                "smmu {:?}: an access of {:?} is stalled, and a state has no stalled accesses: let the driver \
+                 handle its fault (CBn_RESUME), or `reset` the SMMU",
+                device.name,
+                dma_device.config().name
+            )));
+        }
+    }
+    act(&mut functions)
 }
 
 /// Reads a file that may be anything.
