@@ -120,6 +120,11 @@ impl QmpClient {
         }
     }
 
+    /// The events that came before the last answer, less those that were asked for already.
+    pub fn events(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.events)
+    }
+
     /// The data of the next event of this name; others are dropped.
     ///
     /// # Errors

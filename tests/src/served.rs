@@ -17,6 +17,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use vfio_server::function::MARKS_SIZE;
+use vfio_server::trace::line::What;
 
 use crate::raw::PATIENCE;
 
@@ -69,7 +70,7 @@ pub struct Served {
 
 impl Served {
     /// Starts `program` (a `vfio-server`) with these SMMUs, a mark `guest`, and the lines of `more` in the
-    /// configuration.
+    /// configuration; those before its first table are keys of the whole.
     ///
     /// # Errors
     /// It does not get ready.
@@ -100,7 +101,13 @@ impl Served {
         more: &str,
         args: &[&OsStr],
     ) -> Result<Self> {
-        let mut config = String::from("seed = 1\n");
+        let tables = if more.starts_with('[') {
+            0
+        } else {
+            more.find("\n[").map_or(more.len(), |end| end + 1)
+        };
+        let (keys, more) = more.split_at(tables);
+        let mut config = format!("seed = 1\n{keys}\n");
         for name in smmus {
             let socket = directory.path().join(name);
             writeln!(config, "[[smmu]]\nname = {name:?}\nsocket = {socket:?}")?;
@@ -236,6 +243,28 @@ impl Served {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The status of a server that has ended as it should: 0, or 3 if its traces tell of events that are missing. How
+    /// far their writers fall behind depends on the machine and on nothing else.
+    ///
+    /// # Errors
+    /// Another status, or a trace that cannot be read.
+    pub fn is_clean(&self, status: ExitStatus) -> Result<()> {
+        let mut lost = false;
+        for entry in std::fs::read_dir(self.directory())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "ndjson") {
+                let lines = vfio_server::trace::parse(&std::fs::read_to_string(&path)?)?;
+                lost |= lines.iter().any(|line| matches!(line.what, What::Lost { .. }));
+            }
+        }
+        ensure!(
+            status.code() == Some(if lost { 3 } else { 0 }),
+            "{status}, events are missing: {lost}\n{}",
+            self.log()
+        );
+        Ok(())
     }
 
     /// Sends a signal and waits for the end.

@@ -16,6 +16,18 @@ fn serve() -> (Served, QmpClient) {
     (served, control)
 }
 
+/// Makes a transfer; its state when it has ended or stalled. The command waits for a tenth of a second only.
+fn dma(control: &mut QmpClient, arguments: Value) -> Value {
+    let master = arguments["master"].clone();
+    let mut result = control.execute("dma", arguments).unwrap();
+    while result["state"] == "running" {
+        result = control
+            .execute("dma-result", json!({ "master": master }))
+            .unwrap();
+    }
+    result
+}
+
 fn refused(control: &mut QmpClient, arguments: Value) -> String {
     control.execute("dma", arguments).unwrap_err().to_string()
 }
@@ -27,14 +39,14 @@ fn dma_writes_and_reads() {
     driver.map(1, 0x1000, FREE, true).unwrap();
     let write =
         json!({ "master": "t1", "address": "0x1004", "length": 6, "access": "write", "data": "abcd12" });
-    let result = control.execute("dma", write).unwrap();
+    let result = dma(&mut control, write);
     assert_eq!((&result["state"], &result["done"]), (&json!("done"), &json!(6)));
     assert_eq!(
         driver.memory(FREE + 4, 8).unwrap(),
         [0xab, 0xcd, 0x12, 0xab, 0xcd, 0x12, 0, 0]
     );
     let read = json!({ "master": "t1", "address": 0x1000, "length": 16, "privileged": true });
-    let result = control.execute("dma", read.clone()).unwrap();
+    let result = dma(&mut control, read.clone());
     assert_eq!(result["state"], "done");
     assert!(
         result["data"]
@@ -50,7 +62,7 @@ fn dma_writes_and_reads() {
     // Another stream, which has nothing there.
     let mut other = read;
     other["stream"] = json!(1);
-    assert_eq!(control.execute("dma", other).unwrap()["state"], "bus-error");
+    assert_eq!(dma(&mut control, other)["state"], "bus-error");
     assert_eq!(driver.read_cb(0, cb::FAR).unwrap(), 0x1000);
 
     let masters = control.execute("masters-list", json!({})).unwrap();
@@ -70,10 +82,7 @@ fn a_stalled_transfer_leaves_the_control_socket_free() {
     let mut driver = Driver::new(&served, 1).unwrap();
     driver.set_sctlr(0, CFCFG).unwrap();
     let arguments = json!({ "master": "t0", "address": 0x1000, "length": 64, "access": "write", "seed": 3 });
-    assert_eq!(
-        control.execute("dma", arguments.clone()).unwrap()["state"],
-        "stalled"
-    );
+    assert_eq!(dma(&mut control, arguments.clone())["state"], "stalled");
     let masters = control.execute("masters-list", json!({ "smmu": "a" })).unwrap();
     assert_eq!(masters[0]["stalled"], true);
     let error = refused(&mut control, arguments);
@@ -95,13 +104,13 @@ fn a_stalled_transfer_leaves_the_control_socket_free() {
     driver.unmap(0, 0x1000).unwrap();
     driver.invalidate(0, 0x1000).unwrap();
     let arguments = json!({ "master": "t0", "address": 0x1000, "length": 64 });
-    assert_eq!(control.execute("dma", arguments).unwrap()["state"], "stalled");
+    assert_eq!(dma(&mut control, arguments)["state"], "stalled");
     control.execute("reset", json!({})).unwrap();
     driver.end(0).unwrap();
     let result = control.execute("dma-result", json!({ "master": "t0" })).unwrap();
     assert_eq!(result["state"], "bus-error");
     let arguments = json!({ "master": "t0", "address": FREE, "length": 64, "seed": 3 });
-    let result = control.execute("dma", arguments).unwrap();
+    let result = dma(&mut control, arguments);
     assert_eq!(
         (&result["state"], &result["mismatch"]),
         (&json!("done"), &Value::Null)

@@ -5,10 +5,10 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use integration_tests::qmp::QmpClient;
-use integration_tests::raw::RawClient;
+use integration_tests::raw::{PATIENCE, RawClient};
 use integration_tests::served::{Served, region, registers};
 use serde_json::{Value, json};
 
@@ -16,8 +16,6 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
 /// Starts a global TLB synchronisation, and says whether it is over.
 const STLBGSYNC: u64 = 0x70;
 const STLBGSTATUS: u64 = 0x74;
-/// Longer than any answer takes, also on a loaded machine; an order of magnitude under a hang.
-const USUAL: Duration = Duration::from_secs(5);
 
 /// Runs a case against a server of its own and looks at what is left.
 fn controlled(case: impl FnOnce(&Served)) {
@@ -32,12 +30,10 @@ fn negotiated(served: &Served) -> QmpClient {
 
 /// The next message of the connection is understood.
 fn in_step(client: &mut QmpClient) {
-    let begin = Instant::now();
     assert_eq!(
         client.execute("query-status", json!({})).unwrap()["running"],
         true
     );
-    assert!(begin.elapsed() < USUAL, "an answer took {:?}", begin.elapsed());
 }
 
 fn class(answer: &Value) -> &str {
@@ -177,34 +173,32 @@ fn events_of_one_kind_are_bounded() {
                 json!({ "smmu": "a", "site": "global-sync", "polls": 1 }),
             )
             .unwrap();
-        let mut fired = 0_u64;
         let begin = Instant::now();
-        while begin.elapsed() < Duration::from_millis(1500) {
+        let (mut fired, mut received, mut suppressed, mut last) = (0_u64, 0_u64, 0, 0);
+        // Until the last hit has its event, which counts those that had none.
+        while fired < 2000 || last < fired {
             guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();
             fired += 1;
-        }
-        client.execute("mark-raise", json!({ "mark": "guest" })).unwrap();
-        let (mut received, mut suppressed) = (0_u64, 0);
-        loop {
-            let event = client.next_event().unwrap();
-            match event["event"].as_str() {
-                Some("DELAY_FIRED") => {
+            if fired < 2000 {
+                continue;
+            }
+            in_step(&mut client);
+            for event in client.events() {
+                if event["event"] == "DELAY_FIRED" {
                     received += 1;
                     suppressed += event["data"]["suppressed"].as_u64().unwrap();
+                    last = event["data"]["operation"].as_u64().unwrap();
                 }
-                Some("MARK_RAISED") => break,
-                _ => {}
             }
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "the last event was of {last} of {fired}"
+            );
         }
+        // On a slow machine there may be a second for each 200.
         let seconds = begin.elapsed().as_secs() + 2;
-        assert!(received <= 200 * seconds, "{received} events");
-        assert!(
-            received + suppressed <= fired,
-            "{received} + {suppressed} of {fired}"
-        );
-        if fired > 1000 {
-            assert!(suppressed > 0, "{fired} hits, {received} events");
-        }
+        assert!(received <= 200 * seconds, "{received} events in {seconds} s");
+        assert_eq!(received + suppressed, fired);
     });
 }
 
@@ -287,7 +281,7 @@ fn many_clients_are_bounded_and_the_idle_make_room() {
         // The server may still be about to see them leave.
         let begin = Instant::now();
         while QmpClient::negotiated(&served.control()).is_err() {
-            assert!(begin.elapsed() < USUAL);
+            assert!(begin.elapsed() < PATIENCE);
         }
     });
 }
@@ -300,20 +294,20 @@ fn a_client_that_does_not_read_holds_up_nobody() {
         let commands = json!({ "execute": "registers-list", "arguments": { "smmu": "a", "frame": "gr0" } })
             .to_string()
             .repeat(100);
-        let mut sent = 0;
-        let begin = Instant::now();
-        // Until nothing more goes in, and for a moment longer.
-        while begin.elapsed() < Duration::from_secs(2) {
-            match slow.stream().write(commands.as_bytes()) {
-                Ok(count) => sent += count,
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
-            }
-        }
-        assert!(
-            sent < 8 << 20,
-            "the server takes commands without end: {sent} bytes"
-        );
         let mut good = negotiated(served);
+        // Until nothing more goes in, while the server does for others what it is asked to.
+        let (mut sent, mut refused) = (0, 0);
+        while refused < 200 {
+            match slow.stream().write(commands.as_bytes()) {
+                Ok(count) => (sent, refused) = (sent + count, 0),
+                Err(_) => refused += 1,
+            }
+            in_step(&mut good);
+            assert!(
+                sent < 8 << 20,
+                "the server takes commands without end: {sent} bytes"
+            );
+        }
         let mut guest = RawClient::negotiated(&served.socket("a")).unwrap();
         good.execute(
             "delay-add",
@@ -322,9 +316,7 @@ fn a_client_that_does_not_read_holds_up_nobody() {
         .unwrap();
         for _ in 0..100 {
             in_step(&mut good);
-            let begin = Instant::now();
             guest.write32(region::BAR0, STLBGSYNC, 0).unwrap();
-            assert!(begin.elapsed() < USUAL);
         }
         assert_eq!(good.event("DELAY_FIRED").unwrap()["smmu"], "a");
         drop(slow);
@@ -338,7 +330,8 @@ fn the_end_is_clean_when_a_client_asks_for_it() {
     let mut client = negotiated(&served);
     assert_eq!(client.execute("quit", json!({})).unwrap(), json!({}));
     client.ended().unwrap();
-    assert!(served.wait().unwrap().success());
+    let status = served.wait().unwrap();
+    served.is_clean(status).unwrap();
     assert!(!served.control().exists(), "the socket is left behind");
     assert!(!served.socket("a").exists());
 }

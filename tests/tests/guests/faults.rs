@@ -2,8 +2,8 @@
 
 //! Faults that are injected while the guest works: the kernel's own lines say what was injected, and the guest goes on.
 
-use std::thread;
-use std::time::Duration;
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use boot_stress::recipe::Recipe;
@@ -25,9 +25,6 @@ const PAGE: u64 = 0x1000;
 const LOOKED_AT: u64 = 640;
 /// Far from those.
 const UNMAPPED: u64 = 0x1234_5000;
-
-/// In this time the server has seen what QEMU posted before it was stopped.
-const POSTED: Duration = Duration::from_millis(20);
 
 /// `FSR` (IHI 0062 16.5.8): translation fault, permission fault, stalled; the format AArch64.
 const TF: u32 = 1 << 1;
@@ -191,6 +188,19 @@ fn inject_read_only(now: &mut Meanwhile) -> Result<Injected> {
     injected.context("no page")
 }
 
+/// Whether all threads of a process, which is a directory of `/proc`, are in one of these states (`proc_pid_stat(5)`).
+fn are_all(process: &Path, states: &[char]) -> Result<bool> {
+    for thread in fs::read_dir(process.join("task"))?.flatten() {
+        // A thread that is gone is in no state.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if state.is_some_and(|state| !states.contains(&state)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// With the guest's CPUs standing still.
 fn while_stopped<R>(
     qemu: Pid,
@@ -198,10 +208,18 @@ fn while_stopped<R>(
     act: impl FnOnce(&mut Meanwhile) -> Result<R>,
 ) -> Result<R> {
     kill_process(qemu, Signal::STOP)?;
-    thread::sleep(POSTED);
-    let result = act(now);
+    let result = stand_still(qemu, now).and_then(|()| act(now));
     kill_process(qemu, Signal::CONT)?;
     result
+}
+
+/// Waits until a QEMU that was told to stop has stopped, and the server has done all that it was asked for: a thread
+/// that has a message, or work of a device, runs.
+fn stand_still(qemu: Pid, now: &mut Meanwhile) -> Result<()> {
+    let qemu = Path::new("/proc").join(qemu.to_string());
+    let server = now.server()?;
+    now.wait_until("stopped QEMU", |_| are_all(&qemu, &['T', 't']))?;
+    now.wait_until("idle server", |_| are_all(&server, &['S']))
 }
 
 fn written_while_read_only(now: &mut Meanwhile, pages: &[u64]) -> Result<Option<Injected>> {

@@ -263,11 +263,11 @@ fn several_packages_come_at_once_and_the_first_failure_ends_it() {
 fn a_failure_ends_what_is_under_way() {
     let case = Case::new();
     let (gone, slow) = (locked("gone", b"gone"), locked("slow", &contents()));
-    // A byte per attempt: on its own it takes all attempts that there are.
+    // A byte per attempt: on its own it takes all attempts that there are, and ten seconds.
     case.server.answer(&slow.path, Answer::Cut(contents(), 1));
     let error = case.with(|d| {
         let d = Downloader {
-            pause: Duration::from_millis(10),
+            pause: Duration::from_millis(200),
             ..Downloader::new(d.mirror, &case.progress)
         };
         d.fetch_all(&[&gone, &slow], case.directory.path()).unwrap_err()
