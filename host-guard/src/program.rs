@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! External programs that are run for their output, up to a time and a size.
+//! External programs: how one is started, and runs for its output, up to a time and a size.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::ExitStatus;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use subprocess::unix::{ExitStatusExt as _, JobExt};
@@ -20,6 +21,38 @@ mod tests;
 /// Interval at which signals are checked.
 const TICK: Duration = Duration::from_millis(50);
 const SIGKILL: i32 = 9;
+
+/// Program to start, with its arguments and environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// The program.
+    pub path: PathBuf,
+    /// Its arguments; those that come first, if it is to get more.
+    pub args: Vec<OsString>,
+    /// Variables to add to its environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Variables to take away.
+    pub env_remove: Vec<OsString>,
+}
+
+impl Program {
+    /// A command that starts it.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(&self.args);
+        self.set_environment(&mut command);
+        command
+    }
+
+    /// Gives another command the environment of this program.
+    pub fn set_environment(&self, command: &mut Command) {
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        for key in &self.env_remove {
+            command.env_remove(key);
+        }
+    }
+}
 
 /// Limits of one program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -121,7 +121,10 @@ fn a_stalled_access_is_neither_saved_nor_thrown_away() {
     while result(&mut control) != "stalled" {}
     for (command, file) in [("state-save", "stalled"), ("state-load", "idle")] {
         let refused = control.execute(command, path(file)).unwrap_err().to_string();
-        assert!(refused.contains("is stalled, and a state has no stalled accesses"), "{refused}");
+        assert!(
+            refused.contains("is stalled, and a state has no stalled accesses"),
+            "{refused}"
+        );
     }
     assert!(!served.directory().join("stalled").exists(), "a file of nothing");
     assert_eq!(result(&mut control), "stalled");

@@ -42,6 +42,7 @@ impl Machine {
             "driver": "vfio-user-pci", "addr": "2", "socket": { "type": "unix", "path": socket },
         });
         let mut qemu = qemu
+            .program
             .command()
             .args([
                 "-M",

@@ -19,13 +19,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use host_guard::confine::Places;
+use host_guard::program::Program;
 use host_guard::signals;
 use vfio_server::cli::Unclocked;
 
 use crate::boot::outcome::BootReport;
 use crate::boot::rundir::RunDir;
 use crate::boot::server::PrepareError;
-use crate::boot::supervise::{Program, Supervised, describe};
+use crate::boot::supervise::{Supervised, describe};
 use crate::recipe::Recipe;
 use log::ServerLog;
 use watch::{End, Watch};

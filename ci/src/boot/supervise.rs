@@ -13,12 +13,13 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use host_guard::program::Program;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 /// Name of the hidden subcommand.
@@ -37,19 +38,6 @@ pub struct Supervised {
     name: &'static str,
     process: Child,
     stderr: Arc<Mutex<VecDeque<String>>>,
-}
-
-/// Program to start, with its arguments and environment.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// The program.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Variables to add to its environment.
-    pub env: Vec<(OsString, OsString)>,
-    /// Variables to take away.
-    pub env_remove: Vec<OsString>,
 }
 
 impl Supervised {
@@ -75,10 +63,7 @@ impl Supervised {
             .arg(std::process::id().to_string())
             .arg(&program.path)
             .args(&program.args);
-        command.envs(program.env.iter().map(|(key, value)| (key, value)));
-        for key in &program.env_remove {
-            command.env_remove(key);
-        }
+        program.set_environment(&mut command);
         command.stdin(if stdin { Stdio::piped() } else { Stdio::null() });
         command
             .stdout(Stdio::piped())

@@ -156,10 +156,10 @@ fn recipe_and_text(name: &str) -> Result<(Recipe, String), String> {
 fn qemu_program(environment: &Environment) -> PathBuf {
     let qemu = &environment.qemu;
     let own =
-        qemu.args.iter().map(PathBuf::from).find(|path| {
+        qemu.program.args.iter().map(PathBuf::from).find(|path| {
             path.file_name().is_some_and(|name| name == "qemu-system-aarch64") && path.is_file()
         });
-    own.unwrap_or_else(|| qemu.program.clone())
+    own.unwrap_or_else(|| qemu.program.path.clone())
 }
 
 /// Writes the files; returns their paths for people.

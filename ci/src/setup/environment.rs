@@ -10,7 +10,7 @@ use guest_images::packages::lock::{Lock, Set};
 use guest_images::packages::progress::Progress;
 use guest_images::packages::store::{Error as StoreError, Store};
 use guest_images::system::kernel::{Kernel, KernelChoice, KernelError};
-use guest_images::system::qemu::{FOREIGN, QemuInstall};
+use guest_images::system::qemu::QemuInstall;
 use host_guard::signals;
 
 use crate::boot::accel::{Accel, NoKvm};
@@ -180,17 +180,9 @@ impl Choice {
                 examined => return examined,
             }
         }
-        let QemuInstall {
-            program,
-            prefix_args,
-            environment,
-            version,
-        } = store.qemu(lock)?;
+        let QemuInstall { program, version } = store.qemu(lock)?;
         Ok(Qemu {
             program,
-            args: prefix_args,
-            env: environment,
-            env_remove: FOREIGN.map(Into::into).to_vec(),
             version,
             source: "lock file".to_owned(),
         })

@@ -16,11 +16,11 @@ use guest_images::machine::layout::{self, Layout};
 use guest_images::machine::{dt, shim};
 use guest_images::system::initramfs::{self, ExtraFile, InitramfsError, InitramfsSpec};
 use guest_images::system::kernel::UNKNOWN;
+use host_guard::program::Program;
 use serde_json::json;
 
 use crate::boot::accel::Accel;
 use crate::boot::server::{ANSWER_MS, PrepareError};
-use crate::boot::supervise::Program;
 use crate::recipe::script;
 use crate::recipe::{Action, FindingKind, Recipe, Step};
 use crate::setup::qemu::Qemu;
@@ -162,7 +162,8 @@ pub fn program(
     backing: Backing<'_>,
 ) -> Program {
     let board = &recipe.board;
-    let mut args = qemu.args.clone();
+    let mut program = qemu.program.clone();
+    let args = &mut program.args;
     let mut push = |flag: &str, value: OsString| {
         args.push(flag.into());
         args.push(value);
@@ -217,10 +218,5 @@ pub fn program(
     if !recipe.steps.iter().any(reboots) && !recipe.expect.wants(FindingKind::Reset) {
         args.push("-no-reboot".into());
     }
-    Program {
-        path: qemu.program.clone(),
-        args,
-        env: qemu.env.clone(),
-        env_remove: qemu.env_remove.clone(),
-    }
+    program
 }

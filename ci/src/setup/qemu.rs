@@ -6,11 +6,10 @@
 mod tests;
 
 use std::env;
-use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use host_guard::program::{self, SHORT};
+use host_guard::program::{self, Program, SHORT};
 
 /// Name of the program.
 pub const PROGRAM: &str = "qemu-system-aarch64";
@@ -41,14 +40,8 @@ impl Version {
 /// A QEMU and how to start it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Qemu {
-    /// The program to start.
-    pub program: PathBuf,
-    /// Arguments that come first: those of a loader, and where QEMU's data is.
-    pub args: Vec<OsString>,
-    /// Variables it needs.
-    pub env: Vec<(OsString, OsString)>,
-    /// Variables it must not see.
-    pub env_remove: Vec<OsString>,
+    /// The program to start; its arguments are those of a loader, and where QEMU's data is.
+    pub program: Program,
     /// Its version, for people.
     pub version: String,
     /// Source of it, for people.
@@ -124,10 +117,10 @@ impl Qemu {
             });
         }
         Ok(Self {
-            program: path.to_owned(),
-            args: Vec::new(),
-            env: Vec::new(),
-            env_remove: Vec::new(),
+            program: Program {
+                path: path.to_owned(),
+                ..Program::default()
+            },
             version: version.to_string(),
             source: source.to_owned(),
         })

@@ -52,6 +52,7 @@ impl Machine {
         let path = format!("/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
         let qemu = Store::open(None, None)?.qemu(&Lock::shipped()?)?;
         let qemu = qemu
+            .program
             .command()
             // Without `highmem` nothing answers above 4 GiB.
             .args([

@@ -11,12 +11,13 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use host_guard::program::Program;
 use vfio_server::cli::Unclocked;
 
 use super::log::ServerLog;
 use super::{BootError, BootRunner, Message, SERVER, TICK, watch};
 use crate::boot::server;
-use crate::boot::supervise::{Program, Supervised, describe};
+use crate::boot::supervise::{Supervised, describe};
 
 /// Time limit for the server until QEMU can connect.
 const READY: Duration = Duration::from_secs(10);
@@ -57,8 +58,7 @@ impl BootRunner<'_> {
         let program = Program {
             path: self.helper.to_owned(),
             args,
-            env: Vec::new(),
-            env_remove: Vec::new(),
+            ..Program::default()
         };
         let log = log.clone();
         let on_stderr = move |line: &str| log.push(line.trim());

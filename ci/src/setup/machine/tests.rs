@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use host_guard::program::Program;
+
 use super::{Backing, Files, Guest, program};
 use crate::boot::accel::Accel;
 use crate::recipe::Recipe;
@@ -14,10 +16,11 @@ fn recipe() -> Recipe {
 fn command(backing: Backing<'_>) -> String {
     let recipe = recipe();
     let qemu = Qemu {
-        program: "/ld.so".into(),
-        args: vec!["--library-path".into(), "/lib".into(), "/qemu".into()],
-        env: Vec::new(),
-        env_remove: Vec::new(),
+        program: Program {
+            path: "/ld.so".into(),
+            args: vec!["--library-path".into(), "/lib".into(), "/qemu".into()],
+            ..Program::default()
+        },
         version: "11.1.3".into(),
         source: "test".into(),
     };

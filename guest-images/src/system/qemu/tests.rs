@@ -28,9 +28,9 @@ fn qemu_is_started_through_its_own_loader() {
         package.version = "1:11.1.3+ds-1~bpo13+1".into();
         let set = set_of(SetKind::Qemu, &format!("qemu-{host}"), vec![package]);
         let install = install(&set, tree.path()).unwrap();
-        assert_eq!(install.program, tree.path().join(&loader));
+        assert_eq!(install.program.path, tree.path().join(&loader));
         assert_eq!(install.version, "11.1.3");
-        let command = install.command();
+        let command = install.program.command();
         let arguments: Vec<String> = command
             .get_args()
             .map(|a| {

@@ -119,6 +119,29 @@ fn a_stalled_transaction_is_given_up_at_an_end_and_at_a_stop() {
     });
 }
 
+/// Accesses that wait, for a decision or for the end of a pause, are turned away while the end still stands.
+#[test]
+fn an_end_turns_the_waiting_away_before_it_is_over() {
+    check(|| {
+        let gate = Arc::new(DmaGate::default());
+        let generation = gate.generation().unwrap();
+        let theirs = Arc::clone(&gate);
+        let stalled = thread::spawn(move || {
+            let Ok(guard) = theirs.enter(generation) else {
+                return;
+            };
+            assert_eq!(theirs.wait_for_resume(guard, generation), Err(Revoked));
+        });
+        let pause = gate.pause();
+        let theirs = Arc::clone(&gate);
+        let held_up = thread::spawn(move || drop(theirs.enter(generation)));
+        let end = gate.end();
+        stalled.join().unwrap();
+        held_up.join().unwrap();
+        drop((end, pause));
+    });
+}
+
 #[test]
 fn memory_is_gone_when_its_closure_has_changed_it() {
     check(|| {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use smmu_emu::{Config, Marks, Plan, Smmu};
+
 use super::super::*;
+use crate::host::Host;
 use crate::sync::testing::check;
 
 /// A time that never comes, since no wait times out here.
@@ -70,5 +73,39 @@ fn the_thread_ends_while_it_waits() {
         timer.set(0, FAR);
         timer.end();
         assert_eq!(thread.join().unwrap(), [0, 0]);
+    });
+}
+
+/// One mark wakes the thread, and the one that the interrupt waits for is raised while the SMMU has no time: the thread
+/// has taken it, and sets the next one when it has looked in vain.
+#[test]
+fn a_mark_between_two_times_is_not_missed() {
+    check(|| {
+        let marks = ["first", "second"].map(|name| toml::from_str(&format!("name = {name:?}")).unwrap());
+        let run = Arc::new(Run::new(Marks::new(marks.into(), &["a"]).unwrap()));
+        let host = Host::new("a".into(), Arc::clone(&run), 1);
+        let late = "site = \"interrupt\"\nline = \"global\"\nuntil = \"second\"\nat_most_us = 60_000_000\n";
+        let plan = Plan {
+            delays: vec![toml::from_str(late).unwrap()],
+            ..Plan::default()
+        };
+        let smmu = SmmuHandle::new(Smmu::new(&Config::default(), plan).unwrap());
+        let target = TimerTarget {
+            smmu: smmu.clone(),
+            shared: Arc::clone(host.shared()),
+        };
+        let timer = Timer::start(&run, vec![target]).unwrap();
+        // sCR0.GFIE, and a fault by sGFSRRESTORE.
+        for (offset, value) in [(0, 1_u32 << 2), (0x4c, 1 << 1)] {
+            smmu.lock()
+                .write(&mut host.observer(), offset, &value.to_le_bytes());
+        }
+        assert!(smmu.lock().next_due().is_some());
+        run.raise(0);
+        run.raise(1);
+        while smmu.lock().next_due().is_some() {
+            thread::yield_now();
+        }
+        drop(timer);
     });
 }
