@@ -15,10 +15,11 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
-/// Of QEMU, in [`Case::patient`].
-const TIMEOUT: Duration = Duration::from_secs(70);
+/// Timeout of QEMU in [`Case::patient`].
+const TIMEOUT_MS: u64 = 70_000;
 /// A reply that nothing ends waits for so long: four fifths of that.
-const BOUND: Duration = Duration::from_secs(56);
+const BOUND_US: u64 = 56_000_000;
+const BOUND: Duration = Duration::from_micros(BOUND_US);
 
 /// Two SMMUs, a guest at each and a control client.
 struct Case {
@@ -35,7 +36,7 @@ impl Case {
 
     /// Replies may wait for longer than any that should come takes on a busy machine.
     fn patient() -> Self {
-        Self::with(&format!("message_timeout_ms = {}\n", TIMEOUT.as_millis()))
+        Self::with(&format!("message_timeout_ms = {TIMEOUT_MS}\n"))
     }
 
     fn with(more: &str) -> Self {
@@ -176,7 +177,7 @@ fn a_late_reply_holds_up_its_guest_and_nobody_else() {
     let mut case = Case::patient();
     let stall = json!({
         "smmu": "a", "site": "register", "register": "sCR0", "access": "write", "times": 1, "until": "guest",
-        "at_most_us": BOUND.as_micros() as u64,
+        "at_most_us": BOUND_US,
     });
     case.ask("delay-add", stall);
     let Case { control, a, b, .. } = &mut case;
@@ -220,23 +221,22 @@ fn no_reply_waits_for_more_than_four_seconds_by_itself() {
 #[test]
 fn a_reply_waits_for_a_mark_and_never_longer_than_qemu() {
     let mut case = Case::patient();
-    let longest = BOUND.as_micros() as u64;
     let stall = |bound: u64| {
         json!({
             "smmu": "a", "site": "register", "register": "IDR0", "until": "guest", "at_most_us": bound,
         })
     };
-    let refused = case.refused("delay-add", stall(longest + 1));
+    let refused = case.refused("delay-add", stall(BOUND_US + 1));
     assert!(refused.contains("x-msg-timeout"), "{refused}");
     let text = format!(
         "[[smmu]]\nname = \"a\"\n[[smmu.delay]]\nsite = \"register\"\nregister = \"IDR0\"\ntime_us = {}\n",
-        longest + 1
+        BOUND_US + 1
     );
     assert!(
         case.refused("plan-load", json!({ "text": text }))
             .contains("x-msg-timeout")
     );
-    case.ask("delay-add", stall(longest));
+    case.ask("delay-add", stall(BOUND_US));
     let Case { control, a, .. } = &mut case;
     std::thread::scope(|scope| {
         let begin = Instant::now();
@@ -247,14 +247,11 @@ fn a_reply_waits_for_a_mark_and_never_longer_than_qemu() {
         let warning = control.event("STALL_NEAR_TIMEOUT").unwrap();
         assert_eq!(
             (&warning["smmu"], &warning["register"], &warning["timeout"]),
-            (&json!("a"), &json!("IDR0"), &json!(TIMEOUT.as_millis() as u64))
+            (&json!("a"), &json!("IDR0"), &json!(TIMEOUT_MS))
         );
         // Less the time since the access, of which there is a warning only if half of the timeout is left.
         let wait = warning["milliseconds"].as_u64().unwrap();
-        assert!(
-            (TIMEOUT.as_millis() as u64 / 2..=BOUND.as_millis() as u64).contains(&wait),
-            "{wait}"
-        );
+        assert!((TIMEOUT_MS / 2..=BOUND_US / 1000).contains(&wait), "{wait}");
         assert!(!late.is_finished());
         control.execute("mark-raise", json!({ "mark": "guest" })).unwrap();
         let late = late.join().unwrap();
@@ -263,7 +260,7 @@ fn a_reply_waits_for_a_mark_and_never_longer_than_qemu() {
     // Nor does what another client writes delay the guest.
     case.ask(
         "delay-add",
-        json!({ "smmu": "a", "site": "register", "register": "sCR0", "access": "write", "time_us": longest }),
+        json!({ "smmu": "a", "site": "register", "register": "sCR0", "access": "write", "time_us": BOUND_US }),
     );
     let begin = Instant::now();
     case.ask(
@@ -286,7 +283,7 @@ fn a_reply_waits_for_a_mark_and_never_longer_than_qemu() {
 fn a_server_ends_while_a_reply_waits() {
     let mut case = Case::patient();
     let stall = json!({
-        "smmu": "a", "site": "register", "register": "IDR0", "time_us": BOUND.as_micros() as u64,
+        "smmu": "a", "site": "register", "register": "IDR0", "time_us": BOUND_US,
     });
     case.ask("delay-add", stall);
     let Case {

@@ -54,10 +54,10 @@ impl Cpu {
     /// Runs until the program leaves its image by `br`.
     pub fn run(&mut self) {
         for _ in 0..MOST_STEPS {
-            let word = self.load(self.pc, 4) as u32;
-            let decoded = InstDecoder::default().decode(&mut U8Reader::new(&word.to_le_bytes()));
+            let word = self.load(self.pc, 4).to_le_bytes();
+            let decoded = InstDecoder::default().decode(&mut U8Reader::new(&word[..4]));
             let text = decoded
-                .unwrap_or_else(|error| panic!("{word:#x}: {error:?}"))
+                .unwrap_or_else(|error| panic!("{word:x?}: {error:?}"))
                 .to_string();
             if self.step(&text) {
                 return;
