@@ -116,7 +116,7 @@ fn each_interrupt_has_the_vector_that_the_device_tree_names() {
             "bank {bank}"
         );
     }
-    for (master, at) in function.masters().iter().zip(&smmu.masters) {
+    for (master, at) in function.dma_devices().iter().zip(&smmu.masters) {
         assert_eq!(told[master.vector()], at.intid, "{}", at.name);
     }
 }

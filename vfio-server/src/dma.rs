@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Masters: devices that do DMA through an SMMU.
+//! DMA devices: devices that do DMA through an SMMU.
 //!
-//! A master is an *engine*: a [`MmioRegion`] of registers in BAR2, which the guest's accesses reach with the function
-//! locked, and threads, which make the DMA. [`crate::devices::kinds`] says which engine serves which kind; a device is
-//! made with a [`DeviceContext`], which gives it its [`Interrupt`] and starts its threads:
+//! A DMA device is an *engine*: a [`MmioRegion`] of registers in BAR2, which the guest's accesses reach with the
+//! function locked, and threads, which make the DMA. [`crate::devices::kinds`] says which engine serves which kind; a
+//! device is made with a [`DeviceContext`], which gives it its [`Interrupt`] and starts its threads:
 //!
 //! ```ignore
 //! pub fn start(context: &mut DeviceContext) -> io::Result<Box<dyn MmioRegion>> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The PCI function of one SMMU: registers, marks, masters and clock behind its BARs.
+//! The PCI function of one SMMU: registers, marks, DMA devices and clock behind its BARs.
 //!
 //! | module | is |
 //! | --- | --- |

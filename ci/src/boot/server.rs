@@ -110,7 +110,7 @@ pub fn server_config(
             trace: None,
             model: smmu.model.clone(),
             delay: smmu.delays.clone(),
-            master: smmu
+            dma_devices: smmu
                 .masters
                 .iter()
                 .map(|one| master(one, &dir.join(FILES)))

@@ -166,7 +166,7 @@ impl Port {
     }
 }
 
-/// State that a function shares with the threads of its masters.
+/// State that a function shares with the threads of its DMA devices.
 fn shared(function: &Mutex<Function>) -> Arc<Shared> {
     let function = function.lock();
     Arc::clone(function.host().shared())

@@ -46,9 +46,9 @@ pub enum StartError {
         /// Why, and what to do.
         error: SocketError,
     },
-    /// A master cannot be made, such as for want of its image.
+    /// A DMA device cannot be made, such as for want of its image.
     #[error("smmu {smmu:?}: {error}")]
-    Master {
+    DmaDevice {
         /// Name of the SMMU.
         smmu: String,
         /// Why, and what to do.
@@ -104,8 +104,8 @@ impl Server {
         let mut functions = prepare(config)?;
         for (smmu, function) in config.smmu.iter().zip(&mut functions) {
             function
-                .attach(&smmu.master)
-                .map_err(|error| StartError::Master {
+                .attach(&smmu.dma_devices)
+                .map_err(|error| StartError::DmaDevice {
                     smmu: smmu.name.clone(),
                     error,
                 })?;
@@ -186,7 +186,7 @@ impl Drop for Server {
     }
 }
 
-/// Builds all functions, without masters and traces.
+/// Builds all functions, without DMA devices and traces.
 fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
     config.check()?;
     let names: Vec<&str> = config.smmu.iter().map(|smmu| smmu.name.as_str()).collect();
@@ -199,11 +199,11 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
             error,
         };
         let geometry = smmu.model.validate().map_err(|wrong| error(wrong.into()))?;
-        dma_devices::check(&smmu.master, &geometry).map_err(|error| ConfigError::Master {
+        dma_devices::check(&smmu.dma_devices, &geometry).map_err(|error| ConfigError::DmaDevice {
             smmu: smmu.name.clone(),
             error,
         })?;
-        let vectors = geometry.lines().count() + smmu.master.len();
+        let vectors = geometry.lines().count() + smmu.dma_devices.len();
         let vectors = u16::try_from(vectors).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
         let host = Host::new(smmu.name.clone(), Arc::clone(&run), vectors);
         let plan = smmu.plan(config.seed_of(i));

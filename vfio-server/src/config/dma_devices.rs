@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The configuration of masters.
+//! The configuration of DMA devices.
 //!
 //! ```toml
 //! [[smmu.master]]
@@ -35,12 +35,12 @@ use super::names::{NAME_RULE, is_word};
 #[cfg(test)]
 mod tests;
 
-/// The most masters of one SMMU.
+/// The most DMA devices of one SMMU.
 pub const MAX_MASTERS: usize = 32;
 /// The most queues of a disk.
 pub const MAX_QUEUES: u16 = 8;
 
-/// One master.
+/// One DMA device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DmaDeviceConfig {
     /// Unique name; in messages, and in the board of a guest.
@@ -93,7 +93,7 @@ pub struct Console {
     pub input: Option<PathBuf>,
 }
 
-/// A master cannot be made.
+/// A DMA device cannot be made.
 #[derive(Debug, Error)]
 #[error("master {name:?}: {problem}")]
 pub struct DmaDeviceError {
@@ -163,55 +163,55 @@ impl Kind {
     }
 }
 
-/// Checks the masters of one SMMU: number, stream IDs, what their kinds ask for.
+/// Checks the DMA devices of one SMMU: number, stream IDs, what their kinds ask for.
 ///
 /// # Errors
-/// [`DmaDeviceError`] names the master and the field.
-pub fn check(masters: &[DmaDeviceConfig], geometry: &Geometry) -> Result<(), DmaDeviceError> {
+/// [`DmaDeviceError`] names the DMA device and the field.
+pub fn check(dma_devices: &[DmaDeviceConfig], geometry: &Geometry) -> Result<(), DmaDeviceError> {
     // All that the field of an extended SMR compares, else as many as a stream ID has.
     let bits = if geometry.extended_stream_ids {
         16
     } else {
         geometry.stream_id_bits
     };
-    for (i, master) in masters.iter().enumerate() {
+    for (i, dma_device) in dma_devices.iter().enumerate() {
         let problem = if i >= MAX_MASTERS {
             Err(format!(
                 "is one too many: at most {MAX_MASTERS} masters behind an SMMU"
             ))
-        } else if u32::from(master.stream_id) >> bits != 0 {
+        } else if u32::from(dma_device.stream_id) >> bits != 0 {
             Err(format!(
                 "`stream_id`: {:#x} has more than the {bits} bits of this SMMU (see `stream_id_bits`)",
-                master.stream_id
+                dma_device.stream_id
             ))
         } else {
-            master.kind.check()
+            dma_device.kind.check()
         };
         problem.map_err(|problem| DmaDeviceError {
-            name: master.name.clone(),
+            name: dma_device.name.clone(),
             problem,
         })?;
     }
     Ok(())
 }
 
-/// Checks the masters of all SMMUs against each other: names, and files that one writes.
+/// Checks the DMA devices of all SMMUs against each other: names, and files that one writes.
 ///
 /// # Errors
-/// [`DmaDeviceError`] names the master and the field.
-pub fn check_together(masters: &[&DmaDeviceConfig]) -> Result<(), DmaDeviceError> {
-    for (i, master) in masters.iter().enumerate() {
-        let mut others = masters.iter().take(i);
+/// [`DmaDeviceError`] names the DMA device and the field.
+pub fn check_together(dma_devices: &[&DmaDeviceConfig]) -> Result<(), DmaDeviceError> {
+    for (i, dma_device) in dma_devices.iter().enumerate() {
+        let mut others = dma_devices.iter().take(i);
         let shared = |other: &&DmaDeviceConfig| {
-            let (a, b) = (&other.kind, &master.kind);
+            let (a, b) = (&other.kind, &dma_device.kind);
             let is_in = |file: &Path, kind: &Kind| kind.files().any(|used| used == file);
             let mut written = a.writes().into_iter().filter(|file| is_in(file, b));
             let mut writes = b.writes().into_iter().filter(|file| is_in(file, a));
             written.next().or(writes.next()).map(Path::to_owned)
         };
-        let problem = if !is_word(&master.name) {
+        let problem = if !is_word(&dma_device.name) {
             Some(NAME_RULE.to_owned())
-        } else if others.clone().any(|other| other.name == master.name) {
+        } else if others.clone().any(|other| other.name == dma_device.name) {
             Some("`name` is used twice".to_owned())
         } else {
             others.find_map(|other| {
@@ -220,7 +220,7 @@ pub fn check_together(masters: &[&DmaDeviceConfig]) -> Result<(), DmaDeviceError
         };
         if let Some(problem) = problem {
             return Err(DmaDeviceError {
-                name: master.name.clone(),
+                name: dma_device.name.clone(),
                 problem,
             });
         }

@@ -4,7 +4,7 @@
 //!
 //! ```toml
 //! seed = 1
-//! files = ["/run/user/1000/files"] # optional: the files of masters have to be these, or below them
+//! files = ["/run/user/1000/files"] # optional: the files of DMA devices have to be these, or below them
 //! trace_ring = 65536               # optional: record events from the start, keep so many
 //!
 //! [[smmu]]
@@ -39,7 +39,7 @@ use smmu_emu::{DelayRule, InjectionRule, MarkRule, Plan};
 use thiserror::Error;
 
 use super::clock::ClockConfig;
-use super::dma_devices::{self as master, DmaDeviceConfig, DmaDeviceError};
+use super::dma_devices::{self, DmaDeviceConfig, DmaDeviceError};
 use super::names::{NAME_RULE, is_word};
 use super::reply_timeout::{MESSAGE_TIMEOUT_MS, ReplyTimeout};
 use crate::trace::ring;
@@ -68,8 +68,8 @@ pub struct Config {
     /// it is given there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_timeout_ms: Option<u64>,
-    /// Files and directories that the files of masters are or lie below, as absolute paths. If it is left out, they may
-    /// be anywhere.
+    /// Files and directories that the files of DMA devices are or lie below, as absolute paths. If it is left out, they
+    /// may be anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<PathBuf>>,
     /// The SMMUs, one socket each.
@@ -99,9 +99,9 @@ pub struct SmmuConfig {
     /// Rules that inject errors.
     #[serde(default, alias = "fault", skip_serializing_if = "Vec::is_empty")]
     pub injection: Vec<InjectionRule>,
-    /// The masters behind it, in the order of their register blocks and vectors.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub master: Vec<DmaDeviceConfig>,
+    /// The DMA devices behind it, in the order of their register blocks and vectors.
+    #[serde(default, rename = "master", skip_serializing_if = "Vec::is_empty")]
+    pub dma_devices: Vec<DmaDeviceConfig>,
     /// The clock controller that gates its registers, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockConfig>,
@@ -172,12 +172,12 @@ pub enum ConfigError {
     /// A time limit that is too short or too long.
     #[error("`message_timeout_ms`: must be 100 to 600000")]
     Timeout,
-    /// A master makes no sense.
+    /// A DMA device makes no sense.
     #[error("smmu {smmu:?}: {error}")]
-    Master {
+    DmaDevice {
         /// Name of the SMMU.
         smmu: String,
-        /// Master, field and what is allowed.
+        /// DMA device, field and what is allowed.
         error: DmaDeviceError,
     },
     /// A mark makes no sense.
@@ -213,7 +213,7 @@ impl Config {
         ReplyTimeout::of_ms(self.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS))
     }
 
-    /// The files that masters may use.
+    /// The files that DMA devices may use.
     #[must_use]
     pub fn places(&self) -> Places {
         self.files.clone().map_or_else(Places::anywhere, Places::new)
@@ -260,11 +260,15 @@ impl Config {
                     problem,
                 })?;
         }
-        let masters = self.smmu.iter().flat_map(|smmu| &smmu.master);
-        master::check_together(&masters.collect::<Vec<_>>()).map_err(|error| {
-            let of = |smmu: &&SmmuConfig| smmu.master.iter().any(|master| master.name == error.name);
+        let dma_devices = self.smmu.iter().flat_map(|smmu| &smmu.dma_devices);
+        dma_devices::check_together(&dma_devices.collect::<Vec<_>>()).map_err(|error| {
+            let of = |smmu: &&SmmuConfig| {
+                smmu.dma_devices
+                    .iter()
+                    .any(|dma_device| dma_device.name == error.name)
+            };
             let smmu = self.smmu.iter().rev().find(of).map(|smmu| smmu.name.clone());
-            ConfigError::Master {
+            ConfigError::DmaDevice {
                 smmu: smmu.unwrap_or_default(),
                 error,
             }

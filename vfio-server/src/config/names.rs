@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Names of SMMUs and masters.
+//! Names of SMMUs and DMA devices.
 
 /// Rule for names, in words.
 pub(super) const NAME_RULE: &str = "`name` has to be one or more of A-Z a-z 0-9 . _ -";

@@ -5,10 +5,10 @@
 mod clocks;
 mod command;
 mod delays;
+mod dma_devices;
 pub mod document;
 mod general;
 mod injections;
-mod masters;
 mod plan;
 mod registers;
 mod rules;
@@ -44,7 +44,7 @@ pub static COMMANDS: &[&[Command]] = &[
     run::COMMANDS,
     state::COMMANDS,
     clocks::COMMANDS,
-    masters::COMMANDS,
+    dma_devices::COMMANDS,
     trace::COMMANDS,
 ];
 

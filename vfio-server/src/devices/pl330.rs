@@ -14,7 +14,7 @@
 //! | [`channel`], `execute` | a DMA channel thread, and what each instruction does to it |
 //! | [`engine`] | the manager and the channels, run in bounded slices |
 //! | [`registers`] | the register block: what software sees and asks for |
-//! | [`device`] | all of it as a master of the server |
+//! | [`device`] | all of it as a DMA device of the server |
 //!
 //! Microcode is hostile. Whatever it is, a slice ends after a bounded number of instructions and bus accesses, memory
 //! is bounded by the MFIFO, and what is wrong becomes a fault of the thread (`FTRn`), never an error of the server.

@@ -11,7 +11,7 @@
 //! | [`buffers`] | the buffers of one chain |
 //! | [`jobs`] | what a queue does between two batches, and what a reset leaves of it |
 //! | [`blk`], [`rng`], [`console`] | the devices |
-//! | [`engine`] | the devices as masters: threads, interrupts |
+//! | [`engine`] | the devices as DMA devices: threads, interrupts |
 //! | [`complaint`] | messages that a guest cannot flood the log with |
 //!
 //! The register side and the DMA threads share two things: a queue with what serves it, in a mutex that a thread holds

@@ -14,8 +14,8 @@ use crate::host::Shared;
 /// Bytes of a register block.
 pub const BLOCK_SIZE: u64 = 4096;
 
-/// The registers of a master. Called with the function locked: these return at once, and never wait for a thread of the
-/// master, which may be waiting itself.
+/// The registers of a DMA device. Called with the function locked: these return at once, and never wait for a thread of
+/// the DMA device, which may be waiting itself.
 pub trait MmioRegion: Send + std::fmt::Debug {
     /// Reads `data.len()` bytes at `offset`, which are within [`BLOCK_SIZE`].
     fn read(&mut self, offset: u64, data: &mut [u8]);
@@ -28,7 +28,7 @@ pub trait MmioRegion: Send + std::fmt::Debug {
     fn reset(&mut self);
 }
 
-/// The interrupt of a master: an edge for every event.
+/// The interrupt of a DMA device: an edge for every event.
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     shared: Arc<Shared>,
@@ -55,7 +55,7 @@ pub struct DeviceContext {
 }
 
 impl DeviceContext {
-    /// A place for the master `name` behind `smmu`, whose accesses are of `stream` and whose interrupt is `vector`.
+    /// A place for the DMA device `name` behind `smmu`, whose accesses are of `stream` and whose interrupt is `vector`.
     #[must_use]
     pub fn new(name: &str, stream: u16, smmu: &SmmuHandle, shared: &Arc<Shared>, vector: usize) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl DeviceContext {
         (self.activity, self.threads)
     }
 
-    /// Name of the master.
+    /// Name of the DMA device.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Port by which a thread of a master reaches guest memory: through the SMMU.
+//! Port by which a thread of a DMA device reaches guest memory: through the SMMU.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub enum Refusal {
     /// It ended with a bus error: the SMMU aborted it, or there is no memory.
     #[error("bus error")]
     Aborted,
-    /// Its time is over: the master goes back to wait for work, without telling anybody.
+    /// Its time is over: the DMA device goes back to wait for work, without telling anybody.
     #[error(transparent)]
     Revoked(#[from] Revoked),
 }
@@ -98,7 +98,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The way of one thread of a master to memory.
+/// The way of one thread of a DMA device to memory.
 ///
 /// While a port waits, for software to decide about a stalled transaction or for a pause to end, it holds nothing that
 /// anybody else waits for.
@@ -137,7 +137,7 @@ impl Port {
         self.wire.generation = generation;
     }
 
-    /// The stream that the configuration gives the master.
+    /// The stream that the configuration gives the DMA device.
     #[must_use]
     pub fn stream(&self) -> u16 {
         self.wire.stream
@@ -157,8 +157,8 @@ impl Port {
         self.wire.shared.dma_gate().check(self.wire.generation)
     }
 
-    /// Runs something over guest memory as the master's stream sees it. The whole of it is one access under way, so it
-    /// should be short, and must not wait for what the guest does next.
+    /// Runs something over guest memory as the DMA device's stream sees it. The whole of it is one access under way, so
+    /// it should be short, and must not wait for what the guest does next.
     ///
     /// If an access of it stalls, it sees [`smmu_emu::Refused::Stalled`] and returns. Once software has decided, it is
     /// run again from the start; or, if the transaction is not to go on, what it returned counts. So it has to be

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Threads of masters: each waits for its doorbell, works, and waits again.
+//! Threads of DMA devices: each waits for its doorbell, works, and waits again.
 
 use std::io;
 use std::panic::AssertUnwindSafe;

@@ -4,13 +4,13 @@
 //!
 //! Boards have one before each SMMU (`iface` and `bus` clocks of Qualcomm's parts): a PLL that takes a while to lock,
 //! and a gate whose clock takes a while to settle. An access of the SMMU's registers meanwhile reads as ones and writes
-//! nothing, and counts as a violation. Transactions of masters have clocks of their own and go on.
+//! nothing, and counts as a violation. Transactions of DMA devices have clocks of their own and go on.
 //!
 //! A stock kernel switches it: `CTRL` is what the enable register of an `apm,xgene-device-clock` is
 //! (`xgene_clk_enable()`), whose node says where that is.
 //!
-//! The block follows those of the masters in BAR2. Registers are words; accesses of other widths read zero and write
-//! nothing.
+//! The block follows those of the DMA devices in BAR2. Registers are words; accesses of other widths read zero and
+//! write nothing.
 //!
 //! | offset | register | |
 //! | --- | --- | --- |

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The masters of one SMMU as the function holds them: a register block each, one after the other in BAR2.
+//! The DMA devices of one SMMU as the function holds them: a register block each, one after the other in BAR2.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::host::Shared;
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// One master of an SMMU.
+/// One DMA device of an SMMU.
 #[derive(Debug)]
 pub struct DmaDevice {
     config: DmaDeviceConfig,
@@ -45,34 +45,34 @@ impl DmaDevice {
     }
 }
 
-/// The masters of one SMMU.
+/// The DMA devices of one SMMU.
 #[derive(Debug)]
 pub struct DmaDevices {
     shared: Arc<Shared>,
-    masters: Vec<DmaDevice>,
+    dma_devices: Vec<DmaDevice>,
 }
 
 impl DmaDevices {
-    /// No masters.
+    /// No DMA devices.
     #[must_use]
     pub fn none(shared: &Arc<Shared>) -> Self {
         Self {
             shared: Arc::clone(shared),
-            masters: Vec::new(),
+            dma_devices: Vec::new(),
         }
     }
 
-    /// Makes masters, whose vectors begin with `vector`, and starts their threads.
+    /// Makes DMA devices, whose vectors begin with `vector`, and starts their threads.
     ///
     /// # Errors
-    /// [`DmaDeviceError`] names the master; none is left running then.
+    /// [`DmaDeviceError`] names the DMA device; none is left running then.
     pub fn start(
         configs: &[DmaDeviceConfig],
         smmu: &SmmuHandle,
         shared: &Arc<Shared>,
         vector: usize,
     ) -> Result<Self, DmaDeviceError> {
-        let mut masters = Self::none(shared);
+        let mut started = Self::none(shared);
         for (vector, config) in (vector..).zip(configs) {
             let mut context = DeviceContext::new(&config.name, config.stream_id, smmu, shared, vector);
             let block = kinds::start(&config.kind, &mut context).map_err(|problem| DmaDeviceError {
@@ -80,7 +80,7 @@ impl DmaDevices {
                 problem,
             });
             let (activity, threads) = context.into_parts();
-            masters.masters.push(DmaDevice {
+            started.dma_devices.push(DmaDevice {
                 config: config.clone(),
                 block: block?,
                 vector,
@@ -88,13 +88,13 @@ impl DmaDevices {
                 threads,
             });
         }
-        Ok(masters)
+        Ok(started)
     }
 
     /// All of them, in the order of the configuration.
     #[must_use]
     pub fn all(&self) -> &[DmaDevice] {
-        &self.masters
+        &self.dma_devices
     }
 
     /// Reads the blocks at an offset from the first one. Where none is, and across the border of two, there is 0.
@@ -115,26 +115,26 @@ impl DmaDevices {
     fn block(&mut self, offset: u64, length: usize) -> Option<(&mut dyn MmioRegion, u64)> {
         let (number, offset) = (offset / BLOCK_SIZE, offset % BLOCK_SIZE);
         let end = u64::try_from(length).ok()?.checked_add(offset)?;
-        let master = self.masters.get_mut(usize::try_from(number).ok()?)?;
-        (end <= BLOCK_SIZE).then_some((&mut *master.block, offset))
+        let dma_device = self.dma_devices.get_mut(usize::try_from(number).ok()?)?;
+        (end <= BLOCK_SIZE).then_some((&mut *dma_device.block, offset))
     }
 
     /// Resets every block. The caller has ended all accesses.
     pub fn reset(&mut self) {
-        for master in &mut self.masters {
-            master.block.reset();
+        for dma_device in &mut self.dma_devices {
+            dma_device.block.reset();
         }
     }
 }
 
 impl Drop for DmaDevices {
     fn drop(&mut self) {
-        if self.masters.is_empty() {
+        if self.dma_devices.is_empty() {
             return;
         }
         self.shared.dma_gate().stop();
         // All of them first, so that they end at the same time.
-        let threads = || self.masters.iter().flat_map(|master| &master.threads);
+        let threads = || self.dma_devices.iter().flat_map(|dma_device| &dma_device.threads);
         threads().for_each(Thread::close);
     }
 }

@@ -3,8 +3,8 @@
 //! The PCI function of one SMMU: the only place where vfio-user's requests and the model meet.
 //!
 //! BAR0 is the register space. BAR2 begins with the marks (word i is mark i; writing anything but 0 raises it), which
-//! the register blocks of the masters follow, in the order of the configuration, and then that of the clock controller.
-//! BAR4 is the MSI-X table and pending bits.
+//! the register blocks of the DMA devices follow, in the order of the configuration, and then that of the clock
+//! controller. BAR4 is the MSI-X table and pending bits.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ mod tests;
 pub mod region {
     /// The SMMU's registers.
     pub const REGISTERS: u32 = 0;
-    /// The marks, then the register blocks of the masters.
+    /// The marks, then the register blocks of the DMA devices.
     pub const BLOCKS: u32 = 2;
     /// MSI-X table and pending bits.
     pub const MSIX: u32 = pci_bar();
@@ -62,17 +62,17 @@ pub mod irq {
     pub const COUNT: u32 = 5;
 }
 
-/// Bytes of the marks. As large as a page of a guest can be, so that no master's registers share one with them: Linux
-/// does not let a program map a page that belongs to a driver (`CONFIG_IO_STRICT_DEVMEM`).
+/// Bytes of the marks. As large as a page of a guest can be, so that no DMA device's registers share one with them:
+/// Linux does not let a program map a page that belongs to a driver (`CONFIG_IO_STRICT_DEVMEM`).
 pub const MARKS_SIZE: u64 = 64 << 10;
 
 /// One SMMU as a PCI function.
 #[derive(Debug)]
 pub struct Function {
-    /// Threads of masters translate too.
+    /// Threads of DMA devices translate too.
     smmu: SmmuHandle,
     host: Host,
-    masters: DmaDevices,
+    dma_devices: DmaDevices,
     clock: Option<ClockController>,
     config: ConfigSpace,
     register_space: u64,
@@ -86,26 +86,27 @@ impl Function {
     pub fn new(model: &Config, plan: Plan, host: Host) -> Result<Self, NewError> {
         let smmu = Smmu::new(model, plan)?;
         let register_space = model.register_space();
-        let masters = DmaDevices::none(host.shared());
+        let dma_devices = DmaDevices::none(host.shared());
         let config = config_space(register_space, MARKS_SIZE, &host);
         Ok(Self {
             smmu: SmmuHandle::new(smmu),
             host,
-            masters,
+            dma_devices,
             clock: None,
             config,
             register_space,
         })
     }
 
-    /// Puts masters behind the SMMU and starts them, before a client is there. Their vectors are the last ones.
+    /// Puts DMA devices behind the SMMU and starts them, before a client is there. Their vectors are the last ones.
     ///
     /// # Errors
-    /// [`DmaDeviceError`] names the master; none runs then.
-    pub fn attach(&mut self, masters: &[DmaDeviceConfig]) -> Result<(), DmaDeviceError> {
-        let first = self.host.shared().vectors().len().saturating_sub(masters.len());
-        self.host.shared().vectors().set_masters(first);
-        self.masters = DmaDevices::start(masters, &self.smmu, self.host.shared(), first)?;
+    /// [`DmaDeviceError`] names the DMA device; none runs then.
+    pub fn attach(&mut self, dma_devices: &[DmaDeviceConfig]) -> Result<(), DmaDeviceError> {
+        let vectors = self.host.shared().vectors().len();
+        let first = vectors.saturating_sub(dma_devices.len());
+        self.host.shared().vectors().set_dma_devices(first);
+        self.dma_devices = DmaDevices::start(dma_devices, &self.smmu, self.host.shared(), first)?;
         self.config = config_space(self.register_space, self.blocks_size(), &self.host);
         Ok(())
     }
@@ -131,7 +132,7 @@ impl Function {
     /// Bytes of BAR2.
     fn blocks_size(&self) -> u64 {
         let blocks = self
-            .masters
+            .dma_devices
             .all()
             .iter()
             .map(drop)
@@ -170,13 +171,13 @@ impl Function {
 
     /// Ends all DMA, and the threads that make it.
     pub fn detach(&mut self) {
-        self.masters = DmaDevices::none(self.host.shared());
+        self.dma_devices = DmaDevices::none(self.host.shared());
     }
 
-    /// The masters, in the order of the configuration.
+    /// The DMA devices, in the order of the configuration.
     #[must_use]
-    pub fn masters(&self) -> &[DmaDevice] {
-        self.masters.all()
+    pub fn dma_devices(&self) -> &[DmaDevice] {
+        self.dma_devices.all()
     }
 
     /// The surroundings of the model.
@@ -248,7 +249,7 @@ impl Function {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
                     (_, Some((clock, offset))) => clock.read(now, offset, data),
-                    (Some(offset), None) => self.masters.read(offset, data),
+                    (Some(offset), None) => self.dma_devices.read(offset, data),
                     (None, None) => self.read_marks(offset, data),
                 }
             }
@@ -282,7 +283,7 @@ impl Function {
                 let now = self.host.run().now();
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
                     (_, Some((clock, offset))) => clock.write(now, offset, data),
-                    (Some(offset), None) => self.masters.write(offset, data),
+                    (Some(offset), None) => self.dma_devices.write(offset, data),
                     (None, None) => self.write_marks(offset, data),
                 }
             }
@@ -295,7 +296,7 @@ impl Function {
     /// The clock controller and the offset in its block, of an offset in BAR2.
     fn in_clock(&mut self, offset: u64) -> Option<(&mut ClockController, u64)> {
         let first = self
-            .masters
+            .dma_devices
             .all()
             .iter()
             .fold(MARKS_SIZE, |at, _| at + BLOCK_SIZE);
@@ -389,7 +390,7 @@ impl Function {
         self.reset_for("client", |_| ());
     }
 
-    /// Power cycle of the SMMU alone: registers and delays start again, stalled transactions abort. The masters
+    /// Power cycle of the SMMU alone: registers and delays start again, stalled transactions abort. The DMA devices
     /// and the PCI function around it, which the guest's hardware does not have, stay as they are.
     pub fn power_cycle(&mut self) {
         let shared = Arc::clone(self.host.shared());
@@ -399,7 +400,7 @@ impl Function {
         self.tell_of_reset("control");
     }
 
-    /// Puts a saved state of the SMMU in the place of what there is, while no access of a master is under way.
+    /// Puts a saved state of the SMMU in the place of what there is, while no access of a DMA device is under way.
     ///
     /// # Errors
     /// [`StateError`] if the state is not one of this SMMU; nothing is changed then.
@@ -411,12 +412,12 @@ impl Function {
             .restore(&mut Callbacks::new(self.host.shared()), state)
     }
 
-    /// Everything but what belongs to the client, while no access of a master is under way; `also` happens before.
+    /// Everything but what belongs to the client, while no access of a DMA device is under way; `also` happens before.
     fn reset_for(&mut self, cause: &str, also: impl FnOnce(&mut Host)) {
         let shared = Arc::clone(self.host.shared());
         let end = shared.dma_gate().end();
         also(&mut self.host);
-        self.masters.reset();
+        self.dma_devices.reset();
         shared.vectors().forget_edges();
         if let Some(clock) = &mut self.clock {
             clock.reset();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The accesses of an SMMU's masters that are under way, and how they are held up.
+//! The accesses of an SMMU's DMA devices that are under way, and how they are held up.
 //!
 //! Every access is made within an [`AccessGuard`]. What must not meet an access (a change of guest memory, a reset)
 //! makes a [`Drain`], which lets no access in, waits until all are out, and then stands for as long as it is kept. A
@@ -24,7 +24,7 @@ mod tests;
 #[error("given up at a reset")]
 pub struct Revoked;
 
-/// Between resets masters are in the same generation. Accesses of an earlier one are turned away.
+/// Between resets DMA devices are in the same generation. Accesses of an earlier one are turned away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Generation(u64);
 

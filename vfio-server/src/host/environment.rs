@@ -3,7 +3,7 @@
 //! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, marks, trace, what the
 //! plan injects.
 //!
-//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of masters use too. Locks are
+//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of DMA devices use too. Locks are
 //! taken in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is
 //! waited for.
 
@@ -88,7 +88,7 @@ impl Shared {
         }
     }
 
-    /// The accesses of masters.
+    /// The accesses of DMA devices.
     #[must_use]
     pub fn dma_gate(&self) -> &DmaGate {
         &self.dma_gate
@@ -105,7 +105,7 @@ impl Shared {
         }
     }
 
-    /// An access of a master met no memory: logs it, tells of it and traces it.
+    /// An access of a DMA device met no memory: logs it, tells of it and traces it.
     pub fn no_memory(&self, met: &NoMemory) {
         let mut limit = self.no_memory.lock();
         limit.log(self.run.now(), &self.name, met);
@@ -178,7 +178,7 @@ impl Host {
         &self.memory
     }
 
-    /// Changes guest memory, while no access of a master is under way. Stalled ones stay.
+    /// Changes guest memory, while no access of a DMA device is under way. Stalled ones stay.
     pub fn change_memory<R>(&mut self, change: impl FnOnce(&mut GuestMemory) -> R) -> R {
         let pause = self.shared.dma_gate.pause();
         let result = change(&mut self.memory);
@@ -237,7 +237,7 @@ impl Host {
         pending
     }
 
-    /// A client has negotiated; it counts until the guard is dropped. What masters were told by the control socket
+    /// A client has negotiated; it counts until the guard is dropped. What DMA devices were told by the control socket
     /// before is not for it to hear of.
     #[must_use]
     pub fn join(&self) -> Participant {
@@ -255,7 +255,7 @@ impl Host {
     }
 }
 
-/// The model's host, for register accesses, threads of masters and the timer alike. Memory is not part of it: each
+/// The model's host, for register accesses, threads of DMA devices and the timer alike. Memory is not part of it: each
 /// access has its own ([`Surroundings`]).
 #[derive(Debug)]
 pub struct Callbacks<'a> {

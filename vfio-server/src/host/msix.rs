@@ -3,9 +3,9 @@
 //! MSI-X: interrupt lines of the SMMU as eventfds of the client.
 //!
 //! Vector 0 is the global line and every group of event counters, vector 1+n context bank n; behind the lines of the
-//! SMMU each master has one. A vector is an edge; the
-//! model asks for another one when software has handled part of what holds a line up. To raise a vector never waits for
-//! the client ([`signals`]); as on a bus, an interrupt arrives some time after the access that caused it.
+//! SMMU each DMA device has one. A vector is an edge; the model asks for another one when software has handled part of
+//! what holds a line up. To raise a vector never waits for the client ([`signals`]); as on a bus, an interrupt arrives
+//! some time after the access that caused it.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -23,10 +23,10 @@ mod tests;
 pub struct Vectors {
     /// The level of each line.
     lines: Vec<bool>,
-    /// Edges that could not be told to anybody: the pending bits of the masters' vectors.
+    /// Edges that could not be told to anybody: the pending bits of the DMA devices' vectors.
     edges: Vec<bool>,
-    /// The first vector of a master: those before have lines.
-    masters: usize,
+    /// The first vector of a DMA device: those before have lines.
+    dma_devices: usize,
     /// Eventfd of each vector, if it has one.
     eventfds: Vec<Option<OwnedFd>>,
     /// Present from a client's first eventfd on.
@@ -40,15 +40,15 @@ impl Vectors {
         Self {
             lines: vec![false; count.into()],
             edges: vec![false; count.into()],
-            masters: count.into(),
+            dma_devices: count.into(),
             eventfds: (0..count).map(|_| None).collect(),
             signals: None,
         }
     }
 
-    /// Says which vectors have no line, but a master each: those from this one on.
-    pub fn set_masters(&mut self, first: usize) {
-        self.masters = first;
+    /// Says which vectors have no line, but a DMA device each: those from this one on.
+    pub fn set_dma_devices(&mut self, first: usize) {
+        self.dma_devices = first;
     }
 
     /// The vector of a line.
@@ -87,7 +87,7 @@ impl Vectors {
         }
     }
 
-    /// Raises a master's vector. Without an eventfd it is pending until there is one.
+    /// Raises a DMA device's vector. Without an eventfd it is pending until there is one.
     pub fn raise(&mut self, vector: usize) {
         if !self.signal(vector) {
             self.keep_edge(vector);
@@ -105,16 +105,16 @@ impl Vectors {
         true
     }
 
-    /// An edge comes back only with the next event of its master, a line by its level.
+    /// An edge comes back only with the next event of its DMA device, a line by its level.
     fn keep_edge(&mut self, vector: usize) {
-        if vector >= self.masters
+        if vector >= self.dma_devices
             && let Some(edge) = self.edges.get_mut(vector)
         {
             *edge = true;
         }
     }
 
-    /// No vector of a master is pending any more: their events are of before a reset or a client.
+    /// No vector of a DMA device is pending any more: their events are of before a reset or a client.
     pub fn forget_edges(&mut self) {
         self.edges.fill(false);
     }
@@ -188,7 +188,7 @@ impl Vectors {
         self.signals.take()
     }
 
-    /// The pending bits, as many bytes as fit: a line that is high and has no eventfd, or a master's edge.
+    /// The pending bits, as many bytes as fit: a line that is high and has no eventfd, or a DMA device's edge.
     pub fn pending(&self, offset: u64, data: &mut [u8]) {
         data.fill(0);
         let first = usize::try_from(offset).unwrap_or(usize::MAX).saturating_mul(8);

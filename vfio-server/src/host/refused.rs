@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Accesses of masters that reach no memory: refused by the SMMU, or met by none behind it.
+//! Accesses of DMA devices that reach no memory: refused by the SMMU, or met by none behind it.
 
 use std::fmt;
 use std::time::Duration;

@@ -36,7 +36,7 @@ pub struct Run {
     /// Timer of the interrupts that a rule makes late.
     timer: Timer,
     reply_timeout: ReplyTimeout,
-    /// Files that masters may use.
+    /// Files that DMA devices may use.
     files: Places,
     /// Present once there is a receiver of events.
     events: OnceLock<EventSink>,
@@ -82,13 +82,13 @@ impl Run {
         }
     }
 
-    /// Lets masters use no other files than these.
+    /// Lets DMA devices use no other files than these.
     #[must_use]
     pub fn with_files(self, files: Places) -> Self {
         Self { files, ..self }
     }
 
-    /// The files that masters may use.
+    /// The files that DMA devices may use.
     #[must_use]
     pub fn files(&self) -> &Places {
         &self.files

@@ -13,7 +13,7 @@ fn config(directory: &Path, names: &[&str]) -> Config {
         model: smmu_emu::Config::default(),
         delay: Vec::new(),
         injection: Vec::new(),
-        master: Vec::new(),
+        dma_devices: Vec::new(),
         clock: None,
     });
     Config {

@@ -4,12 +4,12 @@ use super::*;
 use crate::client::server::Server;
 use crate::config::Config;
 
-/// A file with an SMMU `a` and these masters behind it.
-fn config(masters: &str) -> String {
-    format!("[[smmu]]\nname = \"a\"\nsocket = \"s\"\n{masters}")
+/// A file with an SMMU `a` and these DMA devices behind it.
+fn config(dma_devices: &str) -> String {
+    format!("[[smmu]]\nname = \"a\"\nsocket = \"s\"\n{dma_devices}")
 }
 
-fn master(name: &str, more: &str) -> String {
+fn dma_device(name: &str, more: &str) -> String {
     format!("[[smmu.master]]\nname = {name:?}\nstream_id = 1\n{more}\n")
 }
 
@@ -60,8 +60,11 @@ fn every_kind_can_be_given() {
     );
     let config: Config = toml::from_str(&text).unwrap();
     Server::check(&config).unwrap();
-    let masters = &config.smmu[0].master;
-    let kinds: Vec<_> = masters.iter().map(|master| master.kind.name()).collect();
+    let dma_devices = &config.smmu[0].dma_devices;
+    let kinds: Vec<_> = dma_devices
+        .iter()
+        .map(|dma_device| dma_device.kind.name())
+        .collect();
     assert_eq!(
         kinds,
         [
@@ -73,8 +76,8 @@ fn every_kind_can_be_given() {
             "test-master"
         ]
     );
-    let Kind::VirtioBlk(disk) = &masters[1].kind else {
-        panic!("{masters:?}");
+    let Kind::VirtioBlk(disk) = &dma_devices[1].kind else {
+        panic!("{dma_devices:?}");
     };
     assert_eq!((disk.queues, disk.read_only), (1, true), "what is left out");
     let again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
@@ -84,60 +87,60 @@ fn every_kind_can_be_given() {
 #[test]
 fn what_cannot_be_is_named() {
     let cases = [
-        ("an unknown kind", master("m", "kind = \"dma\"")),
-        ("no kind", master("m", "")),
-        ("an unknown key", master("m", "kind = \"pl330\"\nqueues = 1")),
+        ("an unknown kind", dma_device("m", "kind = \"dma\"")),
+        ("no kind", dma_device("m", "")),
+        ("an unknown key", dma_device("m", "kind = \"pl330\"\nqueues = 1")),
         (
             "a key of another kind",
-            master("m", "kind = \"virtio-blk\"\nimage = \"i\"\noutput = \"o\""),
+            dma_device("m", "kind = \"virtio-blk\"\nimage = \"i\"\noutput = \"o\""),
         ),
-        ("no image", master("m", "kind = \"virtio-blk\"")),
+        ("no image", dma_device("m", "kind = \"virtio-blk\"")),
         (
             "an empty image",
-            master("m", "kind = \"virtio-blk\"\nimage = \"\""),
+            dma_device("m", "kind = \"virtio-blk\"\nimage = \"\""),
         ),
         (
             "no queue",
-            master("m", "kind = \"virtio-blk\"\nimage = \"i\"\nqueues = 0"),
+            dma_device("m", "kind = \"virtio-blk\"\nimage = \"i\"\nqueues = 0"),
         ),
         (
             "many queues",
-            master("m", "kind = \"virtio-blk\"\nimage = \"i\"\nqueues = 9"),
+            dma_device("m", "kind = \"virtio-blk\"\nimage = \"i\"\nqueues = 9"),
         ),
-        ("no word", master("m m", "kind = \"pl330\"")),
+        ("no word", dma_device("m m", "kind = \"pl330\"")),
         (
             "a name twice",
-            master("m", "kind = \"pl330\"") + &master("m", "kind = \"virtio-rng\""),
+            dma_device("m", "kind = \"pl330\"") + &dma_device("m", "kind = \"virtio-rng\""),
         ),
         (
             "one writes what the other reads",
-            master("m", "kind = \"virtio-blk\"\nimage = \"i\"\nread_only = true")
-                + &master("n", "kind = \"virtio-blk\"\nimage = \"i\""),
+            dma_device("m", "kind = \"virtio-blk\"\nimage = \"i\"\nread_only = true")
+                + &dma_device("n", "kind = \"virtio-blk\"\nimage = \"i\""),
         ),
         (
             "a log into a disk",
-            master("m", "kind = \"virtio-blk\"\nimage = \"i\"\nread_only = true")
-                + &master("n", "kind = \"virtio-console\"\noutput = \"i\""),
+            dma_device("m", "kind = \"virtio-blk\"\nimage = \"i\"\nread_only = true")
+                + &dma_device("n", "kind = \"virtio-console\"\noutput = \"i\""),
         ),
         (
             "a wide stream ID",
-            master("m", "kind = \"pl330\"").replace("= 1", "= 0x8000"),
+            dma_device("m", "kind = \"pl330\"").replace("= 1", "= 0x8000"),
         ),
         (
             "a stream ID that is none",
-            master("m", "kind = \"pl330\"").replace("= 1", "= 0x10000"),
+            dma_device("m", "kind = \"pl330\"").replace("= 1", "= 0x10000"),
         ),
     ];
     let text: Vec<_> = cases
         .iter()
-        .map(|(what, masters)| format!("{what}: {}", refused(&config(masters))))
+        .map(|(what, dma_devices)| format!("{what}: {}", refused(&config(dma_devices))))
         .collect();
     insta::assert_snapshot!(text.join("\n"));
 }
 
 #[test]
 fn names_are_unique_over_all_smmus() {
-    let one = config(&master("m", "kind = \"pl330\""));
+    let one = config(&dma_device("m", "kind = \"pl330\""));
     let two = one.replace("\"a\"", "\"b\"").replace("\"s\"", "\"t\"");
     insta::assert_snapshot!(refused(&(one + &two)), @r#"smmu "b": master "m": `name` is used twice"#);
 }
@@ -146,7 +149,7 @@ fn names_are_unique_over_all_smmus() {
 fn their_number_is_bounded() {
     let many = |count| {
         (0..count)
-            .map(|i| master(&format!("m{i}"), "kind = \"pl330\""))
+            .map(|i| dma_device(&format!("m{i}"), "kind = \"pl330\""))
             .collect::<String>()
     };
     Server::check(&toml::from_str(&config(&many(MAX_MASTERS))).unwrap()).unwrap();

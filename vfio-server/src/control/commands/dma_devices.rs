@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Masters: what they do, and DMA by a test master.
+//! DMA devices: what they do, and DMA by a test master.
 
 use std::time::{Duration, Instant};
 
@@ -95,15 +95,15 @@ fn list(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
     let mut found = Vec::new();
     for device in context.some_or_all(smmu.as_deref())? {
         let function = device.lock();
-        for (block, master) in (MARKS_SIZE..).step_by(step()).zip(function.masters()) {
-            let (config, activity) = (master.config(), master.activity());
+        for (block, dma_device) in (MARKS_SIZE..).step_by(step()).zip(function.dma_devices()) {
+            let (config, activity) = (dma_device.config(), dma_device.activity());
             found.push(json!({
                 "master": config.name,
                 "smmu": device.name,
                 "kind": config.kind.name(),
                 "stream": config.stream_id,
                 "block": block,
-                "vector": master.vector(),
+                "vector": dma_device.vector(),
                 "accesses": activity.accesses(),
                 "aborted": activity.aborted(),
                 "stalls": activity.stalled(),
@@ -125,7 +125,7 @@ fn dma(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
         seed,
         data,
     } = typed(arguments)?;
-    let master = find(context, master.as_deref())?;
+    let dma_device = find(context, master.as_deref())?;
     let mut controls = match access.as_deref() {
         None | Some("read") => 0,
         Some("write") => control::WRITE,
@@ -140,15 +140,15 @@ fn dma(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
         controls |= control::WINDOW;
     }
     let length: u32 = narrow(length, "length")?;
-    let stream: u16 = stream.map_or(Ok(master.stream), |stream| narrow(stream, "stream"))?;
+    let stream: u16 = stream.map_or(Ok(dma_device.stream), |stream| narrow(stream, "stream"))?;
     let seed: u32 = seed.map_or(Ok(0), |seed| narrow(seed, "seed"))?;
     {
-        let function = &mut master.device.lock();
-        if master.read(function, Register::Status) == Status::Running as u32 {
+        let function = &mut dma_device.device.lock();
+        if dma_device.read(function, Register::Status) == Status::Running as u32 {
             return Err(Error::generic("`master`: a transfer of it runs, or is stalled"));
         }
         if let Some(window) = window {
-            master.write_bytes(function, WINDOW, &window)?;
+            dma_device.write_bytes(function, WINDOW, &window)?;
         }
         let (low, high) = (address.0 & u64::from(u32::MAX), address.0 >> 32);
         for (register, value) in [
@@ -161,15 +161,15 @@ fn dma(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
             (Register::Repeat, 1),
             (Register::Trigger, trigger::START),
         ] {
-            master.write_bytes(function, register as u64, &value.to_le_bytes())?;
+            dma_device.write_bytes(function, register as u64, &value.to_le_bytes())?;
         }
-        if master.read(function, Register::Status) == Status::Refused as u32 {
+        if dma_device.read(function, Register::Status) == Status::Refused as u32 {
             return Err(Error::generic("`length` has to be 1 to 1 MiB"));
         }
     }
     let begin = Instant::now();
     loop {
-        let result = master.result();
+        let result = dma_device.result();
         if result["state"] != "running" || begin.elapsed() >= WAIT {
             return Ok(result);
         }
@@ -217,16 +217,16 @@ fn find<'a>(context: &'a Context, name: Option<&str>) -> Result<TestMaster<'a>, 
     let mut found = Vec::new();
     for device in context.devices() {
         let function = device.lock();
-        let is_test = |master: &DmaDevice| master.config().kind == Kind::TestMaster {};
-        for (number, master) in function
-            .masters()
+        let is_test = |dma_device: &DmaDevice| dma_device.config().kind == Kind::TestMaster {};
+        for (number, dma_device) in function
+            .dma_devices()
             .iter()
             .enumerate()
-            .filter(|(_, master)| is_test(master))
+            .filter(|(_, dma_device)| is_test(dma_device))
         {
-            let stream = master.config().stream_id;
+            let stream = dma_device.config().stream_id;
             found.push((
-                master.config().name.clone(),
+                dma_device.config().name.clone(),
                 TestMaster {
                     device,
                     number,
@@ -292,9 +292,9 @@ impl TestMaster<'_> {
         let mut data = [0; SHOWN];
         let _ = function.read(region::BLOCKS, self.offset(WINDOW), &mut data);
         let waits = function
-            .masters()
+            .dma_devices()
             .get(self.number)
-            .is_some_and(|master| master.activity().waits());
+            .is_some_and(|dma_device| dma_device.activity().waits());
         let state = match status {
             status if status == Status::Running as u32 && waits => "stalled",
             status if status == Status::Running as u32 => "running",

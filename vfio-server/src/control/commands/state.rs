@@ -162,7 +162,7 @@ fn without_stalls<R>(
     let _pauses: Vec<_> = shared.iter().map(|shared| shared.dma_gate().pause()).collect();
     for (device, function) in devices.iter().zip(&functions) {
         let stalled = function
-            .masters()
+            .dma_devices()
             .iter()
             .find(|dma_device| dma_device.activity().waits());
         if let Some(dma_device) = stalled {

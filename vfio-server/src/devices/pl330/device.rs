@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The controller as a master: registers in BAR2, the engine on a thread.
+//! The controller as a DMA device: registers in BAR2, the engine on a thread.
 //!
 //! The thread holds no lock while it runs a slice. It takes up what software asked for before the slice, and shows what
 //! came of it afterwards, unless a reset was in between: then its work is of a time that is over.
@@ -190,7 +190,7 @@ impl Events for Outputs<'_> {
     }
 }
 
-/// The master's way to memory.
+/// The DMA device's way to memory.
 #[derive(Debug)]
 struct PortBus<'a> {
     port: &'a mut Port,

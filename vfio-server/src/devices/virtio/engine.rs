@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Virtio devices as masters: a register block, and a DMA thread for each queue, so that queues do not wait for each
-//! other's files and stalls.
+//! Virtio devices as DMA devices: a register block, and a DMA thread for each queue, so that queues do not wait for
+//! each other's files and stalls.
 
 use std::fmt::Display;
 use std::sync::Arc;

@@ -20,18 +20,18 @@ const SIZE: u64 = 1 << 20;
 /// Only a thread that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A function with masters, without a server; stream ID 1, an SMMU that lets everything pass.
+/// A function with DMA devices, without a server; stream ID 1, an SMMU that lets everything pass.
 pub(crate) struct Bench {
     pub(crate) function: Function,
     memory: OwnedFd,
-    /// One for each master, by name.
+    /// One for each DMA device, by name.
     events: Vec<(String, OwnedFd)>,
 }
 
 impl Bench {
-    pub(crate) fn new(masters: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(dma_devices: &[(&str, &str)]) -> Self {
         let mut text = String::new();
-        for (name, more) in masters {
+        for (name, more) in dma_devices {
             writeln!(text, "[[master]]\nname = {name:?}\nstream_id = 1\n{more}").unwrap();
         }
         let mut table: toml::Table = text.parse().unwrap();
@@ -69,26 +69,34 @@ impl Bench {
             .unwrap();
     }
 
-    pub(crate) fn read(&mut self, master: u64, offset: u64, data: &mut [u8]) {
+    pub(crate) fn read(&mut self, dma_device: u64, offset: u64, data: &mut [u8]) {
         self.function
-            .read(region::BLOCKS, MARKS_SIZE + BLOCK_SIZE * master + offset, data)
+            .read(
+                region::BLOCKS,
+                MARKS_SIZE + BLOCK_SIZE * dma_device + offset,
+                data,
+            )
             .unwrap();
     }
 
-    pub(crate) fn write(&mut self, master: u64, offset: u64, data: &[u8]) {
+    pub(crate) fn write(&mut self, dma_device: u64, offset: u64, data: &[u8]) {
         self.function
-            .write(region::BLOCKS, MARKS_SIZE + BLOCK_SIZE * master + offset, data)
+            .write(
+                region::BLOCKS,
+                MARKS_SIZE + BLOCK_SIZE * dma_device + offset,
+                data,
+            )
             .unwrap();
     }
 
-    pub(crate) fn read32(&mut self, master: u64, offset: u64) -> u32 {
+    pub(crate) fn read32(&mut self, dma_device: u64, offset: u64) -> u32 {
         let mut data = [0; 4];
-        self.read(master, offset, &mut data);
+        self.read(dma_device, offset, &mut data);
         u32::from_le_bytes(data)
     }
 
-    pub(crate) fn write32(&mut self, master: u64, offset: u64, value: u32) {
-        self.write(master, offset, &value.to_le_bytes());
+    pub(crate) fn write32(&mut self, dma_device: u64, offset: u64, value: u32) {
+        self.write(dma_device, offset, &value.to_le_bytes());
     }
 
     pub(crate) fn wait(&mut self, mut until: impl FnMut(&mut Self) -> bool) {
@@ -116,9 +124,10 @@ impl Bench {
         );
     }
 
-    /// Number of interrupts that a master raised; waits for one. Interrupts come in order: those before are counted.
-    pub(crate) fn raised(&self, master: &str) -> u64 {
-        let (_, event) = self.events.iter().find(|(name, _)| name == master).unwrap();
+    /// Number of interrupts that a DMA device raised; waits for one. Interrupts come in order: those before are
+    /// counted.
+    pub(crate) fn raised(&self, dma_device: &str) -> u64 {
+        let (_, event) = self.events.iter().find(|(name, _)| name == dma_device).unwrap();
         let begin = Instant::now();
         let mut count = [0; 8];
         while rustix::io::read(event, &mut count).is_err() {

@@ -141,7 +141,7 @@ fn a_full_counter_does_not_block() {
 #[test]
 fn an_edge_of_a_master_is_pending_until_someone_listens() {
     let mut vectors = Vectors::new(4);
-    vectors.set_masters(2);
+    vectors.set_dma_devices(2);
     let bits = |vectors: &Vectors| {
         let mut bits = [0];
         vectors.pending(0, &mut bits);
