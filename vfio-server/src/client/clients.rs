@@ -182,7 +182,7 @@ struct Session {
 impl Session {
     fn run(self, stream: &UnixStream, directory: &Path) {
         tracing::info!(smmu = self.name, "client connected");
-        self.tell("CLIENT_CONNECTED");
+        self.emit("CLIENT_CONNECTED");
         let serve = AssertUnwindSafe(|| gate::serve(stream, &self.function, directory));
         match std::panic::catch_unwind(serve) {
             Ok(Ok(())) => tracing::info!(smmu = self.name, "client left"),
@@ -195,15 +195,15 @@ impl Session {
         let _ = stream.shutdown(Shutdown::Both);
     }
 
-    fn tell(&self, event: &'static str) {
+    fn emit(&self, event: &'static str) {
         let run = Arc::clone(self.function.lock().host().run());
-        run.tell(|| Event::new(event, json!({ "smmu": self.name })));
+        run.emit(|| Event::new(event, json!({ "smmu": self.name })));
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.tell("CLIENT_DISCONNECTED");
+        self.emit("CLIENT_DISCONNECTED");
         self.function.lock().disconnect();
         self.slot.free();
     }

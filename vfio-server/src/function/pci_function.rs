@@ -157,7 +157,7 @@ impl Function {
             };
             let access = if write { "a write" } else { "a read" };
             tracing::warn!(smmu, count, "{access} of {register} without the SMMU's clock");
-            self.host.run().tell(|| {
+            self.host.run().emit(|| {
                 let (register, index) = name.map(|(_, name, index)| (name, index)).unzip();
                 let data = json!({
                     "smmu": smmu, "offset": offset, "register": register, "index": index, "write": write,
@@ -397,7 +397,7 @@ impl Function {
         let pause = shared.dma_gate().pause();
         self.smmu.lock().reset(&mut Callbacks::new(&shared));
         drop(pause);
-        self.tell_of_reset("control");
+        self.emit_reset("control");
     }
 
     /// Puts a saved state of the SMMU in the place of what there is, while no access of a DMA device is under way.
@@ -425,14 +425,14 @@ impl Function {
         self.config.reset();
         self.smmu.lock().reset(&mut Callbacks::new(&shared));
         drop(end);
-        self.tell_of_reset(cause);
+        self.emit_reset(cause);
     }
 
-    fn tell_of_reset(&self, cause: &str) {
+    fn emit_reset(&self, cause: &str) {
         let smmu = self.host.name();
         self.host
             .run()
-            .tell(|| Event::new("RESET", json!({ "smmu": smmu, "cause": cause })));
+            .emit(|| Event::new("RESET", json!({ "smmu": smmu, "cause": cause })));
     }
 
     /// The client is gone: the next one meets the function as after power-on.

@@ -232,7 +232,7 @@ impl Host {
         let Shared { name, run, .. } = &*self.shared;
         let pending = PendingReply::new(delay, run.now(), run.reply_timeout());
         if let Some(warning) = pending.warning(name, delay.register, run.now(), run.reply_timeout()) {
-            run.tell(|| warning);
+            run.emit(|| warning);
         }
         pending
     }

@@ -245,7 +245,7 @@ impl Run {
     }
 
     /// Sends an event, if there is a receiver.
-    pub fn tell(&self, event: impl FnOnce() -> Event) {
+    pub fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(events) = self.events.get() {
             events.send(event());
         }
@@ -267,7 +267,7 @@ impl Run {
             .map(|(before, after)| after && !before);
         let names = changed.zip(state.marks.names()).filter(|(changed, _)| *changed);
         for (_, mark) in names {
-            self.tell(|| Event::new("MARK_RAISED", json!({ "mark": mark })));
+            self.emit(|| Event::new("MARK_RAISED", json!({ "mark": mark })));
         }
         drop(state);
         self.changed.notify_all();

@@ -37,15 +37,15 @@ impl Complaints {
 
     /// Warns, unless it just did.
     pub fn warn(&self, problem: &dyn Display) {
-        self.tell(&self.requests, problem);
+        self.log(&self.requests, problem);
     }
 
     /// Says why the device needs a reset, unless it just did. Requests that failed just before do not silence it.
     pub fn needs_reset(&self, problem: &dyn Display) {
-        self.tell(&self.resets, &format_args!("needs a reset: {problem}"));
+        self.log(&self.resets, &format_args!("needs a reset: {problem}"));
     }
 
-    fn tell(&self, limit: &LogLimit, problem: &dyn Display) {
+    fn log(&self, limit: &LogLimit, problem: &dyn Display) {
         self.total.fetch_add(1, Ordering::Relaxed);
         let device = &self.device;
         match limit.pass() {

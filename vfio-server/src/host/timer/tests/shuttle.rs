@@ -66,6 +66,21 @@ fn an_earlier_time_and_a_mark_end_the_wait_for_a_later_one() {
 }
 
 #[test]
+fn a_later_time_does_not_take_the_place_of_an_earlier_one() {
+    check(|| {
+        let timer = timer();
+        let thread = start(&timer);
+        timer.set(0, 0);
+        timer.set(0, FAR);
+        while timer.state.lock().due[0] == Some(0) {
+            thread::yield_now();
+        }
+        timer.end();
+        assert_eq!(thread.join().unwrap(), [1, 0]);
+    });
+}
+
+#[test]
 fn the_thread_ends_while_it_waits() {
     check(|| {
         let timer = timer();
