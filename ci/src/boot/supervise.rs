@@ -38,6 +38,8 @@ pub struct Supervised {
     name: &'static str,
     process: Child,
     stderr: Arc<Mutex<VecDeque<String>>>,
+    /// Reads standard error; waited for once.
+    reader: Option<thread::JoinHandle<()>>,
 }
 
 impl Supervised {
@@ -71,14 +73,15 @@ impl Supervised {
             .process_group(0);
         let mut process = command.spawn()?;
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
-        if let Some(pipe) = process.stderr.take() {
+        let reader = process.stderr.take().map(|pipe| {
             let lines = Arc::clone(&stderr);
-            thread::spawn(move || read_stderr(pipe, &lines, on_stderr));
-        }
+            thread::spawn(move || read_stderr(pipe, &lines, on_stderr))
+        });
         Ok(Self {
             name,
             process,
             stderr,
+            reader,
         })
     }
 
@@ -102,9 +105,22 @@ impl Supervised {
         self.process.stdin.take()
     }
 
-    /// Exit status, if it has ended.
+    /// Exit status, if it has ended; then its standard error is all there.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().ok().flatten()
+        let status = self.process.try_wait().ok().flatten()?;
+        self.finish_stderr();
+        Some(status)
+    }
+
+    /// Waits for the end of its standard error, which comes with its own end; not for a process that it left behind.
+    fn finish_stderr(&mut self) {
+        let deadline = Instant::now() + GRACE;
+        while let Some(reader) = self.reader.take() {
+            if !reader.is_finished() && Instant::now() < deadline {
+                self.reader = Some(reader);
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 
     /// The last lines of its standard error.
@@ -122,6 +138,7 @@ impl Supervised {
         // Only fails for a process that is gone.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        self.finish_stderr();
     }
 
     /// Waits for it to end by itself, a second at most; then kills it. Returns how it ended if it did by itself.

@@ -93,8 +93,6 @@ impl BootRunner<'_> {
             }
             if let Some(status) = server.ended() {
                 let what = format!("vfio-server did not start: {}", describe(status));
-                // Its last words may still be under way.
-                thread::sleep(TICK);
                 return Err(BootError::Child {
                     what,
                     stderr: server.stderr_tail(),
