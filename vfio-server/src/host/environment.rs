@@ -3,9 +3,9 @@
 //! The surroundings of one SMMU, as the model sees them: clock, guest memory, interrupts, marks, trace, what the
 //! plan injects.
 //!
-//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of DMA devices use too. Locks are
-//! taken in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything is
-//! waited for.
+//! [`Host`] is those of a register access, [`Shared`] the part of them that the threads of DMA devices use too. Locks
+//! are taken in this order: the function, the SMMU, one part of what is shared. No part's lock is held while anything
+//! is waited for.
 
 use std::sync::Arc;
 use std::time::Duration;
