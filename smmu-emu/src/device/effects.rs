@@ -3,7 +3,7 @@
 //! Effects of register accesses beyond the access rule: one arm for each [`Effect`], the column of the tables.
 //!
 //! [`Smmu::look`] says what software would read. [`Smmu::touch`] is software's read: it differs where a read is an
-//! event.
+//! event. Both, and [`Smmu::write_effect`], go through the one match of [`act`].
 
 use crate::arch::line::Line;
 use crate::device::bank_state::Release;
@@ -18,60 +18,155 @@ use crate::spec::global::GlobalFaults;
 use crate::spec::gr0::Gr0;
 use crate::tlb;
 
+/// An access to a register, with the model as far as the access may change it.
+enum RegisterAccess<'a> {
+    /// Nobody's: what a read would return.
+    Look(&'a Smmu, &'a dyn Host),
+    /// Software's read, which may be an event: polls count, results are taken up, time passes for counters.
+    Read(&'a mut Smmu, &'a mut dyn Host),
+    /// Software's write. It has been stored; the value is what arrived, less the bits that do not exist.
+    Write(&'a mut Smmu, &'a mut dyn Env, u64),
+}
+
+impl RegisterAccess<'_> {
+    /// Acts on a write. A read returns what is stored.
+    #[inline]
+    fn written(self, act: impl FnOnce(&mut Smmu, &mut dyn Env, u64)) -> Option<u64> {
+        if let Self::Write(smmu, env, value) = self {
+            act(smmu, env, value);
+        }
+        None
+    }
+
+    /// Returns a value to a look or a read. A write does nothing more.
+    #[inline]
+    fn shown(self, value: impl FnOnce(&Smmu, &dyn Host) -> Option<u64>) -> Option<u64> {
+        match self {
+            Self::Look(smmu, host) => value(smmu, host),
+            Self::Read(smmu, host) => value(smmu, host),
+            Self::Write(..) => None,
+        }
+    }
+}
+
+/// Carries out the effect of an access, and returns the value that a look or a read finds; `None` is the stored one.
+///
+/// Always inlined: each caller has one kind of access, and is left with the arms that do something for it.
+#[inline(always)]
+fn act(id: &RegisterId, access: RegisterAccess<'_>) -> Option<u64> {
+    use RegisterAccess::{Look, Read, Write};
+
+    let scope = id.scope;
+    match id.row.effect {
+        Effect::None => None,
+        Effect::Control => access.written(|smmu, env, _| smmu.control_changed(env, scope)),
+        Effect::BankAttributes => {
+            access.written(|smmu, env, _| smmu.release_bank(env, scope, Release::Retry))
+        }
+        Effect::Identification => access.shown(|smmu, _| {
+            let stored = smmu.registers.get(id);
+            Some(secure::identification(
+                &smmu.registers,
+                &smmu.geometry,
+                id,
+                stored,
+            ))
+        }),
+        Effect::FaultStatus => match access {
+            Write(smmu, env, _) => {
+                smmu.update_line(env, line_of(scope), true);
+                None
+            }
+            access => {
+                access.shown(|smmu, _| Some(smmu.registers.get(id) | u64::from(smmu.format_in_fsr(scope))))
+            }
+        },
+        Effect::FaultRestore => access.written(|smmu, env, value| smmu.restore_faults(env, scope, value)),
+        Effect::Resume => access.written(|smmu, env, value| {
+            // RESUME.TnR: 0 is retry, 1 is terminate.
+            let release = if value & 1 == 0 {
+                Release::Retry
+            } else {
+                Release::Terminate
+            };
+            smmu.release_bank(env, scope, release);
+        }),
+        Effect::Invalidate(operation) => access.written(|smmu, env, value| {
+            smmu.invalidate(env, id, tlb::decode(&smmu.registers, operation, value));
+        }),
+        Effect::InvalidateBank(operation) => access.written(|smmu, env, value| {
+            if let Scope::Bank(bank) = scope
+                && let Some(operation) = tlb::decode_bank(&smmu.registers, operation, bank, value)
+            {
+                smmu.invalidate(env, id, operation);
+            }
+        }),
+        Effect::Sync => access.written(|smmu, env, _| smmu.start_sync(env, scope)),
+        Effect::SyncStatus => match access {
+            Look(smmu, host) => Some(smmu.sync_is_busy(host, scope).into()),
+            Read(smmu, host) => Some(smmu.poll_sync(host, scope).into()),
+            Write(..) => None,
+        },
+        Effect::Translate(operation) => access.written(|smmu, env, value| {
+            smmu.translate_for_software(env, scope, value, operation);
+        }),
+        Effect::TranslateStatus => match access {
+            Look(smmu, host) => Some(smmu.ats_is_active(host, scope).into()),
+            Read(smmu, host) => Some(smmu.poll_ats(host, scope).into()),
+            Write(..) => None,
+        },
+        Effect::TranslateResult => match access {
+            Look(smmu, host) => smmu.ats_result(host, scope),
+            Read(smmu, host) => {
+                smmu.take_up_result(host, scope);
+                smmu.ats_result(host, scope)
+            }
+            Write(smmu, ..) => {
+                smmu.drop_ats_result(scope);
+                None
+            }
+        },
+        Effect::Counters => match access {
+            Look(smmu, host) => Some(smmu.look_pm(host, id).into()),
+            Read(smmu, host) => {
+                smmu.advance_pmu(host);
+                Some(smmu.look_pm(host, id).into())
+            }
+            Write(smmu, env, value) => {
+                smmu.write_pm(env, id, word(value));
+                None
+            }
+        },
+        Effect::CounterView(of) => match access {
+            Look(smmu, host) => Some(smmu.look_bank_pm(host, of, id).into()),
+            Read(smmu, host) => {
+                smmu.advance_pmu(host);
+                Some(smmu.look_bank_pm(host, of, id).into())
+            }
+            Write(smmu, env, value) => {
+                smmu.write_bank_pm(env, of, id, word(value));
+                None
+            }
+        },
+    }
+}
+
 impl Smmu {
     /// The value of a register as software reads it.
     pub(crate) fn look(&self, host: &dyn Host, id: &RegisterId) -> u64 {
-        let stored = self.registers.get(id);
         // The Secure copies hold what Secure software writes: no stream is Secure.
         if id.is_secure_copy() {
-            return stored;
+            return self.registers.get(id);
         }
-        match id.row.effect {
-            Effect::SyncStatus => {
-                let sync = self.sync(id.scope);
-                sync.is_some_and(|sync| sync.is_busy(host, &self.epoch)).into()
-            }
-            Effect::TranslateStatus => self.ats_is_active(host, id.scope).into(),
-            Effect::TranslateResult => self.ats_result(host, id.scope).unwrap_or(stored),
-            Effect::FaultStatus => stored | u64::from(self.format_in_fsr(id.scope)),
-            Effect::Identification => secure::identification(&self.registers, &self.geometry, id, stored),
-            Effect::Counters => self.look_pm(host, id).into(),
-            Effect::CounterView(of) => self.look_bank_pm(host, of, id).into(),
-            Effect::None
-            | Effect::Control
-            | Effect::BankAttributes
-            | Effect::FaultRestore
-            | Effect::Resume
-            | Effect::Invalidate(_)
-            | Effect::InvalidateBank(_)
-            | Effect::Sync
-            | Effect::Translate(_) => stored,
-        }
+        act(id, RegisterAccess::Look(self, host)).unwrap_or_else(|| self.registers.get(id))
     }
 
     /// The value of a register that software reads: polls count, results are taken up, time passes for counters.
     pub(crate) fn touch(&mut self, host: &mut dyn Host, id: &RegisterId) -> u64 {
         if id.is_secure_copy() {
-            return self.look(host, id);
+            return self.registers.get(id);
         }
-        match id.row.effect {
-            Effect::SyncStatus => return self.poll_sync(host, id.scope).into(),
-            Effect::TranslateStatus => return self.poll_ats(host, id.scope).into(),
-            Effect::TranslateResult => self.take_up_result(host, id.scope),
-            Effect::Counters | Effect::CounterView(_) => self.advance_pmu(host),
-            Effect::None
-            | Effect::Control
-            | Effect::BankAttributes
-            | Effect::Identification
-            | Effect::FaultStatus
-            | Effect::FaultRestore
-            | Effect::Resume
-            | Effect::Invalidate(_)
-            | Effect::InvalidateBank(_)
-            | Effect::Sync
-            | Effect::Translate(_) => {}
-        }
-        self.look(host, id)
+        act(id, RegisterAccess::Read(self, host)).unwrap_or_else(|| self.registers.get(id))
     }
 
     /// Acts on a write that has been stored; `value` is what arrived, less the bits that do not exist.
@@ -79,32 +174,7 @@ impl Smmu {
         if id.is_secure_copy() {
             return self.write_secure_copy(id, value);
         }
-        let scope = id.scope;
-        match id.row.effect {
-            Effect::Control => self.control_changed(env, scope),
-            Effect::BankAttributes => self.release_bank(env, scope, Release::Retry),
-            Effect::FaultStatus => self.update_line(env, line_of(scope), true),
-            // RESUME.TnR: 0 is retry, 1 is terminate.
-            Effect::Resume if value & 1 == 0 => self.release_bank(env, scope, Release::Retry),
-            Effect::Resume => self.release_bank(env, scope, Release::Terminate),
-            Effect::FaultRestore => self.restore_faults(env, scope, value),
-            Effect::Sync => self.start_sync(env, scope),
-            Effect::Translate(operation) => self.translate_for_software(env, scope, value, operation),
-            Effect::TranslateResult => self.drop_ats_result(scope),
-            Effect::Invalidate(operation) => {
-                self.invalidate(env, id, tlb::decode(&self.registers, operation, value));
-            }
-            Effect::InvalidateBank(operation) => {
-                if let Scope::Bank(bank) = scope
-                    && let Some(operation) = tlb::decode_bank(&self.registers, operation, bank, value)
-                {
-                    self.invalidate(env, id, operation);
-                }
-            }
-            Effect::Counters => self.write_pm(env, id, word(value)),
-            Effect::CounterView(of) => self.write_bank_pm(env, of, id, word(value)),
-            Effect::None | Effect::Identification | Effect::SyncStatus | Effect::TranslateStatus => {}
-        }
+        act(id, RegisterAccess::Write(self, env, value));
     }
 
     /// Secure operations have nothing to do: no stream is Secure. Restored faults show in the Secure sGFSR.

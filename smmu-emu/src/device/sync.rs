@@ -27,11 +27,13 @@ impl Smmu {
         }
     }
 
-    pub(crate) fn sync(&self, scope: Scope) -> Option<&Sync> {
-        match scope {
+    /// Whether a TLB sync is under way, without a status read.
+    pub(crate) fn sync_is_busy(&self, host: &dyn Host, scope: Scope) -> bool {
+        let sync = match scope {
             Scope::Global => Some(&self.global_sync),
             Scope::Bank(bank) => self.operations(bank).map(|operations| &operations.sync),
-        }
+        };
+        sync.is_some_and(|sync| sync.is_busy(host, &self.epoch))
     }
 
     fn sync_mut(&mut self, scope: Scope) -> Option<&mut Sync> {
