@@ -36,9 +36,15 @@ impl<T: Memory + ?Sized> Memory for &T {
 }
 
 /// At most eight bytes as a number.
+#[inline]
 pub(crate) fn little_endian(data: &[u8]) -> u64 {
-    data.iter()
-        .take(8)
-        .rev()
-        .fold(0, |value, &byte| value << 8 | u64::from(byte))
+    // Words first: nearly all accesses are one, and a loop over bytes costs as much as the rest of a register write.
+    if let Ok(word) = data.try_into() {
+        u32::from_le_bytes(word).into()
+    } else if let Ok(word) = data.try_into() {
+        u64::from_le_bytes(word)
+    } else {
+        let bytes = data.iter().take(8).rev();
+        bytes.fold(0, |value, &byte| value << 8 | u64::from(byte))
+    }
 }

@@ -59,7 +59,8 @@ impl Smmu {
                 *byte = from;
             }
         }
-        let access = access(AccessKind::Read, frame, hit.as_ref(), offset, data);
+        let value = little_endian(data);
+        let access = access(AccessKind::Read, frame, hit.as_ref(), offset, data.len(), value);
         self.conclude_access(host, &access, hit.as_ref(), None)
     }
 
@@ -74,12 +75,13 @@ impl Smmu {
         let before = hit.as_ref().filter(|_| env.traces());
         let before = before.and_then(|hit| self.whole(env, &hit.id));
         let answer = self.answer(env, AccessKind::Write, frame, hit.as_ref());
+        let value = little_endian(data);
         if let (Some(hit), Answer::Normal) = (&hit, answer) {
             // Whatever was written may change a translation: no thread's own copies count from here on.
             self.epoch.advance();
-            self.store(env, hit, little_endian(data) << hit.shift);
+            self.store(env, hit, value << hit.shift);
         }
-        let access = access(AccessKind::Write, frame, hit.as_ref(), offset, data);
+        let access = access(AccessKind::Write, frame, hit.as_ref(), offset, data.len(), value);
         self.conclude_access(env, &access, hit.as_ref(), before)
     }
 
@@ -157,16 +159,22 @@ fn seen(kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Seen {
     }
 }
 
-fn access(kind: AccessKind, frame: Frame, hit: Option<&Hit>, offset: u64, data: &[u8]) -> Access {
+fn access(
+    kind: AccessKind,
+    frame: Frame,
+    hit: Option<&Hit>,
+    offset: u64,
+    length: usize,
+    value: u64,
+) -> Access {
     let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.id.row.name, hit.id.number));
-    let width = u8::try_from(data.len()).unwrap_or(u8::MAX);
     Access {
         name,
         frame,
         index,
         kind,
-        width,
-        value: little_endian(data),
+        width: u8::try_from(length).unwrap_or(u8::MAX),
+        value,
         offset,
     }
 }

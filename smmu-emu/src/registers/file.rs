@@ -139,6 +139,7 @@ impl Registers {
     }
 
     /// The value of a register. The performance monitor keeps its own: zero here.
+    #[inline]
     pub(crate) fn get(&self, id: &RegisterId) -> u64 {
         match id.register {
             AnyRegister::Gr0(register) if id.is_secure_copy() => self.secure.get(register, id.index),
@@ -157,6 +158,7 @@ impl Registers {
     }
 
     /// Sets a register, other than those of the performance monitor.
+    #[inline]
     pub(crate) fn set(&mut self, id: &RegisterId, value: u64) {
         match id.register {
             AnyRegister::Gr0(register) if id.is_secure_copy() => self.secure.set(register, id.index, value),

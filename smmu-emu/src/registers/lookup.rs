@@ -41,9 +41,9 @@ impl RegisterMap<'_> {
     /// Bytes and halfwords reach none (IHI 0062D §8.1 leaves them open): merging them would clear or trigger.
     pub(crate) fn locate(self, offset: u64, width: usize, security: Security) -> (Frame, Option<Hit>) {
         let shift = self.geometry.page_size.shift();
-        let (page, pages) = (offset >> shift, self.geometry.page_count());
-        let number = u16::try_from(page % pages).unwrap_or(u16::MAX);
-        let frame = match page / pages {
+        let page = offset >> shift;
+        let number = u16::try_from(page & (self.geometry.page_count() - 1)).unwrap_or(u16::MAX);
+        let frame = match page >> self.geometry.page_count_shift {
             0 if number == 0 => Frame::Gr0,
             0 if number == 1 => Frame::Gr1,
             0 => Frame::Global(number),
@@ -52,7 +52,7 @@ impl RegisterMap<'_> {
         };
         let in_page = u32::try_from(offset & ((1 << shift) - 1)).unwrap_or(u32::MAX);
         let hit = self.find(frame, in_page, security).and_then(|id| {
-            let byte = (in_page - id.row.offset) % id.row.width;
+            let byte = (in_page - id.row.offset) & (id.row.width - 1);
             let (shift, lanes) = match (width, id.row.width, byte) {
                 (8, 8, 0) => (0, u64::MAX),
                 (4, _, 0) => (0, u64::from(u32::MAX)),

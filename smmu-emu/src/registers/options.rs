@@ -33,6 +33,7 @@ pub(crate) fn features(geometry: &Geometry) -> Features {
 }
 
 /// The bits of the register that this configuration, in its present state, lets software write.
+#[inline]
 pub(crate) fn writable(geometry: &Geometry, registers: &Registers, id: &RegisterId) -> u64 {
     match id.register {
         AnyRegister::Cb(Cb::Actlr) if actlr_is_locked(registers) => 0,
@@ -41,6 +42,7 @@ pub(crate) fn writable(geometry: &Geometry, registers: &Registers, id: &Register
 }
 
 /// The bits of the register, `index` in its array, that this configuration lets software write in some state.
+#[inline]
 pub(crate) fn implemented(geometry: &Geometry, register: AnyRegister, index: u16) -> u64 {
     match register {
         AnyRegister::Gr0(Gr0::Scr0) => (!identity::scr0_fixed(geometry)).into(),

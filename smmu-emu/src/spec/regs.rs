@@ -216,7 +216,8 @@ pub(crate) const fn reset(given: &[u64], formats: &[Layout]) -> u64 {
 pub(crate) fn find(rows: &[Row], offset: u32) -> Option<(usize, u16)> {
     let at = rows.partition_point(|row| row.offset <= offset).checked_sub(1)?;
     let row = rows.get(at).filter(|row| offset < row.end())?;
-    let index = u16::try_from((offset - row.offset) / row.width).ok()?;
+    // A width is 4 or 8.
+    let index = u16::try_from((offset - row.offset) >> row.width.trailing_zeros()).ok()?;
     Some((at, index))
 }
 

@@ -25,6 +25,7 @@ impl<C: WalkCache> Translator<'_, C> {
     ///
     /// # Errors
     /// The first fault in the architecture's order.
+    #[inline]
     pub(crate) fn access(self, access: &BankAccess) -> Result<Translation, WalkFault> {
         let address = access.transaction.address;
         // Stage 2 takes the intermediate address as it is, and so does a bank that is off or of AArch32.

@@ -16,15 +16,26 @@ use crate::translate::walk::{DescriptorRead, Physical, Probe, WalkFault};
 
 impl Injector {
     /// An access enters its bank: the fault that it takes there.
+    #[inline]
     pub(crate) fn access(
         &mut self,
         host: &mut dyn Host,
         access: &BankAccess,
         origin: Origin,
     ) -> Option<WalkFault> {
-        if !self.watches(Sites::ACCESSES) {
-            return None;
+        if self.watches(Sites::ACCESSES) {
+            self.injected_access(host, access, origin)
+        } else {
+            None
         }
+    }
+
+    fn injected_access(
+        &mut self,
+        host: &mut dyn Host,
+        access: &BankAccess,
+        origin: Origin,
+    ) -> Option<WalkFault> {
         let is_for =
             |rule: &InjectionRule| rule.of_access().is_some() && rule.is_for_bank_access(access, origin);
         let (rule, _) = self.injection(host, point(access, origin), is_for)?;
@@ -33,6 +44,7 @@ impl Injector {
     }
 
     /// Runs a walk of an access: with the rules of descriptors in what it reads, if there are any.
+    #[inline]
     pub(crate) fn walk<R>(
         &mut self,
         env: &mut dyn Env,

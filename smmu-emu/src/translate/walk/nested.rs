@@ -24,6 +24,7 @@ pub(crate) enum Stages {
 ///
 /// # Errors
 /// The first fault; those of stage 2 have [`WalkFault::stage2`].
+#[inline]
 pub(crate) fn translate<K: WalkCache>(
     regime: &Regime,
     memory: Physical<'_>,
@@ -71,6 +72,7 @@ fn check(leaf: &Leaf, intent: Intent) -> Result<(), WalkFault> {
 }
 
 /// One leaf for both stages. A stage that is off and names no memory type leaves the other's.
+#[inline]
 fn combined(regime: &Regime, first: &Leaf, second: &Leaf) -> Leaf {
     let of = |leaf: &Leaf| Attributes {
         mair: leaf.attributes,
