@@ -180,8 +180,8 @@ impl Smmu {
     /// Secure operations have nothing to do: no stream is Secure. Restored faults show in the Secure sGFSR.
     fn write_secure_copy(&mut self, id: &RegisterId, value: u64) {
         if id.row.effect == Effect::FaultRestore {
-            let faults = self.registers.secure.get(Gr0::Sgfsr, 0) | value;
-            self.registers.secure.set(Gr0::Sgfsr, 0, faults);
+            let faults = self.registers.secure.get(Gr0::SGfsr, 0) | value;
+            self.registers.secure.set(Gr0::SGfsr, 0, faults);
         }
     }
 
@@ -212,7 +212,7 @@ impl Smmu {
         match scope {
             Scope::Global => {
                 let faults = self.registers.global_faults() | GlobalFaults::from_bits_truncate(word(value));
-                self.registers.gr0.set(Gr0::Sgfsr, 0, faults.bits().into());
+                self.registers.gr0.set(Gr0::SGfsr, 0, faults.bits().into());
             }
             Scope::Bank(bank) => {
                 let faults =

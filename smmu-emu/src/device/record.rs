@@ -88,12 +88,12 @@ impl Smmu {
                 .with_wnr(intent.write)
                 .with_nested(fault.nested);
             let stream = Gfsynr1::ZERO.with_streamid(stream_id);
-            gr0.set(Gr0::Sgfsr, 0, fault.cause.bit().bits().into());
-            gr0.set(Gr0::Sgfar, 0, address);
-            gr0.set(Gr0::Sgfsynr0, 0, syndrome.raw_value().into());
-            gr0.set(Gr0::Sgfsynr1, 0, stream.raw_value().into());
+            gr0.set(Gr0::SGfsr, 0, fault.cause.bit().bits().into());
+            gr0.set(Gr0::SGfar, 0, address);
+            gr0.set(Gr0::SGfsynr0, 0, syndrome.raw_value().into());
+            gr0.set(Gr0::SGfsynr1, 0, stream.raw_value().into());
         } else {
-            gr0.set(Gr0::Sgfsr, 0, (recorded | GlobalFaults::MULTI).bits().into());
+            gr0.set(Gr0::SGfsr, 0, (recorded | GlobalFaults::MULTI).bits().into());
         }
         emit(host, || {
             Event::Fault(Recorded {
@@ -167,7 +167,7 @@ impl Smmu {
         if origin == Origin::Client {
             let stream = Cbfrsynra::ZERO.with_streamid(transaction.stream_id);
             let gr1 = &mut self.registers.gr1;
-            gr1.set(Gr1::Cbfrsynra, bank.into(), stream.raw_value().into());
+            gr1.set(Gr1::CbFrsynrA, bank.into(), stream.raw_value().into());
         }
     }
 }

@@ -247,7 +247,7 @@ impl Registers {
     }
 
     pub(crate) fn global_faults(&self) -> GlobalFaults {
-        GlobalFaults::from_bits_truncate(self.gr0.get32(Gr0::Sgfsr, 0))
+        GlobalFaults::from_bits_truncate(self.gr0.get32(Gr0::SGfsr, 0))
     }
 
     pub(crate) fn cbar(&self, bank: u8) -> Cbar {

@@ -67,8 +67,8 @@ pub(crate) fn secure_values(geometry: &Geometry) -> [(Gr0, u32); 3] {
 pub(crate) fn monitor_values(geometry: &Geometry) -> Vec<(Pm, u16, u32)> {
     let size = pmcfgr(geometry.pmu_groups, geometry.pmu_counter_count());
     let group = Pmcgcr::ZERO.with_cgnc(u4::masked_new(geometry.pmu_counters));
-    let groups = (0..geometry.pmu_groups).map(|n| (Pm::Pmcgcr, n.into(), group.raw_value()));
-    groups.chain([(Pm::Pmcfgr, 0, size.raw_value())]).collect()
+    let groups = (0..geometry.pmu_groups).map(|n| (Pm::PmCgCr, n.into(), group.raw_value()));
+    groups.chain([(Pm::PmCfgr, 0, size.raw_value())]).collect()
 }
 
 /// `PMCFGR` of so many groups and counters.

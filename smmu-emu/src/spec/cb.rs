@@ -33,7 +33,7 @@ frame! {
         /// Translation control.
         Tcr "CBn_TCR" = 0x030, 4, Rw, as TcrStage2 or Tcr64 or Tcr32, write WORD;
         /// Context identifier.
-        Contextidr "CBn_CONTEXTIDR" = 0x034, 4, Rw, write WORD, needs STAGE_1;
+        ContextIdr "CBn_CONTEXTIDR" = 0x034, 4, Rw, write WORD, needs STAGE_1;
         /// Memory attributes 0 to 3; PRRR in the short format.
         Mair0 "CBn_MAIR0" = 0x038, 4, Rw, write WORD, needs STAGE_1;
         /// Memory attributes 4 to 7; NMRR in the short format.
@@ -44,7 +44,7 @@ frame! {
         /// Fault status.
         Fsr "CBn_FSR" = 0x058, 4, W1c, as ContextFaults, effect FaultStatus;
         /// Sets bits of the fault status.
-        Fsrrestore "CBn_FSRRESTORE" = 0x05c, 4, Wo, as ContextFaults, effect FaultRestore;
+        FsrRestore "CBn_FSRRESTORE" = 0x05c, 4, Wo, as ContextFaults, effect FaultRestore;
         /// Faulting address.
         Far "CBn_FAR" = 0x060, 8, Rw, write u64::MAX;
         /// Syndrome of the recorded fault.
@@ -54,73 +54,73 @@ frame! {
         /// Intermediate address of a nested fault, stage 2 only.
         Ipafar "CBn_IPAFAR" = 0x070, 8, Rw, write u64::MAX;
         /// Invalidates TLB entries by address and ASID.
-        Tlbiva "CBn_TLBIVA" = 0x600, 8, Wo, write u64::MAX, needs STAGE_1,
+        TlbiVa "CBn_TLBIVA" = 0x600, 8, Wo, write u64::MAX, needs STAGE_1,
             effect InvalidateBank(BankMaintenance::Address { any_asid: false, last_level: false });
         /// Invalidates TLB entries by address, all ASIDs.
-        Tlbivaa "CBn_TLBIVAA" = 0x608, 8, Wo, write u64::MAX, needs STAGE_1,
+        TlbiVaa "CBn_TLBIVAA" = 0x608, 8, Wo, write u64::MAX, needs STAGE_1,
             effect InvalidateBank(BankMaintenance::Address { any_asid: true, last_level: false });
         /// Invalidates TLB entries by ASID.
-        Tlbiasid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff, needs STAGE_1,
+        TlbiAsid "CBn_TLBIASID" = 0x610, 4, Wo, write 0xffff, needs STAGE_1,
             effect InvalidateBank(BankMaintenance::Asid);
         /// Invalidates all TLB entries of the bank's VMID.
-        Tlbiall "CBn_TLBIALL" = 0x618, 4, Wo, write WORD, effect InvalidateBank(BankMaintenance::All);
+        TlbiAll "CBn_TLBIALL" = 0x618, 4, Wo, write WORD, effect InvalidateBank(BankMaintenance::All);
         /// Invalidates last-level TLB entries by address and ASID.
-        Tlbival "CBn_TLBIVAL" = 0x620, 8, Wo, write u64::MAX, needs STAGE_1,
+        TlbiVal "CBn_TLBIVAL" = 0x620, 8, Wo, write u64::MAX, needs STAGE_1,
             effect InvalidateBank(BankMaintenance::Address { any_asid: false, last_level: true });
         /// Invalidates last-level TLB entries by address, all ASIDs.
-        Tlbivaal "CBn_TLBIVAAL" = 0x628, 8, Wo, write u64::MAX, needs STAGE_1,
+        TlbiVaal "CBn_TLBIVAAL" = 0x628, 8, Wo, write u64::MAX, needs STAGE_1,
             effect InvalidateBank(BankMaintenance::Address { any_asid: true, last_level: true });
         /// Invalidates stage 2 TLB entries by intermediate address.
-        Tlbiipas2 "CBn_TLBIIPAS2" = 0x630, 8, Wo, write u64::MAX, needs VERSION_2,
+        TlbiIpas2 "CBn_TLBIIPAS2" = 0x630, 8, Wo, write u64::MAX, needs VERSION_2,
             effect InvalidateBank(BankMaintenance::Intermediate { last_level: false });
         /// Invalidates last-level stage 2 TLB entries by intermediate address.
-        Tlbiipas2l "CBn_TLBIIPAS2L" = 0x638, 8, Wo, write u64::MAX, needs VERSION_2,
+        TlbiIpas2L "CBn_TLBIIPAS2L" = 0x638, 8, Wo, write u64::MAX, needs VERSION_2,
             effect InvalidateBank(BankMaintenance::Intermediate { last_level: true });
         /// Starts a TLB synchronisation of the bank.
-        Tlbsync "CBn_TLBSYNC" = 0x7f0, 4, Wo, write WORD, effect Sync;
+        TlbSync "CBn_TLBSYNC" = 0x7f0, 4, Wo, write WORD, effect Sync;
         /// Whether a TLB synchronisation of the bank is under way.
-        Tlbstatus "CBn_TLBSTATUS" = 0x7f4, 4, Ro, effect SyncStatus;
+        TlbStatus "CBn_TLBSTATUS" = 0x7f4, 4, Ro, effect SyncStatus;
         /// Translates, privileged read.
-        Ats1pr "CBn_ATS1PR" = 0x800, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+        Ats1Pr "CBn_ATS1PR" = 0x800, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
             effect Translate(Operation::PRIVILEGED_READ);
         /// Translates, privileged write.
-        Ats1pw "CBn_ATS1PW" = 0x808, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+        Ats1Pw "CBn_ATS1PW" = 0x808, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
             effect Translate(Operation::PRIVILEGED_WRITE);
         /// Translates, unprivileged read.
-        Ats1ur "CBn_ATS1UR" = 0x810, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+        Ats1Ur "CBn_ATS1UR" = 0x810, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
             effect Translate(Operation::USER_READ);
         /// Translates, unprivileged write.
-        Ats1uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
+        Ats1Uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
             effect Translate(Operation::USER_WRITE);
         /// Whether an address translation operation is under way.
         Atsr "CBn_ATSR" = 0x8f0, 4, Ro, needs ATS and STAGE_1, effect TranslateStatus;
         /// Event counters of the group that is assigned to the bank.
-        Pmevcntr "CBn_PMEVCNTRm" = 0xe00, 4 x 32, Rw, write WORD, needs MONITOR, effect CounterView(Pm::Pmevcntr);
+        PmEvCntr "CBn_PMEVCNTRm" = 0xe00, 4 x 32, Rw, write WORD, needs MONITOR, effect CounterView(Pm::PmEvCntr);
         /// Event types.
-        Pmevtyper "CBn_PMEVTYPERm" = 0xe80, 4 x 32, Rw, as Pmevtyper, needs MONITOR, effect CounterView(Pm::Pmevtyper);
+        PmEvTyper "CBn_PMEVTYPERm" = 0xe80, 4 x 32, Rw, as Pmevtyper, needs MONITOR, effect CounterView(Pm::PmEvTyper);
         /// Performance monitor configuration.
-        Pmcfgr "CBn_PMCFGR" = 0xf00, 4, Ro, as Pmcfgr, needs MONITOR, effect CounterView(Pm::Pmcfgr);
+        PmCfgr "CBn_PMCFGR" = 0xf00, 4, Ro, as Pmcfgr, needs MONITOR, effect CounterView(Pm::PmCfgr);
         /// Performance monitor control.
         Pmcr "CBn_PMCR" = 0xf04, 4, Rw, as Pmcr, needs MONITOR, effect CounterView(Pm::Pmcr);
         /// Events that can be counted.
-        Pmceid "CBn_PMCEID" = 0xf20, 4, Ro, needs MONITOR, effect CounterView(Pm::Pmceid0);
+        PmCeid "CBn_PMCEID" = 0xf20, 4, Ro, needs MONITOR, effect CounterView(Pm::PmCeid0);
         /// Enables counters.
-        Pmcntenset "CBn_PMCNTENSET" = 0xf40, 4, W1s, write BANK_COUNTERS, needs MONITOR,
-            effect CounterView(Pm::Pmcntenset);
+        PmCntEnSet "CBn_PMCNTENSET" = 0xf40, 4, W1s, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::PmCntEnSet);
         /// Disables counters.
-        Pmcntenclr "CBn_PMCNTENCLR" = 0xf44, 4, W1c, write BANK_COUNTERS, needs MONITOR,
-            effect CounterView(Pm::Pmcntenclr);
+        PmCntEnClr "CBn_PMCNTENCLR" = 0xf44, 4, W1c, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::PmCntEnClr);
         /// Enables counter interrupts.
-        Pmintenset "CBn_PMINTENSET" = 0xf48, 4, W1s, write BANK_COUNTERS, needs MONITOR,
-            effect CounterView(Pm::Pmintenset);
+        PmIntEnSet "CBn_PMINTENSET" = 0xf48, 4, W1s, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::PmIntEnSet);
         /// Disables counter interrupts.
-        Pmintenclr "CBn_PMINTENCLR" = 0xf4c, 4, W1c, write BANK_COUNTERS, needs MONITOR,
-            effect CounterView(Pm::Pmintenclr);
+        PmIntEnClr "CBn_PMINTENCLR" = 0xf4c, 4, W1c, write BANK_COUNTERS, needs MONITOR,
+            effect CounterView(Pm::PmIntEnClr);
         /// Clears counter overflows.
-        Pmovsclr "CBn_PMOVSCLR" = 0xf50, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmovsclr);
+        PmOvsClr "CBn_PMOVSCLR" = 0xf50, 4, W1c, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::PmOvsClr);
         /// Sets counter overflows.
-        Pmovsset "CBn_PMOVSSET" = 0xf58, 4, W1s, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::Pmovsset);
+        PmOvsSet "CBn_PMOVSSET" = 0xf58, 4, W1s, write BANK_COUNTERS, needs MONITOR, effect CounterView(Pm::PmOvsSet);
         /// Performance monitor authentication.
-        Pmauthstatus "CBn_PMAUTHSTATUS" = 0xfb8, 4, Ro, needs MONITOR, effect CounterView(Pm::Pmauthstatus);
+        PmAuthStatus "CBn_PMAUTHSTATUS" = 0xfb8, 4, Ro, needs MONITOR, effect CounterView(Pm::PmAuthStatus);
     }
 }

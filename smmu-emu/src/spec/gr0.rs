@@ -42,123 +42,123 @@ frame! {
         /// Revision of the implementation.
         Idr7 "IDR7" = 0x03c, 4, Ro, as Idr7;
         /// Address of the first global fault.
-        Sgfar "sGFAR" = 0x040, 8, Rw, write u64::MAX, banked in SECURE;
+        SGfar "sGFAR" = 0x040, 8, Rw, write u64::MAX, banked in SECURE;
         /// Global fault status.
-        Sgfsr "sGFSR" = 0x048, 4, W1c, as GlobalFaults, banked in SECURE, effect FaultStatus;
+        SGfsr "sGFSR" = 0x048, 4, W1c, as GlobalFaults, banked in SECURE, effect FaultStatus;
         /// Sets bits of the global fault status.
-        Sgfsrrestore "sGFSRRESTORE" = 0x04c, 4, Wo, as GlobalFaults, banked in SECURE, effect FaultRestore;
+        SGfsrRestore "sGFSRRESTORE" = 0x04c, 4, Wo, as GlobalFaults, banked in SECURE, effect FaultRestore;
         /// Syndrome of the first global fault.
-        Sgfsynr0 "sGFSYNR0" = 0x050, 4, Rw, as Gfsynr0, banked in SECURE;
+        SGfsynr0 "sGFSYNR0" = 0x050, 4, Rw, as Gfsynr0, banked in SECURE;
         /// Stream of the first global fault.
-        Sgfsynr1 "sGFSYNR1" = 0x054, 4, Rw, as Gfsynr1, banked in SECURE;
+        SGfsynr1 "sGFSYNR1" = 0x054, 4, Rw, as Gfsynr1, banked in SECURE;
         /// Implementation-defined syndrome.
-        Sgfsynr2 "sGFSYNR2" = 0x058, 4, Rw, banked in SECURE;
+        SGfsynr2 "sGFSYNR2" = 0x058, 4, Rw, banked in SECURE;
         /// Invalidates all Secure TLB entries.
-        Stlbiall "STLBIALL" = 0x060, 4, Wo in SECURE, write WORD;
+        STlbiAll "STLBIALL" = 0x060, 4, Wo in SECURE, write WORD;
         /// Invalidates TLB entries by VMID.
-        Tlbivmid "TLBIVMID" = 0x064, 4, Wo, write 0xffff, effect Invalidate(Maintenance::Vmid);
+        TlbiVmid "TLBIVMID" = 0x064, 4, Wo, write 0xffff, effect Invalidate(Maintenance::Vmid);
         /// Invalidates all Non-secure non-hypervisor TLB entries.
-        Tlbiallnsnh "TLBIALLNSNH" = 0x068, 4, Wo, write WORD, effect Invalidate(Maintenance::NonHypervisor);
+        TlbiAllNsnh "TLBIALLNSNH" = 0x068, 4, Wo, write WORD, effect Invalidate(Maintenance::NonHypervisor);
         /// Invalidates all hypervisor TLB entries.
-        Tlbiallh "TLBIALLH" = 0x06c, 4, Wo, write WORD, effect Invalidate(Maintenance::Hypervisor);
+        TlbiAllH "TLBIALLH" = 0x06c, 4, Wo, write WORD, effect Invalidate(Maintenance::Hypervisor);
         /// Starts a global TLB synchronisation.
-        Stlbgsync "sTLBGSYNC" = 0x070, 4, Wo, write WORD, banked in SECURE, effect Sync;
+        STlbGSync "sTLBGSYNC" = 0x070, 4, Wo, write WORD, banked in SECURE, effect Sync;
         /// Whether a global TLB synchronisation is under way.
-        Stlbgstatus "sTLBGSTATUS" = 0x074, 4, Ro, banked in SECURE, effect SyncStatus;
+        STlbGStatus "sTLBGSTATUS" = 0x074, 4, Ro, banked in SECURE, effect SyncStatus;
         /// Invalidates hypervisor TLB entries by a 32-bit address.
-        Tlbivah "TLBIVAH" = 0x078, 4, Wo, write WORD, effect Invalidate(Maintenance::HypervisorAddress32);
+        TlbiVaH "TLBIVAH" = 0x078, 4, Wo, write WORD, effect Invalidate(Maintenance::HypervisorAddress32);
         /// TLB debug read pointer of a TBU.
-        Dbgrptrtbu "DBGRPTRTBU" = 0x080, 4, Raz;
+        DbgrPtrTbu "DBGRPTRTBU" = 0x080, 4, Raz;
         /// TLB debug data of a TBU.
-        Dbgrdatatbu "DBGRDATATBU" = 0x084, 4, Raz;
+        DbgrDataTbu "DBGRDATATBU" = 0x084, 4, Raz;
         /// TLB debug read pointer of the TCU.
-        Dbgrptrtcu "DBGRPTRTCU" = 0x088, 4, Raz;
+        DbgrPtrTcu "DBGRPTRTCU" = 0x088, 4, Raz;
         /// TLB debug data of the TCU.
-        Dbgrdatatcu "DBGRDATATCU" = 0x08c, 4, Raz;
+        DbgrDataTcu "DBGRDATATCU" = 0x08c, 4, Raz;
         /// Invalidates last-level Secure monitor TLB entries by address.
-        Stlbivalm "STLBIVALM" = 0x0a0, 8, Wo in SECURE, write u64::MAX;
+        STlbiValM "STLBIVALM" = 0x0a0, 8, Wo in SECURE, write u64::MAX;
         /// Invalidates Secure monitor TLB entries by address.
-        Stlbivam "STLBIVAM" = 0x0a8, 8, Wo in SECURE, write u64::MAX;
+        STlbiVaM "STLBIVAM" = 0x0a8, 8, Wo in SECURE, write u64::MAX;
         /// Invalidates last-level hypervisor TLB entries by a 64-bit address.
-        Tlbivalh64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX,
+        TlbiValH64 "TLBIVALH64" = 0x0b0, 8, Wo, write u64::MAX,
             effect Invalidate(Maintenance::HypervisorAddress64 { last_level: true });
         /// Invalidates stage 1 TLB entries by VMID.
-        Tlbivmids1 "TLBIVMIDS1" = 0x0b8, 4, Wo, write 0xffff, effect Invalidate(Maintenance::VmidStage1);
+        TlbiVmidS1 "TLBIVMIDS1" = 0x0b8, 4, Wo, write 0xffff, effect Invalidate(Maintenance::VmidStage1);
         /// Invalidates all Secure monitor TLB entries.
-        Stlbiallm "STLBIALLM" = 0x0bc, 4, Wo in SECURE, write WORD;
+        STlbiAllM "STLBIALLM" = 0x0bc, 4, Wo in SECURE, write WORD;
         /// Invalidates hypervisor TLB entries by a 64-bit address.
-        Tlbivah64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX,
+        TlbiVaH64 "TLBIVAH64" = 0x0c0, 8, Wo, write u64::MAX,
             effect Invalidate(Maintenance::HypervisorAddress64 { last_level: false });
         /// Translates through stage 1, unprivileged read.
-        Gats1ur "GATS1UR" = 0x100, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats1Ur "GATS1UR" = 0x100, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::USER_READ);
         /// Translates through stage 1, unprivileged write.
-        Gats1uw "GATS1UW" = 0x108, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats1Uw "GATS1UW" = 0x108, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::USER_WRITE);
         /// Translates through stage 1, privileged read.
-        Gats1pr "GATS1PR" = 0x110, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats1Pr "GATS1PR" = 0x110, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::PRIVILEGED_READ);
         /// Translates through stage 1, privileged write.
-        Gats1pw "GATS1PW" = 0x118, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats1Pw "GATS1PW" = 0x118, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::PRIVILEGED_WRITE);
         /// Translates through both stages, unprivileged read.
-        Gats12ur "GATS12UR" = 0x120, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats12Ur "GATS12UR" = 0x120, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::USER_READ.through_both_stages());
         /// Translates through both stages, unprivileged write.
-        Gats12uw "GATS12UW" = 0x128, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats12Uw "GATS12UW" = 0x128, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::USER_WRITE.through_both_stages());
         /// Translates through both stages, privileged read.
-        Gats12pr "GATS12PR" = 0x130, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats12Pr "GATS12PR" = 0x130, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::PRIVILEGED_READ.through_both_stages());
         /// Translates through both stages, privileged write.
-        Gats12pw "GATS12PW" = 0x138, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
+        Gats12Pw "GATS12PW" = 0x138, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
             effect Translate(Operation::PRIVILEGED_WRITE.through_both_stages());
         /// Result of a global address translation operation.
         Gpar "GPAR" = 0x180, 8, Rw, write u64::MAX, needs ATS, banked in SECURE, effect TranslateResult;
         /// Whether a global address translation operation is under way.
         Gatsr "GATSR" = 0x188, 4, Ro, needs ATS, banked in SECURE, effect TranslateStatus;
         /// Secure alias of sCR0.
-        Nscr0 "NSCR0" = 0x400, 4, Rw in SECURE, alias of Scr0;
+        NsCr0 "NSCR0" = 0x400, 4, Rw in SECURE, alias of Scr0;
         /// Secure alias of sCR2.
-        Nscr2 "NSCR2" = 0x408, 4, Rw in SECURE, alias of Scr2;
+        NsCr2 "NSCR2" = 0x408, 4, Rw in SECURE, alias of Scr2;
         /// Secure alias of sACR.
-        Nsacr "NSACR" = 0x410, 4, Rw in SECURE, alias of Sacr;
+        NsAcr "NSACR" = 0x410, 4, Rw in SECURE, alias of Sacr;
         /// Secure alias of sGFAR.
-        Nsgfar "NSGFAR" = 0x440, 8, Rw in SECURE, alias of Sgfar;
+        NsGfar "NSGFAR" = 0x440, 8, Rw in SECURE, alias of SGfar;
         /// Secure alias of sGFSR.
-        Nsgfsr "NSGFSR" = 0x448, 4, W1c in SECURE, alias of Sgfsr;
+        NsGfsr "NSGFSR" = 0x448, 4, W1c in SECURE, alias of SGfsr;
         /// Secure alias of sGFSRRESTORE.
-        Nsgfsrrestore "NSGFSRRESTORE" = 0x44c, 4, Wo in SECURE, alias of Sgfsrrestore;
+        NsGfsrRestore "NSGFSRRESTORE" = 0x44c, 4, Wo in SECURE, alias of SGfsrRestore;
         /// Secure alias of sGFSYNR0.
-        Nsgfsynr0 "NSGFSYNR0" = 0x450, 4, Rw in SECURE, alias of Sgfsynr0;
+        NsGfsynr0 "NSGFSYNR0" = 0x450, 4, Rw in SECURE, alias of SGfsynr0;
         /// Secure alias of sGFSYNR1.
-        Nsgfsynr1 "NSGFSYNR1" = 0x454, 4, Rw in SECURE, alias of Sgfsynr1;
+        NsGfsynr1 "NSGFSYNR1" = 0x454, 4, Rw in SECURE, alias of SGfsynr1;
         /// Secure alias of sGFSYNR2.
-        Nsgfsynr2 "NSGFSYNR2" = 0x458, 4, Rw in SECURE, alias of Sgfsynr2;
+        NsGfsynr2 "NSGFSYNR2" = 0x458, 4, Rw in SECURE, alias of SGfsynr2;
         /// Secure alias of sTLBGSYNC.
-        Nstlbgsync "NSTLBGSYNC" = 0x470, 4, Wo in SECURE, alias of Stlbgsync;
+        NsTlbGSync "NSTLBGSYNC" = 0x470, 4, Wo in SECURE, alias of STlbGSync;
         /// Secure alias of sTLBGSTATUS.
-        Nstlbgstatus "NSTLBGSTATUS" = 0x474, 4, Ro in SECURE, alias of Stlbgstatus;
+        NsTlbGStatus "NSTLBGSTATUS" = 0x474, 4, Ro in SECURE, alias of STlbGStatus;
         /// Secure alias of GATS1UR.
-        Nsgats1ur "NSGATS1UR" = 0x500, 8, Wo in SECURE, alias of Gats1ur;
+        NsGats1Ur "NSGATS1UR" = 0x500, 8, Wo in SECURE, alias of Gats1Ur;
         /// Secure alias of GATS1UW.
-        Nsgats1uw "NSGATS1UW" = 0x508, 8, Wo in SECURE, alias of Gats1uw;
+        NsGats1Uw "NSGATS1UW" = 0x508, 8, Wo in SECURE, alias of Gats1Uw;
         /// Secure alias of GATS1PR.
-        Nsgats1pr "NSGATS1PR" = 0x510, 8, Wo in SECURE, alias of Gats1pr;
+        NsGats1Pr "NSGATS1PR" = 0x510, 8, Wo in SECURE, alias of Gats1Pr;
         /// Secure alias of GATS1PW.
-        Nsgats1pw "NSGATS1PW" = 0x518, 8, Wo in SECURE, alias of Gats1pw;
+        NsGats1Pw "NSGATS1PW" = 0x518, 8, Wo in SECURE, alias of Gats1Pw;
         /// Secure alias of GATS12UR.
-        Nsgats12ur "NSGATS12UR" = 0x520, 8, Wo in SECURE, alias of Gats12ur;
+        NsGats12Ur "NSGATS12UR" = 0x520, 8, Wo in SECURE, alias of Gats12Ur;
         /// Secure alias of GATS12UW.
-        Nsgats12uw "NSGATS12UW" = 0x528, 8, Wo in SECURE, alias of Gats12uw;
+        NsGats12Uw "NSGATS12UW" = 0x528, 8, Wo in SECURE, alias of Gats12Uw;
         /// Secure alias of GATS12PR.
-        Nsgats12pr "NSGATS12PR" = 0x530, 8, Wo in SECURE, alias of Gats12pr;
+        NsGats12Pr "NSGATS12PR" = 0x530, 8, Wo in SECURE, alias of Gats12Pr;
         /// Secure alias of GATS12PW.
-        Nsgats12pw "NSGATS12PW" = 0x538, 8, Wo in SECURE, alias of Gats12pw;
+        NsGats12Pw "NSGATS12PW" = 0x538, 8, Wo in SECURE, alias of Gats12Pw;
         /// Secure alias of GPAR.
-        Nsgpar "NSGPAR" = 0x580, 8, Rw in SECURE, alias of Gpar;
+        NsGpar "NSGPAR" = 0x580, 8, Rw in SECURE, alias of Gpar;
         /// Secure alias of GATSR.
-        Nsgatsr "NSGATSR" = 0x588, 4, Ro in SECURE, alias of Gatsr;
+        NsGatsr "NSGATSR" = 0x588, 4, Ro in SECURE, alias of Gatsr;
         /// Stream match of group n.
         Smr "SMRn" = 0x800, 4 x 128, Rw, as Smr;
         /// Stream to context of group n.

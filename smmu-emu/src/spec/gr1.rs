@@ -15,7 +15,7 @@ frame! {
         /// Attributes of context bank n.
         Cbar "CBARn" = 0x000, 4 x 128, Rw, as Cbar, effect BankAttributes;
         /// Stream of the fault that context bank n has recorded.
-        Cbfrsynra "CBFRSYNRAn" = 0x400, 4 x 128, Rw, as Cbfrsynra;
+        CbFrsynrA "CBFRSYNRAn" = 0x400, 4 x 128, Rw, as Cbfrsynra;
         /// More attributes of context bank n.
         Cba2r "CBA2Rn" = 0x800, 4 x 128, Rw, as Cba2r, needs VERSION_2, effect BankAttributes;
     }

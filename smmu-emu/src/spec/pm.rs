@@ -15,37 +15,37 @@ frame! {
     /// The registers of the performance monitor; n is a counter, a group, or a word of 32 counters.
     pub enum Pm needs MONITOR {
         /// Event counter n.
-        Pmevcntr "PMEVCNTRn" = 0x000, 4 x 256, Rw, write WORD, effect Counters;
+        PmEvCntr "PMEVCNTRn" = 0x000, 4 x 256, Rw, write WORD, effect Counters;
         /// Event that counter n counts.
-        Pmevtyper "PMEVTYPERn" = 0x400, 4 x 256, Rw, as Pmevtyper, effect Counters;
+        PmEvTyper "PMEVTYPERn" = 0x400, 4 x 256, Rw, as Pmevtyper, effect Counters;
         /// Configuration of counter group n.
-        Pmcgcr "PMCGCRn" = 0x800, 4 x 128, Rw, as Pmcgcr, effect Counters;
+        PmCgCr "PMCGCRn" = 0x800, 4 x 128, Rw, as Pmcgcr, effect Counters;
         /// Stream match of counter group n.
-        Pmcgsmr "PMCGSMRn" = 0xa00, 4 x 128, Rw, as Pmcgsmr, write WORD, effect Counters;
+        PmCgSmr "PMCGSMRn" = 0xa00, 4 x 128, Rw, as Pmcgsmr, write WORD, effect Counters;
         /// Enables counters.
-        Pmcntenset "PMCNTENSETn" = 0xc00, 4 x 8, W1s, write WORD, effect Counters;
+        PmCntEnSet "PMCNTENSETn" = 0xc00, 4 x 8, W1s, write WORD, effect Counters;
         /// Disables counters.
-        Pmcntenclr "PMCNTENCLRn" = 0xc20, 4 x 8, W1c, alias of Pmcntenset;
+        PmCntEnClr "PMCNTENCLRn" = 0xc20, 4 x 8, W1c, alias of PmCntEnSet;
         /// Enables interrupts of counters.
-        Pmintenset "PMINTENSETn" = 0xc40, 4 x 8, W1s, write WORD, effect Counters;
+        PmIntEnSet "PMINTENSETn" = 0xc40, 4 x 8, W1s, write WORD, effect Counters;
         /// Disables interrupts of counters.
-        Pmintenclr "PMINTENCLRn" = 0xc60, 4 x 8, W1c, alias of Pmintenset;
+        PmIntEnClr "PMINTENCLRn" = 0xc60, 4 x 8, W1c, alias of PmIntEnSet;
         /// Clears overflows of counters.
-        Pmovsclr "PMOVSCLRn" = 0xc80, 4 x 8, W1c, alias of Pmovsset;
+        PmOvsClr "PMOVSCLRn" = 0xc80, 4 x 8, W1c, alias of PmOvsSet;
         /// Sets overflows of counters.
-        Pmovsset "PMOVSSETn" = 0xcc0, 4 x 8, W1s, write WORD, effect Counters;
+        PmOvsSet "PMOVSSETn" = 0xcc0, 4 x 8, W1s, write WORD, effect Counters;
         /// Number and size of the counters.
-        Pmcfgr "PMCFGR" = 0xe00, 4, Ro, as Pmcfgr, effect Counters;
+        PmCfgr "PMCFGR" = 0xe00, 4, Ro, as Pmcfgr, effect Counters;
         /// Control of all counters.
         Pmcr "PMCR" = 0xe04, 4, Rw, as Pmcr, effect Counters;
         /// The events 0 to 31 that can be counted.
-        Pmceid0 "PMCEID0" = 0xe20, 4, Ro, reset event::IDENTIFIED, effect Counters;
+        PmCeid0 "PMCEID0" = 0xe20, 4, Ro, reset event::IDENTIFIED, effect Counters;
         /// The events 32 to 63 that can be counted.
-        Pmceid1 "PMCEID1" = 0xe24, 4, Ro, effect Counters;
+        PmCeid1 "PMCEID1" = 0xe24, 4, Ro, effect Counters;
         /// Debug accesses that are allowed: Non-secure counters may count. SNID stays "not implemented".
-        Pmauthstatus "PMAUTHSTATUS" = 0xfb8, 4, Ro, reset 0b11 << 2, effect Counters;
+        PmAuthStatus "PMAUTHSTATUS" = 0xfb8, 4, Ro, reset 0b11 << 2, effect Counters;
         /// Kind of the device: performance monitor of a memory management unit.
-        Pmdevtype "PMDEVTYPE" = 0xfcc, 4, Ro, reset 0x56, effect Counters;
+        PmDevType "PMDEVTYPE" = 0xfcc, 4, Ro, reset 0x56, effect Counters;
     }
 }
 

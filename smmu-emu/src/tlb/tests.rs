@@ -227,7 +227,7 @@ fn bank(tcr: u64, cba2r: u64, cbar: u64) -> Registers {
     registers.set_bank(0, Cb::Tcr, tcr);
     registers.set_bank(0, Cb::Ttbr0, 0x1234 << 48);
     registers.set_bank(0, Cb::Ttbr1, 0x5678 << 48);
-    registers.set_bank(0, Cb::Contextidr, 0xabcd_ef9a);
+    registers.set_bank(0, Cb::ContextIdr, 0xabcd_ef9a);
     registers
 }
 

@@ -64,7 +64,7 @@ fn vmid(registers: &Registers, bank: u8) -> u16 {
 fn asid(registers: &Registers, bank: u8) -> u16 {
     let format = registers.format(bank);
     let register = match format {
-        Format::Short => Cb::Contextidr,
+        Format::Short => Cb::ContextIdr,
         Format::Long | Format::AArch64 if registers.tcr(bank).a1() => Cb::Ttbr1,
         Format::Long | Format::AArch64 => Cb::Ttbr0,
     };

@@ -58,22 +58,22 @@ impl Smmu {
         let pmu = self.pmu.at(&self.geometry, host);
         let each = u16::from(self.geometry.pmu_counters);
         match of {
-            Pm::Pmevcntr | Pm::Pmevtyper if id.index < each => {
+            Pm::PmEvCntr | Pm::PmEvTyper if id.index < each => {
                 pmu.file.get32(of, u16::from(group) * each + id.index)
             }
-            Pm::Pmcfgr => identity::pmcfgr(1, each).raw_value(),
+            Pm::PmCfgr => identity::pmcfgr(1, each).raw_value(),
             // `PMCR.E` is `PMCGCRn.E` of the group.
             Pm::Pmcr => Pmcr::ZERO.with_e(pmu.group(group).e()).raw_value(),
-            Pm::Pmcntenset
-            | Pm::Pmcntenclr
-            | Pm::Pmintenset
-            | Pm::Pmintenclr
-            | Pm::Pmovsclr
-            | Pm::Pmovsset => counters(&self.geometry, group)
+            Pm::PmCntEnSet
+            | Pm::PmCntEnClr
+            | Pm::PmIntEnSet
+            | Pm::PmIntEnClr
+            | Pm::PmOvsClr
+            | Pm::PmOvsSet => counters(&self.geometry, group)
                 .rev()
                 .fold(0, |word, counter| word << 1 | u32::from(pmu.bit(of, counter))),
-            Pm::Pmceid0 | Pm::Pmceid1 | Pm::Pmauthstatus | Pm::Pmdevtype => pmu.file.get32(of, 0),
-            Pm::Pmevcntr | Pm::Pmevtyper | Pm::Pmcgcr | Pm::Pmcgsmr => 0,
+            Pm::PmCeid0 | Pm::PmCeid1 | Pm::PmAuthStatus | Pm::PmDevType => pmu.file.get32(of, 0),
+            Pm::PmEvCntr | Pm::PmEvTyper | Pm::PmCgCr | Pm::PmCgSmr => 0,
         }
     }
 
@@ -84,24 +84,24 @@ impl Smmu {
         };
         let each = u16::from(self.geometry.pmu_counters);
         match of {
-            Pm::Pmevcntr | Pm::Pmevtyper if id.index < each => {
+            Pm::PmEvCntr | Pm::PmEvTyper if id.index < each => {
                 let counter = u16::from(group) * each + id.index;
                 self.store_pm(host, of.row(), of, counter, written);
             }
             Pm::Pmcr => {
                 let control = Pmcr::new_with_raw_value(written);
                 let group_control = self.pmu.group(group).with_e(control.e()).raw_value();
-                self.store_pm(host, Pm::Pmcgcr.row(), Pm::Pmcgcr, group.into(), group_control);
+                self.store_pm(host, Pm::PmCgCr.row(), Pm::PmCgCr, group.into(), group_control);
                 if control.p() {
                     self.pmu.clear_counters(counters(&self.geometry, group));
                 }
             }
-            Pm::Pmcntenset
-            | Pm::Pmcntenclr
-            | Pm::Pmintenset
-            | Pm::Pmintenclr
-            | Pm::Pmovsclr
-            | Pm::Pmovsset => {
+            Pm::PmCntEnSet
+            | Pm::PmCntEnClr
+            | Pm::PmIntEnSet
+            | Pm::PmIntEnClr
+            | Pm::PmOvsClr
+            | Pm::PmOvsSet => {
                 self.advance_pmu(host);
                 let sets = id.row.access == Access::W1s;
                 for (m, counter) in counters(&self.geometry, group).enumerate() {
@@ -111,15 +111,15 @@ impl Smmu {
                 }
                 self.update_pmu_lines(host, true);
             }
-            Pm::Pmevcntr
-            | Pm::Pmevtyper
-            | Pm::Pmcgcr
-            | Pm::Pmcgsmr
-            | Pm::Pmcfgr
-            | Pm::Pmceid0
-            | Pm::Pmceid1
-            | Pm::Pmauthstatus
-            | Pm::Pmdevtype => {}
+            Pm::PmEvCntr
+            | Pm::PmEvTyper
+            | Pm::PmCgCr
+            | Pm::PmCgSmr
+            | Pm::PmCfgr
+            | Pm::PmCeid0
+            | Pm::PmCeid1
+            | Pm::PmAuthStatus
+            | Pm::PmDevType => {}
         }
     }
 }

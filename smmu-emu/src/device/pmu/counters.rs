@@ -86,7 +86,7 @@ impl Pmu {
     }
 
     pub(super) fn group(&self, group: u8) -> Pmcgcr {
-        Pmcgcr::new_with_raw_value(self.file.get32(Pm::Pmcgcr, group.into()))
+        Pmcgcr::new_with_raw_value(self.file.get32(Pm::PmCgCr, group.into()))
     }
 
     pub(super) fn bit(&self, register: Pm, counter: u16) -> bool {
@@ -110,9 +110,9 @@ impl Pmu {
             return Vec::new();
         }
         counters(geometry, group)
-            .filter(|&counter| self.bit(Pm::Pmcntenset, counter))
+            .filter(|&counter| self.bit(Pm::PmCntEnSet, counter))
             .map(|counter| {
-                let kind = Pmevtyper::new_with_raw_value(self.file.get32(Pm::Pmevtyper, counter));
+                let kind = Pmevtyper::new_with_raw_value(self.file.get32(Pm::PmEvTyper, counter));
                 (counter, kind)
             })
             .collect()
@@ -120,10 +120,10 @@ impl Pmu {
 
     /// Adds to a counter of 32 bits; a carry is an overflow.
     fn add(&mut self, counter: u16, amount: u64) {
-        let sum = self.file.get(Pm::Pmevcntr, counter).saturating_add(amount);
-        self.file.set(Pm::Pmevcntr, counter, sum & u64::from(u32::MAX));
+        let sum = self.file.get(Pm::PmEvCntr, counter).saturating_add(amount);
+        self.file.set(Pm::PmEvCntr, counter, sum & u64::from(u32::MAX));
         if sum >> 32 != 0 {
-            self.set_bit(Pm::Pmovsset, counter, true);
+            self.set_bit(Pm::PmOvsSet, counter, true);
         }
     }
 
@@ -172,7 +172,7 @@ impl Pmu {
         match configuration.tcefcfg().value() {
             0 => true,
             1 => {
-                let smr = Smr::new_with_raw_value(self.file.get32(Pm::Pmcgsmr, group.into()));
+                let smr = Smr::new_with_raw_value(self.file.get32(Pm::PmCgSmr, group.into()));
                 let (id, mask) = if extended {
                     (smr.exid(), smr.exmask())
                 } else {
@@ -189,12 +189,12 @@ impl Pmu {
     /// Whether the group's interrupt is asserted.
     pub(crate) fn interrupts(&self, geometry: &Geometry, group: u8) -> bool {
         counters(geometry, group)
-            .any(|counter| self.bit(Pm::Pmovsset, counter) && self.bit(Pm::Pmintenset, counter))
+            .any(|counter| self.bit(Pm::PmOvsSet, counter) && self.bit(Pm::PmIntEnSet, counter))
     }
 
     pub(super) fn clear_counters(&mut self, counters: impl Iterator<Item = u16>) {
         for counter in counters {
-            self.file.set(Pm::Pmevcntr, counter, 0);
+            self.file.set(Pm::PmEvCntr, counter, 0);
         }
     }
 }
@@ -220,20 +220,20 @@ pub(super) fn writable(geometry: &Geometry, register: Pm, index: u16) -> u32 {
     let (groups, counters) = (geometry.pmu_groups, geometry.pmu_counter_count());
     let all = |exists| if exists { u32::MAX } else { 0 };
     match register {
-        Pm::Pmevcntr | Pm::Pmevtyper => all(index < counters),
-        Pm::Pmcgcr => all(index < groups.into()),
-        Pm::Pmcgsmr if geometry.extended_stream_ids => all(index < groups.into()),
-        Pm::Pmcgsmr => {
+        Pm::PmEvCntr | Pm::PmEvTyper => all(index < counters),
+        Pm::PmCgCr => all(index < groups.into()),
+        Pm::PmCgSmr if geometry.extended_stream_ids => all(index < groups.into()),
+        Pm::PmCgSmr => {
             let id = (1 << geometry.stream_id_bits) - 1;
             all(index < groups.into()) & (id << 16 | id)
         }
-        Pm::Pmcntenset | Pm::Pmcntenclr | Pm::Pmintenset | Pm::Pmintenclr | Pm::Pmovsclr | Pm::Pmovsset => {
+        Pm::PmCntEnSet | Pm::PmCntEnClr | Pm::PmIntEnSet | Pm::PmIntEnClr | Pm::PmOvsClr | Pm::PmOvsSet => {
             match counters.saturating_sub(index * 32) {
                 left @ 0..32 => (1 << left) - 1,
                 _ => u32::MAX,
             }
         }
         Pm::Pmcr => !Pmcr::p_mask(),
-        Pm::Pmcfgr | Pm::Pmceid0 | Pm::Pmceid1 | Pm::Pmauthstatus | Pm::Pmdevtype => 0,
+        Pm::PmCfgr | Pm::PmCeid0 | Pm::PmCeid1 | Pm::PmAuthStatus | Pm::PmDevType => 0,
     }
 }
