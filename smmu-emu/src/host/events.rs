@@ -19,8 +19,9 @@ use crate::arch::transaction::{Origin, Transaction, Translation};
 use crate::host::injected::Injected;
 pub use crate::spec::form::Form;
 
-/// One thing that happened.
+/// One thing that happened. There will be more of them: who tells of events leaves out those that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// Software accessed a register.
     Access(Accessed),
@@ -108,11 +109,20 @@ impl Translated {
 /// An access that left the SMMU, translated or in bypass, and met no memory: a bus error of the interconnect, which the
 /// SMMU does not record (§2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NoMemory {
     /// The access.
     pub transaction: Transaction,
     /// Physical address at which no memory answered.
     pub address: u64,
+}
+
+impl NoMemory {
+    /// An access that met no memory at a physical address.
+    #[must_use]
+    pub const fn new(transaction: Transaction, address: u64) -> Self {
+        Self { transaction, address }
+    }
 }
 
 /// The answer to an access.

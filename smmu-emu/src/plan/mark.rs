@@ -68,6 +68,7 @@ fn first() -> u64 {
 /// A mark rule makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("mark `{name}`: `{field}` {problem}")]
+#[non_exhaustive]
 pub struct MarkError {
     /// Name of the mark.
     pub name: String,

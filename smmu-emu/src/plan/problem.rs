@@ -16,6 +16,7 @@ pub enum Family {
 /// A rule of the plan makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{family} rule {rule}: `{field}` {problem}")]
+#[non_exhaustive]
 pub struct PlanError {
     /// Family of the rule.
     pub family: Family,

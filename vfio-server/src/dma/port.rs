@@ -253,10 +253,7 @@ impl Port {
             Err(Response::Abort | Response::Proceed(_)) => Err(Refusal::Aborted),
         };
         if let Some(address) = unanswered.get() {
-            wire.shared.no_memory(&NoMemory {
-                transaction: *transaction,
-                address,
-            });
+            wire.shared.no_memory(&NoMemory::new(*transaction, address));
         }
         // No memory is a bus error like that of the SMMU.
         let result = result.and_then(|performed| performed.transpose().map_err(|BusError| Refusal::Aborted));

@@ -82,7 +82,9 @@ impl NoMemoryLimit {
         if self.log.pass_at(Duration::from_nanos(ns)).is_none() {
             return;
         }
-        let NoMemory { transaction, address } = met;
+        let NoMemory {
+            transaction, address, ..
+        } = met;
         tracing::warn!(
             smmu,
             "a {} of stream {:#x} at {:#x} left the SMMU for {address:#x}, where no memory is: a bus error",
@@ -94,7 +96,9 @@ impl NoMemoryLimit {
 
     /// The event of an access at `ns` of the run, unless there were too many in its second.
     pub fn event(&mut self, ns: u64, smmu: &str, met: &NoMemory) -> Option<Event> {
-        let NoMemory { transaction, address } = met;
+        let NoMemory {
+            transaction, address, ..
+        } = met;
         let suppressed = self.events.admit(ns)?;
         let data = json!({
             "smmu": smmu, "stream": transaction.stream_id, "address": transaction.address, "access": kind(transaction),

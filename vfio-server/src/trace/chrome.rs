@@ -184,6 +184,8 @@ impl Chrome {
                 self.close_all(&mut out, record.ns, |of| of == smmu);
                 self.instant(&mut out, record, Track::Global, "reset", "reset", args);
             }
+            // Without a description, and so not here.
+            _ => {}
         }
         out
     }

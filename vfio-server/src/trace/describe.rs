@@ -45,8 +45,8 @@ impl Describer {
         self.known.clear();
     }
 
-    /// The line of a record.
-    pub fn line(&mut self, record: &Record) -> Line {
+    /// The line of a record; `None` for an event that this version has no words for, which traces leave out.
+    pub fn line(&mut self, record: &Record) -> Option<Line> {
         let what = match &record.event {
             Event::Access(accessed) => {
                 let register = self.register(record.smmu, accessed);
@@ -87,12 +87,13 @@ impl Describer {
                 self.known.retain(|(smmu, _), _| *smmu != record.smmu);
                 What::Reset
             }
+            _ => return None,
         };
-        Line {
+        Some(Line {
             ns: record.ns,
             smmu: self.names.get(record.smmu).cloned(),
             what,
-        }
+        })
     }
 
     fn register(&mut self, smmu: usize, accessed: &Accessed) -> Register {

@@ -87,7 +87,9 @@ impl Formatter {
     /// Adds a record.
     pub fn record(&mut self, record: &Record, out: &mut Vec<u8>) {
         self.last = record.ns;
-        let described = self.describer.line(record);
+        let Some(described) = self.describer.line(record) else {
+            return;
+        };
         match &mut self.chrome {
             Some(chrome) => {
                 let events = chrome.event(record, &described);

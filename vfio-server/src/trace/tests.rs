@@ -128,10 +128,7 @@ fn bypass_is_told_and_so_is_an_access_without_memory() {
         intent: Intent::default(),
     };
     smmu.transact(&mut host, &transaction);
-    host.trace(&Event::NoMemory(NoMemory {
-        transaction,
-        address: 0xffff_f000,
-    }));
+    host.trace(&Event::NoMemory(NoMemory::new(transaction, 0xffff_f000)));
     let events = host.events.into_iter();
     let records: Vec<Record> = events.map(|(ns, event)| Record { ns, smmu: 0, event }).collect();
     let text = text(Format::Ndjson, &records);

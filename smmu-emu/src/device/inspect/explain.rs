@@ -26,6 +26,7 @@ pub struct Explained {
 
 /// One thing that a translation looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// The TLB had a block or page, or a walk ended at one.
     Leaf {

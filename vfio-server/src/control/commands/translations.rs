@@ -164,6 +164,8 @@ fn step(step: &Step) -> Value {
             "step": "leaf", "stage": stage, "kept": kept, "input": input, "output": output, "size": size,
             "level": level, "attributes": attributes, "permissions": permissions.names().collect::<Vec<_>>(),
         }),
+        // A step that docs/control.md does not have yet.
+        _ => json!({ "step": "other" }),
     }
 }
 
