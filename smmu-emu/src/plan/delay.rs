@@ -5,6 +5,7 @@
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
+use super::fields::{check_bank, check_fields, check_register};
 #[cfg(feature = "serde")]
 use super::number::narrow;
 use super::problem::Problem;
@@ -12,7 +13,6 @@ use super::when::rule;
 use crate::arch::frame::AccessKind;
 use crate::arch::line::LineKind;
 use crate::config::Geometry;
-use crate::spec;
 
 /// The longest delay that a rule may ask for: one minute.
 pub const MAX_DELAY_US: u64 = 60_000_000;
@@ -23,6 +23,7 @@ pub const MAX_POLLS: u32 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
 pub enum Site {
     /// `CBn_ATSR.ACTIVE` stays set after an address translation operation of a context bank.
     Ats,
@@ -84,40 +85,28 @@ rule! {
         /// Operation that is late.
         pub site: Site,
         /// Only this context bank, for [`Site::Ats`] and [`Site::ContextSync`]; every bank if absent.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub bank: Option<u8>,
+        pub bank: Option<u8> by "narrow",
         /// For [`Site::Register`]: the specification's name without `SMMU_`, such as `sCR0` or `SMRn`.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub register: Option<String>,
         /// For [`Site::Interrupt`]: which kind of line; every line if absent.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub line: Option<LineKind>,
         /// The `n` of the register, or the bank or counter group of the line; all if absent.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub index: Option<u16>,
+        pub index: Option<u16> by "narrow",
         /// For [`Site::Register`]: reads or writes; both if absent.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub access: Option<AccessKind>,
         /// Busy for this many reads of the status register.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub polls: Option<u32>,
         /// Late by this many microseconds of [`crate::Host::now`].
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub time_us: Option<Time>,
         /// Late until this mark is raised, but not longer than `at_most_us`.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub until: Option<String>,
         /// Upper bound of `until`, in microseconds.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub at_most_us: Option<u64>,
     }
 }
+
+/// Fields that say how late something is, apart from `polls`, which not all sites have.
+const TIMES: [&str; 3] = ["time_us", "until", "at_most_us"];
 
 impl Site {
     /// The fields that go with the site, apart from those of the time and of [`super::When`].
@@ -166,22 +155,8 @@ impl DelayRule {
                 "is \"ats\", but the model has no address translation operations (`ats` = false)",
             ));
         }
-        let given = [
-            ("bank", self.bank.is_some()),
-            ("register", self.register.is_some()),
-            ("line", self.line.is_some()),
-            ("index", self.index.is_some()),
-            ("access", self.access.is_some()),
-            ("polls", self.polls.is_some()),
-        ];
-        let takes = self.site.takes();
-        if let Some((field, _)) = given
-            .iter()
-            .find(|(field, given)| *given && !takes.contains(field))
-        {
-            let problem = format!("does not apply to site \"{}\"", self.site.name());
-            return Err(Problem::new(field, problem));
-        }
+        let given = self.given().filter(|field| !TIMES.contains(field));
+        check_fields(given, self.site.takes(), "site", self.site.name())?;
         check_bank(self.bank, geometry)?;
         if self.site == Site::Register {
             check_register(self.register.as_deref())?;
@@ -230,32 +205,4 @@ impl DelayRule {
             _ => Ok(()),
         }
     }
-}
-
-/// A bank that a rule names has to exist.
-pub(super) fn check_bank(bank: Option<u8>, geometry: &Geometry) -> Result<(), Problem> {
-    match bank {
-        Some(bank) if u16::from(bank) >= geometry.context_banks => Err(Problem::new(
-            "bank",
-            format!(
-                "must be 0 to {}, the last context bank",
-                geometry.context_banks - 1
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A register has to be given, and to be one of the tables.
-pub(super) fn check_register(register: Option<&str>) -> Result<(), Problem> {
-    let Some(register) = register else {
-        return Err(Problem::new("register", "is missing"));
-    };
-    if spec::register_names().any(|name| name == register) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        "register",
-        format!("`{register}` is no register of the model (such as `sCR0`, `SMRn`, `CBn_FSR`)"),
-    ))
 }

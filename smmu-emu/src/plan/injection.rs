@@ -5,7 +5,7 @@
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
-use super::delay::{check_bank, check_register};
+use super::fields::{check_bank, check_fields, check_register};
 use super::number::Number;
 #[cfg(feature = "serde")]
 use super::number::narrow;
@@ -20,6 +20,7 @@ use crate::config::{Geometry, TlbMode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
 pub enum InjectionKind {
     /// An access in a context bank takes a translation fault.
     Unmapped,
@@ -66,80 +67,46 @@ rule! {
         /// Kind of the injection.
         pub kind: InjectionKind,
         /// First bus address that the rule is for; with `size`. All addresses if absent.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub address: Option<Number>,
         /// Bytes from `address` on; 4096 if absent.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub size: Option<Number>,
         /// Only accesses of this stream.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub stream: Option<u16>,
+        pub stream: Option<u16> by "narrow",
         /// Only accesses that this context bank translates.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub bank: Option<u8>,
+        pub bank: Option<u8> by "narrow",
         /// Only accesses of this kind.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub access: Option<AccessType>,
         /// Level of the descriptor, 0 to 3; for `unmapped` and `permission` the level that is reported, 3 if absent.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub level: Option<u8>,
+        pub level: Option<u8> by "narrow",
         /// Only descriptors or entries of this stage.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub stage: Option<Stage>,
         /// Only the descriptor at this physical address.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub descriptor: Option<Number>,
         /// Bits of the descriptor to turn over.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub xor: Option<Number>,
         /// Value that is read instead.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub value: Option<Number>,
         /// Bits of `value` that count; all if absent.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub mask: Option<Number>,
         /// Only entries with this ASID.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub asid: Option<u16>,
+        pub asid: Option<u16> by "narrow",
         /// Only entries with this VMID.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub vmid: Option<u16>,
+        pub vmid: Option<u16> by "narrow",
         /// The specification's name of a register without `SMMU_`, such as `sCR0` or `CBn_TLBIVA`.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub register: Option<String>,
         /// Only registers of this frame: `gr0`, `gr1`, `gid`, `pm`, `exsmr`, `exs2cr`, or `cb` and the number of a
         /// bank.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub frame: Option<Frame>,
         /// Kind of line; every line if absent.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         pub line: Option<LineKind>,
         /// The `n` of the register, or the bank or counter group of the line; all if absent.
-        #[cfg_attr(
-            feature = "serde",
-            serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "narrow")
-        )]
-        pub index: Option<u16>,
+        pub index: Option<u16> by "narrow",
     }
 }
 
 /// Description of a kind.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct KindRow {
     /// The kind.
     pub kind: InjectionKind,
@@ -309,36 +276,8 @@ impl InjectionKind {
 impl InjectionRule {
     pub(super) fn validate(&self, geometry: &Geometry) -> Result<(), Problem> {
         let row = self.kind.row();
-        let given = [
-            ("address", self.address.is_some()),
-            ("size", self.size.is_some()),
-            ("stream", self.stream.is_some()),
-            ("bank", self.bank.is_some()),
-            ("access", self.access.is_some()),
-            ("level", self.level.is_some()),
-            ("stage", self.stage.is_some()),
-            ("descriptor", self.descriptor.is_some()),
-            ("xor", self.xor.is_some()),
-            ("value", self.value.is_some()),
-            ("mask", self.mask.is_some()),
-            ("asid", self.asid.is_some()),
-            ("vmid", self.vmid.is_some()),
-            ("register", self.register.is_some()),
-            ("frame", self.frame.is_some()),
-            ("line", self.line.is_some()),
-            ("index", self.index.is_some()),
-        ];
-        let given: Vec<&'static str> = given
-            .iter()
-            .filter(|(_, given)| *given)
-            .map(|(field, _)| *field)
-            .collect();
-        if let Some(field) = given.iter().find(|field| !row.takes.contains(field)) {
-            return Err(Problem::new(
-                field,
-                format!("does not apply to kind \"{}\"", row.name),
-            ));
-        }
+        let given: Vec<&str> = self.given().collect();
+        check_fields(self.given(), row.takes, "kind", row.name)?;
         if let [first, ..] = row.needs
             && row.needs.iter().filter(|field| given.contains(field)).count() != 1
         {

@@ -40,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Geometry;
 
 mod delay;
+mod fields;
 mod injection;
 pub mod mark;
 mod number;

@@ -62,16 +62,27 @@ impl When {
     }
 }
 
-/// Declares a rule: its own fields, and behind them those that all rules have. (serde's `flatten` would do without the
-/// macro, but not together with `deny_unknown_fields`.)
+/// Declares a rule: what it is for; its own fields, each of which may be left out, `by` a reader of its own; and behind
+/// them those that all rules have. (serde's `flatten` would do without the macro, but not together with
+/// `deny_unknown_fields`.)
 macro_rules! rule {
-    ($(#[$about:meta])* pub struct $name:ident { $( $(#[$field_about:meta])* pub $field:ident: $type:ty, )* }) => {
+    ($(#[$about:meta])* pub struct $name:ident {
+        $(#[$first_about:meta])* pub $first:ident: $first_type:ty,
+        $( $(#[$field_about:meta])* pub $field:ident: Option<$type:ty> $(by $reader:literal)?, )*
+    }) => {
         $(#[$about])*
         #[derive(Clone, Debug, PartialEq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+        #[non_exhaustive]
         pub struct $name {
-            $( $(#[$field_about])* pub $field: $type, )*
+            $(#[$first_about])* pub $first: $first_type,
+            $(
+                $(#[$field_about])*
+                #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+                $(#[cfg_attr(feature = "serde", serde(deserialize_with = $reader))])?
+                pub $field: Option<$type>,
+            )*
             /// The rule sleeps until this mark is raised.
             #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
             pub after: Option<String>,
@@ -96,6 +107,14 @@ macro_rules! rule {
             /// Hit this operation and no other, counted from 1 since the rule began: exact replay.
             #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
             pub nth: Option<u64>,
+        }
+
+        impl $name {
+            /// Names of the rule's own fields that are given.
+            pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
+                let fields = [$( (stringify!($field), self.$field.is_some()), )*];
+                fields.into_iter().filter_map(|(field, given)| given.then_some(field))
+            }
         }
 
         impl crate::plan::when::Rule for $name {

@@ -6,30 +6,40 @@ use super::chance::{Chance, Draw};
 use crate::host::env::Host;
 use crate::plan::{self, Rule, When};
 
-/// The rules of one family, in order of precedence.
-#[derive(Debug)]
+/// The rules of one family, in order of precedence. A saved state has them as they are.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub(super) struct Rules<R> {
-    pub(super) rules: Vec<Progress<R>>,
     /// The number that the last rule got; numbers are not used again.
-    pub(super) last: u64,
+    last: u64,
     /// The place that the last rule got, since the plan was last replaced: of equal plans it is the same.
-    pub(super) place: u64,
+    place: u64,
+    rules: Vec<Counted<R>>,
 }
 
 /// A rule and its counters.
-#[derive(Debug)]
-pub(super) struct Progress<R> {
-    pub(super) rule: R,
-    pub(super) number: u64,
-    pub(super) place: u64,
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+struct Counted<R> {
+    rule: R,
+    number: u64,
+    place: u64,
     /// Operations that the rule is for, since it began.
-    pub(super) operation: u64,
-    pub(super) times: i64,
-    pub(super) space: u32,
-    pub(super) count: u64,
+    operation: u64,
+    times: i64,
+    space: u32,
+    count: u64,
     /// Operations and hits that no reset clears.
-    pub(super) operations: u64,
-    pub(super) hits: u64,
+    operations: u64,
+    hits: u64,
 }
 
 /// A rule hits an operation.
@@ -59,7 +69,7 @@ impl<R: Rule + Clone> Rules<R> {
         self.last = self.last.saturating_add(1);
         self.place = self.place.saturating_add(1);
         let When { times, space, .. } = rule.when();
-        self.rules.push(Progress {
+        self.rules.push(Counted {
             number: self.last,
             place: self.place,
             operation: 0,
@@ -76,7 +86,7 @@ impl<R: Rule + Clone> Rules<R> {
     /// Removes the rule with this number.
     pub(super) fn remove(&mut self, number: u64) -> bool {
         let before = self.rules.len();
-        self.rules.retain(|progress| progress.number != number);
+        self.rules.retain(|counted| counted.number != number);
         self.rules.len() != before
     }
 
@@ -90,28 +100,39 @@ impl<R: Rule + Clone> Rules<R> {
     }
 
     pub(super) fn rules(&self) -> impl Iterator<Item = &R> {
-        self.rules.iter().map(|progress| &progress.rule)
+        self.rules.iter().map(|counted| &counted.rule)
     }
 
     pub(super) fn progress(&self) -> impl ExactSizeIterator<Item = plan::Progress<R>> {
-        self.rules.iter().map(|progress| plan::Progress {
-            number: progress.number,
-            rule: progress.rule.clone(),
-            times_left: progress.times,
-            operation: progress.operation,
-            operations: progress.operations,
-            hits: progress.hits,
+        self.rules.iter().map(|counted| plan::Progress {
+            number: counted.number,
+            rule: counted.rule.clone(),
+            times_left: counted.times,
+            operation: counted.operation,
+            operations: counted.operations,
+            hits: counted.hits,
+        })
+    }
+
+    /// Whether rules that were saved can be those of an injector: numbered in the order in which they are given.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut before = (0, 0);
+        self.rules.iter().all(|counted| {
+            let (number, place) = (counted.number, counted.place);
+            let rises = number > before.0 && place > before.1;
+            before = (number, place);
+            rises && number <= self.last && place <= self.place && counted.times >= -1
         })
     }
 
     /// Back to the start of the plan.
     pub(super) fn reset(&mut self) {
-        for progress in &mut self.rules {
-            let When { times, space, .. } = progress.rule.when();
-            progress.times = times;
-            progress.space = space;
-            progress.operation = 0;
-            progress.count = 0;
+        for counted in &mut self.rules {
+            let When { times, space, .. } = counted.rule.when();
+            counted.times = times;
+            counted.space = space;
+            counted.operation = 0;
+            counted.count = 0;
         }
     }
 
@@ -124,14 +145,14 @@ impl<R: Rule + Clone> Rules<R> {
         is_for: impl Fn(&R) -> bool,
     ) -> Option<(&R, Hit)> {
         let mut found = None;
-        for (i, progress) in self.rules.iter_mut().enumerate() {
-            if !is_for(&progress.rule) || !progress.is_awake(host) {
+        for (i, counted) in self.rules.iter_mut().enumerate() {
+            if !is_for(&counted.rule) || !counted.is_awake(host) {
                 continue;
             }
-            progress.operation = progress.operation.saturating_add(1);
-            progress.operations = progress.operations.saturating_add(1);
+            counted.operation = counted.operation.saturating_add(1);
+            counted.operations = counted.operations.saturating_add(1);
             if found.is_none() {
-                found = progress.decide(seed).map(|hit| (i, hit));
+                found = counted.decide(seed).map(|hit| (i, hit));
             }
         }
         let (i, hit) = found?;
@@ -139,7 +160,7 @@ impl<R: Rule + Clone> Rules<R> {
     }
 }
 
-impl<R: Rule> Progress<R> {
+impl<R: Rule> Counted<R> {
     fn is_awake(&self, host: &dyn Host) -> bool {
         let (after, before) = self.rule.marks();
         after.is_none_or(|name| host.mark(name)) && !before.is_some_and(|name| host.mark(name))

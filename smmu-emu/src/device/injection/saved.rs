@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::injector::{Injector, Late};
-use super::rules::{Progress, Rules};
+use super::rules::Rules;
 use crate::arch::line::Line;
 use crate::config::Geometry;
 use crate::device::busy::Busy;
@@ -19,33 +19,10 @@ use crate::plan::{DelayRule, InjectionRule, MAX_DELAY_US, MAX_POLLS, Plan, PlanE
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct SavedInjector {
     seed: u64,
-    delays: SavedRules<DelayRule>,
-    injections: SavedRules<InjectionRule>,
+    delays: Rules<DelayRule>,
+    injections: Rules<InjectionRule>,
     late: Vec<SavedLate>,
     high: Vec<Line>,
-}
-
-/// The rules of one family, in order of precedence.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
-struct SavedRules<R> {
-    last: u64,
-    place: u64,
-    rules: Vec<SavedRule<R>>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
-struct SavedRule<R> {
-    rule: R,
-    number: u64,
-    place: u64,
-    operation: u64,
-    times: i64,
-    space: u32,
-    count: u64,
-    operations: u64,
-    hits: u64,
 }
 
 /// An interrupt that is on its way.
@@ -119,8 +96,8 @@ impl Injector {
         });
         SavedInjector {
             seed: *seed,
-            delays: delays.save(),
-            injections: injections.save(),
+            delays: delays.clone(),
+            injections: injections.clone(),
             late: late.collect(),
             high: high.clone(),
         }
@@ -136,14 +113,16 @@ impl Injector {
             high,
         } = saved;
         saved.plan().validate(geometry)?;
+        if !delays.is_sound() {
+            return Err(Mismatch::Other("the numbers of its delays"));
+        }
+        if !injections.is_sound() {
+            return Err(Mismatch::Other("the numbers of its injections"));
+        }
         let mut injector = Self {
             seed: *seed,
-            delays: delays
-                .restored()
-                .ok_or(Mismatch::Other("the numbers of its delays"))?,
-            injections: injections
-                .restored()
-                .ok_or(Mismatch::Other("the numbers of its injections"))?,
+            delays: delays.clone(),
+            injections: injections.clone(),
             ..Self::default()
         };
         for SavedLate { line, left, mark } in late {
@@ -178,105 +157,23 @@ impl SavedInjector {
     pub(crate) fn plan(&self) -> Plan {
         Plan {
             seed: self.seed,
-            delays: self.delays.plain(),
-            injections: self.injections.plain(),
+            delays: self.delays.rules().cloned().collect(),
+            injections: self.injections.rules().cloned().collect(),
         }
     }
 
     /// The marks that rules, late interrupts and the like wait for.
     pub(crate) fn marks(&self) -> impl Iterator<Item = &str> {
-        let delays = self.delays.rules.iter().map(|saved| &saved.rule);
-        let of_delays = delays.flat_map(|rule| {
+        let of_delays = self.delays.rules().flat_map(|rule| {
             let (after, before) = rule.marks();
             [after, before, rule.until.as_deref()]
         });
-        let of_injections = self.injections.rules.iter().flat_map(|saved| {
-            let (after, before) = saved.rule.marks();
+        let of_injections = self.injections.rules().flat_map(|rule| {
+            let (after, before) = rule.marks();
             [after, before]
         });
         let of_late = self.late.iter().map(|late| late.mark.as_deref());
         of_delays.chain(of_injections).chain(of_late).flatten()
-    }
-}
-
-impl<R: Rule + Clone> Rules<R> {
-    fn save(&self) -> SavedRules<R> {
-        let Self { rules, last, place } = self;
-        let rules = rules.iter().map(|progress| {
-            let Progress {
-                rule,
-                number,
-                place,
-                operation,
-                times,
-                space,
-                count,
-                operations,
-                hits,
-            } = progress;
-            SavedRule {
-                rule: rule.clone(),
-                number: *number,
-                place: *place,
-                operation: *operation,
-                times: *times,
-                space: *space,
-                count: *count,
-                operations: *operations,
-                hits: *hits,
-            }
-        });
-        SavedRules {
-            last: *last,
-            place: *place,
-            rules: rules.collect(),
-        }
-    }
-}
-
-impl<R: Rule + Clone> SavedRules<R> {
-    fn plain(&self) -> Vec<R> {
-        self.rules.iter().map(|saved| saved.rule.clone()).collect()
-    }
-
-    /// `None` if the numbers are not in the order in which they are given.
-    fn restored(&self) -> Option<Rules<R>> {
-        let mut before = (0, 0);
-        let mut rules = Vec::with_capacity(self.rules.len());
-        for saved in &self.rules {
-            let SavedRule {
-                rule,
-                number,
-                place,
-                operation,
-                times,
-                space,
-                count,
-                operations,
-                hits,
-            } = saved.clone();
-            let rises = number > before.0 && place > before.1;
-            if !rises || number > self.last || place > self.place || times < -1 {
-                return None;
-            }
-            before = (number, place);
-            rules.push(Progress {
-                rule,
-                number,
-                place,
-                operation,
-                times,
-                space,
-                count,
-                operations,
-                hits,
-            });
-        }
-        Some(Rules {
-            rules,
-            last: self.last,
-            place: self.place,
-        })
     }
 }
 
