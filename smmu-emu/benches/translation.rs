@@ -7,9 +7,9 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{CB0, TABLES, asid, at, pin, smmu};
+use common::{TABLES, asid, at, pin, smmu};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use smmu_emu::testing::{Host, Reads};
+use smmu_emu::testing::{Host, Locate, Reads};
 use smmu_emu::{BusError, Memory, Response, SmmuHandle, Tbu, TlbMode};
 
 const PAGE: u64 = 0x8000_0000;
@@ -81,8 +81,8 @@ fn misses(criterion: &mut Criterion) {
 
 /// Invalidation of a whole address space by the number of entries that the TLB has.
 fn invalidations(criterion: &mut Criterion) {
-    for (name, offset, value) in [("TLBIASID", CB0 + 0x610, 7_u32), ("TLBIVMID", 0x64, 9)] {
-        let mut group = criterion.benchmark_group(name);
+    for (register, value) in [("CBn_TLBIASID", 7_u32), ("TLBIVMID", 9)] {
+        let mut group = criterion.benchmark_group(register.trim_start_matches("CBn_"));
         for entries in [0_u64, 1_000, 16_000, 64_000] {
             let mut env = host();
             let mut smmu = smmu(TlbMode::StrictStale, &mut env);
@@ -92,6 +92,7 @@ fn invalidations(criterion: &mut Criterion) {
                 let response = smmu.transact(&mut env, &at(page << 12));
                 assert!(matches!(response, Response::Proceed(_)));
             }
+            let offset = (register, 0).locate(smmu.geometry());
             group.bench_function(BenchmarkId::new("entries", entries), |bencher| {
                 bencher.iter(|| smmu.write(&mut env, offset, &black_box(value).to_le_bytes()));
             });

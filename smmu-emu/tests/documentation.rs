@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use smmu_emu::regs::{Access, Row};
+use smmu_emu::regs::{AccessRule, Row};
 use smmu_emu::spec::FRAMES;
 
 const HEAD: &str = "# Registers
@@ -51,12 +51,12 @@ fn cell(text: String) -> String {
 
 fn line(rows: &[Row], row: &Row) -> String {
     let access = match row.access {
-        Access::Ro => "RO",
-        Access::Rw => "RW",
-        Access::W1c => "W1C",
-        Access::W1s => "W1S",
-        Access::Wo => "WO",
-        Access::Raz => "RAZ/WI",
+        AccessRule::Ro => "RO",
+        AccessRule::Rw => "RW",
+        AccessRule::W1c => "W1C",
+        AccessRule::W1s => "W1S",
+        AccessRule::Wo => "WO",
+        AccessRule::Raz => "RAZ/WI",
     };
     let digits = usize::try_from(row.width * 2).unwrap_or(8);
     let bits = |value: u64| {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use smmu_emu::regs::Row;
 use smmu_emu::spec::FRAMES;
-use smmu_emu::spec::effect::{BankMaintenance, Effect, Maintenance, Operation};
+use smmu_emu::spec::effect::{AtsOperation, BankMaintenance, Effect, Maintenance};
 
 fn row(name: &str) -> &'static Row {
     let mut rows = FRAMES.into_iter().flat_map(|(_, rows)| rows);
@@ -132,7 +132,7 @@ fn operations_do_what_their_names_say() {
             ("PR", true, false),
             ("PW", true, true),
         ] {
-            let expected = Operation {
+            let expected = AtsOperation {
                 both_stages,
                 privileged,
                 write,

@@ -5,18 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use smmu_emu::regs::{Access, Row};
+use smmu_emu::regs::{AccessRule, Row};
 use smmu_emu::spec::{FRAMES, register_names};
 use smmu_emu::testing::registers;
 
 fn in_words(row: &Row) -> String {
     let access = match row.access {
-        Access::Ro => "ro",
-        Access::Rw => "rw",
-        Access::W1c => "w1c",
-        Access::W1s => "w1s",
-        Access::Wo => "wo",
-        Access::Raz => "none",
+        AccessRule::Ro => "ro",
+        AccessRule::Rw => "rw",
+        AccessRule::W1c => "w1c",
+        AccessRule::W1s => "w1s",
+        AccessRule::Wo => "wo",
+        AccessRule::Raz => "none",
     };
     let count = if row.count == 1 {
         String::new()
@@ -204,7 +204,7 @@ fn writable_bits_and_reset_values() {
         .collect();
     assert_eq!(listed.len(), MASKS_AND_RESETS.len(), "a register stands twice");
     for (name, row) in rows {
-        let read_only = matches!(row.access, Access::Ro | Access::Raz);
+        let read_only = matches!(row.access, AccessRule::Ro | AccessRule::Raz);
         assert!(read_only || listed.contains_key(name), "{name} is not listed");
         assert!(
             listed.contains_key(name) || (row.write, row.reset) == (0, 0),

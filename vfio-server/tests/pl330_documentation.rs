@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use smmu_emu::regs::Access;
+use smmu_emu::regs::AccessRule;
 use vfio_server::devices::pl330::spec::{ROWS, Row};
 
 fn package() -> &'static Path {
@@ -16,10 +16,10 @@ fn package() -> &'static Path {
 
 fn line(row: &Row) -> String {
     let access = match row.access {
-        Access::Ro => "RO",
-        Access::Rw => "RW",
-        Access::Wo => "WO",
-        Access::W1c | Access::W1s | Access::Raz => unreachable!("the controller has none"),
+        AccessRule::Ro => "RO",
+        AccessRule::Rw => "RW",
+        AccessRule::Wo => "WO",
+        AccessRule::W1c | AccessRule::W1s | AccessRule::Raz => unreachable!("the controller has none"),
     };
     let array = match row.count {
         1 => String::new(),

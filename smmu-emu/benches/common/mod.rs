@@ -7,14 +7,13 @@
 use std::sync::OnceLock;
 
 use core_affinity::CoreId;
-use smmu_emu::testing::{Guest, Host};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, sctlr, smr, tcr2, tcr64};
+use smmu_emu::testing::{Guest, Host, Locate};
 use smmu_emu::{Config, Env, Intent, Plan, Preset, Smmu, SmmuHandle, TlbMode, Transaction};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 /// The tables: one of each level.
 pub const TABLES: u64 = 0x4000_0000;
-/// NUMPAGE is 16.
-pub const CB0: u64 = 16 << 12;
 
 /// Reads of a device, through the SMMU and of plain guest memory: name, address in stream 0, length.
 pub const READS: [(&str, u64, usize); 4] = [
@@ -29,17 +28,18 @@ pub fn smmu(tlb: TlbMode, env: &mut impl Env) -> Smmu {
     let mut config = Config::from(Preset::Generic);
     config.tlb = Some(tlb);
     let mut smmu = Smmu::new(&config, Plan::default()).expect("a preset");
-    for (offset, value) in [
-        (0x1800, 1),
-        (0x1000, 1 << 16 | 1),
-        (CB0 + 0x10, 5),
-        (CB0 + 0x30, 1 << 23 | 16),
-        (CB0, 1),
-        (0x800, 1 << 31),
-        (0xc00, 0),
-        (0x00, 0),
+    for (register, value) in [
+        ("CBA2Rn", cba2r::VA64),
+        ("CBARn", cbar::KIND(1) | cbar::VMID(1)),
+        ("CBn_TCR2", tcr2::PASIZE(5)),
+        ("CBn_TCR", tcr64::EPD1 | tcr64::T0SZ(16)),
+        ("CBn_SCTLR", sctlr::M),
+        ("SMRn", smr::VALID),
+        ("S2CRn", s2cr::CBNDX(0)),
+        ("sCR0", 0),
     ] {
-        smmu.write(env, offset, &u32::to_le_bytes(value));
+        let offset = (register, 0).locate(smmu.geometry());
+        smmu.write(env, offset, &value.to_le_bytes());
     }
     asid(&mut smmu, env, 7);
     smmu
@@ -47,7 +47,8 @@ pub fn smmu(tlb: TlbMode, env: &mut impl Env) -> Smmu {
 
 /// Gives bank 0 another ASID.
 pub fn asid(smmu: &mut Smmu, env: &mut impl Env, asid: u64) {
-    smmu.write(env, CB0 + 0x20, &(TABLES | asid << 48).to_le_bytes());
+    let ttbr0 = ("CBn_TTBR0", 0).locate(smmu.geometry());
+    smmu.write(env, ttbr0, &(TABLES | asid << 48).to_le_bytes());
 }
 
 /// A read of stream 0.

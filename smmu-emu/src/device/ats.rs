@@ -9,9 +9,9 @@
 use crate::arch::fault::{Cause, GlobalCause, GlobalFault};
 use crate::arch::line::Line;
 use crate::arch::transaction::{Intent, Origin};
-use crate::device::bank_state::{Arrival, Disposition, Outcome, Released};
+use crate::device::bank_state::{Arrival, Disposition, Released, StallOutcome};
 use crate::device::busy::Operations;
-use crate::device::operation::{Operation, Waiting};
+use crate::device::operation::{AtsRequest, Waiting};
 use crate::device::par;
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
@@ -46,7 +46,7 @@ impl Smmu {
         env: &mut dyn Env,
         scope: Scope,
         value: u64,
-        operation: effect::Operation,
+        operation: effect::AtsOperation,
     ) {
         let intent = Intent {
             privileged: operation.privileged,
@@ -81,12 +81,12 @@ impl Smmu {
 
     /// The operation that software has written. The lower 12 bits are no part of the address, and the upper half of a
     /// 64-bit write to an AArch32 bank is ignored.
-    fn operation(&self, bank: u8, written: u64, intent: Intent) -> Operation {
+    fn operation(&self, bank: u8, written: u64, intent: Intent) -> AtsRequest {
         let address = match self.registers.format(bank) {
             Format::AArch64 => u64::MAX,
             Format::Long | Format::Short => u64::from(u32::MAX),
         };
-        Operation {
+        AtsRequest {
             value: written & address & !0xfff,
             intent,
         }
@@ -94,7 +94,7 @@ impl Smmu {
 
     /// Runs an operation, for the first time or again after a stall of the stage 2 bank. What the bank itself has
     /// recorded does not hold it up (§4.2.4).
-    fn run_operation(&mut self, env: &mut dyn Env, bank: u8, operation: Operation) {
+    fn run_operation(&mut self, env: &mut dyn Env, bank: u8, operation: AtsRequest) {
         if let Some(stage2_bank) = self.stage2_bank(bank) {
             if let Err((cause, nested)) = stream::check_bank(&self.registers, &self.geometry, bank) {
                 let transaction = operation.bank_access(bank).transaction;
@@ -129,7 +129,7 @@ impl Smmu {
         &mut self,
         env: &mut dyn Env,
         bank: u8,
-        operation: Operation,
+        operation: AtsRequest,
         result: Result<u64, WalkFault>,
     ) {
         let par = match result {
@@ -150,7 +150,7 @@ impl Smmu {
         self.complete(env, bank, par);
     }
 
-    fn wait(&mut self, bank: u8, stage2_bank: u8, operation: Operation, recorded: bool) {
+    fn wait(&mut self, bank: u8, stage2_bank: u8, operation: AtsRequest, recorded: bool) {
         if let Some(operations) = self.operations_of(bank) {
             operations.waiting = Some(Waiting {
                 stage2_bank,
@@ -177,8 +177,8 @@ impl Smmu {
                 released.others
             };
             match outcome {
-                Outcome::Retry => smmu.run_operation(env, bank, waiting.operation),
-                Outcome::End { .. } => smmu.complete(env, bank, PAR_TERMINATED),
+                StallOutcome::Retry => smmu.run_operation(env, bank, waiting.operation),
+                StallOutcome::End { .. } => smmu.complete(env, bank, PAR_TERMINATED),
             }
         });
     }
@@ -286,10 +286,10 @@ impl Smmu {
         &mut self,
         env: &mut dyn Env,
         bank: u8,
-        operation: Operation,
+        operation: AtsRequest,
         stages: Stages,
     ) -> Result<u64, WalkFault> {
-        let Operation { value, intent } = operation;
+        let AtsRequest { value, intent } = operation;
         let format = self.registers.format(bank);
         // Operations use the TLB and add nothing to it.
         let mut fills = Fills::default();

@@ -83,7 +83,7 @@ pub(crate) enum Release {
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "kebab-case")
 )]
-pub(crate) enum Outcome {
+pub(crate) enum StallOutcome {
     /// It starts again in its bank.
     Retry,
     /// It ends: with a bus error, or RAZ/WI.
@@ -97,9 +97,9 @@ pub(crate) enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Released {
     /// About the recorded transaction or operation.
-    pub(crate) recorded: Outcome,
+    pub(crate) recorded: StallOutcome,
     /// About all others.
-    pub(crate) others: Outcome,
+    pub(crate) others: StallOutcome,
 }
 
 impl BankControl {
@@ -147,12 +147,12 @@ impl BankControl {
             return None;
         }
         let faults = self.faults.difference(ContextFaults::SS);
-        let end = Outcome::End {
+        let end = StallOutcome::End {
             abort: self.abort || release == Release::Off,
         };
         let left = Self { faults, ..self };
         let others = match left.arrive() {
-            Arrival::Translate if release != Release::Off => Outcome::Retry,
+            Arrival::Translate if release != Release::Off => StallOutcome::Retry,
             _ => end,
         };
         let recorded = if release == Release::Retry { others } else { end };
@@ -177,7 +177,7 @@ pub(crate) struct Waiters {
     recorded: Option<u64>,
     /// Decisions in the order of the numbers. Each interval ends before its number and begins at the end of the one
     /// before; beyond the last one nothing is decided.
-    decided: ArrayVec<(u64, Option<Outcome>), { KEPT + SPLITS }>,
+    decided: ArrayVec<(u64, Option<StallOutcome>), { KEPT + SPLITS }>,
     /// Transactions of this bank that began to wait, for whichever bank, before this number abort rather than start
     /// again: the bank was turned off since.
     off_before: u64,
@@ -192,7 +192,7 @@ impl Waiters {
     }
 
     /// Decision about a transaction, if there is one.
-    pub(crate) fn poll(&self, number: u64) -> Option<Outcome> {
+    pub(crate) fn poll(&self, number: u64) -> Option<StallOutcome> {
         self.decided
             .iter()
             .find(|(end, _)| number < *end)
@@ -209,7 +209,7 @@ impl Waiters {
 
     /// All but the recorded transaction start again, for HUPCF lets them pass now.
     pub(crate) fn retry_others(&mut self, next: u64) {
-        self.decide_waiting(Outcome::Retry, next);
+        self.decide_waiting(StallOutcome::Retry, next);
         if let Some(number) = self.recorded {
             self.decide(number..number + 1, None);
         }
@@ -219,7 +219,7 @@ impl Waiters {
     pub(crate) fn abort_all(&mut self, next: u64) {
         self.recorded = None;
         self.decided.clear();
-        self.decided.push((next, Some(Outcome::End { abort: true })));
+        self.decided.push((next, Some(StallOutcome::End { abort: true })));
     }
 
     /// The bank is turned off: transactions that came in through it and wait for its stage 2 bank would go on
@@ -234,7 +234,7 @@ impl Waiters {
     }
 
     /// One decision about all before `next` about whom none has been taken.
-    fn decide_waiting(&mut self, outcome: Outcome, next: u64) {
+    fn decide_waiting(&mut self, outcome: StallOutcome, next: u64) {
         for (_, undecided) in &mut self.decided {
             undecided.get_or_insert(outcome);
         }
@@ -243,7 +243,7 @@ impl Waiters {
     }
 
     /// One decision about a range of numbers, whatever was decided about them before.
-    fn decide(&mut self, range: Range<u64>, outcome: Option<Outcome>) {
+    fn decide(&mut self, range: Range<u64>, outcome: Option<StallOutcome>) {
         if range.is_empty() {
             return;
         }
@@ -284,7 +284,7 @@ impl Waiters {
         while self.decided.len() > KEPT {
             self.decided.remove(0);
             if let Some((_, oldest)) = self.decided.first_mut() {
-                *oldest = Some(Outcome::End { abort: true });
+                *oldest = Some(StallOutcome::End { abort: true });
             }
         }
     }

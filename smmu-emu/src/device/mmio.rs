@@ -9,7 +9,7 @@ use crate::device::smmu::Smmu;
 use crate::host::env::{Env, Host};
 use crate::host::events::{Accessed, Change, Event};
 use crate::host::injected::DelayedReply;
-use crate::registers::lookup::Hit;
+use crate::registers::lookup::RegisterHit;
 use crate::registers::options;
 use crate::registers::register::{RegisterId, Security};
 use crate::spec::effect::Effect;
@@ -94,7 +94,13 @@ impl Smmu {
     }
 
     /// The plan's answer to an access that begins.
-    fn answer(&mut self, host: &mut dyn Host, kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Answer {
+    fn answer(
+        &mut self,
+        host: &mut dyn Host,
+        kind: AccessKind,
+        frame: Frame,
+        hit: Option<&RegisterHit>,
+    ) -> Answer {
         if self.injector.sees_registers() {
             self.injector.register(host, &seen(kind, frame, hit))
         } else {
@@ -108,7 +114,7 @@ impl Smmu {
         &mut self,
         host: &mut dyn Host,
         access: &Access,
-        hit: Option<&Hit>,
+        hit: Option<&RegisterHit>,
         before: Option<u64>,
     ) -> Option<DelayedReply> {
         self.report(host, access, hit, before);
@@ -120,7 +126,7 @@ impl Smmu {
     }
 
     /// Tells the environment of an access; `before` is what a write found.
-    fn report(&self, host: &mut dyn Host, access: &Access, hit: Option<&Hit>, before: Option<u64>) {
+    fn report(&self, host: &mut dyn Host, access: &Access, hit: Option<&RegisterHit>, before: Option<u64>) {
         host.access(access);
         if !host.traces() {
             return;
@@ -135,21 +141,21 @@ impl Smmu {
     }
 
     /// Applies the access rule, then the effect.
-    fn store(&mut self, env: &mut dyn Env, hit: &Hit, written: u64) {
-        let Hit { id, lanes, .. } = hit;
+    fn store(&mut self, env: &mut dyn Env, hit: &RegisterHit, written: u64) {
+        let RegisterHit { id, lanes, .. } = hit;
         let writable = options::writable(&self.geometry, &self.registers, id);
         let new = id.row.merge(writable, self.registers.get(id), written, *lanes);
         self.registers.set(id, new);
         // A trigger of 64 bits acts on its low half alone, extended with zeros; the upper half on its own does
         // nothing (IHI 0062D §5).
-        let upper_half_alone = id.row.access == regs::Access::Wo && hit.shift != 0;
-        if !upper_half_alone && id.row.access != regs::Access::Raz {
+        let upper_half_alone = id.row.access == regs::AccessRule::Wo && hit.shift != 0;
+        if !upper_half_alone && id.row.access != regs::AccessRule::Raz {
             self.write_effect(env, id, written & id.row.write & lanes);
         }
     }
 }
 
-fn seen(kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Seen {
+fn seen(kind: AccessKind, frame: Frame, hit: Option<&RegisterHit>) -> Seen {
     let (name, index) = hit.map_or((Access::RESERVED, 0), |hit| (hit.id.row.name, hit.id.number));
     Seen {
         kind,
@@ -162,7 +168,7 @@ fn seen(kind: AccessKind, frame: Frame, hit: Option<&Hit>) -> Seen {
 fn access(
     kind: AccessKind,
     frame: Frame,
-    hit: Option<&Hit>,
+    hit: Option<&RegisterHit>,
     offset: u64,
     length: usize,
     value: u64,

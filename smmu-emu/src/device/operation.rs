@@ -15,7 +15,7 @@ use crate::host::events::Event;
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
-pub(crate) struct Operation {
+pub(crate) struct AtsRequest {
     /// Value that was written: the address.
     pub(crate) value: u64,
     pub(crate) intent: Intent,
@@ -33,10 +33,10 @@ pub(crate) struct Waiting {
     pub(crate) stage2_bank: u8,
     /// It is the one that the stage 2 bank has recorded.
     pub(crate) recorded: bool,
-    pub(crate) operation: Operation,
+    pub(crate) operation: AtsRequest,
 }
 
-impl Operation {
+impl AtsRequest {
     /// As a transaction of no stream.
     pub(crate) const fn transaction(self) -> Transaction {
         Transaction {

@@ -11,7 +11,7 @@ use crate::arch::fault::{Cause, GlobalFault};
 use crate::arch::line::Line;
 use crate::arch::response::{Response, Stall};
 use crate::arch::transaction::BankAccess;
-use crate::device::bank_state::{Arrival, BankControl, Outcome, Release};
+use crate::device::bank_state::{Arrival, BankControl, Release, StallOutcome};
 use crate::device::smmu::Smmu;
 use crate::host::emit::emit;
 use crate::host::env::Env;
@@ -24,8 +24,8 @@ impl Smmu {
     pub fn resume(&mut self, env: &mut dyn Env, stall: Stall) -> Response {
         match self.stalls.poll(&stall) {
             None => Response::Stall(stall),
-            Some(Outcome::Retry) => self.start_again(env, stall.access),
-            Some(Outcome::End { abort }) => {
+            Some(StallOutcome::Retry) => self.start_again(env, stall.access),
+            Some(StallOutcome::End { abort }) => {
                 let response = Response::for_fault(abort);
                 let BankAccess {
                     bank, transaction, ..

@@ -4,7 +4,7 @@
 
 use crate::arch::response::Stall;
 use crate::arch::transaction::BankAccess;
-use crate::device::bank_state::{Outcome, SavedWaiters, Waiters};
+use crate::device::bank_state::{SavedWaiters, StallOutcome, Waiters};
 
 /// More transactions than can ever wait.
 const MOST: u64 = u64::MAX >> 1;
@@ -105,8 +105,8 @@ impl Stalls {
 
     /// The decision about a transaction, if there is one. A token of an SMMU with more banks aborts, and one of a state
     /// before the present one.
-    pub(crate) fn poll(&self, stall: &Stall) -> Option<Outcome> {
-        let abort = Some(Outcome::End { abort: true });
+    pub(crate) fn poll(&self, stall: &Stall) -> Option<StallOutcome> {
+        let abort = Some(StallOutcome::End { abort: true });
         let Some(waiters) = self.banks.get(usize::from(stall.bank)) else {
             return abort;
         };
@@ -116,7 +116,7 @@ impl Stalls {
         let entered = self.banks.get(usize::from(stall.access.bank));
         let is_off = entered.is_some_and(|bank| bank.is_off_since(stall.id));
         match waiters.poll(stall.id) {
-            Some(Outcome::Retry) if is_off => abort,
+            Some(StallOutcome::Retry) if is_off => abort,
             decision => decision,
         }
     }

@@ -16,7 +16,7 @@ use crate::plan::Sites;
 use crate::registers::file::Registers;
 use crate::tlb::{Fills, Lookup};
 use crate::translate::decoded::{self, Decoded};
-use crate::translate::stream::{self, Found, Route};
+use crate::translate::stream::{self, Route, StreamFate};
 use crate::translate::translator::{Translator, context_fault};
 use crate::translate::walk::{Physical, WalkCache};
 
@@ -173,7 +173,7 @@ impl Smmu {
     }
 
     /// Destination of the stream of a transaction.
-    fn found(&mut self, host: &mut dyn Host, transaction: &Transaction) -> Result<Found, GlobalFault> {
+    fn found(&mut self, host: &mut dyn Host, transaction: &Transaction) -> Result<StreamFate, GlobalFault> {
         if !self.registers.scr0().clientpd()
             && let Some(cause) = self.injector.stream(host, transaction)
         {

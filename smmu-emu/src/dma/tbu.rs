@@ -33,13 +33,13 @@ pub struct Tbu {
     reader: Reader,
     /// The generation seen last.
     generation: u64,
-    entries: Box<[Entry; ENTRIES]>,
+    entries: Box<[TbuEntry; ENTRIES]>,
     counters: Counters,
 }
 
 /// The translation of a page for one stream and kind of access.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct TbuEntry {
     /// Stream, page and intent; `EMPTY` for none.
     tag: u64,
     /// Generation in which it was made.
@@ -57,7 +57,7 @@ pub struct Batch<'a> {
     smmu: &'a SmmuHandle,
     inside: Inside<'a>,
     generation: &'a mut u64,
-    entries: &'a mut [Entry; ENTRIES],
+    entries: &'a mut [TbuEntry; ENTRIES],
     counters: &'a mut Counters,
 }
 
@@ -66,7 +66,7 @@ impl Tbu {
     #[must_use]
     pub fn new(smmu: &SmmuHandle) -> Self {
         let epoch = smmu.lock().epoch();
-        let empty = Entry {
+        let empty = TbuEntry {
             tag: EMPTY,
             generation: 0,
             translation: Translation {
@@ -257,7 +257,7 @@ fn place(tag: u64) -> usize {
 }
 
 #[inline]
-fn hit(entries: &[Entry; ENTRIES], transaction: &Transaction, generation: u64) -> Option<Translation> {
+fn hit(entries: &[TbuEntry; ENTRIES], transaction: &Transaction, generation: u64) -> Option<Translation> {
     let tag = tag(transaction);
     let entry = entries.get(place(tag))?;
     if entry.tag != tag || entry.generation < generation {
@@ -272,7 +272,7 @@ fn hit(entries: &[Entry; ENTRIES], transaction: &Transaction, generation: u64) -
 }
 
 fn keep(
-    entries: &mut [Entry; ENTRIES],
+    entries: &mut [TbuEntry; ENTRIES],
     transaction: &Transaction,
     translation: &Translation,
     generation: u64,
@@ -280,7 +280,7 @@ fn keep(
     let tag = tag(transaction);
     let offset = transaction.address & ((1 << PAGE) - 1);
     if let Some(entry) = entries.get_mut(place(tag)) {
-        *entry = Entry {
+        *entry = TbuEntry {
             tag,
             generation,
             translation: Translation {

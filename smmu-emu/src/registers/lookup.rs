@@ -19,7 +19,7 @@ const SSD_PAGES: RangeInclusive<u16> = 4..=5;
 const COMPINDEX_PAGES: RangeInclusive<u16> = 8..=23;
 
 /// The part of a register that an access covers.
-pub(crate) struct Hit {
+pub(crate) struct RegisterHit {
     pub(crate) id: RegisterId,
     /// Bits from the register's bit 0 to the access's bit 0: 32 for the upper half of a 64-bit register.
     pub(crate) shift: u32,
@@ -39,7 +39,12 @@ impl RegisterMap<'_> {
     ///
     /// 32-bit accesses reach every register and both halves of 64-bit ones, 64-bit accesses only 64-bit registers.
     /// Bytes and halfwords reach none (IHI 0062D §8.1 leaves them open): merging them would clear or trigger.
-    pub(crate) fn locate(self, offset: u64, width: usize, security: Security) -> (Frame, Option<Hit>) {
+    pub(crate) fn locate(
+        self,
+        offset: u64,
+        width: usize,
+        security: Security,
+    ) -> (Frame, Option<RegisterHit>) {
         let shift = self.geometry.page_size.shift();
         let page = offset >> shift;
         let number = u16::try_from(page & (self.geometry.page_count() - 1)).unwrap_or(u16::MAX);
@@ -59,7 +64,7 @@ impl RegisterMap<'_> {
                 (4, 8, 4) => (32, !u64::from(u32::MAX)),
                 _ => return None,
             };
-            Some(Hit { id, shift, lanes })
+            Some(RegisterHit { id, shift, lanes })
         });
         (frame, hit)
     }

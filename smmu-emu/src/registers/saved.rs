@@ -9,7 +9,7 @@ use super::file::{File, Registers};
 use super::options;
 use crate::config::Geometry;
 use crate::spec::any::AnyRegister;
-use crate::spec::regs::{Access, Table};
+use crate::spec::regs::{AccessRule, Table};
 
 /// A register of a frame: name, number in its array, value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl<T: Table> File<T> {
                 .ok_or_else(|| wanted.clone())?;
             let row = register.row();
             let bits = match row.access {
-                Access::Rw | Access::W1c | Access::W1s => u64::MAX >> (64 - 8 * row.width),
-                Access::Ro | Access::Wo | Access::Raz => 0,
+                AccessRule::Rw | AccessRule::W1c | AccessRule::W1s => u64::MAX >> (64 - 8 * row.width),
+                AccessRule::Ro | AccessRule::Wo | AccessRule::Raz => 0,
             };
             if (value ^ self.get(register, *index)) & !(bits & writable(register, *index)) != 0 {
                 return Err(wanted.clone());

@@ -4,7 +4,7 @@
 //! `PMCGCRn.CBAEN` assigns to the bank; RAZ/WI without one.
 
 use super::bank::{Actlr, ContextFaults, Fsynr0, Sctlr};
-use super::effect::{BankMaintenance, Operation};
+use super::effect::{AtsOperation, BankMaintenance};
 use super::par::{ParFault, ParShort, ParSuccess};
 use super::pm::{Pm, Pmcfgr, Pmcr, Pmevtyper};
 use super::tcr::{Tcr2, Tcr32, Tcr64, TcrStage2};
@@ -82,16 +82,16 @@ frame! {
         TlbStatus "CBn_TLBSTATUS" = 0x7f4, 4, Ro, effect SyncStatus;
         /// Translates, privileged read.
         Ats1Pr "CBn_ATS1PR" = 0x800, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
-            effect Translate(Operation::PRIVILEGED_READ);
+            effect Translate(AtsOperation::PRIVILEGED_READ);
         /// Translates, privileged write.
         Ats1Pw "CBn_ATS1PW" = 0x808, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
-            effect Translate(Operation::PRIVILEGED_WRITE);
+            effect Translate(AtsOperation::PRIVILEGED_WRITE);
         /// Translates, unprivileged read.
         Ats1Ur "CBn_ATS1UR" = 0x810, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
-            effect Translate(Operation::USER_READ);
+            effect Translate(AtsOperation::USER_READ);
         /// Translates, unprivileged write.
         Ats1Uw "CBn_ATS1UW" = 0x818, 8, Wo, write u64::MAX, needs ATS and STAGE_1,
-            effect Translate(Operation::USER_WRITE);
+            effect Translate(AtsOperation::USER_WRITE);
         /// Whether an address translation operation is under way.
         Atsr "CBn_ATSR" = 0x8f0, 4, Ro, needs ATS and STAGE_1, effect TranslateStatus;
         /// Event counters of the group that is assigned to the bank.

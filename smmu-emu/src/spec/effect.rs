@@ -8,7 +8,7 @@ use core::fmt;
 use bitflags::bitflags;
 
 use super::pm::Pm;
-use crate::spec::regs::Access;
+use crate::spec::regs::AccessRule;
 
 bitflags! {
     /// Features of a configuration, or of one of its context banks.
@@ -74,7 +74,7 @@ pub enum BankMaintenance {
 
 /// Address translation operation of a register (IHI 0062D §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operation {
+pub struct AtsOperation {
     /// Translates through both stages, and not through stage 1 alone.
     pub both_stages: bool,
     /// Checks the permissions of a privileged access.
@@ -83,7 +83,7 @@ pub struct Operation {
     pub write: bool,
 }
 
-impl Operation {
+impl AtsOperation {
     /// `ATS1UR`: unprivileged read.
     pub const USER_READ: Self = Self {
         both_stages: false,
@@ -142,7 +142,7 @@ pub enum Effect {
     /// Read: whether one is under way.
     SyncStatus,
     /// Written: translates an address for software.
-    Translate(Operation),
+    Translate(AtsOperation),
     /// Read: whether that is under way.
     TranslateStatus,
     /// Read: its result. Written: software replaces that.
@@ -157,21 +157,23 @@ impl Effect {
     /// Whether a register with this access rule can have the effect: what reads or writes never reach has none, and a
     /// trigger has one.
     #[must_use]
-    pub const fn suits(self, access: Access) -> bool {
+    pub const fn suits(self, access: AccessRule) -> bool {
         match self {
-            Self::None => !matches!(access, Access::Wo),
-            Self::Control | Self::BankAttributes | Self::TranslateResult => matches!(access, Access::Rw),
-            Self::FaultStatus => matches!(access, Access::W1c),
+            Self::None => !matches!(access, AccessRule::Wo),
+            Self::Control | Self::BankAttributes | Self::TranslateResult => matches!(access, AccessRule::Rw),
+            Self::FaultStatus => matches!(access, AccessRule::W1c),
             Self::FaultRestore
             | Self::Resume
             | Self::Invalidate(_)
             | Self::InvalidateBank(_)
             | Self::Sync
             | Self::Translate(_) => {
-                matches!(access, Access::Wo)
+                matches!(access, AccessRule::Wo)
             }
-            Self::Identification | Self::SyncStatus | Self::TranslateStatus => matches!(access, Access::Ro),
-            Self::Counters | Self::CounterView(_) => !matches!(access, Access::Wo | Access::Raz),
+            Self::Identification | Self::SyncStatus | Self::TranslateStatus => {
+                matches!(access, AccessRule::Ro)
+            }
+            Self::Counters | Self::CounterView(_) => !matches!(access, AccessRule::Wo | AccessRule::Raz),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Registers that only Secure software sees are marked, and RAZ/WI to others. The contents of sACR and offsets 0x080 to
 //! 0x08c are MMU-500's.
 
-use super::effect::{Maintenance, Operation};
+use super::effect::{AtsOperation, Maintenance};
 use super::global::{Gats, Gfsynr0, Gfsynr1, GlobalFaults, S2cr, Sacr, Scr0, Scr2, Smr};
 use super::ident::{Idr0, Idr1, Idr2, Idr7};
 use super::secure::Scr1;
@@ -91,28 +91,28 @@ frame! {
             effect Invalidate(Maintenance::HypervisorAddress64 { last_level: false });
         /// Translates through stage 1, unprivileged read.
         Gats1Ur "GATS1UR" = 0x100, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::USER_READ);
+            effect Translate(AtsOperation::USER_READ);
         /// Translates through stage 1, unprivileged write.
         Gats1Uw "GATS1UW" = 0x108, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::USER_WRITE);
+            effect Translate(AtsOperation::USER_WRITE);
         /// Translates through stage 1, privileged read.
         Gats1Pr "GATS1PR" = 0x110, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::PRIVILEGED_READ);
+            effect Translate(AtsOperation::PRIVILEGED_READ);
         /// Translates through stage 1, privileged write.
         Gats1Pw "GATS1PW" = 0x118, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::PRIVILEGED_WRITE);
+            effect Translate(AtsOperation::PRIVILEGED_WRITE);
         /// Translates through both stages, unprivileged read.
         Gats12Ur "GATS12UR" = 0x120, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::USER_READ.through_both_stages());
+            effect Translate(AtsOperation::USER_READ.through_both_stages());
         /// Translates through both stages, unprivileged write.
         Gats12Uw "GATS12UW" = 0x128, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::USER_WRITE.through_both_stages());
+            effect Translate(AtsOperation::USER_WRITE.through_both_stages());
         /// Translates through both stages, privileged read.
         Gats12Pr "GATS12PR" = 0x130, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::PRIVILEGED_READ.through_both_stages());
+            effect Translate(AtsOperation::PRIVILEGED_READ.through_both_stages());
         /// Translates through both stages, privileged write.
         Gats12Pw "GATS12PW" = 0x138, 8, Wo, as Gats, write u64::MAX, needs ATS, banked in SECURE,
-            effect Translate(Operation::PRIVILEGED_WRITE.through_both_stages());
+            effect Translate(AtsOperation::PRIVILEGED_WRITE.through_both_stages());
         /// Result of a global address translation operation.
         Gpar "GPAR" = 0x180, 8, Rw, write u64::MAX, needs ATS, banked in SECURE, effect TranslateResult;
         /// Whether a global address translation operation is under way.

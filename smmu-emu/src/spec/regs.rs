@@ -8,7 +8,7 @@ use crate::spec::form::Form;
 
 /// Effect of software's accesses on a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Access {
+pub enum AccessRule {
     /// Reads return the value, writes are ignored.
     Ro,
     /// Reads return the value, writes replace the writable bits.
@@ -37,7 +37,7 @@ pub struct Row {
     /// Number of registers in the array, 1 for a single one.
     pub count: u16,
     /// Access rule.
-    pub access: Access,
+    pub access: AccessRule,
     /// Only Secure software sees the register; RAZ/WI to others.
     pub secure: bool,
     /// Secure software has a copy of its own.
@@ -69,7 +69,7 @@ impl Row {
     pub fn format(&self, form: Form, value: u64) -> Option<&'static Layout> {
         let mut formats = self.formats.iter();
         let format = formats.find(|format| form.satisfies(format.applies, value));
-        format.filter(|_| self.access != Access::Wo)
+        format.filter(|_| self.access != AccessRule::Wo)
     }
 
     /// Whether Secure software has a copy of its own of the register, or the register for itself.
@@ -83,10 +83,10 @@ impl Row {
     pub const fn merge(&self, write: u64, old: u64, written: u64, lanes: u64) -> u64 {
         let hit = self.write & write & lanes;
         match self.access {
-            Access::Ro | Access::Wo | Access::Raz => old,
-            Access::Rw => (old & !hit) | (written & hit),
-            Access::W1c => old & !(written & hit),
-            Access::W1s => old | (written & hit),
+            AccessRule::Ro | AccessRule::Wo | AccessRule::Raz => old,
+            AccessRule::Rw => (old & !hit) | (written & hit),
+            AccessRule::W1c => old & !(written & hit),
+            AccessRule::W1s => old | (written & hit),
         }
     }
 }
@@ -125,10 +125,10 @@ const fn fault_of_row(row: &Row) -> Option<&'static str> {
     if row.write & !full != 0 || row.reset & !full != 0 {
         return Some("a writable bit or a reset value is outside of the register");
     }
-    if matches!(row.access, Access::Ro | Access::Raz) && row.write != 0 {
+    if matches!(row.access, AccessRule::Ro | AccessRule::Raz) && row.write != 0 {
         return Some("a read-only register has writable bits");
     }
-    if matches!(row.access, Access::Wo | Access::Raz) && row.reset != 0 {
+    if matches!(row.access, AccessRule::Wo | AccessRule::Raz) && row.reset != 0 {
         return Some("a register that reads zero has a reset value");
     }
     if row.banked && row.secure {
@@ -190,13 +190,13 @@ pub(crate) const fn completed<const N: usize>(every: Features, mut rows: [Row; N
 }
 
 /// Writable bits of a row: `given`, or those of its formats.
-pub(crate) const fn writable(access: Access, given: &[u64], formats: &[Layout]) -> u64 {
+pub(crate) const fn writable(access: AccessRule, given: &[u64], formats: &[Layout]) -> u64 {
     if let [bits, ..] = *given {
         return bits;
     }
     let mut bits = 0;
     let mut i = 0;
-    while i < formats.len() && !matches!(access, Access::Ro | Access::Raz) {
+    while i < formats.len() && !matches!(access, AccessRule::Ro | AccessRule::Raz) {
         bits |= formats[i].writable();
         i += 1;
     }
@@ -324,7 +324,7 @@ macro_rules! frame {
                     <$type as $crate::spec::fields::FieldType>::LAYOUT,
                     $(<$other as $crate::spec::fields::FieldType>::LAYOUT,)*
                 )?];
-                const ACCESS: $crate::spec::regs::Access = $crate::spec::regs::Access::$access;
+                const ACCESS: $crate::spec::regs::AccessRule = $crate::spec::regs::AccessRule::$access;
                 $crate::spec::regs::Row {
                     name: $name,
                     doc: concat!($($doc),+),

@@ -2,9 +2,11 @@
 
 //! An SMMU with its host, and its registers by name.
 
+use super::fields::{cba2r, cbar, s2cr, smr, tcr2};
 use super::host::Host;
 use super::ram::Ram;
 use super::registers::Locate;
+use super::tables::Tables;
 use crate::{Config, Memory, Plan, Response, Smmu, TlbMode, Transaction};
 
 /// An SMMU with its host.
@@ -104,6 +106,23 @@ impl<M: Memory> Bench<M> {
             .smmu
             .write_secure(&mut self.host, offset, &value.to_le_bytes());
         self.host.delayed.extend(delayed);
+    }
+
+    /// Sends a stream to a context bank, by stream-matching group 0.
+    pub fn route(&mut self, stream_id: u32, bank: u32) {
+        self.w(("S2CRn", 0), s2cr::CBNDX(bank));
+        self.w(("SMRn", 0), smr::VALID | smr::ID(stream_id));
+    }
+
+    /// Makes a bank an AArch64 stage 1 bank with these tables, an ASID of 16 bits and all bits of an address, and
+    /// writes SCTLR last.
+    pub fn stage1(&mut self, bank: u64, tables: &Tables, asid: u64, sctlr: u32) {
+        self.w(("CBARn", bank), cbar::KIND(1));
+        self.w(("CBA2Rn", bank), cba2r::VA64);
+        self.w(("CBn_TCR2", bank), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
+        self.w(("CBn_TCR", bank), tables.tcr());
+        self.w64(("CBn_TTBR0", bank), tables.root() | asid << 48);
+        self.w(("CBn_SCTLR", bank), sctlr);
     }
 
     /// Makes a client's access.

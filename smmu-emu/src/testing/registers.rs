@@ -277,7 +277,7 @@ impl Locate for (&str, u64, u64) {
 
 /// A line of the transcription.
 #[derive(Clone, Copy)]
-struct Row {
+struct MapRow {
     frame: At,
     offset: u64,
     /// Bytes.
@@ -285,7 +285,7 @@ struct Row {
     count: u64,
 }
 
-impl Row {
+impl MapRow {
     fn at(&self, bank: u64, index: u64) -> At {
         assert!(
             index < self.count,
@@ -302,8 +302,8 @@ impl Row {
     }
 }
 
-fn row(name: &str) -> Row {
-    static ROWS: OnceLock<HashMap<&str, Row>> = OnceLock::new();
+fn row(name: &str) -> MapRow {
+    static ROWS: OnceLock<HashMap<&str, MapRow>> = OnceLock::new();
     let rows = ROWS.get_or_init(|| {
         let lines = FRAMES
             .into_iter()
@@ -317,11 +317,11 @@ fn row(name: &str) -> Row {
         .unwrap_or_else(|| panic!("the specification has no register {name}"))
 }
 
-fn parse(frame: At, line: &'static str) -> Option<(&'static str, Row)> {
+fn parse(frame: At, line: &'static str) -> Option<(&'static str, MapRow)> {
     let mut words = line.split(' ');
     let (offset, name, bits, _access) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let count = words.find_map(|word| word.strip_prefix('x'));
-    let row = Row {
+    let row = MapRow {
         frame,
         offset: u64::from_str_radix(offset, 16).ok()?,
         width: bits.parse::<u64>().ok()? / 8,

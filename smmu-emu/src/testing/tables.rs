@@ -9,7 +9,7 @@ use super::ram::Ram;
 /// Page tables in a [`Ram`]: long descriptors of either stage with any granule, or short ones.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    format: Format,
+    format: TableFormat,
     first: u32,
     /// Input bits that count; those above are dropped.
     input: u64,
@@ -22,7 +22,7 @@ pub struct Tables {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+enum TableFormat {
     /// log2 of the granule.
     Long(u32),
     Short,
@@ -49,7 +49,7 @@ impl Tables {
     #[must_use]
     pub fn new(granule: u32, first: u32, root: u64) -> Self {
         Self {
-            format: Format::Long(granule),
+            format: TableFormat::Long(granule),
             first,
             input: u64::MAX,
             root,
@@ -80,7 +80,7 @@ impl Tables {
     #[must_use]
     pub fn short(root: u64) -> Self {
         Self {
-            format: Format::Short,
+            format: TableFormat::Short,
             first: 1,
             input: 0xffff_ffff,
             root,
@@ -115,10 +115,10 @@ impl Tables {
     #[must_use]
     pub fn tcr(&self) -> u32 {
         let tg0 = match self.format {
-            Format::Long(12) => 0,
-            Format::Long(16) => 1,
-            Format::Long(_) => 2,
-            Format::Short => panic!("tables of AArch64 are long"),
+            TableFormat::Long(12) => 0,
+            TableFormat::Long(16) => 1,
+            TableFormat::Long(_) => 2,
+            TableFormat::Short => panic!("tables of AArch64 are long"),
         };
         let t0sz = 64 - self.input.count_ones();
         1 << 23 | tg0 << 14 | 3 << 12 | 1 << 10 | 1 << 8 | t0sz
@@ -128,16 +128,16 @@ impl Tables {
     #[must_use]
     pub const fn shift(&self, level: u32) -> u32 {
         match self.format {
-            Format::Long(granule) => granule + (granule - 3) * (3 - level),
-            Format::Short => 12 + 8 * (2 - level),
+            TableFormat::Long(granule) => granule + (granule - 3) * (3 - level),
+            TableFormat::Short => 12 + 8 * (2 - level),
         }
     }
 
     /// Bytes of an entry, and of a table below the first.
     const fn sizes(&self) -> (u64, u64) {
         match self.format {
-            Format::Long(granule) => (8, 1 << granule),
-            Format::Short => (4, 0x400),
+            TableFormat::Long(granule) => (8, 1 << granule),
+            TableFormat::Short => (4, 0x400),
         }
     }
 
@@ -167,8 +167,8 @@ impl Tables {
 
     const fn descriptor(&self, table: u64) -> u64 {
         match self.format {
-            Format::Long(_) => table | 3,
-            Format::Short => table | 1,
+            TableFormat::Long(_) => table | 3,
+            TableFormat::Short => table | 1,
         }
     }
 
@@ -178,17 +178,17 @@ impl Tables {
     /// The value is too wide for a short descriptor.
     pub fn set(&self, ram: &Ram, entry: u64, value: u64) {
         match self.format {
-            Format::Long(_) => ram.set(entry, value),
-            Format::Short => ram.set32(entry, u32::try_from(value).expect("a short descriptor")),
+            TableFormat::Long(_) => ram.set(entry, value),
+            TableFormat::Short => ram.set32(entry, u32::try_from(value).expect("a short descriptor")),
         }
     }
 
     /// Maps a block, section or page at a level.
     pub fn map(&mut self, ram: &Ram, input: u64, output: u64, level: u32, attributes: u64) {
         let kind = match self.format {
-            Format::Long(_) if level == 3 => 3,
-            Format::Long(_) => 1,
-            Format::Short => 2,
+            TableFormat::Long(_) if level == 3 => 3,
+            TableFormat::Long(_) => 1,
+            TableFormat::Short => 2,
         };
         let entry = self.entry(ram, input, level);
         self.set(ram, entry, output | attributes | kind);
@@ -196,7 +196,7 @@ impl Tables {
 
     /// Removes the page of an input.
     pub fn unmap(&mut self, ram: &Ram, input: u64) {
-        let entry = self.entry(ram, input, if self.format == Format::Short { 2 } else { 3 });
+        let entry = self.entry(ram, input, if self.format == TableFormat::Short { 2 } else { 3 });
         self.set(ram, entry, 0);
     }
 

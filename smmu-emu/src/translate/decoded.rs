@@ -10,8 +10,8 @@ use crate::config::Geometry;
 use crate::registers::file::Registers;
 use crate::spec::bank::Format;
 use crate::spec::gr1::BankType;
-use crate::translate::regime::{self, Regime};
-use crate::translate::stream::Found;
+use crate::translate::regime::{self, BankRegime};
+use crate::translate::stream::StreamFate;
 use crate::translate::tag::Tag;
 
 /// Streams whose routes are remembered, by their lower bits.
@@ -22,7 +22,7 @@ const STREAMS: usize = 16;
 pub(crate) struct Decoded {
     generation: u64,
     /// Translation regime of the bank.
-    pub(crate) regime: Regime,
+    pub(crate) regime: BankRegime,
     /// Tag of its TLB entries of stage 1.
     pub(crate) stage1: Tag,
     /// Tag of those of stage 2: a nested translation's have the tag of the bank behind.
@@ -37,7 +37,7 @@ pub(crate) struct Decoded {
 #[derive(Debug)]
 pub(crate) struct DecodeCache {
     banks: Vec<Option<Box<Decoded>>>,
-    streams: [Option<(u64, u16, Found)>; STREAMS],
+    streams: [Option<(u64, u16, StreamFate)>; STREAMS],
 }
 
 impl Decoded {
@@ -95,12 +95,12 @@ impl DecodeCache {
     }
 
     /// Destination of a stream, if that is known in this generation.
-    pub(crate) fn stream(&self, id: u16, generation: u64) -> Option<Found> {
+    pub(crate) fn stream(&self, id: u16, generation: u64) -> Option<StreamFate> {
         let known = self.streams.get(usize::from(id) % STREAMS).copied().flatten();
         known.and_then(|(of, stream, found)| (of == generation && stream == id).then_some(found))
     }
 
-    pub(crate) fn set_stream(&mut self, id: u16, generation: u64, found: Found) {
+    pub(crate) fn set_stream(&mut self, id: u16, generation: u64, found: StreamFate) {
         if let Some(place) = self.streams.get_mut(usize::from(id) % STREAMS) {
             *place = Some((generation, id, found));
         }

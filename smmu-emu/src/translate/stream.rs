@@ -16,7 +16,7 @@ use crate::translate::walk::Attributes;
 /// Destination of the transactions of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Not translated; the memory type is that of [`Found::Bypass`].
+    /// Not translated; the memory type is that of [`StreamFate::Bypass`].
     Bypass(u8),
     /// Translated by this context bank, as this kind of access.
     Bank(u8, Intent),
@@ -24,7 +24,7 @@ pub(crate) enum Route {
 
 /// Fate of the transactions of a stream, whatever kind of access they are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Found {
+pub(crate) enum StreamFate {
     /// They are not translated. Their memory type is this byte of MAIR; 0 if they keep their own, which the model does
     /// not know.
     Bypass(u8),
@@ -32,7 +32,7 @@ pub(crate) enum Found {
     Translate(S2cr),
 }
 
-impl Found {
+impl StreamFate {
     /// The route of one of them.
     pub(crate) fn route(self, intent: Intent) -> Route {
         match self {
@@ -83,7 +83,7 @@ pub(crate) fn find(
     registers: &Registers,
     geometry: &Geometry,
     transaction: &Transaction,
-) -> Result<Found, GlobalFault> {
+) -> Result<StreamFate, GlobalFault> {
     find_among(registers, geometry, transaction, None)
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn find_among(
     geometry: &Geometry,
     transaction: &Transaction,
     injected: Option<GlobalCause>,
-) -> Result<Found, GlobalFault> {
+) -> Result<StreamFate, GlobalFault> {
     let scr0 = registers.scr0();
     let fault = |cause, nested| GlobalFault {
         cause,
@@ -123,16 +123,16 @@ pub(crate) fn find_among(
         Ok(StreamType::Fault) | Err(_) => Err(fault(GlobalCause::InvalidContext, false)),
         Ok(StreamType::Translate) => {
             check_bank(registers, geometry, s2cr.cbndx()).map_err(|(cause, nested)| fault(cause, nested))?;
-            Ok(Found::Translate(s2cr))
+            Ok(StreamFate::Translate(s2cr))
         }
     }
 }
 
 /// Bypass with the memory type that sCR0 or S2CR chooses (MTCFG, MemAttr).
-fn bypassed(mtcfg: bool, memattr: u4) -> Found {
+fn bypassed(mtcfg: bool, memattr: u4) -> StreamFate {
     // Allocation hints and shareability are not carried to the result.
     let attributes = Attributes::from_memattr(memattr.value(), 0);
-    Found::Bypass(if mtcfg { attributes.mair } else { 0 })
+    StreamFate::Bypass(if mtcfg { attributes.mair } else { 0 })
 }
 
 fn matching(registers: &Registers, geometry: &Geometry, stream_id: u16) -> Match {

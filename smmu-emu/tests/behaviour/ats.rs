@@ -24,14 +24,9 @@ pub const ASF: u64 = 1 << 7;
 pub fn bench(granule: u32, bits: u32) -> (Bench, Tables) {
     let mut bench = Bench::new(GENERIC);
     let tables = Tables::of_bits(&bench.host.memory, granule, bits);
-    bench.w(("CBARn", 1), cbar::KIND(1));
-    bench.w(("CBA2Rn", 1), cba2r::VA64);
-    bench.w(("CBn_TCR2", 1), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
-    bench.w(("CBn_TCR", 1), tables.tcr());
-    bench.w64(("CBn_TTBR0", 1), tables.root() | 0x77 << 48);
     bench.w(("CBn_MAIR0", 1), 0xf404_ff44);
     bench.w(("CBn_MAIR1", 1), 0x0000_00bb);
-    bench.w(("CBn_SCTLR", 1), sctlr::M);
+    bench.stage1(1, &tables, 0x77, sctlr::M);
     (bench, tables)
 }
 

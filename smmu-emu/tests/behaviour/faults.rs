@@ -2,7 +2,7 @@
 
 //! Faults, as they show in the registers, on the interrupt lines, and to the client.
 
-use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::fields::{s2cr, scr0, sctlr, smr};
 use smmu_emu::testing::{Bench, Tables};
 use smmu_emu::{Intent, Line, Response, Transaction};
 
@@ -23,14 +23,8 @@ const FETCH: Intent = Intent {
 fn bench(sctlr: u32, scr0: u32) -> (Bench, Tables) {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
     let tables = Tables::of_bits(&bench.host.memory, 12, 48);
-    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
-    bench.w(("CBARn", 3), cbar::KIND(1));
-    bench.w(("CBA2Rn", 3), cba2r::VA64);
-    bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
-    bench.w(("CBn_TCR", 3), tables.tcr());
-    bench.w64(("CBn_TTBR0", 3), tables.root());
-    bench.w(("CBn_SCTLR", 3), sctlr);
+    bench.route(1, 3);
+    bench.stage1(3, &tables, 0, sctlr);
     bench.w("sCR0", scr0);
     (bench, tables)
 }
@@ -98,14 +92,8 @@ fn vector_3_translation_fault_in_a_bank() {
     const S1CBNDX: u32 = 0xff << 16;
     let (mut bench, mut tables) = bench(0, 0);
     tables.map(&bench.host.memory, 0xfd7f_e000, 0x1000, 3, Tables::USER_RW);
-    bench.w(("S2CRn", 0), s2cr::CBNDX(10));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(0x19c3));
-    bench.w(("CBARn", 10), cbar::KIND(1));
-    bench.w(("CBA2Rn", 10), cba2r::VA64);
-    bench.w(("CBn_TCR2", 10), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
-    bench.w(("CBn_TCR", 10), tables.tcr());
-    bench.w64(("CBn_TTBR0", 10), tables.root());
-    bench.w(("CBn_SCTLR", 10), sctlr::CFRE | sctlr::M);
+    bench.route(0x19c3, 10);
+    bench.stage1(10, &tables, 0, sctlr::CFRE | sctlr::M);
     let response = bench.transact(Transaction {
         stream_id: 0x19c3,
         address: 0xfd7f_f000,

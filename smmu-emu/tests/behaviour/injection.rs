@@ -4,7 +4,7 @@
 
 use smmu_emu::injected::Injection;
 use smmu_emu::plan::InjectionKind;
-use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::fields::{scr0, sctlr};
 use smmu_emu::testing::{Bench, Cb, Tables};
 use smmu_emu::{Intent, Plan, Response, Transaction};
 
@@ -28,14 +28,8 @@ impl Machine {
         let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
         tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW | 1 << 11);
         tables.map(&bench.host.memory, 0x2000, 0x6000, 3, Tables::USER_RW | 1 << 11);
-        bench.w(("S2CRn", 0), s2cr::CBNDX(3));
-        bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
-        bench.w(("CBARn", 3), cbar::KIND(1));
-        bench.w(("CBA2Rn", 3), cba2r::VA64);
-        bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
-        bench.w(("CBn_TCR", 3), tables.tcr());
-        bench.w64(("CBn_TTBR0", 3), tables.root() | 7 << 48);
-        bench.w(("CBn_SCTLR", 3), sctlr::CFRE | sctlr::M);
+        bench.route(1, 3);
+        bench.stage1(3, &tables, 7, sctlr::CFRE | sctlr::M);
         // GFRE, USFCFG, SMCFCFG.
         bench.w("sCR0", scr0::SMCFCFG | scr0::USFCFG | scr0::GFRE);
         Self { bench, tables }

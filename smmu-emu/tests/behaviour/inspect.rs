@@ -3,8 +3,8 @@
 //! Looking from outside: the registers of every frame, the TLB, the way of an address.
 
 use smmu_emu::Stage;
-use smmu_emu::inspect::{Descriptor, Held, Step};
-use smmu_emu::testing::fields::{cba2r, cbar, s2cr, sctlr, smr, tcr_stage2, tcr2};
+use smmu_emu::inspect::{DescriptorKind, Held, Step};
+use smmu_emu::testing::fields::{cba2r, cbar, sctlr, tcr_stage2, tcr2};
 use smmu_emu::testing::{Bench, Gr0, Tables};
 use smmu_emu::{Frame, Intent, Transaction};
 
@@ -108,8 +108,7 @@ fn nested() -> (Bench, Tables) {
     for block in [0, 0x8000_0000, 0x9000_0000] {
         behind.map(&bench.host.memory, block, block, 2, 1 << 10 | 3 << 6 | 0xf << 2);
     }
-    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.route(1, 3);
     bench.w(("CBARn", 3), cbar::KIND(3) | cbar::CBNDX(2));
     bench.w(("CBARn", 2), cbar::VMID(9));
     bench.w(("CBA2Rn", 3), cba2r::VA64);
@@ -168,9 +167,9 @@ fn the_way_of_an_address_from_memory_and_from_the_tlb() {
         );
         assert_eq!(value, bench.host.memory.get(address));
         let page = if wanted == 3 {
-            Descriptor::Page
+            DescriptorKind::Page
         } else {
-            Descriptor::Table
+            DescriptorKind::Table
         };
         assert_eq!(kind, page);
     }
@@ -233,7 +232,7 @@ fn the_way_of_an_address_from_memory_and_from_the_tlb() {
             Some(Step::Read {
                 level: 3,
                 value: 0,
-                kind: Descriptor::Invalid,
+                kind: DescriptorKind::Invalid,
                 ..
             })
         ),

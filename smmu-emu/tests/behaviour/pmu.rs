@@ -2,7 +2,7 @@
 
 //! Event counters: what they count, for whom, and what an overflow does (IHI 0062D §6).
 
-use smmu_emu::testing::fields::{cba2r, cbar, s2cr, sctlr, smr, tcr2};
+use smmu_emu::testing::fields::{cba2r, cbar, sctlr, tcr2};
 use smmu_emu::testing::{At, Bench, Cb, Page, Tables};
 use smmu_emu::{Intent, Line, Response, Transaction};
 
@@ -108,8 +108,7 @@ fn what_the_tlb_learns_is_counted() {
     for (n, event) in [(0, 0x08), (1, 0x09), (2, 0x0a), (3, 0x10)] {
         count(&mut bench, n, event);
     }
-    bench.w(("S2CRn", 0), s2cr::CBNDX(4));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.route(1, 4);
     bench.w(("CBA2Rn", 4), cba2r::VA64);
     bench.w(("CBARn", 4), cbar::KIND(1));
     bench.w(("CBn_TCR2", 4), tcr2::PASIZE(5));
@@ -142,8 +141,7 @@ fn filters_of_a_group() {
     bench.w(pm(0x800), E | 1 << 8);
     bench.w(pm(0xa00), 0x000f_0020);
     bench.w(pm(0x804), E | 2 << 8 | 4);
-    bench.w(("S2CRn", 0), s2cr::CBNDX(4));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.route(1, 4);
     bench.w(("CBARn", 4), cbar::KIND(1));
     bench.w("sCR0", 0);
     for stream in [0x20, 0x2f, 0x30, 1, 2] {

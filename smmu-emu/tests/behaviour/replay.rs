@@ -4,7 +4,7 @@
 
 use core::fmt::Write;
 
-use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::fields::{cba2r, cbar, scr0, sctlr, tcr2};
 use smmu_emu::testing::{Bench, Tables};
 use smmu_emu::{DelayedReply, Intent, Plan, Transaction};
 
@@ -85,8 +85,7 @@ fn bench(plan: &str) -> Bench {
             Tables::USER_RW | 1 << 11,
         );
     }
-    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
+    bench.route(1, 3);
     bench.w(("CBARn", 3), cbar::KIND(1));
     bench.w(("CBA2Rn", 3), cba2r::VA64);
     bench.w(("CBn_TCR2", 3), tcr2::PASIZE(5));

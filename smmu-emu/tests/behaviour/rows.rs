@@ -3,7 +3,7 @@
 //! Every row of every table obeys its access rule: the first and the last register of it, with any value.
 
 use proptest::prelude::*;
-use smmu_emu::regs::{Access, Row};
+use smmu_emu::regs::{AccessRule, Row};
 use smmu_emu::spec::FRAMES;
 use smmu_emu::testing::{At, Bench, Cb, Gr0, Gr1, Page};
 
@@ -87,11 +87,11 @@ fn check(frame: &str, row: &Row, last: bool, value: u64) -> Result<(), TestCaseE
         // Secure software's alone; and no counter group is assigned to a bank.
         _ if hidden => 0,
         // Behaviour 21: what triggers does not echo.
-        Access::Wo | Access::Raz => 0,
-        Access::Ro => before,
+        AccessRule::Wo | AccessRule::Raz => 0,
+        AccessRule::Ro => before,
         // Nothing was set.
-        Access::W1c => 0,
-        Access::Rw | Access::W1s => value & writable | fixed,
+        AccessRule::W1c => 0,
+        AccessRule::Rw | AccessRule::W1s => value & writable | fixed,
     };
     prop_assert_eq!(
         after,
@@ -101,7 +101,7 @@ fn check(frame: &str, row: &Row, last: bool, value: u64) -> Result<(), TestCaseE
         value,
         after
     );
-    if row.access == Access::Rw && !hidden {
+    if row.access == AccessRule::Rw && !hidden {
         write(&mut bench, at, row, 0);
         prop_assert_eq!(read(&mut bench, at, row), fixed, "{}: zeros do not stick", name);
     }
@@ -150,7 +150,7 @@ proptest! {
         let rows: Vec<_> = FRAMES
             .into_iter()
             .flat_map(|(frame, rows)| rows.iter().map(move |row| (frame, row)))
-            .filter(|(_, row)| row.width == 8 && row.access == Access::Rw && !row.secure)
+            .filter(|(_, row)| row.width == 8 && row.access == AccessRule::Rw && !row.secure)
             .collect();
         let (frame, row) = *pick.get(&rows);
         let (mut bench, at) = machine(frame, row, false);

@@ -3,7 +3,7 @@
 //! Transactions that wait for software.
 
 use proptest::prelude::*;
-use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use smmu_emu::testing::fields::{s2cr, scr0, sctlr};
 use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Tables};
 use smmu_emu::{Intent, Line, Response, Stall, Transaction};
 
@@ -23,14 +23,8 @@ fn bench(sctlr: u32) -> (Bench, Tables) {
     let mut bench = Bench::new("preset = \"smmuv2-generic\"");
     let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
     tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
-    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
-    bench.w(("CBARn", 3), cbar::KIND(1));
-    bench.w(("CBA2Rn", 3), cba2r::VA64);
-    bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
-    bench.w(("CBn_TCR", 3), tables.tcr());
-    bench.w64(("CBn_TTBR0", 3), tables.root());
-    bench.w(("CBn_SCTLR", 3), ON | CFCFG | sctlr);
+    bench.route(1, 3);
+    bench.stage1(3, &tables, 0, ON | CFCFG | sctlr);
     bench.w("sCR0", 0);
     bench.host.resumed.clear();
     (bench, tables)

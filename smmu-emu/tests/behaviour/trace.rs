@@ -6,7 +6,7 @@ use smmu_emu::Origin;
 use smmu_emu::events::{End, Event, Outcome};
 use smmu_emu::fault::Cause;
 use smmu_emu::inspect::fields_of;
-use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, smr, tcr2};
+use smmu_emu::testing::fields::{scr0, smr};
 use smmu_emu::testing::{Bench, Gr0, Tables};
 use smmu_emu::{Fault, Intent, Line, Response, Transaction};
 
@@ -25,14 +25,8 @@ fn bench_with_tlb(tlb: &str, sctlr: u32) -> Bench {
     );
     let mut tables = Tables::of_bits(&bench.host.memory, 12, 48);
     tables.map(&bench.host.memory, 0x1000, 0x5000, 3, Tables::USER_RW);
-    bench.w(("S2CRn", 0), s2cr::CBNDX(3));
-    bench.w(("SMRn", 0), smr::VALID | smr::ID(1));
-    bench.w(("CBARn", 3), cbar::KIND(1));
-    bench.w(("CBA2Rn", 3), cba2r::VA64);
-    bench.w(("CBn_TCR2", 3), tcr2::SEP(7) | tcr2::AS | tcr2::PASIZE(5));
-    bench.w(("CBn_TCR", 3), tables.tcr());
-    bench.w64(("CBn_TTBR0", 3), tables.root());
-    bench.w(("CBn_SCTLR", 3), 1 | sctlr);
+    bench.route(1, 3);
+    bench.stage1(3, &tables, 0, 1 | sctlr);
     bench.w("sCR0", 0);
     bench.host.traced = true;
     bench

@@ -2,7 +2,8 @@
 
 //! Guest memory through a stream, as rust-vmm's virtio-queue uses it.
 
-use smmu_emu::testing::{Guest, Host};
+use smmu_emu::testing::fields::{cba2r, cbar, s2cr, sctlr, smr, tcr2, tcr64};
+use smmu_emu::testing::{Guest, Host, Locate};
 use smmu_emu::{Config, Intent, Plan, Preset, Refused, Response, Smmu, SmmuHandle, Tbu, TlbMode, View};
 use virtio_queue::{Queue, QueueT, Reader, Writer};
 use vm_memory::{
@@ -14,15 +15,13 @@ type VmmHost = Host<Guest<GuestMemoryMmap>>;
 
 /// The first of four tables in a row; the last serves bus addresses below 2 MiB.
 const TABLES: u64 = 0x4000_0000;
-const CB0: u64 = 16 << 12;
-const SCTLR: u64 = CB0;
-const FSR: u64 = CB0 + 0x58;
-const FAR: u64 = CB0 + 0x60;
-const TLBIALL: u64 = CB0 + 0x618;
-const SYNC: u64 = 0x70;
-const STATUS: u64 = 0x74;
-/// M, CFRE, CFIE.
-const ABORTS: u32 = 0x61;
+const SCTLR: (&str, u64) = ("CBn_SCTLR", 0);
+const FSR: (&str, u64) = ("CBn_FSR", 0);
+const FAR: (&str, u64) = ("CBn_FAR", 0);
+const TLBIALL: (&str, u64) = ("CBn_TLBIALL", 0);
+const SYNC: &str = "sTLBGSYNC";
+const STATUS: &str = "sTLBGSTATUS";
+const ABORTS: u32 = sctlr::CFIE | sctlr::CFRE | sctlr::M;
 
 /// Addresses of the parts of the queue on the bus.
 const DESCRIPTORS: u64 = 0x10_0000;
@@ -48,7 +47,7 @@ impl World {
             (GuestAddress(TABLES), 0x20_0000),
             (GuestAddress(0x5000_0000), 0x10_0000),
         ];
-        let mut host = Host::with(Guest(GuestMemoryMmap::from_ranges(&ranges).expect("memory")));
+        let host = Host::with(Guest(GuestMemoryMmap::from_ranges(&ranges).expect("memory")));
         for level in 0..3 {
             let next = (TABLES + 0x1000 * (level + 1)) | 3;
             host.memory
@@ -61,21 +60,20 @@ impl World {
         let smmu = Smmu::new(&config, Plan::default()).expect("a preset");
         let smmu = SmmuHandle::new(smmu);
         let tbu = Tbu::new(&smmu);
-        for (offset, value) in [
-            (0x1800, 1),
-            (0x1000, 1 << 16),
-            (CB0 + 0x10, 5),
-            (CB0 + 0x30, 1 << 23 | 16),
-            (CB0 + 0x20, 0x4000_0000),
-            (SCTLR, ABORTS),
-            (0x800, 1 << 31 | 5),
-            (0xc00, 0),
-            (0x00, 0),
-        ] {
-            let mut smmu = smmu.lock();
-            smmu.write(&mut host, offset, &u32::to_le_bytes(value));
-        }
         let mut world = Self { host, smmu, tbu };
+        for (register, value) in [
+            ("CBA2Rn", cba2r::VA64),
+            ("CBARn", cbar::KIND(1)),
+            ("CBn_TCR2", tcr2::PASIZE(5)),
+            ("CBn_TCR", tcr64::EPD1 | tcr64::T0SZ(16)),
+            ("CBn_TTBR0", 0x4000_0000),
+            ("CBn_SCTLR", ABORTS),
+            ("SMRn", smr::VALID | smr::ID(5)),
+            ("S2CRn", s2cr::CBNDX(0)),
+            ("sCR0", 0),
+        ] {
+            world.w((register, 0), value);
+        }
         for page in 0x100..0x200 {
             world.map(page, true);
         }
@@ -93,14 +91,16 @@ impl World {
         self.host.memory.0.write_obj(descriptor, at).expect("RAM");
     }
 
-    fn w(&mut self, offset: u64, value: u32) {
+    fn w(&mut self, register: impl Locate, value: u32) {
         let mut smmu = self.smmu.lock();
+        let offset = register.locate(smmu.geometry());
         smmu.write(&mut self.host, offset, &value.to_le_bytes());
     }
 
-    fn r(&mut self, offset: u64) -> u32 {
+    fn r(&mut self, register: impl Locate) -> u32 {
         let mut data = [0; 4];
         let mut smmu = self.smmu.lock();
+        let offset = register.locate(smmu.geometry());
         smmu.read(&mut self.host, offset, &mut data);
         u32::from_le_bytes(data)
     }
@@ -277,7 +277,7 @@ fn a_view_knows_that_a_fault_blocks_its_stream() {
     assert!(seen.read_obj::<u8>(GuestAddress(0x11_2000)).is_err());
     assert!(seen.is_blocked());
     // HUPCF: the fault stays, and others pass.
-    world.w(SCTLR, ABORTS | 1 << 8);
+    world.w(SCTLR, ABORTS | sctlr::HUPCF);
     assert!(!seen.is_blocked());
     world.w(SCTLR, ABORTS);
     assert!(seen.is_blocked());
@@ -363,7 +363,7 @@ fn a_stalled_access_is_refused_and_its_token_told() {
     world.entry(0x110, 0);
     world.place(0x11_0000, &[9]);
     // CFCFG.
-    world.w(SCTLR, ABORTS | 0x80);
+    world.w(SCTLR, ABORTS | sctlr::CFCFG);
     let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let mut tbu = Tbu::new(&world.smmu);
     let seen = view(&mut tbu, &mut env, &memory);
@@ -379,7 +379,7 @@ fn a_stalled_access_is_refused_and_its_token_told() {
     assert_eq!(world.r(STATUS), 0);
     world.map(0x110, true);
     world.w(FSR, u32::MAX);
-    world.w(CB0 + 0x08, 0);
+    world.w(("CBn_RESUME", 0), 0);
     let response = world.smmu.lock().resume(&mut world.host, stall);
     assert!(matches!(response, Response::Proceed(_)), "{response:?}");
     let again = view(&mut tbu, &mut env, &memory);
@@ -391,7 +391,7 @@ fn raz_wi_is_refused() {
     let mut world = World::new();
     world.entry(0x110, 0);
     // No CFRE.
-    world.w(SCTLR, 1);
+    world.w(SCTLR, sctlr::M);
     let (memory, mut env) = (world.host.memory.0.clone(), world.host.clone());
     let seen = view(&mut world.tbu, &mut env, &memory);
     let error = seen

@@ -5,14 +5,14 @@
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
-use super::{KEPT, Outcome, Waiters};
+use super::{KEPT, StallOutcome, Waiters};
 
 /// Waiters of a bank that were saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct SavedWaiters {
     recorded: Option<u64>,
-    decided: Vec<(u64, Option<Outcome>)>,
+    decided: Vec<(u64, Option<StallOutcome>)>,
     off_before: u64,
 }
 

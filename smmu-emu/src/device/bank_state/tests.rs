@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Arrival, BankControl, Disposition, KEPT, Outcome, Release, Released, Waiters};
+use super::{Arrival, BankControl, Disposition, KEPT, Release, Released, StallOutcome, Waiters};
 use crate::spec::bank::ContextFaults;
 
 const NOTHING: ContextFaults = ContextFaults::empty();
@@ -57,14 +57,26 @@ fn faulting_transactions() {
 
 #[test]
 fn released_transactions() {
-    let abort = Outcome::End { abort: true };
+    let abort = StallOutcome::End { abort: true };
     for (faults, hupcf, release, recorded, others) in [
         (STALLED, false, Release::Retry, abort, abort),
-        (STALLED, true, Release::Retry, Outcome::Retry, Outcome::Retry),
-        (CLEARED, false, Release::Retry, Outcome::Retry, Outcome::Retry),
+        (
+            STALLED,
+            true,
+            Release::Retry,
+            StallOutcome::Retry,
+            StallOutcome::Retry,
+        ),
+        (
+            CLEARED,
+            false,
+            Release::Retry,
+            StallOutcome::Retry,
+            StallOutcome::Retry,
+        ),
         (STALLED, false, Release::Terminate, abort, abort),
-        (STALLED, true, Release::Terminate, abort, Outcome::Retry),
-        (CLEARED, false, Release::Terminate, abort, Outcome::Retry),
+        (STALLED, true, Release::Terminate, abort, StallOutcome::Retry),
+        (CLEARED, false, Release::Terminate, abort, StallOutcome::Retry),
         (CLEARED, true, Release::Off, abort, abort),
     ] {
         let (left, released) = control(faults, hupcf, true)
@@ -90,12 +102,15 @@ fn released_transactions_without_cfre() {
         ..control(STALLED, false, true)
     };
     let outcome = |release| ignore.release(release).map(|(_, released)| released.recorded);
-    assert_eq!(outcome(Release::Terminate), Some(Outcome::End { abort: false }));
-    assert_eq!(outcome(Release::Off), Some(Outcome::End { abort: true }));
+    assert_eq!(
+        outcome(Release::Terminate),
+        Some(StallOutcome::End { abort: false })
+    );
+    assert_eq!(outcome(Release::Off), Some(StallOutcome::End { abort: true }));
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum BankStep {
     Begin { recorded: bool },
     Elsewhere,
     Release(Released),
@@ -103,23 +118,23 @@ enum Step {
     AbortAll,
 }
 
-fn outcomes() -> impl Strategy<Value = Outcome> {
+fn outcomes() -> impl Strategy<Value = StallOutcome> {
     prop_oneof![
-        Just(Outcome::Retry),
-        Just(Outcome::End { abort: false }),
-        Just(Outcome::End { abort: true })
+        Just(StallOutcome::Retry),
+        Just(StallOutcome::End { abort: false }),
+        Just(StallOutcome::End { abort: true })
     ]
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let release =
-        (outcomes(), outcomes()).prop_map(|(recorded, others)| Step::Release(Released { recorded, others }));
+fn steps() -> impl Strategy<Value = Vec<BankStep>> {
+    let release = (outcomes(), outcomes())
+        .prop_map(|(recorded, others)| BankStep::Release(Released { recorded, others }));
     let step = prop_oneof![
-        4 => any::<bool>().prop_map(|recorded| Step::Begin { recorded }),
-        1 => Just(Step::Elsewhere),
+        4 => any::<bool>().prop_map(|recorded| BankStep::Begin { recorded }),
+        1 => Just(BankStep::Elsewhere),
         2 => release,
-        1 => Just(Step::RetryOthers),
-        1 => Just(Step::AbortAll),
+        1 => Just(BankStep::RetryOthers),
+        1 => Just(BankStep::AbortAll),
     ];
     prop::collection::vec(step, 0..64)
 }
@@ -129,12 +144,12 @@ proptest! {
     #[test]
     fn decisions_are_kept(steps in steps()) {
         let mut waiters = Waiters::default();
-        let mut expected: BTreeMap<u64, Option<Outcome>> = BTreeMap::new();
+        let mut expected: BTreeMap<u64, Option<StallOutcome>> = BTreeMap::new();
         let mut recorded = None;
         let mut next = 0;
         for step in steps {
             match step {
-                Step::Begin { recorded: wanted } => {
+                BankStep::Begin { recorded: wanted } => {
                     let is_recorded = wanted && recorded.is_none();
                     waiters.begin(next, is_recorded);
                     expected.insert(next, None);
@@ -144,8 +159,8 @@ proptest! {
                     next += 1;
                 }
                 // A transaction of another bank takes a number.
-                Step::Elsewhere => next += 1,
-                Step::Release(released) => {
+                BankStep::Elsewhere => next += 1,
+                BankStep::Release(released) => {
                     waiters.release(released, next);
                     for (number, outcome) in &mut expected {
                         let own = if recorded == Some(*number) { released.recorded } else { released.others };
@@ -153,18 +168,18 @@ proptest! {
                     }
                     recorded = None;
                 }
-                Step::RetryOthers => {
+                BankStep::RetryOthers => {
                     waiters.retry_others(next);
                     for (number, outcome) in &mut expected {
                         if recorded != Some(*number) {
-                            outcome.get_or_insert(Outcome::Retry);
+                            outcome.get_or_insert(StallOutcome::Retry);
                         }
                     }
                 }
-                Step::AbortAll => {
+                BankStep::AbortAll => {
                     waiters.abort_all(next);
                     for outcome in expected.values_mut() {
-                        *outcome = Some(Outcome::End { abort: true });
+                        *outcome = Some(StallOutcome::End { abort: true });
                     }
                     recorded = None;
                 }
@@ -174,7 +189,7 @@ proptest! {
                 let found = waiters.poll(*number);
                 let is_forgotten = waiters.decided.len() == KEPT
                     && waiters.decided.first().is_some_and(|(end, _)| number < end)
-                    && found == Some(Outcome::End { abort: true });
+                    && found == Some(StallOutcome::End { abort: true });
                 prop_assert!(found == *outcome || is_forgotten, "{number}: {found:?}, not {outcome:?}");
             }
         }

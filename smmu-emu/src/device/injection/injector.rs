@@ -2,7 +2,7 @@
 
 //! The injector: the rules of an SMMU, and what they have done so far.
 
-use super::rules::{Hit, Rules};
+use super::rules::{RuleHit, Rules};
 use crate::arch::line::Line;
 use crate::host::emit::emit;
 use crate::host::env::Host;
@@ -116,7 +116,7 @@ impl Injector {
         host: &mut dyn Host,
         at: InjectionPoint,
         is_for: impl Fn(&InjectionRule) -> bool,
-    ) -> Option<(&InjectionRule, Hit)> {
+    ) -> Option<(&InjectionRule, RuleHit)> {
         // Another seed than that of delays: a delay and a fault in the same place draw numbers that have nothing to do
         // with each other.
         let (rule, hit) = self.injections.hit(!self.seed, host, is_for)?;
@@ -130,7 +130,7 @@ impl Injector {
         host: &mut dyn Host,
         at: InjectionPoint,
         is_for: impl Fn(&DelayRule) -> bool,
-    ) -> Option<(&DelayRule, Hit)> {
+    ) -> Option<(&DelayRule, RuleHit)> {
         let (rule, hit) = self.delays.hit(self.seed, host, is_for)?;
         report(host, &hit.report(Injection::Delay(rule.site), at));
         Some((rule, hit))
@@ -143,7 +143,7 @@ pub(crate) fn report(host: &mut dyn Host, injected: &Injected) {
     emit(host, || Event::Injected(*injected));
 }
 
-impl Hit {
+impl RuleHit {
     pub(super) const fn report(&self, what: Injection, at: InjectionPoint) -> Injected {
         Injected {
             what,

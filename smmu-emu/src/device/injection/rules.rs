@@ -44,7 +44,7 @@ struct Counted<R> {
 
 /// A rule hits an operation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hit {
+pub(super) struct RuleHit {
     /// Number of the rule.
     pub(super) rule: u64,
     /// Number of the operation.
@@ -143,7 +143,7 @@ impl<R: Rule + Clone> Rules<R> {
         seed: u64,
         host: &dyn Host,
         is_for: impl Fn(&R) -> bool,
-    ) -> Option<(&R, Hit)> {
+    ) -> Option<(&R, RuleHit)> {
         let mut found = None;
         for (i, counted) in self.rules.iter_mut().enumerate() {
             if !is_for(&counted.rule) || !counted.is_awake(host) {
@@ -166,7 +166,7 @@ impl<R: Rule> Counted<R> {
         after.is_none_or(|name| host.mark(name)) && !before.is_some_and(|name| host.mark(name))
     }
 
-    fn decide(&mut self, seed: u64) -> Option<Hit> {
+    fn decide(&mut self, seed: u64) -> Option<RuleHit> {
         let when = self.rule.when();
         let chance = Chance::new(seed, self.place, self.operation);
         let hits = match when.nth {
@@ -177,7 +177,7 @@ impl<R: Rule> Counted<R> {
             return None;
         }
         self.hits = self.hits.saturating_add(1);
-        Some(Hit {
+        Some(RuleHit {
             rule: self.number,
             operation: self.operation,
             verbose: when.verbose,

@@ -3,7 +3,7 @@
 //! Status bits that stay busy.
 
 use super::Injector;
-use super::rules::Hit;
+use super::rules::RuleHit;
 use crate::device::busy::Busy;
 use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
@@ -35,7 +35,7 @@ impl Injector {
 
 impl DelayRule {
     /// The time of [`Host::now`] at which a delay that begins now ends at the latest.
-    pub(super) fn deadline(&self, hit: &Hit, host: &dyn Host) -> u64 {
+    pub(super) fn deadline(&self, hit: &RuleHit, host: &dyn Host) -> u64 {
         let time_us = match self.time_us {
             Some(time) => hit.chance.time_us(time),
             None => self.at_most_us.unwrap_or(0),

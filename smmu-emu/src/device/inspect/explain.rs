@@ -67,13 +67,13 @@ pub enum Step {
         /// Its value, as a little-endian number.
         value: u64,
         /// Kind of the descriptor, if the tables are little-endian.
-        kind: Descriptor,
+        kind: DescriptorKind,
     },
 }
 
 /// Kind of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Descriptor {
+pub enum DescriptorKind {
     /// Nothing.
     Invalid,
     /// It leads to another table.
@@ -84,7 +84,7 @@ pub enum Descriptor {
     Page,
 }
 
-impl Descriptor {
+impl DescriptorKind {
     /// Descriptors of four bytes are short ones.
     const fn of(value: u64, level: u32, bytes: usize) -> Self {
         match (bytes, level, value & 3) {
@@ -107,9 +107,9 @@ struct Recorder<'a> {
 }
 
 /// Writes down what a translation reads.
-struct Reads<'a>(&'a RefCell<Vec<Step>>);
+struct ReadRecorder<'a>(&'a RefCell<Vec<Step>>);
 
-impl Probe for Reads<'_> {
+impl Probe for ReadRecorder<'_> {
     fn read(&self, read: &DescriptorRead, descriptor: &mut [u8]) -> Result<(), BusError> {
         let value = little_endian(descriptor);
         self.0.borrow_mut().push(Step::Read {
@@ -117,7 +117,7 @@ impl Probe for Reads<'_> {
             level: read.level,
             address: read.address,
             value,
-            kind: Descriptor::of(value, read.level, descriptor.len()),
+            kind: DescriptorKind::of(value, read.level, descriptor.len()),
         });
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Smmu {
     #[must_use]
     pub fn explain(&self, env: &dyn Env, transaction: &Transaction) -> Explained {
         let steps = RefCell::default();
-        let reads = Reads(&steps);
+        let reads = ReadRecorder(&steps);
         let mut fills = Fills::default();
         let memory = Physical::read_only(env).probed(&reads);
         let result = self.translate_with(memory, transaction, |bank| Recorder {

@@ -17,7 +17,7 @@ mod explain;
 mod tests;
 
 pub use entries::{Allowed, Held, Regime, TlbEntry};
-pub use explain::{Descriptor, Explained, Step};
+pub use explain::{DescriptorKind, Explained, Step};
 
 /// A register of an SMMU and where it is.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use crate::registers::identity;
 use crate::registers::register::{RegisterId, Scope};
 use crate::spec::any::AnyRegister;
 use crate::spec::pm::{Pm, Pmcr};
-use crate::spec::regs::{Access, Row, Table};
+use crate::spec::regs::{AccessRule, Row, Table};
 
 impl Smmu {
     /// The value of a register of the monitor at this time.
@@ -103,7 +103,7 @@ impl Smmu {
             | Pm::PmOvsClr
             | Pm::PmOvsSet => {
                 self.advance_pmu(host);
-                let sets = id.row.access == Access::W1s;
+                let sets = id.row.access == AccessRule::W1s;
                 for (m, counter) in counters(&self.geometry, group).enumerate() {
                     if written >> m & 1 == 1 {
                         self.pmu.set_bit(of, counter, sets);

@@ -35,7 +35,7 @@ pub(crate) enum EventKind {
 
 /// A transaction as the filters of the groups see it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Event {
+pub(crate) struct PmuEvent {
     pub(crate) kind: EventKind,
     pub(crate) stream_id: u16,
     /// The bank that translates it.
@@ -43,7 +43,7 @@ pub(crate) struct Event {
     pub(crate) intent: Intent,
 }
 
-impl Event {
+impl PmuEvent {
     /// The numbers of the events: any, and the one for this direction.
     const fn numbers(self) -> [u8; 2] {
         match (self.kind, self.intent.write) {
@@ -153,7 +153,7 @@ impl Pmu {
         Cow::Owned(pmu)
     }
 
-    pub(super) fn count(&mut self, geometry: &Geometry, extended: bool, seen: &Event) {
+    pub(super) fn count(&mut self, geometry: &Geometry, extended: bool, seen: &PmuEvent) {
         for group in 0..geometry.pmu_groups {
             if !self.sees(group, extended, seen) {
                 continue;
@@ -167,7 +167,7 @@ impl Pmu {
     }
 
     /// The filter of a group.
-    fn sees(&self, group: u8, extended: bool, seen: &Event) -> bool {
+    fn sees(&self, group: u8, extended: bool, seen: &PmuEvent) -> bool {
         let configuration = self.group(group);
         match configuration.tcefcfg().value() {
             0 => true,

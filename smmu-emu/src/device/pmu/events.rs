@@ -2,7 +2,7 @@
 
 //! Events on their way to the counters.
 
-use super::counters::{Event, EventKind};
+use super::counters::{EventKind, PmuEvent};
 use crate::arch::line::Line;
 use crate::arch::transaction::Transaction;
 use crate::device::smmu::Smmu;
@@ -23,7 +23,7 @@ impl Smmu {
         }
         self.pmu_event(
             host,
-            &Event {
+            &PmuEvent {
                 kind,
                 stream_id: transaction.stream_id,
                 bank,
@@ -33,7 +33,7 @@ impl Smmu {
     }
 
     /// A transaction did something that counters can see.
-    pub(crate) fn pmu_event(&mut self, host: &mut dyn Host, seen: &Event) {
+    pub(crate) fn pmu_event(&mut self, host: &mut dyn Host, seen: &PmuEvent) {
         if self.geometry.pmu_groups == 0 {
             return;
         }

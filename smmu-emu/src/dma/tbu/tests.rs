@@ -4,7 +4,8 @@ use super::*;
 use crate::arch::transaction::Intent;
 use crate::events::Event;
 use crate::plan::Plan;
-use crate::testing::{Host, Ram};
+use crate::testing::fields::{cba2r, cbar, s2cr, scr0, sctlr, smr, tcr2};
+use crate::testing::{Host, Locate, Ram};
 use crate::{Config, Preset, Smmu};
 
 /// Stream 0 goes to bank 0, which is off: addresses pass.
@@ -17,25 +18,25 @@ fn smmu() -> SmmuHandle {
 
 fn smmu_with(config: &Config) -> SmmuHandle {
     let smmu = SmmuHandle::new(Smmu::new(config, Plan::default()).expect("a preset"));
-    for (offset, value) in [
-        (0x1800, 1),
-        (0x1000, 1 << 16),
-        (0x800, 1 << 31),
-        (0xc00, 0),
-        (0, 0),
-    ] {
-        write(&smmu, offset, value);
-    }
+    write(&smmu, ("CBA2Rn", 0), cba2r::VA64);
+    write(&smmu, ("CBARn", 0), cbar::KIND(1));
+    write(&smmu, ("SMRn", 0), smr::VALID);
+    write(&smmu, ("S2CRn", 0), s2cr::CBNDX(0));
+    write(&smmu, "sCR0", 0);
     smmu
 }
 
-fn write(smmu: &SmmuHandle, offset: u64, value: u32) {
-    smmu.lock().write(&mut Host::new(), offset, &value.to_le_bytes());
+fn write(smmu: &SmmuHandle, register: impl Locate, value: u32) {
+    let mut smmu = smmu.lock();
+    let offset = register.locate(smmu.geometry());
+    smmu.write(&mut Host::new(), offset, &value.to_le_bytes());
 }
 
-fn read(smmu: &SmmuHandle, offset: u64) -> u32 {
+fn read(smmu: &SmmuHandle, register: impl Locate) -> u32 {
     let mut data = [0; 4];
-    smmu.lock().read(&mut Host::new(), offset, &mut data);
+    let mut smmu = smmu.lock();
+    let offset = register.locate(smmu.geometry());
+    smmu.read(&mut Host::new(), offset, &mut data);
     u32::from_le_bytes(data)
 }
 
@@ -62,7 +63,7 @@ fn a_hit_says_what_a_miss_says() {
     }
     let hits = tbu.counters;
     assert_eq!(hits.read_hits, 1, "since the last miss");
-    write(&smmu, 0x70, 0);
+    write(&smmu, "sTLBGSYNC", 0);
     tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
     let all = smmu.lock().counters();
     assert_eq!((all.read_hits, all.write_hits), (7, 0));
@@ -73,7 +74,7 @@ fn streams_and_kinds_of_access_are_apart() {
     let smmu = smmu();
     let mut tbu = Tbu::new(&smmu);
     tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
-    write(&smmu, 0x00, 1 << 10);
+    write(&smmu, "sCR0", scr0::USFCFG);
     let unknown = Transaction {
         stream_id: 1,
         ..at(0)
@@ -129,7 +130,7 @@ fn a_register_write_counts_at_once() {
     let mut tbu = Tbu::new(&smmu);
     tbu.access(&mut Host::new(), &at(0x5000), |_| ())
         .expect("it passes");
-    write(&smmu, 0xc00, 2 << 16);
+    write(&smmu, ("S2CRn", 0), s2cr::KIND(2));
     assert_eq!(
         tbu.access(&mut Host::new(), &at(0x5000), |_| ()),
         Err(Response::Ignore)
@@ -159,8 +160,8 @@ fn a_recorded_fault_counts_at_once() {
 #[test]
 fn a_sync_waits_for_accesses_under_way() {
     let smmu = smmu();
-    let cb0 = smmu.lock().geometry().page_count() << 12;
-    for (start, status) in [(0x70, 0x74), (cb0 + 0x7f0, cb0 + 0x7f4)] {
+    for (start, status) in [("sTLBGSYNC", "sTLBGSTATUS"), ("CBn_TLBSYNC", "CBn_TLBSTATUS")] {
+        let (start, status) = ((start, 0), (status, 0));
         let mut tbu = Tbu::new(&smmu);
         for _ in 0..3 {
             let during = tbu.access(&mut Host::new(), &at(0), |_| {
@@ -211,15 +212,16 @@ fn event_counters_see_every_access() {
         ..Config::default()
     });
     // Counter 0 counts accesses; group and monitor are enabled.
-    for (offset, value) in [(0x400, 0x10), (0xc00, 1), (0x800, 1 << 11), (0xe04, 1)] {
-        write(&smmu, 0x3000 + offset, value);
-    }
+    write(&smmu, ("PMEVTYPERn", 0), 0x10);
+    write(&smmu, ("PMCNTENSETn", 0), 1);
+    write(&smmu, ("PMCGCRn", 0), 1 << 11);
+    write(&smmu, "PMCR", 1);
     let mut tbu = Tbu::new(&smmu);
     for _ in 0..3 {
         assert_eq!(tbu.access(&mut Host::new(), &at(0x1000), |_| ()), Ok(()));
     }
     tbu.batch(|batch| assert_eq!(batch.access(&mut Host::new(), &at(0x1000), |_| ()), Ok(())));
-    assert_eq!(read(&smmu, 0x3000), 4);
+    assert_eq!(read(&smmu, ("PMEVCNTRn", 0)), 4);
 }
 
 /// A host whose memory is this word everywhere: 0 is no descriptor; 0x743 is one of the table, or of the page, at
@@ -232,11 +234,11 @@ fn uniform(word: u64) -> Host {
 #[test]
 fn a_sync_waits_for_an_access_that_was_resumed() {
     let smmu = smmu();
-    let cb0 = smmu.lock().geometry().page_count() << 12;
-    // 48 bits of input and output; M, CFRE, CFIE, CFCFG.
-    for (offset, value) in [(0x30, 0x10), (0x10, 5), (0, 0xe1)] {
-        write(&smmu, cb0 + offset, value);
-    }
+    // 48 bits of input and output.
+    write(&smmu, ("CBn_TCR", 0), 16);
+    write(&smmu, ("CBn_TCR2", 0), tcr2::PASIZE(5));
+    let sctlr = sctlr::CFCFG | sctlr::CFIE | sctlr::CFRE | sctlr::M;
+    write(&smmu, ("CBn_SCTLR", 0), sctlr);
     let mut tbu = Tbu::new(&smmu);
     for (retry, expected) in [(true, Ok((0x234, 1))), (false, Err(Response::Abort))] {
         let Err(Response::Stall(stall)) = tbu.access(&mut uniform(0), &at(0x1234), |_| ()) else {
@@ -245,17 +247,17 @@ fn a_sync_waits_for_an_access_that_was_resumed() {
         let Err(Response::Stall(stall)) = tbu.resume(&mut uniform(0x743), stall, |_| ()) else {
             panic!("undecided");
         };
-        write(&smmu, 0x70, 0);
-        assert_eq!(read(&smmu, 0x74), 0);
-        write(&smmu, cb0 + 0x58, u32::MAX);
-        write(&smmu, cb0 + 8, u32::from(!retry));
+        write(&smmu, "sTLBGSYNC", 0);
+        assert_eq!(read(&smmu, "sTLBGSTATUS"), 0);
+        write(&smmu, ("CBn_FSR", 0), u32::MAX);
+        write(&smmu, ("CBn_RESUME", 0), u32::from(!retry));
         let during = tbu.resume(&mut uniform(0x743), stall, |to| {
-            write(&smmu, 0x70, 0);
-            (to.address, read(&smmu, 0x74))
+            write(&smmu, "sTLBGSYNC", 0);
+            (to.address, read(&smmu, "sTLBGSTATUS"))
         });
         assert_eq!(during, expected);
-        assert_eq!(read(&smmu, 0x74), 0);
+        assert_eq!(read(&smmu, "sTLBGSTATUS"), 0);
         // Every entry of the shared TLB goes, so that the next round faults again.
-        write(&smmu, 0x68, 0);
+        write(&smmu, "TLBIALLNSNH", 0);
     }
 }

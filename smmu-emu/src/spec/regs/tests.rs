@@ -2,7 +2,7 @@
 
 //! Refusals of the compile-time check of a table, and effects of the access rules on a value.
 
-use super::{Access, Row, Table, completed, fault_of, find};
+use super::{AccessRule, Row, Table, completed, fault_of, find};
 use crate::spec::bank::Sctlr;
 use crate::spec::effect::{Effect, Features};
 use crate::spec::fields::{FieldType, Layout};
@@ -15,7 +15,7 @@ const fn row(offset: u32, width: u32, count: u16) -> Row {
         offset,
         width,
         count,
-        access: Access::Rw,
+        access: AccessRule::Rw,
         secure: false,
         banked: false,
         alias: None,
@@ -72,11 +72,11 @@ fn unsound_columns_are_refused() {
         ("outside of the register", fault_with(|row| row.reset = 1 << 32)),
         (
             "a read-only register has writable bits",
-            fault_with(|row| (row.access, row.write) = (Access::Ro, 1)),
+            fault_with(|row| (row.access, row.write) = (AccessRule::Ro, 1)),
         ),
         (
             "reads zero has a reset value",
-            fault_with(|row| (row.access, row.reset) = (Access::Raz, 1)),
+            fault_with(|row| (row.access, row.reset) = (AccessRule::Raz, 1)),
         ),
         (
             "no Non-secure copy",
@@ -86,10 +86,13 @@ fn unsound_columns_are_refused() {
             "contradict each other",
             fault_with(|row| row.effect = Effect::Sync),
         ),
-        ("contradict each other", fault_with(|row| row.access = Access::Wo)),
         (
             "contradict each other",
-            fault_with(|row| (row.access, row.effect) = (Access::W1c, Effect::SyncStatus)),
+            fault_with(|row| row.access = AccessRule::Wo),
+        ),
+        (
+            "contradict each other",
+            fault_with(|row| (row.access, row.effect) = (AccessRule::W1c, Effect::SyncStatus)),
         ),
         ("different widths", fault_with(|row| row.formats = TWICE)),
         (
@@ -172,12 +175,12 @@ fn access_rules() {
     };
     let (old, written) = (0x1234, 0xabcd);
     for (access, expected) in [
-        (Access::Ro, 0x1234),
-        (Access::Wo, 0x1234),
-        (Access::Raz, 0x1234),
-        (Access::Rw, 0x1bc4),
-        (Access::W1c, 0x1034),
-        (Access::W1s, 0x1bf4),
+        (AccessRule::Ro, 0x1234),
+        (AccessRule::Wo, 0x1234),
+        (AccessRule::Raz, 0x1234),
+        (AccessRule::Rw, 0x1bc4),
+        (AccessRule::W1c, 0x1034),
+        (AccessRule::W1s, 0x1bf4),
     ] {
         assert_eq!(
             with(access).merge(u64::MAX, old, written, u64::MAX),
@@ -186,12 +189,12 @@ fn access_rules() {
         );
     }
     assert_eq!(
-        with(Access::Rw).merge(0x0f0, old, written, u64::MAX),
+        with(AccessRule::Rw).merge(0x0f0, old, written, u64::MAX),
         0x12c4,
         "fixed by the configuration"
     );
     assert_eq!(
-        with(Access::Rw).merge(u64::MAX, old, written, 0xf00),
+        with(AccessRule::Rw).merge(u64::MAX, old, written, 0xf00),
         0x1b34,
         "other byte lanes"
     );

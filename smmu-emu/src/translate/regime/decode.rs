@@ -11,9 +11,9 @@ use crate::spec::cb::Cb;
 use crate::spec::gr1::BankType;
 use crate::spec::ident::address_bits;
 use crate::translate::regime::{
-    Granule, Limits, LongStage1, Off, Regime, ShortStage1, ShortTree, Stage1, Stage2, Stage2Tables, Tree,
+    BankRegime, Granule, Limits, LongStage1, Off, ShortStage1, ShortTree, Stage1, Stage2, Stage2Tables, Tree,
 };
-use crate::translate::walk::{Attributes, Rules};
+use crate::translate::walk::{Attributes, PermissionRules};
 
 /// Bits of a physical or intermediate address in AArch32, long format.
 const LPAE_BITS: u32 = 40;
@@ -21,7 +21,7 @@ const LPAE_BITS: u32 = 40;
 const TTBR_ADDRESS: u64 = 0x0000_ffff_ffff_ffff;
 
 /// Reads the regime of a bank.
-pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> Regime {
+pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> BankRegime {
     let decoder = Decoder {
         registers,
         geometry,
@@ -30,23 +30,23 @@ pub(crate) fn decode(registers: &Registers, geometry: &Geometry, bank: u8) -> Re
     };
     let cbar = registers.cbar(bank);
     match cbar.kind() {
-        BankType::Stage2 => Regime {
+        BankType::Stage2 => BankRegime {
             stage1: None,
             stage2: decoder.stage2(),
         },
         BankType::Stage1 => {
             let shareability = Attributes::shareability_of_config(cbar.bpshcfg().value());
             let attributes = Attributes::from_memattr(cbar.memattr().value(), shareability);
-            Regime {
+            BankRegime {
                 stage1: Some(decoder.stage1()),
                 stage2: Stage2::Bypassed(Some(attributes)),
             }
         }
-        BankType::Stage1WithFault => Regime {
+        BankType::Stage1WithFault => BankRegime {
             stage1: Some(decoder.stage1()),
             stage2: Stage2::Bypassed(None),
         },
-        BankType::Nested => Regime {
+        BankType::Nested => BankRegime {
             // Stage 1 puts out intermediate addresses (IDR2.IAS).
             stage1: Some(
                 Decoder {
@@ -114,10 +114,10 @@ impl Decoder<'_> {
         }
     }
 
-    fn rules(&self) -> Rules {
+    fn rules(&self) -> PermissionRules {
         let sctlr = self.registers.sctlr(self.bank);
         let cbar = self.registers.cbar(self.bank);
-        Rules {
+        PermissionRules {
             aarch64: self.registers.cba2r(self.bank).va64(),
             hypervisor: cbar.kind() == BankType::Stage1 && cbar.hypc(),
             write_implies_execute_never: sctlr.wxn(),
@@ -249,7 +249,7 @@ impl Decoder<'_> {
             access_flag_faults: !sctlr.affd(),
             remap: sctlr.tre(),
             prrr_nmrr: self.mair(),
-            rules: Rules {
+            rules: PermissionRules {
                 hypervisor: false,
                 ..self.rules()
             },

@@ -7,7 +7,7 @@ mod decode;
 
 pub(crate) use decode::decode;
 
-use crate::translate::walk::{Attributes, Rules};
+use crate::translate::walk::{Attributes, PermissionRules};
 
 /// Size of the smallest page of long descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub(crate) struct LongStage1 {
     /// MAIR1 and MAIR0.
     pub(crate) mair: u64,
     /// Rules of permissions.
-    pub(crate) rules: Rules,
+    pub(crate) rules: PermissionRules,
 }
 
 impl LongStage1 {
@@ -132,7 +132,7 @@ pub(crate) struct ShortStage1 {
     /// NMRR and PRRR.
     pub(crate) prrr_nmrr: u64,
     /// Rules of permissions.
-    pub(crate) rules: Rules,
+    pub(crate) rules: PermissionRules,
 }
 
 impl ShortStage1 {
@@ -218,7 +218,7 @@ pub(crate) enum Stage2 {
 
 /// Translation regime of a bank.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Regime {
+pub(crate) struct BankRegime {
     /// Stage 1; a stage 2 bank has none.
     pub(crate) stage1: Option<Stage1>,
     /// Stage 2.

@@ -17,7 +17,7 @@ const LAST: u32 = 3;
 const ATTEMPTS: u32 = 4;
 
 /// The block or page descriptor that a walk ends at.
-struct Found {
+struct LongLeaf {
     descriptor: Descriptor,
     /// Address of the descriptor.
     at: u64,
@@ -119,7 +119,7 @@ fn descend<M: DescriptorMemory>(
     address: u64,
     from: Option<&TableRef>,
     tables: &mut Tables,
-) -> Result<Found, WalkFault> {
+) -> Result<LongLeaf, WalkFault> {
     tables.clear();
     let input = address & (u64::MAX >> (64 - tree.bits));
     let page = tree.granule.shift();
@@ -171,7 +171,7 @@ fn descend<M: DescriptorMemory>(
         }
         let base = mapped >> shift << shift;
         check_size(limits, base, level)?;
-        return Ok(Found {
+        return Ok(LongLeaf {
             descriptor,
             at,
             level,
@@ -189,7 +189,7 @@ fn descend<M: DescriptorMemory>(
 fn settle<M: DescriptorMemory>(
     limits: &Limits,
     memory: &M,
-    found: &Found,
+    found: &LongLeaf,
     wanted: u64,
 ) -> Result<Option<u64>, WalkFault> {
     let mut wanted = wanted;

@@ -34,4 +34,4 @@ pub(crate) use cached::WalkCache;
 pub(crate) use leaf::{Leaf, TableRef, Tables, WalkFault};
 pub(crate) use memory::{DescriptorMemory, DescriptorRead, Physical, Probe};
 pub(crate) use nested::{Stages, translate};
-pub(crate) use permissions::{Permissions, Rules};
+pub(crate) use permissions::{PermissionRules, Permissions};

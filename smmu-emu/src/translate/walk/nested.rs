@@ -4,7 +4,7 @@
 
 use crate::arch::fault::ContextCause;
 use crate::arch::transaction::Intent;
-use crate::translate::regime::{Regime, Stage1, Stage2};
+use crate::translate::regime::{BankRegime, Stage1, Stage2};
 use crate::translate::walk::cached::{WalkCache, stage1_cached, stage2_cached};
 use crate::translate::walk::through::Through;
 use crate::translate::walk::{Attributes, Leaf, Physical, WalkFault};
@@ -26,7 +26,7 @@ pub(crate) enum Stages {
 /// The first fault; those of stage 2 have [`WalkFault::stage2`].
 #[inline]
 pub(crate) fn translate<K: WalkCache>(
-    regime: &Regime,
+    regime: &BankRegime,
     memory: Physical<'_>,
     cache: &K,
     address: u64,
@@ -73,7 +73,7 @@ fn check(leaf: &Leaf, intent: Intent) -> Result<(), WalkFault> {
 
 /// One leaf for both stages. A stage that is off and names no memory type leaves the other's.
 #[inline]
-fn combined(regime: &Regime, first: &Leaf, second: &Leaf) -> Leaf {
+fn combined(regime: &BankRegime, first: &Leaf, second: &Leaf) -> Leaf {
     let of = |leaf: &Leaf| Attributes {
         mair: leaf.attributes,
         shareability: leaf.shareability,

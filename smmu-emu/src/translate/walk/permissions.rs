@@ -104,7 +104,7 @@ impl Permissions {
 
 /// Settings of a bank that decide about permissions beside the descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rules {
+pub(crate) struct PermissionRules {
     /// AArch64 rather than AArch32.
     pub(crate) aarch64: bool,
     /// CBAR.HYPC: one privilege (EL2, PL2). AP\[1\], APTable\[0\], PXN and PXNTable have no meaning.
@@ -115,7 +115,7 @@ pub(crate) struct Rules {
     pub(crate) user_write_implies_privileged_execute_never: bool,
 }
 
-impl Rules {
+impl PermissionRules {
     /// Adds instruction fetches to the data accesses that a mapping grants (DDI 0487, "Access permissions").
     pub(super) fn with_fetches(self, data: Permissions, xn: bool, pxn: bool) -> Permissions {
         // In AArch32 code has to be readable, and XN is for both privileges.

@@ -14,7 +14,7 @@ use crate::translate::walk::{Leaf, TableRef, Tables, WalkFault};
 const SECTION: u32 = 20;
 
 /// Parts that the four kinds of leaves have in common.
-struct Found {
+struct ShortLeaf {
     base: u64,
     /// log2 of the size.
     shift: u32,
@@ -69,7 +69,7 @@ pub(super) fn stage1<M: DescriptorMemory>(
     leaf(regime, &found, address)
 }
 
-fn section(descriptor: Level1) -> Found {
+fn section(descriptor: Level1) -> ShortLeaf {
     let (base, shift) = if descriptor.is_supersection() {
         let base = u64::from(descriptor.address_39_36().value()) << 36
             | u64::from(descriptor.address_35_32().value()) << 32
@@ -78,7 +78,7 @@ fn section(descriptor: Level1) -> Found {
     } else {
         (u64::from(descriptor.section().value()) << SECTION, SECTION)
     };
-    Found {
+    ShortLeaf {
         base,
         shift,
         level: 1,
@@ -97,7 +97,7 @@ fn second<M: DescriptorMemory>(
     memory: &M,
     address: u64,
     table: &TableRef,
-) -> Result<Found, WalkFault> {
+) -> Result<ShortLeaf, WalkFault> {
     let index = address >> 12 & 0xff;
     let descriptor = Level2::new_with_raw_value(read(regime, memory, table.address + 4 * index, 2)?);
     let (base, shift, tex, xn) = match (descriptor.is_small(), descriptor.large_or_xn()) {
@@ -115,7 +115,7 @@ fn second<M: DescriptorMemory>(
             xn,
         ),
     };
-    Ok(Found {
+    Ok(ShortLeaf {
         base,
         shift,
         level: 2,
@@ -129,7 +129,7 @@ fn second<M: DescriptorMemory>(
     })
 }
 
-fn leaf(regime: &ShortStage1, found: &Found, address: u64) -> Result<Leaf, WalkFault> {
+fn leaf(regime: &ShortStage1, found: &ShortLeaf, address: u64) -> Result<Leaf, WalkFault> {
     let fault = |cause| Err(WalkFault::stage1(cause, found.level));
     if found.base >> regime.output_bits != 0 {
         return fault(ContextCause::AddressSize);

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 use smmu_emu::plan::Number;
-use smmu_emu::regs::Access;
+use smmu_emu::regs::AccessRule;
 use smmu_emu::{Frame, Register};
 
 use super::command::{Command, Context, arguments, narrow, typed};
@@ -164,12 +164,12 @@ fn show(device: &Device, register: &Register, value: u64, fields: bool) -> Value
         index, row, offset, ..
     } = *register;
     let access = match row.access {
-        Access::Ro => "RO",
-        Access::Rw => "RW",
-        Access::W1c => "W1C",
-        Access::W1s => "W1S",
-        Access::Wo => "WO",
-        Access::Raz => "RAZ/WI",
+        AccessRule::Ro => "RO",
+        AccessRule::Rw => "RW",
+        AccessRule::W1c => "W1C",
+        AccessRule::W1s => "W1S",
+        AccessRule::Wo => "WO",
+        AccessRule::Raz => "RAZ/WI",
     };
     let mut shown = json!({
         "name": row.name, "index": index, "offset": offset, "width": row.width, "access": access, "value": value,

@@ -6,7 +6,7 @@
 //! threads as the engine last [published](Registers::publish) them; events and interrupts live here.
 
 use arbitrary_int::u2;
-use smmu_emu::regs::Access;
+use smmu_emu::regs::AccessRule;
 
 use super::config::Config;
 use super::engine::{Engine, View};
@@ -78,7 +78,7 @@ impl Registers {
     /// Reads the block. Registers have 32 bits: other widths, and offsets without a register, read as zero.
     pub fn read(&self, offset: u64, data: &mut [u8]) {
         let value = find(offset)
-            .filter(|(row, _)| data.len() == 4 && row.access != Access::Wo)
+            .filter(|(row, _)| data.len() == 4 && row.access != AccessRule::Wo)
             .map_or(0, |(row, index)| self.value(row.register, index as usize));
         data.fill(0);
         for (byte, from) in data.iter_mut().zip(value.to_le_bytes()) {
@@ -131,7 +131,7 @@ impl Registers {
         let Ok(value) = <[u8; 4]>::try_from(data).map(u32::from_le_bytes) else {
             return Effect::default();
         };
-        let Some((row, _)) = find(offset).filter(|(row, _)| row.access != Access::Ro) else {
+        let Some((row, _)) = find(offset).filter(|(row, _)| row.access != AccessRule::Ro) else {
             return Effect::default();
         };
         let outputs = self.events.outputs();

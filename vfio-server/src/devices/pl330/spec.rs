@@ -3,7 +3,7 @@
 //! The registers of the controller, from the CoreLink DMA-330 Technical Reference Manual, DDI 0424 §3. Types and the
 //! table only, no algorithms.
 
-use smmu_emu::regs::Access;
+use smmu_emu::regs::AccessRule;
 
 mod fields;
 
@@ -65,7 +65,7 @@ pub struct Row {
     /// Bytes from one register of the array to the next.
     pub stride: u32,
     /// Access rule.
-    pub access: Access,
+    pub access: AccessRule,
     /// Bits that software can write or trigger with.
     pub write: u32,
     /// Meaning.
@@ -91,13 +91,13 @@ impl Row {
             offset,
             count,
             stride,
-            access: Access::Ro,
+            access: AccessRule::Ro,
             write: 0,
             doc,
         }
     }
 
-    const fn writable(self, access: Access, write: u32) -> Self {
+    const fn writable(self, access: AccessRule, write: u32) -> Self {
         Self {
             access,
             write,
@@ -108,7 +108,7 @@ impl Row {
 
 /// The table, in address order of the first register of each row. What no row has reads as zero and ignores writes.
 pub const ROWS: [Row; 30] = {
-    use Access::{Rw, Wo};
+    use AccessRule::{Rw, Wo};
     use Register as R;
     const ALL: u32 = u32::MAX;
     [

@@ -15,8 +15,8 @@ const NESTED: u32 = 3 << 16 | 2 << 8;
 /// Stage 1 tables behind stage 2: memory is written at physical addresses.
 struct Nested {
     machine: Machine,
+    stage1: Tables,
     stage2: Tables,
-    next: u64,
 }
 
 impl Nested {
@@ -30,27 +30,19 @@ impl Nested {
         stage2.map(&machine.ram, TABLES, TABLES + MOVED, 2, STAGE2);
         Self {
             machine,
+            stage1: Tables::new(12, 0, TABLES).moved(MOVED),
             stage2,
-            next: TABLES + 0x1000,
         }
     }
 
     /// Maps a page at stage 1.
-    fn map1(&mut self, input: u64, ipa: u64, attributes: u64) -> [u64; 4] {
-        let mut table = TABLES;
-        let mut entries = [0; 4];
-        for (level, entry) in entries.iter_mut().enumerate() {
-            *entry = table + 8 * (input >> (39 - 9 * level) & 0x1ff);
-            let at = *entry + MOVED;
-            if level == 3 {
-                self.machine.ram.set(at, ipa | attributes | 3);
-            } else if self.machine.ram.get(at) == 0 {
-                self.machine.ram.set(at, self.next | 3);
-                self.next += 0x1000;
-            }
-            table = self.machine.ram.get(at) & 0xffff_ffff_f000;
-        }
-        entries
+    fn map1(&mut self, input: u64, ipa: u64, attributes: u64) {
+        self.stage1.map(&self.machine.ram, input, ipa, 3, attributes);
+    }
+
+    /// Intermediate address of the descriptor of a level at stage 1.
+    fn entry1(&mut self, input: u64, level: u32) -> u64 {
+        self.stage1.entry(&self.machine.ram, input, level) - MOVED
     }
 
     fn map2(&mut self, ipa: u64, output: u64, level: u32, attributes: u64) {
@@ -70,7 +62,7 @@ fn both_stages() {
     nested.map2(0x30_0000_0000, 0xdef_0000_0000, 1, STAGE2);
     let leaf = nested.machine.look(1, 0x8000_1004, READ).expect("mapped");
     assert_eq!((leaf.address, leaf.size), (0xdef_0000_5004, 0x1000));
-    let entry = nested.map1(0xc000_0000, 0, AF)[1];
+    let entry = nested.entry1(0xc000_0000, 1);
     nested.machine.ram.set(entry + MOVED, 0x10_0000_0000 | AF | 1);
     nested.map2(0x10_3fff_f000, 0x77_0000_0000, 3, STAGE2);
     let leaf = nested.machine.look(1, 0xffff_f008, READ).expect("mapped");
@@ -110,8 +102,9 @@ fn faults_of_the_output_have_its_address() {
 fn faults_of_the_walk() {
     for level in 0..4_u32 {
         let mut nested = Nested::new();
-        let entries = nested.map1(0x55_5555_5000, 0x4000_0000, AF);
-        let entry = entries[level as usize];
+        nested.map1(0x55_5555_5000, 0x4000_0000, AF);
+        let entry = nested.entry1(0x55_5555_5000, level);
+        let first = nested.entry1(0x55_5555_5000, 0);
         let at = |nested: &Nested| nested.machine.at(1, 0x55_5555_5000);
         assert!(at(&nested).is_ok());
         // The page of this table alone; the tables of other levels have their own.
@@ -147,7 +140,7 @@ fn faults_of_the_walk() {
         nested.machine.ram.kill(descriptor);
         assert_eq!(
             nested.machine.at(1, 0x55_5555_5000),
-            Err(fault2(ExternalOnWalk, 3, TABLES | (entries[0] & 0xfff), true))
+            Err(fault2(ExternalOnWalk, 3, first, true))
         );
     }
 }
@@ -247,7 +240,8 @@ fn attributes_of_both() {
 #[test]
 fn stage1_alone() {
     let mut nested = Nested::new();
-    let entries = nested.map1(0x1000, 0x12_3456_7000, AF);
+    nested.map1(0x1000, 0x12_3456_7000, AF);
+    let first = nested.entry1(0x1000, 0);
     let ask = |nested: &Nested| {
         let intent = Intent {
             privileged: true,
@@ -259,5 +253,5 @@ fn stage1_alone() {
     assert_eq!(ask(&nested), Ok(0x12_3456_7000));
     let table = nested.stage2.entry(&nested.machine.ram, TABLES, 2);
     nested.machine.ram.set(table, 0);
-    assert_eq!(ask(&nested), Err(fault2(Translation, 2, entries[0], true)));
+    assert_eq!(ask(&nested), Err(fault2(Translation, 2, first, true)));
 }

@@ -8,7 +8,7 @@ use crate::devices::pl330::engine::Engine;
 use crate::devices::pl330::events::Events;
 use crate::devices::pl330::spec::{Faults, ROWS};
 use crate::devices::pl330::testing::{Machine, Op};
-use smmu_emu::regs::Access;
+use smmu_emu::regs::AccessRule;
 
 fn read(registers: &Registers, offset: u64) -> u32 {
     let mut data = [0xff; 4];
@@ -68,7 +68,7 @@ fn read_only_registers_and_other_widths() {
         .step_by(4)
         .map(|offset| read(&registers, offset))
         .collect();
-    for row in ROWS.iter().filter(|row| row.access == Access::Ro) {
+    for row in ROWS.iter().filter(|row| row.access == AccessRule::Ro) {
         for index in 0..row.count {
             let effect = write(
                 &mut registers,
