@@ -115,8 +115,8 @@ fn guest_device_not_ready_before_the_fix() {
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
 }
 
-/// A GICv3, with more CPUs than a GICv2 serves: MSIs of the GICv2m frame bring the SMMU's context interrupts and those of
-/// the disk.
+/// A GICv3, with more CPUs than a GICv2 serves: MSIs of the GICv2m frame bring the SMMU's context interrupts and those
+/// of the disk.
 #[test]
 fn guest_gicv3() {
     for recipe in ["attach-lock", "suspend-late-fault"] {
