@@ -5,7 +5,7 @@
 //! A bank with `SCTLR.CFCFG` set records a fault with `FSR.SS` and holds the transaction until software writes RESUME.
 //! At most one transaction per bank is *recorded* like this; others that meet the bank meanwhile just wait. The caller
 //! keeps every such transaction in a [`Stall`] and asks with [`Smmu::resume`] for the decision, so the model holds
-//! nothing for a waiter. [`Host::resumed`] says when asking is worth while.
+//! nothing for a waiter. [`Host::resumed`](crate::Host::resumed) says when asking is worth while.
 
 use crate::arch::fault::{Cause, GlobalFault};
 use crate::arch::line::Line;
