@@ -61,7 +61,8 @@ pub(super) const COMMANDS: &[Command] = &[
                   and `stage`: `read` of a descriptor (`level`, `address`, `value`, `kind`: invalid, table, \
                   block, page); `table` in the TLB at which the walk starts (`level`, `address`); `leaf`, \
                   where the stage ends (`kept`: from the TLB or else walked, `input`, `output`, `size`, \
-                  `level`, `attributes`, `permissions`)",
+                  `level`, `attributes`, `permissions`); `other`, with nothing else, for a kind of step that is not \
+                  in this list yet",
         example: "smmu=a stream=2 address=0x1000 access=write",
         run: translate,
     },
