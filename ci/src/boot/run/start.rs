@@ -22,6 +22,9 @@ use crate::boot::supervise::{Supervised, describe};
 /// Time limit for the server until QEMU can connect.
 const READY: Duration = Duration::from_secs(10);
 
+/// Thread that reads the server's standard output; it returns what the server says at its end.
+type LastWords = JoinHandle<Vec<Unclocked>>;
+
 impl BootRunner<'_> {
     /// Starts the server; the thread that reads its standard output returns what it says at its end.
     pub(super) fn start_server(
@@ -30,7 +33,7 @@ impl BootRunner<'_> {
         sender: &SyncSender<Message>,
         messages: &Receiver<Message>,
         log: &ServerLog,
-    ) -> Result<(Supervised, Option<JoinHandle<Vec<Unclocked>>>), BootError> {
+    ) -> Result<(Supervised, Option<LastWords>), BootError> {
         server::make_images(self.recipe, self.dir.path()).map_err(|error| {
             if self.has_to_end() {
                 BootError::Interrupted
