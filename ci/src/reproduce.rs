@@ -11,7 +11,7 @@ use host_guard::confine::Places;
 use host_guard::signals;
 
 use crate::boot::outcome::Outcome;
-use crate::boot::run::{BootError, BootRunner, Limits};
+use crate::boot::run::{BootError, BootRunner, Limits, OF_SERVER};
 use crate::boot::rundir::{RunDir, RunDirError};
 use crate::recipe::Recipe;
 use crate::recipe::script;
@@ -298,9 +298,6 @@ fn one(
     verdict.add(boot, report);
     Ok(outcome)
 }
-
-/// Prefix of the server's lines.
-const OF_SERVER: &str = "vfio-server: ";
 
 /// Whether a line of the server's is about something that failed: an error of its log, or a message of its own.
 fn is_error(line: &str) -> bool {

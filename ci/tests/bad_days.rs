@@ -98,7 +98,9 @@ impl Run {
     fn wait_for_console(&mut self) {
         let console = self.dirs.path().join("results/boot-001.log");
         let deadline = Instant::now() + BOOT;
-        while !fs::metadata(&console).is_ok_and(|file| file.len() > 0) {
+        // The first lines are the server's.
+        let guest_printed = |text: String| text.lines().any(|line| !line.contains("] vfio-server: "));
+        while !fs::read_to_string(&console).is_ok_and(guest_printed) {
             assert!(
                 self.process.try_wait().unwrap().is_none(),
                 "{}",

@@ -115,13 +115,17 @@ fn guest_device_not_ready_before_the_fix() {
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
 }
 
-/// A GICv3, with more CPUs than a GICv2 serves: MSIs of the GICv2m frame bring the SMMU's context interrupts and those
-/// of the disk.
+/// A GICv3: MSIs of the GICv2m frame bring the SMMU's context interrupts and those of the disk; and more CPUs than a GICv2
+/// serves.
 #[test]
 fn guest_gicv3() {
-    for recipe in ["attach-lock", "suspend-late-fault"] {
-        let (status, said) = reproduce(recipe, &["--gic", "3", "--smp", "9"]);
+    for (recipe, options, machine) in [
+        ("attach-lock", ["--gic", "3"], "-smp 4, GICv3, TCG"),
+        ("suspend-late-fault", ["--gic", "3"], "-smp 2, GICv3, TCG"),
+        ("boot", ["--smp", "9"], "-smp 9, GICv3, TCG"),
+    ] {
+        let (status, said) = reproduce(recipe, &options);
         assert_eq!(status, Some(AS_EXPECTED), "{said}");
-        assert!(said.contains("-smp 9, GICv3, TCG"), "{said}");
+        assert!(said.contains(machine), "{said}");
     }
 }

@@ -33,6 +33,8 @@ use watch::{End, Watch};
 
 /// Name of the hidden subcommand that is `vfio-server`.
 pub const SERVER: &str = "vfio-server";
+/// Prefix of the server's lines among those of a run.
+pub(crate) const OF_SERVER: &str = "vfio-server: ";
 
 /// Interval at which children, signals and time limits are checked.
 const TICK: Duration = Duration::from_millis(20);
@@ -149,7 +151,10 @@ fn trace_problem(status: Option<ExitStatus>, said: &[String]) -> Option<String> 
 /// Passes on the lines that the server has logged.
 fn said(log: &ServerLog, watch: &mut Watch, step: &mut dyn FnMut(&str)) -> Result<(), BootError> {
     for (at, line) in log.take() {
-        step(&format!("vfio-server: {line}"));
+        step(&format!(
+            "{OF_SERVER}{}",
+            line.strip_prefix(OF_SERVER).unwrap_or(&line)
+        ));
         watch.server(at, &line)?;
     }
     Ok(())

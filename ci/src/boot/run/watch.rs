@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::copy::Copy;
-use super::{BootError, Limits};
+use super::{BootError, Limits, OF_SERVER};
 use crate::boot::classify::{Classifier, Event, Sentinel};
 use crate::boot::findings::Finding;
 use crate::boot::judge::Judge;
@@ -162,6 +162,8 @@ impl Watch {
 
     /// A line that the server logged at a time, onto the console's clock.
     pub(super) fn server(&mut self, at: Instant, text: &str) -> Result<(), BootError> {
+        // What it says without its log has its name in front.
+        let text = text.strip_prefix(OF_SERVER).unwrap_or(text);
         let time = self.guest_clock.map(|(read, time)| {
             let since = at.saturating_duration_since(read).as_secs_f64();
             let before = read.saturating_duration_since(at).as_secs_f64();
