@@ -115,8 +115,8 @@ fn guest_device_not_ready_before_the_fix() {
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
 }
 
-/// A GICv3: MSIs of the GICv2m frame bring the SMMU's context interrupts and those of the disk; and more CPUs than a GICv2
-/// serves.
+/// A GICv3: MSIs of the GICv2m frame bring the SMMU's context interrupts and those of the disk; and more CPUs than a
+/// GICv2 serves.
 #[test]
 fn guest_gicv3() {
     for (recipe, options, machine) in [
