@@ -241,6 +241,7 @@ impl From<Parts> for Choice {
         } = parts;
         Self {
             accel,
+            gic: None,
             qemu,
             kernel,
             modules,
@@ -285,6 +286,7 @@ fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode
     let progress = Arc::from(guest_images::packages::progress::on_stderr());
     let choice = Choice {
         tools: recipe.tools.clone(),
+        gic: Some(recipe.board.gic()),
         ..parts.into()
     };
     choice.resolve(progress).map_err(|error| {

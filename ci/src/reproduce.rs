@@ -16,7 +16,7 @@ use crate::boot::rundir::{RunDir, RunDirError};
 use crate::recipe::Recipe;
 use crate::recipe::script;
 use crate::report::progress::Progress;
-use crate::report::results::{Keep, Results, ResultsError};
+use crate::report::results::{Keep, Results, ResultsError, TRACE};
 use crate::report::verdict::{Part, TracePart, Verdict};
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
@@ -153,7 +153,7 @@ pub fn run(
     let trace = match &options.trace {
         TraceFile::None => None,
         TraceFile::At(path) => Some(path.clone()),
-        TraceFile::InResults => Some(results.dir().join("trace.ndjson")),
+        TraceFile::InResults => Some(results.dir().join(TRACE)),
     };
     let backing = Backing::Server { sockets: dir.path() };
     let bench = BootRunner {

@@ -3,9 +3,11 @@
 //! Masters by way of the control socket.
 
 use std::path::Path;
+use std::time::Instant;
 
 use integration_tests::driver::{CFCFG, Driver, FREE, cb, test_masters};
 use integration_tests::qmp::QmpClient;
+use integration_tests::raw::PATIENCE;
 use integration_tests::served::Served;
 use serde_json::{Value, json};
 
@@ -20,7 +22,9 @@ fn serve() -> (Served, QmpClient) {
 fn dma(control: &mut QmpClient, arguments: Value) -> Value {
     let master = arguments["master"].clone();
     let mut result = control.execute("dma", arguments).unwrap();
+    let deadline = Instant::now() + PATIENCE;
     while result["state"] == "running" {
+        assert!(Instant::now() < deadline, "{result}");
         result = control
             .execute("dma-result", json!({ "master": master }))
             .unwrap();

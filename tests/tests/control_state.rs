@@ -3,10 +3,11 @@
 //! The state of the models of a real server in a file: saved, loaded there and in another server, and refused.
 
 use std::path::Path;
+use std::time::Instant;
 
 use integration_tests::driver::{CFCFG, Driver, FREE, cb, test_masters};
 use integration_tests::qmp::QmpClient;
-use integration_tests::raw::RawClient;
+use integration_tests::raw::{PATIENCE, RawClient};
 use integration_tests::served::{Served, region, registers};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
@@ -118,7 +119,13 @@ fn a_stalled_access_is_neither_saved_nor_thrown_away() {
         let result = control.execute("dma-result", json!({ "master": "t0" })).unwrap();
         result["state"].as_str().unwrap().to_owned()
     };
-    while result(&mut control) != "stalled" {}
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match result(&mut control).as_str() {
+            "stalled" => break,
+            state => assert!(state == "running" && Instant::now() < deadline, "{state}"),
+        }
+    }
     for (command, file) in [("state-save", "stalled"), ("state-load", "idle")] {
         let refused = control.execute(command, path(file)).unwrap_err().to_string();
         assert!(

@@ -129,7 +129,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     if args.exit_with_stdin {
         watch_stdin(sender.clone()).context("cannot watch standard input")?;
     }
-    let server = Server::start(&config)?;
+    let mut server = Server::start(&config)?;
     // All chance comes from it: who wants the same run again needs no more.
     let _ = writeln!(io::stderr(), "vfio-server: seed {}", config.seed);
     let control = match &args.control {
@@ -150,7 +150,18 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     };
     tracing::info!("ending: {reason}");
     drop(control);
-    let devices = server.devices().to_vec();
+    // Before the traces are written out, which may take longer than a launcher waits.
+    server.end_clients();
+    for Device { name, function, .. } in server.devices() {
+        if let Some(clock) = function.lock().clock() {
+            let unclocked = Unclocked {
+                smmu: name.clone(),
+                unclocked_accesses: clock.all_violations(),
+            };
+            // Without a reader there is nothing to tell.
+            let _ = serde_json::to_writer(&stdout, &unclocked).map(|()| writeln!(stdout));
+        }
+    }
     let mut complete = true;
     for Ended {
         path, lost, error, ..
@@ -169,16 +180,6 @@ fn run(args: &Args) -> anyhow::Result<bool> {
             "vfio-server: the trace {}{INCOMPLETE}{reason}",
             path.display()
         );
-    }
-    for Device { name, function, .. } in devices {
-        if let Some(clock) = function.lock().clock() {
-            let unclocked = Unclocked {
-                smmu: name,
-                unclocked_accesses: clock.all_violations(),
-            };
-            // Without a reader there is nothing to tell.
-            let _ = serde_json::to_writer(&stdout, &unclocked).map(|()| writeln!(stdout));
-        }
     }
     Ok(complete)
 }

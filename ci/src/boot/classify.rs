@@ -145,6 +145,11 @@ impl State {
             self.tail.pop_front();
         }
         self.tail.push_back(clip(raw, 200).to_owned());
+        let line = Line::parse(raw);
+        // Sentinels, too: a quiet guest prints little else.
+        if !self.in_dump {
+            self.time = line.time.and_then(|time| time.parse().ok()).or(self.time);
+        }
         if let Some(sentinel) = Sentinel::find(raw) {
             match sentinel {
                 Sentinel::DmesgBegin => self.in_dump = true,
@@ -156,11 +161,7 @@ impl State {
             events.push(Event::Sentinel(sentinel));
             return;
         }
-        let line = Line::parse(raw);
         let text = line.text;
-        if !self.in_dump {
-            self.time = line.time.and_then(|time| time.parse().ok()).or(self.time);
-        }
         self.look_for(&line, events);
         if text.contains(END) {
             if let Some(at) = self.open_at(line.caller) {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ use vfio_server::cli::Unclocked;
 use crate::boot::outcome::BootReport;
 use crate::boot::rundir::RunDir;
 use crate::boot::server::PrepareError;
-use crate::boot::supervise::{Supervised, describe};
+use crate::boot::supervise::{Supervised, describe, within_grace};
 use crate::recipe::Recipe;
 use log::ServerLog;
 use watch::{End, Watch};
@@ -38,6 +38,8 @@ pub(crate) const OF_SERVER: &str = "vfio-server: ";
 
 /// Interval at which children, signals and time limits are checked.
 const TICK: Duration = Duration::from_millis(20);
+/// Time in which the server ends its clients and writes its traces out.
+const SERVER_GRACE: Duration = Duration::from_secs(10);
 /// Console chunks that may wait: more, and QEMU waits with the next character.
 const CHUNKS: usize = 64;
 
@@ -224,13 +226,64 @@ impl BootRunner<'_> {
         let mut qemu = self.start_qemu(&sender, &lost)?;
         drop(sender);
         let mut watch = Watch::new(self.limits, &self.recipe.expect, console)?;
+        let end = self.watched(&mut server, &mut qemu, &messages, &lost, &log, &mut watch, step);
+        let end = match end {
+            Ok(end) => end,
+            Err(error) => {
+                // What the server said last is in the copy, too. The boot has failed: a full disk is nothing new.
+                let _ = said(&log, &mut watch, step).and_then(|()| watch.finish());
+                return Err(error);
+            }
+        };
+        qemu.kill();
+        let mut trace = None;
+        if let Some(server) = &mut server {
+            // The end of its standard input is its sign to end, with everything written.
+            drop(server.take_stdin());
+            let status = server.finish(SERVER_GRACE);
+            if self.trace.is_some() {
+                trace = trace_problem(status, &server.stderr_tail());
+            }
+            let last_words = stdout.take().and_then(within_grace);
+            self.count_unclocked(last_words.unwrap_or_default(), &mut watch);
+        }
+        said(&log, &mut watch, step)?;
+        watch.finish()?;
+        let tail = |child: &Supervised| {
+            let name = child.name();
+            child
+                .stderr_tail()
+                .into_iter()
+                .map(move |line| format!("{name}: {}", line.strip_prefix(OF_SERVER).unwrap_or(&line)))
+        };
+        let stderr_tail = server.iter().flat_map(tail).chain(tail(&qemu)).collect();
+        Ok(Seen {
+            end,
+            watch,
+            stderr_tail,
+            trace,
+        })
+    }
+
+    /// Watches both children until the boot is over.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one boot")]
+    fn watched(
+        &self,
+        server: &mut Option<Supervised>,
+        qemu: &mut Supervised,
+        messages: &Receiver<Message>,
+        lost: &AtomicU32,
+        log: &ServerLog,
+        watch: &mut Watch,
+        step: &mut dyn FnMut(&str),
+    ) -> Result<End, BootError> {
         let mut console_ended = false;
-        let end = loop {
+        loop {
             if self.has_to_end() {
                 return Err(BootError::Interrupted);
             }
             watch.tick(Instant::now());
-            said(&log, &mut watch, step)?;
+            said(log, watch, step)?;
             match messages.recv_timeout(TICK) {
                 Ok(Message::Console(bytes)) => watch.console(&bytes, step)?,
                 Ok(Message::ConsoleEnd) => console_ended = true,
@@ -254,7 +307,7 @@ impl BootRunner<'_> {
                 });
             }
             if let Some(end) = watch.end() {
-                break end;
+                return Ok(end);
             }
             if let Some(status) = qemu.ended() {
                 // What it had still to print.
@@ -272,42 +325,29 @@ impl BootRunner<'_> {
                         stderr: qemu.stderr_tail(),
                     });
                 }
-                break End::Powered;
-            }
-        };
-        qemu.kill();
-        let mut trace = None;
-        if let Some(server) = &mut server {
-            // The end of its standard input is its sign to end, with everything written.
-            drop(server.take_stdin());
-            let status = server.finish();
-            if self.trace.is_some() {
-                trace = trace_problem(status, &server.stderr_tail());
-            }
-            let last_words = stdout.take().and_then(|thread| thread.join().ok());
-            for Unclocked {
-                smmu,
-                unclocked_accesses,
-            } in last_words.unwrap_or_default()
-            {
-                watch.unclocked(smmu, unclocked_accesses);
+                return Ok(End::Powered);
             }
         }
-        said(&log, &mut watch, step)?;
-        watch.finish()?;
-        let tail = |child: &Supervised| {
-            let name = child.name();
-            child
-                .stderr_tail()
-                .into_iter()
-                .map(move |line| format!("{name}: {line}"))
-        };
-        let stderr_tail = server.iter().flat_map(tail).chain(tail(&qemu)).collect();
-        Ok(Seen {
-            end,
-            watch,
-            stderr_tail,
-            trace,
-        })
+    }
+
+    /// Adds what the server said of accesses without a clock. A server that said nothing of an SMMU with a clock
+    /// controller makes the boot inconclusive: it may have had some.
+    fn count_unclocked(&self, said: Vec<Unclocked>, watch: &mut Watch) {
+        let clocked = self.recipe.smmus.iter().filter(|smmu| smmu.clock.is_some());
+        for smmu in clocked {
+            if !said.iter().any(|one| one.smmu == smmu.name) {
+                watch.spoil(format!(
+                    "vfio-server ended without the number of accesses of {} without a clock",
+                    smmu.name
+                ));
+            }
+        }
+        for Unclocked {
+            smmu,
+            unclocked_accesses,
+        } in said
+        {
+            watch.unclocked(smmu, unclocked_accesses);
+        }
     }
 }

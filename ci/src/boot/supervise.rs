@@ -29,7 +29,7 @@ pub const EXEC: &str = "exec";
 const STDERR_LINES: usize = 40;
 /// Bytes of one such line kept.
 const STDERR_WIDTH: usize = 500;
-/// A child asked to end gets this long.
+/// Time for the threads that read what a child has printed, once it has ended.
 const GRACE: Duration = Duration::from_millis(1000);
 
 /// A child process. Dropping it kills it.
@@ -114,13 +114,7 @@ impl Supervised {
 
     /// Waits for the end of its standard error, which comes with its own end; not for a process that it left behind.
     fn finish_stderr(&mut self) {
-        let deadline = Instant::now() + GRACE;
-        while let Some(reader) = self.reader.take() {
-            if !reader.is_finished() && Instant::now() < deadline {
-                self.reader = Some(reader);
-                thread::sleep(Duration::from_millis(1));
-            }
-        }
+        self.reader.take().and_then(within_grace);
     }
 
     /// The last lines of its standard error.
@@ -141,9 +135,9 @@ impl Supervised {
         self.finish_stderr();
     }
 
-    /// Waits for it to end by itself, a second at most; then kills it. Returns how it ended if it did by itself.
-    pub fn finish(&mut self) -> Option<ExitStatus> {
-        let deadline = Instant::now() + GRACE;
+    /// Waits for it to end by itself, for a time; then kills it. Returns how it ended if it did by itself.
+    pub fn finish(&mut self, grace: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + grace;
         while Instant::now() < deadline {
             if let Some(status) = self.ended() {
                 return Some(status);
@@ -183,6 +177,19 @@ fn read_stderr(pipe: impl Read, lines: &Mutex<VecDeque<String>>, on_stderr: impl
         }
         lines.push_back(text);
     }
+}
+
+/// Result of a thread that reads a pipe of a child that has ended; `None` if a process that the child left behind keeps
+/// the pipe open, or it panicked.
+pub fn within_grace<T>(reader: thread::JoinHandle<T>) -> Option<T> {
+    let deadline = Instant::now() + GRACE;
+    while !reader.is_finished() {
+        if Instant::now() > deadline {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    reader.join().ok()
 }
 
 /// Exit status of a process in words.

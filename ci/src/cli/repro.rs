@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::reproduce::{SELF, report, status};
 use super::{Repro, code, environment_of, fail, print};
+use crate::boot::accel::Accel;
 use crate::recipe::{Recipe, script, shipped};
 use crate::report::bundle::Bundle;
 use crate::report::progress::Progress;
@@ -37,10 +38,12 @@ pub(super) fn main(args: Repro) -> ExitCode {
         verbose,
         parts,
     } = args;
-    let (recipe, text) = match recipe_and_text(&name) {
+    let (mut recipe, text) = match recipe_and_text(&name) {
         Ok(both) => both,
         Err(problem) => return fail(code::USAGE, &problem),
     };
+    let accel = parts.accel;
+    recipe.board.gic = Some(accel.gic(&recipe.board));
     let kernel = parts.kernel.clone();
     let environment = match environment_of(parts, &recipe) {
         Ok(environment) => environment,
@@ -90,6 +93,9 @@ pub(super) fn main(args: Repro) -> ExitCode {
         let recipe_file = format!("{}.toml", options.recipe.name);
         let mut arguments = vec![format!("--boots {}", run.verdict.boots())];
         arguments.push(format!("--seed {}", run.verdict.seed));
+        if accel == Accel::Kvm {
+            arguments.push("--accel kvm".to_owned());
+        }
         // A kernel of one's own has a path that says nothing to others.
         let kernel = kernel.as_deref().and_then(OsStr::to_str);
         if let Some(kernel) = kernel.filter(|kernel| kernel.starts_with("debian:")) {

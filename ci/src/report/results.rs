@@ -6,7 +6,7 @@
 mod tests;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,6 +17,7 @@ use host_guard::file;
 use serde::Serialize;
 
 use crate::boot::outcome::{BootReport, Outcome};
+use crate::boot::run::OF_SERVER;
 use crate::recipe::ExpectBoots;
 
 /// Consoles to keep.
@@ -76,6 +77,10 @@ pub struct Results {
 
 /// The file with a line per boot.
 const LOG: &str = "results.ndjson";
+/// Name of the trace of a run that keeps it with its results.
+pub const TRACE: &str = "trace.ndjson";
+/// Bytes of a console in which its first line is looked for.
+const START: u64 = 64 << 10;
 
 /// One line of [`LOG`].
 #[derive(Serialize)]
@@ -148,7 +153,7 @@ impl Results {
     pub fn abandon(self) -> Option<PathBuf> {
         let console = self.console(1).filter(|console| console.exists());
         if let Some(console) = &console
-            && fs::metadata(console).is_ok_and(|metadata| metadata.len() > 0)
+            && has_guest_line(console)
         {
             return Some(console.clone());
         }
@@ -156,6 +161,7 @@ impl Results {
             let _ = fs::remove_file(console);
         }
         let _ = fs::remove_file(self.dir.join(LOG));
+        let _ = fs::remove_file(self.dir.join(TRACE));
         if self.made {
             // Only if nothing was put there.
             let _ = fs::remove_dir(&self.dir);
@@ -220,6 +226,16 @@ fn make(dir: &Path) -> Result<(), ResultsError> {
         path: dir.to_owned(),
         source,
     })
+}
+
+/// Whether a copy of a console has anything of the guest among its first lines; the server's come before them.
+fn has_guest_line(console: &Path) -> bool {
+    let mut text = Vec::new();
+    // What cannot be read is not shown to anyone.
+    let _ = file::open(console).and_then(|file| file.take(START).read_to_end(&mut text));
+    String::from_utf8_lossy(&text)
+        .lines()
+        .any(|line| !line.contains(OF_SERVER))
 }
 
 /// A directory that did not exist: runs that start in the same second get different ones.

@@ -9,6 +9,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use guest_images::machine::board::Board;
+use guest_images::machine::gic::Gic;
 use guest_images::packages::lock::{Lock, Set};
 use guest_images::packages::mirror;
 use guest_images::packages::store::{Error as StoreError, Store};
@@ -161,7 +163,7 @@ fn own_kernel(store: &Store, lock: &Lock, choice: &KernelChoice) -> Finding {
 /// The QEMU that a run would take, and its packages if it is that of the lock file.
 fn qemu_check<'a>(choice: &Choice, store: &Store, lock: &'a Lock) -> (Finding, Option<&'a Set>) {
     if let Some(program) = &choice.qemu {
-        let finding = match Qemu::examine(program, "--qemu") {
+        let finding = match Qemu::examine(program, gic(choice), "--qemu") {
             Ok(qemu) => Finding::Well(format!("{}, version {}", program.display(), qemu.version)),
             Err(unfit) => bad(
                 unfit,
@@ -170,7 +172,8 @@ fn qemu_check<'a>(choice: &Choice, store: &Store, lock: &'a Lock) -> (Finding, O
         };
         return (finding, None);
     }
-    let own = qemu::in_path().map(|program| Qemu::examine(&program, "PATH").map(|qemu| (program, qemu)));
+    let own = qemu::in_path()
+        .map(|program| Qemu::examine(&program, gic(choice), "PATH").map(|qemu| (program, qemu)));
     match (own, lock.qemu()) {
         (Some(Ok((program, qemu))), _) => {
             let found = format!("{}, version {}", program.display(), qemu.version);
@@ -197,6 +200,12 @@ fn qemu_check<'a>(choice: &Choice, store: &Store, lock: &'a Lock) -> (Finding, O
             (bad(error, mend), None)
         }
     }
+}
+
+/// Interrupt controller of the boards that runs with this choice have.
+fn gic(choice: &Choice) -> Gic {
+    let default = Board::default();
+    choice.gic.unwrap_or_else(|| choice.accel.gic(&default))
 }
 
 /// The smallest set that is missing shows whether the mirror answers, unless it is large.

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use guest_images::machine::gic::Gic;
 use guest_images::packages::lock::{Lock, Set};
 use guest_images::packages::progress::Progress;
 use guest_images::packages::store::{Error as StoreError, Store};
@@ -22,6 +23,8 @@ use crate::setup::qemu::{self, Qemu, Unfit};
 pub struct Choice {
     /// Accelerator of the guest's CPUs.
     pub accel: Accel,
+    /// Interrupt controller of the board; a GICv2 if left out.
+    pub gic: Option<Gic>,
     /// QEMU to use.
     pub qemu: Option<PathBuf>,
     /// Kernel: `debian:RELEASE`, or the path of an Image.
@@ -170,10 +173,10 @@ impl Choice {
     /// The user's QEMU, or the one in PATH if it is fit, or that of the lock file.
     fn qemu(&self, store: &Store, lock: &Lock, progress: &dyn Progress) -> Result<Qemu, EnvironmentError> {
         if let Some(program) = &self.qemu {
-            return examine(program);
+            return self.examine(program);
         }
         if let Some(program) = qemu::in_path() {
-            match examine(&program) {
+            match self.examine(&program) {
                 Err(EnvironmentError::Qemu(unfit)) => {
                     progress.note(&format!("{unfit}; taking the QEMU of the lock file"));
                 }
@@ -187,13 +190,14 @@ impl Choice {
             source: "lock file".to_owned(),
         })
     }
-}
 
-/// Looks at a QEMU of the user's.
-fn examine(program: &Path) -> Result<Qemu, EnvironmentError> {
-    let examined = Qemu::examine(program, &program.display().to_string());
-    match signals::asked() {
-        Some(_) => Err(EnvironmentError::Interrupted),
-        None => Ok(examined?),
+    /// Looks at a QEMU of the user's.
+    fn examine(&self, program: &Path) -> Result<Qemu, EnvironmentError> {
+        let gic = self.gic.unwrap_or(Gic::V2);
+        let examined = Qemu::examine(program, gic, &program.display().to_string());
+        match signals::asked() {
+            Some(_) => Err(EnvironmentError::Interrupted),
+            None => Ok(examined?),
+        }
     }
 }

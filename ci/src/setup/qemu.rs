@@ -9,12 +9,16 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use guest_images::machine::gic::Gic;
 use host_guard::program::{self, Program, SHORT};
 
 /// Name of the program.
 pub const PROGRAM: &str = "qemu-system-aarch64";
 /// The first release whose vfio-user client works: 10.1.0 has it with a wrong class code.
 pub const OLDEST: Version = Version(10, 1, 1);
+
+/// The first release whose `virt` machine has a GICv2m frame beside a GICv3 (`msi=gicv2m`).
+pub const OLDEST_GICV3: Version = Version(11, 0, 0);
 
 /// A version of QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +71,14 @@ pub enum Unfit {
         /// Its version.
         version: Version,
     },
+    /// Too old for the board.
+    #[error("{program} is version {version}; a board with a GICv3 needs {OLDEST_GICV3} or later")]
+    NoGicv3 {
+        /// Path of the program.
+        program: String,
+        /// Its version.
+        version: Version,
+    },
     /// Built without it.
     #[error("{program} (version {version}) has no vfio-user-pci device; it was built without vfio-user")]
     NoDevice {
@@ -78,11 +90,11 @@ pub enum Unfit {
 }
 
 impl Qemu {
-    /// Looks at one QEMU.
+    /// Looks at one QEMU, for a board with that interrupt controller.
     ///
     /// # Errors
     /// It does not run within [`SHORT`], is too old, or has no vfio-user client.
-    pub fn examine(path: &Path, source: &str) -> Result<Self, Unfit> {
+    pub fn examine(path: &Path, gic: Gic, source: &str) -> Result<Self, Unfit> {
         let name = path.display().to_string();
         let broken = |problem: String| Unfit::Broken {
             program: name.clone(),
@@ -106,6 +118,12 @@ impl Qemu {
             .ok_or_else(|| broken(format!("no version in {:?}", text.lines().next().unwrap_or(""))))?;
         if version < OLDEST {
             return Err(Unfit::TooOld {
+                program: name.clone(),
+                version,
+            });
+        }
+        if gic == Gic::V3 && version < OLDEST_GICV3 {
+            return Err(Unfit::NoGicv3 {
                 program: name.clone(),
                 version,
             });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Layout of a board's devices in the guest's address space, on QEMU's `virt` machine with `gic-version=2`.
+//! Layout of a board's devices in the guest's address space, on QEMU's `virt` machine with a GICv2m frame.
 //!
 //! SMMU *k* is the PCI function in slot 2 + *k* of bus 0. Its BARs lie in the 32-bit PCI window, 16 MiB apart; each
 //! MSI-X vector writes its own interrupt number to the GICv2m doorbell, so to the kernel it is a wired, edge-triggered

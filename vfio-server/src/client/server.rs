@@ -150,10 +150,12 @@ impl Server {
     /// Ends all clients, removes the sockets and writes the traces out; what became of these, those that ended before
     /// included.
     pub fn stop(mut self) -> Vec<Ended> {
-        self.end()
+        self.end_clients();
+        self.end_traces()
     }
 
-    fn end(&mut self) -> Vec<Ended> {
+    /// Ends all clients and removes the sockets; no register is accessed afterwards.
+    pub fn end_clients(&mut self) {
         // Level-triggered and never read: every thread sees it.
         if let Err(error) = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()) {
             tracing::error!(%error, "cannot tell the threads to stop");
@@ -170,7 +172,10 @@ impl Server {
         for device in &self.devices {
             device.lock().detach();
         }
-        // Last: what ends with the server is in the trace too.
+    }
+
+    /// Last: what ends with the server is in the trace too.
+    fn end_traces(&self) -> Vec<Ended> {
         let Some(device) = self.devices.first() else {
             return Vec::new();
         };
@@ -181,8 +186,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.end_clients();
         // What is incomplete is in the log.
-        let _ = self.end();
+        let _ = self.end_traces();
     }
 }
 

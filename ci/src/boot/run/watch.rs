@@ -181,6 +181,11 @@ impl Watch {
         Ok(())
     }
 
+    /// The boot says nothing, for a reason that is not the guest's.
+    pub(super) fn spoil(&mut self, reason: String) {
+        self.spoiled.get_or_insert(reason);
+    }
+
     /// Accesses of an SMMU while its clock was off, as the server counted them.
     pub(super) fn unclocked(&mut self, smmu: String, accesses: u64) {
         let Ok(count @ 1..) = u32::try_from(accesses.min(u32::MAX.into())) else {

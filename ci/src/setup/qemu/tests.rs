@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use super::{Qemu, Unfit, Version};
+use super::{Gic, Qemu, Unfit, Version};
 
 /// A program that answers like a QEMU.
 fn fake(dir: &tempfile::TempDir, version: &str, devices: &str) -> PathBuf {
@@ -35,10 +35,14 @@ fn versions_as_they_are_printed() {
 fn a_fit_one_is_taken_and_others_say_why_not() {
     let dir = tempfile::tempdir().unwrap();
     let good = fake(&dir, "QEMU emulator version 10.1.1", DEVICE);
-    assert_eq!(Qemu::examine(&good, "test").unwrap().version, "10.1.1");
+    assert_eq!(Qemu::examine(&good, Gic::V2, "test").unwrap().version, "10.1.1");
+    assert!(matches!(
+        Qemu::examine(&good, Gic::V3, "test"),
+        Err(Unfit::NoGicv3 { .. })
+    ));
     let old = fake(&dir, "QEMU emulator version 10.1.0", DEVICE);
     assert!(matches!(
-        Qemu::examine(&old, "test"),
+        Qemu::examine(&old, Gic::V2, "test"),
         Err(Unfit::TooOld {
             version: Version(10, 1, 0),
             ..
@@ -46,15 +50,15 @@ fn a_fit_one_is_taken_and_others_say_why_not() {
     ));
     let bare = fake(&dir, "QEMU emulator version 11.0.0", "name \"vfio-pci\", bus PCI");
     assert!(matches!(
-        Qemu::examine(&bare, "test"),
+        Qemu::examine(&bare, Gic::V2, "test"),
         Err(Unfit::NoDevice { .. })
     ));
     assert!(matches!(
-        Qemu::examine(&dir.path().join("none"), "test"),
+        Qemu::examine(&dir.path().join("none"), Gic::V2, "test"),
         Err(Unfit::Broken { .. })
     ));
     assert!(matches!(
-        Qemu::examine("/bin/false".as_ref(), "test"),
+        Qemu::examine("/bin/false".as_ref(), Gic::V2, "test"),
         Err(Unfit::Broken { .. })
     ));
 }
