@@ -3,6 +3,7 @@
 //! The command line.
 
 mod dispatch;
+mod kernels;
 mod qemu_args;
 mod repro;
 mod reproduce;
@@ -77,6 +78,8 @@ enum Command {
     Repro(Repro),
     /// Check what a run needs, and say how to mend what is missing. Exits 0 or 3.
     Doctor(Parts),
+    /// List Debian's kernels: those of the lock file, of the cache, of the archive.
+    Kernels(kernels::Kernels),
     /// Print the commands for a recipe, for people who start QEMU themselves.
     QemuArgs(QemuArgs),
     /// List the recipes that come with the program.
@@ -208,7 +211,8 @@ struct Parts {
     /// Accelerator of the guest's CPUs: KVM for hosts that are arm64 themselves.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
     accel: Accel,
-    /// Kernel: debian:RELEASE from the lock file, or an Image (with --modules) [default: the newest of the lock file]
+    /// Kernel: debian:RELEASE (or the beginning of one, see `boot-stress kernels`), or an Image (with --modules)
+    /// [default: the newest of the lock file]
     #[arg(long, value_name = "debian:RELEASE|IMAGE")]
     kernel: Option<OsString>,
     /// Modules of the Image: the directory that has modules.dep.
@@ -226,6 +230,9 @@ struct Parts {
     /// Debian mirror to fetch from [default: $SMMU_EMU_MIRROR, else those of this machine's apt]
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
+    /// Take nothing but what the lock file names, and fail if the mirror no longer has it.
+    #[arg(long)]
+    locked: bool,
 }
 
 impl From<Parts> for Choice {
@@ -238,6 +245,7 @@ impl From<Parts> for Choice {
             busybox,
             cache,
             mirror,
+            locked,
         } = parts;
         Self {
             accel,
@@ -249,6 +257,7 @@ impl From<Parts> for Choice {
             tools: Vec::new(),
             cache,
             mirror,
+            locked,
         }
     }
 }
@@ -289,14 +298,18 @@ fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode
         gic: Some(recipe.board.gic()),
         ..parts.into()
     };
-    choice.resolve(progress).map_err(|error| {
+    let environment = choice.resolve(progress).map_err(|error| {
         let code = match signals::asked() {
             Some(signal) => code::of_signal(signal),
             None if error.is_usage() => code::USAGE,
             None => code::ENVIRONMENT,
         };
         fail(code, &error.to_string())
-    })
+    })?;
+    match kernels::cannot_print(recipe, &environment.guest.release) {
+        Some(problem) => Err(fail(code::USAGE, &problem)),
+        None => Ok(environment),
+    }
 }
 
 /// The files and directories that recipes may use, as absolute paths.

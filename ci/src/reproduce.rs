@@ -193,6 +193,9 @@ pub fn run(
         options.boots,
         results.dir().to_owned(),
     );
+    verdict
+        .instead_of_locked
+        .clone_from(&environment.instead_of_locked);
     verdict.trace = trace.map(|path| TracePart {
         path,
         incomplete: None,

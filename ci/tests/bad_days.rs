@@ -417,7 +417,7 @@ fn a_qemu_without_vfio_user() {
 
 #[test]
 fn mistakes_on_the_command_line() {
-    let run = Run::start(&["--kernel", "debian:1.2.3"]);
+    let run = Run::start(&["--locked", "--kernel", "debian:1.2.3"]);
     run.ends_within(PROMISE).says(2, &["1.2.3"]);
     let run = Run::start(&["--kernel", "/none/Image"]);
     run.ends_within(PROMISE).says(2, &["/none/Image"]);

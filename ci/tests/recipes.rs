@@ -16,7 +16,15 @@ fn reproduce(recipe: &str, options: &[&str]) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
     command
-        .args(["reproduce", "--recipe", recipe, "--keep-logs", "all", "--results"])
+        .args([
+            "reproduce",
+            "--locked",
+            "--recipe",
+            recipe,
+            "--keep-logs",
+            "all",
+            "--results",
+        ])
         .arg(directory.path().join("results"));
     let output = command.args(options).output().unwrap();
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{recipe}.log"));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use host_guard::signals;
 
-use super::{Cli, Command, code, fail, print, qemu_args, repro, reproduce};
+use super::{Cli, Command, code, fail, kernels, print, qemu_args, repro, reproduce};
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
 use crate::setup::doctor::Check;
@@ -34,6 +34,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Reproduce(args) => reproduce::main(args),
         Command::Repro(args) => repro::main(args),
         Command::Doctor(parts) => doctor(&parts.into()),
+        Command::Kernels(args) => kernels::main(args),
         Command::QemuArgs(args) => qemu_args::main(args),
         Command::Recipes { show: None } => print(&list()),
         Command::Recipes { show: Some(name) } => match shipped(&name) {

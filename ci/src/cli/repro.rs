@@ -21,7 +21,7 @@ use crate::report::progress::Progress;
 use crate::report::results::Keep;
 use crate::report::verdict::Word;
 use crate::reproduce::{RunOptions, TraceFile, run};
-use crate::setup::environment::Environment;
+use crate::setup::environment::{ARCHIVE, Environment, LOCK_FILE};
 
 /// Boots at most until one is as expected.
 const BOOTS: u32 = 3;
@@ -98,14 +98,15 @@ pub(super) fn main(args: Repro) -> ExitCode {
         }
         // A kernel of one's own has a path that says nothing to others.
         let kernel = kernel.as_deref().and_then(OsStr::to_str);
-        if let Some(kernel) = kernel.filter(|kernel| kernel.starts_with("debian:")) {
-            arguments.push(format!("--kernel {kernel}"));
+        if kernel.is_some_and(|kernel| kernel.starts_with("debian:")) {
+            // In full: what a short name means may change.
+            arguments.push(format!("--kernel debian:{}", environment.guest.release));
         }
         let mut verdict = run.verdict.clone();
         if !verdict.kernel.source.starts_with("debian:") {
             verdict.kernel.source = "own build".to_owned();
         }
-        if verdict.qemu.source != LOCK_FILE {
+        if ![LOCK_FILE, ARCHIVE].contains(&verdict.qemu.source.as_str()) {
             verdict.qemu.source = "own build".to_owned();
         }
         let bundle = Bundle {
@@ -143,9 +144,6 @@ fn make(out: &Path) -> io::Result<()> {
         None => Ok(()),
     }
 }
-
-/// Source of a QEMU of the lock file, as the verdict has it.
-const LOCK_FILE: &str = "lock file";
 
 /// The recipe and its text.
 fn recipe_and_text(name: &str) -> Result<(Recipe, String), String> {

@@ -156,6 +156,9 @@ pub struct Verdict {
     pub kernel: Part,
     /// QEMU.
     pub qemu: Part,
+    /// What took the place of packages of the lock file that the mirror no longer has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instead_of_locked: Vec<String>,
     /// CPUs of the guest.
     pub cpus: u8,
     /// Version of its interrupt controller.
@@ -239,6 +242,7 @@ impl Verdict {
             },
             kernel,
             qemu,
+            instead_of_locked: Vec::new(),
             cpus: recipe.board.cpus,
             gic: recipe.board.gic(),
             accelerator,

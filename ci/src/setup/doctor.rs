@@ -91,8 +91,8 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
         (Ok(store), Ok(lock)) => {
             let (qemu, locked_qemu) = qemu_check(choice, &store, &lock);
             add("QEMU", qemu);
-            let mut sets: Vec<&Set> = locked_qemu.into_iter().collect();
-            match choice.guest(&lock) {
+            let mut sets: Vec<Set> = locked_qemu.into_iter().cloned().collect();
+            match choice.guest(&store, &lock) {
                 Ok((kernel, guest)) => {
                     sets.extend(guest);
                     if let KernelChoice::Files { .. } = kernel {
@@ -101,7 +101,7 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
                 }
                 Err(error) => add("guest", bad(error, "see `boot-stress reproduce --help`")),
             }
-            let missing: Vec<&Set> = sets.iter().copied().filter(|set| !store.has(set)).collect();
+            let missing: Vec<&Set> = sets.iter().filter(|set| !store.has(set)).collect();
             for set in &sets {
                 add("packages", packages(&store, set));
             }
@@ -226,7 +226,7 @@ fn mirror_check(choice: &Choice, store: &Store, missing: &[&Set]) -> Finding {
     let name = format!("{} (from {})", mirror.url, mirror.from);
     let small = missing.iter().filter(|set| set.size() <= TRIAL);
     match small.min_by_key(|set| set.size()) {
-        Some(set) => match store.tree(set) {
+        Some(set) => match store.obtain(set) {
             Ok(_) => Finding::Well(format!("{name}; it answers")),
             Err(error) => bad(error, "name another one with --mirror URL"),
         },

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guest_images::machine::gic::Gic;
+use guest_images::packages::archive::ArchiveError;
 use guest_images::packages::lock::{Lock, Set};
 use guest_images::packages::progress::Progress;
+use guest_images::packages::renew::Wanted;
+use guest_images::packages::resolved::Archive;
 use guest_images::packages::store::{Error as StoreError, Store};
 use guest_images::system::kernel::{Kernel, KernelChoice, KernelError};
 use guest_images::system::qemu::QemuInstall;
@@ -17,6 +20,11 @@ use host_guard::signals;
 use crate::boot::accel::{Accel, NoKvm};
 use crate::setup::machine::Guest;
 use crate::setup::qemu::{self, Qemu, Unfit};
+
+/// Source of a QEMU of the lock file.
+pub const LOCK_FILE: &str = "lock file";
+/// Source of a QEMU that took its place.
+pub const ARCHIVE: &str = "archive";
 
 /// Choice of the user.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +47,8 @@ pub struct Choice {
     pub cache: Option<PathBuf>,
     /// Debian mirror.
     pub mirror: Option<String>,
+    /// Takes nothing from the archive but what the lock file names.
+    pub locked: bool,
 }
 
 /// Environment of a run.
@@ -50,6 +60,8 @@ pub struct Environment {
     pub guest: Guest,
     /// Source of the kernel, for people.
     pub kernel_source: String,
+    /// What took the place of packages of the lock file, one line each.
+    pub instead_of_locked: Vec<String>,
 }
 
 /// Error of an environment: what is missing, and what to do.
@@ -79,6 +91,11 @@ impl EnvironmentError {
     /// Whether the command line is at fault: a kernel that is not one, or not in the lock file; a busybox that is not
     /// there.
     pub fn is_usage(&self) -> bool {
+        if let Self::Store(StoreError::Archive(error))
+        | Self::Kernel(KernelError::Store(StoreError::Archive(error))) = self
+        {
+            return matches!(**error, ArchiveError::Kernel(_));
+        }
         matches!(
             self,
             Self::Busybox(_)
@@ -101,30 +118,34 @@ impl Choice {
     /// # Errors
     /// There is no place for one.
     pub fn store(&self) -> Result<Store, EnvironmentError> {
-        Ok(Store::open(self.cache.clone(), self.mirror.clone())?)
+        let store = Store::open(self.cache.clone(), self.mirror.clone())?;
+        if self.locked {
+            return Ok(store);
+        }
+        let wanted = Wanted::shipped().map_err(StoreError::from)?;
+        Ok(store.with_archive(Archive::new(wanted, None)))
     }
 
-    /// The kernel that the user chose, and what a run with it takes from the lock file besides QEMU.
+    /// The kernel that the user chose, and what a run with it takes from Debian besides QEMU. A release that neither the
+    /// lock file nor the cache knows is looked for in the archive's index.
     ///
     /// # Errors
-    /// Mistakes of the user, for which [`EnvironmentError::is_usage`] holds.
-    pub fn guest<'a>(&self, lock: &'a Lock) -> Result<(KernelChoice, Vec<&'a Set>), EnvironmentError> {
+    /// Mistakes of the user, for which [`EnvironmentError::is_usage`] holds; an index that cannot be had.
+    pub fn guest(&self, store: &Store, lock: &Lock) -> Result<(KernelChoice, Vec<Set>), EnvironmentError> {
         let kernel = KernelChoice::parse(self.kernel.as_deref(), self.modules.clone())?;
         let mut sets = Vec::new();
         match &kernel {
-            KernelChoice::Newest => sets.push(lock.kernel(None).map_err(StoreError::from)?),
-            KernelChoice::Debian(release) => {
-                sets.push(lock.kernel(Some(release)).map_err(StoreError::from)?);
-            }
+            KernelChoice::Newest => sets.push(store.kernel_set(lock, None)?),
+            KernelChoice::Debian(release) => sets.push(store.kernel_set(lock, Some(release))?),
             KernelChoice::Files { .. } => {}
         }
         match self.busybox.as_deref() {
-            None => sets.push(lock.busybox().map_err(StoreError::from)?),
+            None => sets.push(lock.busybox().map_err(StoreError::from)?.clone()),
             Some(path) if path.is_file() => {}
             Some(path) => return Err(EnvironmentError::Busybox(path.to_owned())),
         }
         for name in &self.tools {
-            sets.push(lock.tools(name).map_err(StoreError::from)?);
+            sets.push(lock.tools(name).map_err(StoreError::from)?.clone());
         }
         Ok((kernel, sets))
     }
@@ -137,7 +158,7 @@ impl Choice {
         let store = self.store()?.with_progress(Arc::clone(&progress));
         let lock = Lock::shipped().map_err(StoreError::from)?;
         // Mistakes of the user are told before anything is fetched.
-        let (choice, _) = self.guest(&lock)?;
+        let (choice, _) = self.guest(&store, &lock)?;
         progress.note(&self.accel.why()?);
         let qemu = self.qemu(&store, &lock, progress.as_ref())?;
         let Kernel {
@@ -152,7 +173,7 @@ impl Choice {
         };
         let tools = self.tools.iter().map(|name| {
             let set = lock.tools(name).map_err(StoreError::from)?;
-            store.tree(set)
+            store.obtain(set).map(|(_, tree)| tree)
         });
         let tools = tools.collect::<Result<_, StoreError>>()?;
         let guest = Guest {
@@ -167,6 +188,7 @@ impl Choice {
             qemu,
             guest,
             kernel_source: source,
+            instead_of_locked: store.instead_of_locked(),
         })
     }
 
@@ -183,11 +205,15 @@ impl Choice {
                 examined => return examined,
             }
         }
-        let QemuInstall { program, version } = store.qemu(lock)?;
+        let QemuInstall {
+            program,
+            version,
+            is_locked,
+        } = store.qemu(lock)?;
         Ok(Qemu {
             program,
             version,
-            source: "lock file".to_owned(),
+            source: if is_locked { LOCK_FILE } else { ARCHIVE }.to_owned(),
         })
     }
 

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::packages::release::version_key;
+
 #[cfg(test)]
 mod tests;
 
@@ -167,7 +169,7 @@ impl Lock {
         Ok(format!("{head}{}", toml::to_string(self)?))
     }
 
-    fn validate(&self) -> Result<(), LockError> {
+    pub(crate) fn validate(&self) -> Result<(), LockError> {
         let error = |place: &str, problem: String| {
             Err(LockError::Entry {
                 place: place.to_owned(),
@@ -306,12 +308,6 @@ pub fn host_architecture() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
-}
-
-/// The numbers at the start of a kernel release, for comparing: `6.16.3+deb13-arm64` is 6, 16, 3.
-pub(crate) fn version_key(release: &str) -> Vec<u64> {
-    let numbers = release.split('+').next().unwrap_or_default();
-    numbers.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 fn package_problem(package: &Package) -> Option<&'static str> {

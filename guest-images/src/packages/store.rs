@@ -7,6 +7,8 @@
 //! <cache>/trees/      one directory per set of packages, named after its hashes; there whole or not at all; and
 //!                     beside it its manifest, with the hash of each file
 //! <cache>/images/     kernel images that had to be decompressed
+//! <cache>/index/      the archive's signed index, as it was last seen
+//! <cache>/resolved/   packages that the lock file does not have: their versions and hashes
 //! <cache>/lock        held by the process that is writing
 //! ```
 
@@ -20,83 +22,20 @@ use std::time::{Duration, Instant};
 use host_guard::file;
 
 use crate::packages::deb::{self, DebError};
-use crate::packages::download::{Downloader, FetchError, advice};
-use crate::packages::lock::{LockError, Package, Set, SetKind};
-use crate::packages::mirror::{self, Mirror, MirrorError};
+use crate::packages::download::Downloader;
+use crate::packages::lock::{Package, Set, SetKind};
+use crate::packages::mirror::{self, Mirror};
 use crate::packages::progress::{Progress, Silent};
+use crate::packages::resolved::Archive;
 
+mod error;
 mod manifest;
+
+pub use error::Error;
 use manifest::{Depth, Found};
 
 #[cfg(test)]
 mod tests;
-
-/// Reason why the store cannot give what was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The cache directory cannot be used.
-    #[error("cache {}: {source}{}", path.display(), advice(source))]
-    Cache {
-        /// The path concerned.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is no place for a cache.
-    #[error("no place for the cache: neither XDG_CACHE_HOME nor HOME is set; name one with `--cache DIR`")]
-    NoCache,
-    /// No mirror, or a bad one.
-    #[error(transparent)]
-    Mirror(#[from] MirrorError),
-    /// A package could not be fetched.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The lock file does not have it.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// A package is not what it should be.
-    #[error("{package}: {source}")]
-    Unpack {
-        /// Package and version.
-        package: String,
-        /// Problem of the package.
-        source: DebError,
-    },
-    /// An unpacked set is not as it was unpacked.
-    #[error(
-        "the cache is damaged: {}: {problem}. Remove the directory {}; it is then unpacked again from the \
-         packages in the cache",
-        path.display(), tree.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Description of the difference.
-        problem: String,
-        /// The tree to remove.
-        tree: PathBuf,
-    },
-    /// Another process does not finish.
-    #[error(
-        "cache {}: another process has been filling it for {} min. If it hangs, end it; or name another \
-         cache with `--cache`",
-        path.display(), waited.as_secs() / 60
-    )]
-    Busy {
-        /// The cache.
-        path: PathBuf,
-        /// Time that was waited for it.
-        waited: Duration,
-    },
-    /// An unpacked set lacks a file that it should have.
-    #[error("{set}: the packages have no {missing}; the layout of Debian's packages may have changed")]
-    Incomplete {
-        /// Name of the set.
-        set: String,
-        /// Path of the missing file.
-        missing: String,
-    },
-}
 
 /// Longest wait for another process that fills the cache. Several hundred MiB come over a slow line in this time.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2 * 3600);
@@ -110,6 +49,8 @@ pub struct Store {
     mirror: Option<String>,
     progress: Arc<dyn Progress>,
     patience: Duration,
+    /// Source of what the lock file does not have; absent if only locked packages are allowed.
+    archive: Option<Archive>,
 }
 
 impl Store {
@@ -129,6 +70,7 @@ impl Store {
             mirror,
             progress: Arc::new(Silent),
             patience: LOCK_PATIENCE,
+            archive: None,
         })
     }
 
@@ -138,9 +80,22 @@ impl Store {
         Self { progress, ..self }
     }
 
+    /// Returns this store with the archive as a source of what the lock file does not have.
+    #[must_use]
+    pub fn with_archive(self, archive: Archive) -> Self {
+        Self {
+            archive: Some(archive),
+            ..self
+        }
+    }
+
     /// The cache directory.
     pub fn cache(&self) -> &Path {
         &self.cache
+    }
+
+    pub(crate) fn archive(&self) -> Option<&Archive> {
+        self.archive.as_ref()
     }
 
     pub(crate) fn progress(&self) -> &dyn Progress {
@@ -322,6 +277,25 @@ impl Store {
             source,
         })?;
         Ok(path)
+    }
+}
+
+impl Store {
+    /// Replaces a file of the cache as a whole.
+    pub(crate) fn replace(&self, path: &Path, contents: &[u8]) -> Result<(), Error> {
+        let error = |source| Error::Cache {
+            path: path.to_owned(),
+            source,
+        };
+        let directory = path.parent().unwrap_or(&self.cache);
+        let mut temporary = tempfile::Builder::new()
+            .prefix(LEFTOVER)
+            .tempfile_in(directory)
+            .map_err(error)?;
+        io::Write::write_all(&mut temporary, contents).map_err(error)?;
+        temporary.as_file().sync_all().map_err(error)?;
+        temporary.persist(path).map_err(|e| error(e.error))?;
+        Ok(())
     }
 }
 

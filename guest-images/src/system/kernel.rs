@@ -71,7 +71,7 @@ pub enum KernelChoice {
     /// The newest one of the lock file.
     #[default]
     Newest,
-    /// One of the lock file, by release.
+    /// One of Debian's, by release or the beginning of one: of the lock file, or of the archive.
     Debian(String),
     /// The user's own.
     Files {
@@ -129,7 +129,7 @@ pub struct Kernel {
 }
 
 impl Store {
-    /// The kernel; fetched first if it is one of the lock file and not in the cache.
+    /// The kernel; fetched first if it is one of Debian's and not in the cache.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ impl Store {
             KernelChoice::Newest => None,
             KernelChoice::Debian(release) => Some(release.as_str()),
         };
-        let set = lock.kernel(release).map_err(Error::from)?;
-        let tree = self.tree(set)?;
+        let set = self.kernel_set(lock, release)?;
+        let (set, tree) = self.obtain(&set)?;
         let release = &set.name;
         let modules = tree.join("usr/lib/modules").join(release);
         // One package until 6.18, with the image in /boot; several since.
@@ -159,7 +159,10 @@ impl Store {
             return Err(incomplete(format!("modules in usr/lib/modules/{release}")).into());
         }
         let image = self.plain_image(image)?;
-        let source = format!("debian:{release}");
+        let mut source = format!("debian:{release}");
+        if let Some(package) = set.packages.first().filter(|_| !lock.sets.contains(&set)) {
+            source.push_str(&format!(", version {} of {}", package.version, package.suite));
+        }
         Ok(Kernel {
             image,
             modules: Some(modules),
@@ -362,8 +365,8 @@ impl Store {
     ///
     /// See [`Store::tree`].
     pub fn busybox(&self, lock: &Lock) -> Result<PathBuf, Error> {
-        let set = lock.busybox()?;
-        let program = self.tree(set)?.join("usr/bin/busybox");
+        let (set, tree) = self.obtain(lock.busybox()?)?;
+        let program = tree.join("usr/bin/busybox");
         if program.is_file() {
             return Ok(program);
         }

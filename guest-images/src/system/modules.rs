@@ -88,6 +88,8 @@ pub struct Module {
     pub release: Option<String>,
     /// Modules that it names in `depends=`.
     pub depends: Vec<String>,
+    /// Modules or aliases that it wants before itself, if there are any (`softdep=pre:`).
+    pub wants: Vec<String>,
 }
 
 /// The modules of one kernel.
@@ -200,13 +202,15 @@ impl ModuleTree {
             .section_by_name(".modinfo")
             .ok_or_else(|| malformed("not a kernel module: no .modinfo section".to_owned()))?;
         let modinfo = section.data().map_err(|e| malformed(e.to_string()))?;
-        let (mut depends, mut release) = (Vec::new(), None);
+        let (mut depends, mut wants, mut release) = (Vec::new(), Vec::new(), None);
         for entry in modinfo
             .split(|b| *b == 0)
             .filter_map(|entry| std::str::from_utf8(entry).ok())
         {
             if let Some(names) = entry.strip_prefix("depends=") {
                 depends.extend(names.split(',').filter(|n| !n.is_empty()).map(normal_name));
+            } else if let Some(soft) = entry.strip_prefix("softdep=") {
+                wants.extend(soft_dependencies(soft));
             } else if let Some(magic) = entry.strip_prefix("vermagic=") {
                 release = magic.split_whitespace().next().map(str::to_owned);
             }
@@ -222,8 +226,28 @@ impl ModuleTree {
             contents,
             release,
             depends,
+            wants,
         })
     }
+
+    /// The module behind a soft dependency. An algorithm of the kernel's crypto API has an alias, which only an installed
+    /// system has a list of; its portable module is named after it.
+    fn wanted(&self, name: &str) -> Option<String> {
+        let algorithm = name.strip_prefix("crypto_").unwrap_or(name);
+        let names = [
+            name.to_owned(),
+            algorithm.to_owned(),
+            format!("{algorithm}_generic"),
+        ];
+        names.into_iter().find(|name| self.files.contains_key(name))
+    }
+}
+
+/// Names after `pre:` of `softdep=`.
+fn soft_dependencies(text: &str) -> impl Iterator<Item = String> {
+    let before = text.split("post:").next().unwrap_or_default();
+    let names = before.strip_prefix("pre:").unwrap_or_default();
+    names.split_whitespace().map(normal_name)
 }
 
 struct Closure<'a> {
@@ -242,6 +266,13 @@ impl Closure<'_> {
         }
         let module = self.tree.read(name, by)?;
         path.push(name.to_owned());
+        for wanted in module.wants.iter().filter_map(|name| self.tree.wanted(name)) {
+            let depth = path.len();
+            // The kernel works without it, though perhaps less well.
+            if self.add(&wanted, Some(name), path).is_err() {
+                path.truncate(depth);
+            }
+        }
         for needed in &module.depends {
             self.add(needed, Some(name), path)?;
         }

@@ -17,6 +17,8 @@ pub struct QemuInstall {
     pub program: Program,
     /// Version, like `11.1.3`.
     pub version: String,
+    /// Whether it is the one of the lock file.
+    pub is_locked: bool,
 }
 
 /// Variables that name libraries of the host: they are for another libc than the one that comes with QEMU.
@@ -29,9 +31,12 @@ impl Store {
     ///
     /// See [`Store::tree`]; [`Error::Lock`] on a host architecture that nothing is locked for.
     pub fn qemu(&self, lock: &Lock) -> Result<QemuInstall, Error> {
-        let set = lock.qemu()?;
-        let tree = self.tree(set)?;
-        install(set, &tree)
+        let locked = lock.qemu()?;
+        let (set, tree) = self.obtain(locked)?;
+        Ok(QemuInstall {
+            is_locked: set == *locked,
+            ..install(&set, &tree)?
+        })
     }
 }
 
@@ -71,5 +76,9 @@ fn install(set: &Set, tree: &std::path::Path) -> Result<QemuInstall, Error> {
         env,
         env_remove: FOREIGN.map(Into::into).to_vec(),
     };
-    Ok(QemuInstall { program, version })
+    Ok(QemuInstall {
+        program,
+        version,
+        is_locked: true,
+    })
 }

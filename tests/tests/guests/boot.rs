@@ -191,6 +191,7 @@ fn with_bench<R>(
     let choice = Choice {
         kernel: kernel.map(|release| format!("debian:{release}").into()),
         tools: recipe.tools.clone(),
+        locked: true,
         ..Choice::default()
     };
     let environment = choice.resolve(Arc::from(guest_images::packages::progress::on_stderr()))?;

@@ -23,6 +23,7 @@ const SECTOR: u64 = 512;
 fn copy_of_the_kernel(release: Option<&str>, to: &Path) {
     let choice = Choice {
         kernel: release.map(|release| format!("debian:{release}").into()),
+        locked: true,
         ..Choice::default()
     };
     let environment = choice

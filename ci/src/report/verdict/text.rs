@@ -38,6 +38,9 @@ impl fmt::Display for Verdict {
         writeln!(f)?;
         writeln!(f, "  kernel   {} ({})", self.kernel.version, self.kernel.source)?;
         writeln!(f, "  QEMU     {} ({})", self.qemu.version, self.qemu.source)?;
+        for line in &self.instead_of_locked {
+            writeln!(f, "  package  {line} of the lock file")?;
+        }
         writeln!(f, "  recipe   {}: {}", self.recipe.name, self.recipe.summary)?;
         let gic = u8::from(self.gic);
         writeln!(

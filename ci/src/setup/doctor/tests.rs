@@ -47,6 +47,7 @@ fn the_users_choice_is_what_is_examined() {
         let choice = Choice {
             cache: Some(cache.path().to_owned()),
             mirror: Some("http://mirror.invalid".to_owned()),
+            locked: true,
             ..choice
         };
         let checks = checks(&choice);

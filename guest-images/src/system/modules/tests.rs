@@ -66,6 +66,29 @@ fn dependencies_come_first_and_once() {
     assert_eq!(modules[0].release.as_deref(), Some("6.1.0-test"));
 }
 
+/// ext4 before 6.14 mounts nothing without crc32c, which it does not name as a dependency.
+#[test]
+fn soft_dependencies_come_first_if_there_are_any() {
+    let root = tree();
+    let drivers = root.path().join("kernel/drivers/x");
+    for (name, modinfo) in [
+        (
+            "fs.ko",
+            ["softdep=pre: crypto-crc32c absent post: base", "depends=mid-a"],
+        ),
+        ("crc32c_generic.ko", ["softdep=pre: fs", "depends="]),
+        ("broken-soft.ko", ["softdep=pre: orphan", "depends=base"]),
+    ] {
+        fs::write(drivers.join(name), module(&modinfo)).unwrap();
+    }
+    let tree = ModuleTree::open(root.path(), None).unwrap();
+    let closure = tree.closure(&["fs"]).unwrap();
+    assert_eq!(names(&closure), ["crc32c_generic", "base", "mid_a", "fs"]);
+    // Neither a cycle nor a module that cannot be had is an error.
+    let closure = tree.closure(&["broken-soft"]).unwrap();
+    assert_eq!(names(&closure), ["base", "broken_soft"]);
+}
+
 #[test]
 fn built_in_modules_are_left_out() {
     let root = tree();
