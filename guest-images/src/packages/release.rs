@@ -178,6 +178,11 @@ pub(crate) fn is_in_full(wanted: &str, release: &str, version: &str) -> bool {
     fit(&Name::wanted(wanted), release, version).is_some_and(|fit| fit >= Fit::Upstream)
 }
 
+/// Whether the text is the kernel's release, with or without its flavour.
+pub(crate) fn is_release(wanted: &str, release: &str) -> bool {
+    fit(&Name::wanted(wanted), release, "") == Some(Fit::Release)
+}
+
 /// The kernel that a text means: the one that it names, or the only one that begins with it, of those that have all their
 /// packages.
 pub(crate) fn pick<'a>(wanted: &str, offered: &'a [Offered]) -> Result<&'a Offered, NoKernel> {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::packages::archive::{ArchiveError, Suites};
 use crate::packages::download::FetchError;
 use crate::packages::lock::{Lock, Package, Set, SetKind};
-use crate::packages::release::{Name, Offered, is_in_full, offered, pick, version_key};
+use crate::packages::release::{Name, Offered, is_in_full, is_release, offered, pick, version_key};
 use crate::packages::renew::{self, Wanted};
 use crate::packages::store::{Error, Store};
 
@@ -109,6 +109,13 @@ impl Store {
     ///
     /// [`ArchiveError::Kernel`] with the kernels that there are; whatever befalls the archive's index.
     pub fn kernel_set(&self, lock: &Lock, wanted: Option<&str>) -> Result<Set, Error> {
+        let in_full = |set: &&Set| {
+            let version = set.packages.first().map(|package| package.version.as_str());
+            wanted.is_some_and(|wanted| is_in_full(wanted, &set.name, version.unwrap_or_default()))
+        };
+        if let Some(set) = lock.kernels().find(in_full) {
+            return Ok(set.clone());
+        }
         let (wanted, archive) = match (lock.kernel(wanted), self.archive(), wanted) {
             // No kernel begins otherwise: the archive need not be asked.
             (Err(_), Some(archive), Some(wanted)) if wanted.starts_with(|c: char| c.is_ascii_digit()) => {
@@ -117,8 +124,9 @@ impl Store {
             (locked, _, _) => return Ok(locked?.clone()),
         };
         let known = self.records("kernel-").into_iter().find(|(_, record)| {
-            let in_full = |one: Offered| is_in_full(wanted, &one.release, &one.version);
-            record.asked.contains(wanted) || record.kernel().is_some_and(in_full)
+            // Less than a release may mean another one, too.
+            let named = |one: Offered| is_release(wanted, &one.release);
+            record.asked.contains(wanted) || record.kernel().is_some_and(named)
         });
         if let Some(set) = known.as_ref().and_then(|(_, record)| record.set()) {
             return Ok(set.clone());

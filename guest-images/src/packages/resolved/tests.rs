@@ -135,6 +135,16 @@ fn a_kernel_that_is_not_locked_comes_from_the_archive_once() {
     assert!(error.to_string().contains("no address"), "{error}");
 }
 
+/// A kernel in the cache does not decide what a name means that several kernels have.
+#[test]
+fn a_name_of_several_stays_one_of_several() {
+    let (case, server) = (Case::new(), mirror());
+    let wanted = |wanted: &str| case.store(&server.url).kernel_set(&old_lock(), Some(wanted));
+    assert_eq!(wanted("6.12.90+x").unwrap().name, "6.12.90+x-arm64");
+    let error = wanted("6.12.90").unwrap_err().to_string();
+    assert!(error.contains("it may mean several"), "{error}");
+}
+
 /// The beginning of a release means the same kernel later, once it was used.
 #[test]
 fn a_short_name_is_kept_with_what_it_meant() {
@@ -189,6 +199,14 @@ fn a_kernel_that_there_is_not_names_those_that_there_are() {
         error.to_string()
     };
     insta::assert_snapshot!(["7.0.11", "7.0", "6.1", "6.19.14"].map(told).join("\n"));
+    // Short forms of what is locked need no archive.
+    for wanted in ["7.0.4", "7.0.4+x", "7.0.4-arm64"] {
+        let set = case
+            .locked("no address")
+            .kernel_set(&old_lock(), Some(wanted))
+            .unwrap();
+        assert_eq!(set.name, "7.0.4+x-arm64");
+    }
     // A store that is locked does not look, nor does one that is asked for nonsense.
     let requests = server.requests().len();
     for (store, wanted) in [

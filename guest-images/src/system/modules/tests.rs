@@ -66,7 +66,7 @@ fn dependencies_come_first_and_once() {
     assert_eq!(modules[0].release.as_deref(), Some("6.1.0-test"));
 }
 
-/// ext4 before 6.14 mounts nothing without crc32c, which it does not name as a dependency.
+/// ext4 of Linux 6.1 mounts nothing without crc32c, which it does not name in `depends=`.
 #[test]
 fn soft_dependencies_come_first_if_there_are_any() {
     let root = tree();
