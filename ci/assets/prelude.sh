@@ -32,9 +32,25 @@ look_at_smmus() {
     [ -e "/sys/bus/platform/devices/${smmu#*:}/driver" ] || say "unbound ${smmu%%:*} ${smmu#*:}"
   done
 }
+# `offer MODULE`: devices that were held back from a driver that is built in get it, and are probed by it unless their
+# bus probes nothing by itself.
+offer() {
+  held=/lib/modules/held/$1
+  [ -e "$held" ] || return 0
+  while read -r bus driver device; do
+    echo "$driver" >"/sys/bus/$bus/devices/$device/driver_override" ||
+      { say "failed step $step: naming the driver $driver to $device"; return 1; }
+  done <"$held"
+  while read -r bus driver device; do
+    read -r autoprobe <"/sys/bus/$bus/drivers_autoprobe"
+    [ "$autoprobe" = 0 ] || echo "$device" >"/sys/bus/$bus/drivers_probe" 2>/dev/null
+  done <"$held"
+  return 0
+}
 # The list names what the module needs, in order, and itself; it is empty if the kernel has the module built in.
 load() {
   list=/lib/modules/load/$1
+  offer "$1" || return 1
   shift
   # Names of modules hold no blanks.
   # shellcheck disable=SC2013
@@ -47,7 +63,29 @@ load() {
   done
   return 0
 }
-unload() { rmmod "$(echo "$1" | tr - _)" || { say "failed step $step: unloading $1"; return 1; }; }
+# Drivers that shall be there before the first step, as if they were built in.
+early() {
+  [ -e /lib/modules/early ] || return 0
+  step=0
+  # shellcheck disable=SC2013
+  for name in $(cat /lib/modules/early); do
+    # shellcheck disable=SC2013
+    for module in $(cat "/lib/modules/load/$name"); do
+      [ -d "/sys/module/$module" ] || insmod "/lib/modules/$module.ko" || say "note $module is not loaded"
+    done
+  done
+}
+# `withdraw MODULE`: takes back what `offer` did.
+withdraw() {
+  while read -r bus driver device; do
+    echo "$device" >"/sys/bus/$bus/drivers/$driver/unbind" 2>/dev/null
+    echo held >"/sys/bus/$bus/devices/$device/driver_override"
+  done <"/lib/modules/held/$1"
+}
+unload() {
+  if [ -e "/lib/modules/held/$1" ]; then withdraw "$1"; return 0; fi
+  rmmod "$(echo "$1" | tr - _)" || { say "failed step $step: unloading $1"; return 1; }
+}
 put() { echo "$2" >"$1" 2>/dev/null || say "note step $step: writing $2 to $1 failed"; return 0; }
 wait_mark() {
   deadline "$3"
@@ -107,3 +145,4 @@ join() {
   done
   return 0
 }
+early

@@ -3,6 +3,7 @@
 //! The command line.
 
 mod dispatch;
+mod kernel_config;
 mod kernels;
 mod qemu_args;
 mod repro;
@@ -27,6 +28,7 @@ use crate::boot::accel::Accel;
 use crate::recipe::{DEFAULT, Recipe, shipped};
 use crate::report::results::Keep;
 use crate::setup::environment::{Choice, Environment};
+use crate::setup::needs::Needs;
 
 pub use dispatch::main;
 
@@ -88,6 +90,8 @@ enum Command {
         #[arg(value_name = "NAME")]
         show: Option<String>,
     },
+    /// Print the options of the kernel that recipes need, as a fragment for merge_config.sh, or check a .config.
+    KernelConfig(kernel_config::KernelConfig),
     /// The SMMU server (what the vfio-server program does).
     #[command(hide = true, disable_help_flag = true)]
     VfioServer {
@@ -211,13 +215,16 @@ struct Parts {
     /// Accelerator of the guest's CPUs: KVM for hosts that are arm64 themselves.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
     accel: Accel,
-    /// Kernel: debian:RELEASE (or the beginning of one, see `boot-stress kernels`), or an Image (with --modules)
-    /// [default: the newest of the lock file]
-    #[arg(long, value_name = "debian:RELEASE|IMAGE")]
+    /// Kernel: debian:RELEASE (or the beginning of one, see `boot-stress kernels`), a build directory,
+    /// lib/modules/RELEASE, an output of tuxmake, or an Image [default: the newest of the lock file]
+    #[arg(long, value_name = "debian:RELEASE|DIR|IMAGE")]
     kernel: Option<OsString>,
-    /// Modules of the Image: the directory that has modules.dep.
+    /// Modules of the kernel, if it is not all built in: the directory that has modules.dep.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     modules: Option<PathBuf>,
+    /// Load the modules before the first step, and then treat them as drivers that are built in.
+    #[arg(long, hide = true)]
+    as_built_in: bool,
     /// QEMU to use [default: the one in PATH if it is fit, else the one of the lock file]
     #[arg(long, value_name = "PROGRAM")]
     qemu: Option<PathBuf>,
@@ -241,6 +248,7 @@ impl From<Parts> for Choice {
             accel,
             kernel,
             modules,
+            as_built_in,
             qemu,
             busybox,
             cache,
@@ -255,6 +263,10 @@ impl From<Parts> for Choice {
             modules,
             busybox,
             tools: Vec::new(),
+            needs: Needs {
+                as_built_in,
+                ..Needs::default()
+            },
             cache,
             mirror,
             locked,
@@ -293,10 +305,15 @@ fn recipe_of(
 /// Environment of a run of `recipe`, fetched first if need be; a mistake has been told.
 fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode> {
     let progress = Arc::from(guest_images::packages::progress::on_stderr());
+    let choice = Choice::from(parts);
     let choice = Choice {
         tools: recipe.tools.clone(),
         gic: Some(recipe.board.gic()),
-        ..parts.into()
+        needs: Needs {
+            as_built_in: choice.needs.as_built_in,
+            ..Needs::of(recipe)
+        },
+        ..choice
     };
     let environment = choice.resolve(progress).map_err(|error| {
         let code = match signals::asked() {

@@ -9,4 +9,5 @@
 pub mod doctor;
 pub mod environment;
 pub mod machine;
+pub mod needs;
 pub mod qemu;

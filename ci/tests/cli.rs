@@ -115,3 +115,83 @@ fn doctor_says_what_is_wrong_and_how_to_mend_it() {
     };
     assert_eq!(told("BAD"), told("mend:"), "{report}");
 }
+
+/// A directory in which a kernel was built, as far as its Image and configuration go.
+fn build_directory(config: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let boot = dir.path().join("arch/arm64/boot");
+    fs::create_dir_all(&boot).unwrap();
+    fs::create_dir_all(dir.path().join("include/config")).unwrap();
+    let mut image = vec![0; 8192];
+    image[16..24].copy_from_slice(&8192_u64.to_le_bytes());
+    image[56..60].copy_from_slice(b"ARM\x64");
+    let banner = b"Linux version 7.3.4-mine (me@here) #1";
+    image[4096..4096 + banner.len()].copy_from_slice(banner);
+    fs::write(boot.join("Image"), image).unwrap();
+    fs::write(dir.path().join(".config"), config).unwrap();
+    dir
+}
+
+#[test]
+fn what_a_kernel_lacks_is_told_before_anything_boots() {
+    let fragment = text(&boot_stress(&["kernel-config"]).stdout);
+    let head = "# Linux/arm64 7.3.4 Kernel Configuration\n";
+    let lacking = fragment.replace("CONFIG_REGULATOR_FIXED_VOLTAGE=y\n", "");
+    for (config, code, told) in [
+        (
+            lacking,
+            2,
+            "driver fixed (set CONFIG_REGULATOR_FIXED_VOLTAGE): according to",
+        ),
+        (
+            fragment.replace("CONFIG_DEVMEM=y\n", ""),
+            2,
+            "CONFIG_DEVMEM (off in",
+        ),
+        (
+            format!("# Linux/arm64 6.1.2 Kernel Configuration\n{fragment}"),
+            2,
+            "it is of Linux 6.1.2",
+        ),
+        // The kernel has everything, and the QEMU is none.
+        (format!("{head}{fragment}"), 3, "/none/qemu"),
+    ] {
+        let dir = build_directory(&config);
+        let kernel = dir.path().to_str().unwrap();
+        let output = boot_stress(&["reproduce", "--kernel", kernel, "--qemu", "/none/qemu"]);
+        let error = text(&output.stderr);
+        assert!(error.contains(told), "{told}: {error}");
+        assert_eq!(output.status.code(), Some(code), "{error}");
+        assert_eq!(text(&output.stdout), "");
+    }
+}
+
+#[test]
+fn a_config_is_compared_with_the_fragment() {
+    let fragment = text(&boot_stress(&["kernel-config"]).stdout);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".config");
+    let check = |config: &str| {
+        fs::write(&file, config).unwrap();
+        let output = boot_stress(&["kernel-config", "--check", file.to_str().unwrap()]);
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    assert_eq!(
+        check(&fragment),
+        (Some(0), "all shipped recipes run with it\n".to_owned())
+    );
+    let (code, report) = check(&fragment.replace("CONFIG_ARM_SMMU=y", "CONFIG_ARM_SMMU=m"));
+    assert_eq!(code, Some(1));
+    assert!(report.starts_with("missing  CONFIG_ARM_SMMU  ("), "{report}");
+    for (wrong, told) in [
+        ("hello\n", "no line of it"),
+        (
+            "# Linux/x86 7.3.4 Kernel Configuration\nCONFIG_A=y\n",
+            "a configuration for x86",
+        ),
+    ] {
+        let (code, report) = check(wrong);
+        assert_eq!(code, Some(2));
+        assert!(report.contains(told), "{report}");
+    }
+}

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use host_guard::signals;
 
-use super::{Cli, Command, code, fail, kernels, print, qemu_args, repro, reproduce};
+use super::{Cli, Command, code, fail, kernel_config, kernels, print, qemu_args, repro, reproduce};
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
 use crate::setup::doctor::Check;
@@ -36,6 +36,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::Kernels(args) => kernels::main(args),
         Command::QemuArgs(args) => qemu_args::main(args),
+        Command::KernelConfig(args) => kernel_config::main(args),
         Command::Recipes { show: None } => print(&list()),
         Command::Recipes { show: Some(name) } => match shipped(&name) {
             Some(shipped) => print(shipped.text),

@@ -115,7 +115,7 @@ pub(super) fn main(args: Repro) -> ExitCode {
             recipe_sha256: &hexadecimal(Sha256::digest(&text).as_slice()),
             kernel_sha256: &sha256(&environment.guest.image)?,
             qemu_sha256: &sha256(&qemu_program(&environment))?,
-            cmdline: &script::cmdline(&options.recipe),
+            cmdline: &script::cmdline(&options.recipe, &environment.guest.present.builtin),
             arguments: &arguments,
             verdict: &verdict,
             console: &console,

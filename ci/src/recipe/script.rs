@@ -8,10 +8,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use guest_images::machine::layout::Layout;
 use guest_images::system::initramfs::ExtraFile;
+use guest_images::system::modules::normal_name;
 
 use super::registers::{self, RELAXED};
 use crate::recipe::{Action, FindingKind, Recipe, Step};
@@ -28,8 +30,8 @@ const STEPS: &str = "/steps";
 /// Time limit of background steps after the last other step, in seconds.
 const JOIN_S: u32 = 60;
 
-/// The kernel's command line.
-pub fn cmdline(recipe: &Recipe) -> String {
+/// The kernel's command line. Parameters of a module that is built in stand there, as `MODULE.PARAMETER=VALUE`.
+pub fn cmdline(recipe: &Recipe, builtin: &BTreeSet<String>) -> String {
     let mut line = CMDLINE.to_owned();
     if recipe.quiet {
         line.push(' ');
@@ -42,6 +44,15 @@ pub fn cmdline(recipe: &Recipe) -> String {
     if registers::are_touched(recipe) && !recipe.cmdline.iter().any(|argument| argument == RELAXED) {
         line.push(' ');
         line.push_str(RELAXED);
+    }
+    for step in &recipe.steps {
+        if let Action::Load { module, args } = &step.action
+            && builtin.contains(module)
+        {
+            for argument in args.split_whitespace() {
+                let _ = write!(line, " {}.{argument}", normal_name(module));
+            }
+        }
     }
     line
 }

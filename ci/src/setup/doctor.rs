@@ -95,7 +95,7 @@ pub fn checks(choice: &Choice) -> Vec<Check> {
             match choice.guest(&store, &lock) {
                 Ok((kernel, guest)) => {
                     sets.extend(guest);
-                    if let KernelChoice::Files { .. } = kernel {
+                    if let KernelChoice::Files { .. } | KernelChoice::Directory { .. } = kernel {
                         add("kernel", own_kernel(&store, &lock, &kernel));
                     }
                 }

@@ -13,12 +13,14 @@ use guest_images::packages::progress::Progress;
 use guest_images::packages::renew::Wanted;
 use guest_images::packages::resolved::Archive;
 use guest_images::packages::store::{Error as StoreError, Store};
+use guest_images::system::inventory::Missing;
 use guest_images::system::kernel::{Kernel, KernelChoice, KernelError};
 use guest_images::system::qemu::QemuInstall;
 use host_guard::signals;
 
 use crate::boot::accel::{Accel, NoKvm};
 use crate::setup::machine::Guest;
+use crate::setup::needs::Needs;
 use crate::setup::qemu::{self, Qemu, Unfit};
 
 /// Source of a QEMU of the lock file.
@@ -35,7 +37,7 @@ pub struct Choice {
     pub gic: Option<Gic>,
     /// QEMU to use.
     pub qemu: Option<PathBuf>,
-    /// Kernel: `debian:RELEASE`, or the path of an Image.
+    /// Kernel: `debian:RELEASE`, or the path of an Image or of a directory with one.
     pub kernel: Option<OsString>,
     /// Modules of an Image.
     pub modules: Option<PathBuf>,
@@ -43,6 +45,8 @@ pub struct Choice {
     pub busybox: Option<PathBuf>,
     /// Packages of programs for the guest, by their names in the lock file.
     pub tools: Vec<String>,
+    /// Drivers and options that the kernel has to have.
+    pub needs: Needs,
     /// Directory of the cache.
     pub cache: Option<PathBuf>,
     /// Debian mirror.
@@ -85,6 +89,16 @@ pub enum EnvironmentError {
     /// The kernel.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// Drivers or options that the kernel does not have.
+    #[error(
+        "kernel {kernel} cannot run this recipe: {missing}; `boot-stress kernel-config` prints what recipes need"
+    )]
+    Missing {
+        /// Source of the kernel.
+        kernel: String,
+        /// What is missing.
+        missing: Missing,
+    },
 }
 
 impl EnvironmentError {
@@ -99,6 +113,7 @@ impl EnvironmentError {
         matches!(
             self,
             Self::Busybox(_)
+                | Self::Missing { .. }
                 | Self::Store(StoreError::Lock(_))
                 | Self::Kernel(
                     KernelError::Store(StoreError::Lock(_))
@@ -107,6 +122,8 @@ impl EnvironmentError {
                         | KernelError::Choice(_)
                         | KernelError::Module(_)
                         | KernelError::Modules { .. }
+                        | KernelError::Directory { .. }
+                        | KernelError::Config { .. }
                 )
         )
     }
@@ -137,7 +154,7 @@ impl Choice {
         match &kernel {
             KernelChoice::Newest => sets.push(store.kernel_set(lock, None)?),
             KernelChoice::Debian(release) => sets.push(store.kernel_set(lock, Some(release))?),
-            KernelChoice::Files { .. } => {}
+            KernelChoice::Files { .. } | KernelChoice::Directory { .. } => {}
         }
         match self.busybox.as_deref() {
             None => sets.push(lock.busybox().map_err(StoreError::from)?.clone()),
@@ -160,13 +177,27 @@ impl Choice {
         // Mistakes of the user are told before anything is fetched.
         let (choice, _) = self.guest(&store, &lock)?;
         progress.note(&self.accel.why()?);
+        let kernel = || -> Result<_, EnvironmentError> {
+            let kernel = store.kernel(&lock, &choice)?;
+            let present = self.needs.check(&kernel)?;
+            Ok((kernel, present))
+        };
+        let own = match &choice {
+            KernelChoice::Newest | KernelChoice::Debian(_) => None,
+            KernelChoice::Files { .. } | KernelChoice::Directory { .. } => Some(kernel()?),
+        };
         let qemu = self.qemu(&store, &lock, progress.as_ref())?;
+        let (kernel, present) = match own {
+            Some(own) => own,
+            None => kernel()?,
+        };
         let Kernel {
             image,
             modules,
             release,
             source,
-        } = store.kernel(&lock, &choice)?;
+            evidence: _,
+        } = kernel;
         let busybox = match &self.busybox {
             Some(busybox) => busybox.clone(),
             None => store.busybox(&lock)?,
@@ -179,6 +210,7 @@ impl Choice {
         let guest = Guest {
             image,
             modules,
+            present,
             busybox,
             tools,
             release,

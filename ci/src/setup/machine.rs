@@ -23,6 +23,7 @@ use crate::boot::accel::Accel;
 use crate::boot::server::{ANSWER_MS, PrepareError};
 use crate::recipe::script;
 use crate::recipe::{Action, FindingKind, Recipe, Step};
+use crate::setup::needs::{HeldDevices, Present};
 use crate::setup::qemu::Qemu;
 
 /// Kernel's Image in a guest whose recipe asks for it.
@@ -35,6 +36,8 @@ pub struct Guest {
     pub image: PathBuf,
     /// `lib/modules/<release>` of that kernel, if it has modules.
     pub modules: Option<PathBuf>,
+    /// Drivers of the recipe that are there from boot.
+    pub present: Present,
     /// A static busybox for arm64.
     pub busybox: PathBuf,
     /// Trees of the programs that the recipe asks for.
@@ -103,6 +106,9 @@ impl Files {
         };
         let init = script::init(recipe, layout);
         let mut extra = script::files(recipe, layout);
+        let held = HeldDevices::of(recipe, layout, &guest.present.builtin);
+        extra.extend(held.files());
+        extra.extend(guest.present.files());
         if recipe.kernel_image {
             let contents = fs::read(&guest.image).map_err(|source| InitramfsError::Io {
                 path: guest.image.clone(),
@@ -120,12 +126,16 @@ impl Files {
             kernel_modules: guest.modules.as_deref(),
             release: Some(guest.release.as_str()).filter(|release| *release != UNKNOWN),
             modules: &recipe.modules,
+            builtin: &guest.present.in_kernel(),
             tools: &guest.tools,
             files: &extra,
         })?;
         Ok(Self {
             shim: write("shim", shim::boot_shim(layout)?)?,
-            device_tree: write("device-tree", dt::device_tree(&recipe.board, layout)?)?,
+            device_tree: write(
+                "device-tree",
+                dt::device_tree(&recipe.board, layout, &held.names())?,
+            )?,
             initramfs: write("initramfs", initramfs)?,
         })
     }
@@ -190,7 +200,7 @@ pub fn program(
     push("-device", loader);
     push("-dtb", files.device_tree.clone().into());
     push("-initrd", files.initramfs.clone().into());
-    push("-append", script::cmdline(recipe).into());
+    push("-append", script::cmdline(recipe, &guest.present.builtin).into());
     if let Backing::Server { sockets } = backing {
         for smmu in &layout.smmus {
             let device = json!({

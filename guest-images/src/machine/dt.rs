@@ -31,15 +31,24 @@ pub const CLOCK_CONTROL: u32 = 4;
 /// Bits GATE and PLL of `CTRL`.
 pub const CLOCK_ENABLE: u32 = 3;
 
-/// Flattened device tree of the board.
+/// Devices of a board whose drivers are built into the kernel and shall not bind them at boot. They stand in the tree
+/// under a `compatible` that no driver has, until `driver_override` names their driver: as long as a module is not
+/// loaded, its devices are in the same state.
+pub type Held = BTreeSet<String>;
+
+/// Begin of the `compatible` of a device that is held.
+const HELD: &str = "smmu-emu,held-";
+
+/// Flattened device tree of the board, in which the clients and suppliers of `held` have no driver.
 ///
 /// # Errors
 ///
 /// A board whose references do not resolve (one that [`Layout::new`] refuses), or a tree that cannot be written.
-pub fn device_tree(board: &Board, layout: &Layout) -> Result<Vec<u8>, BoardError> {
+pub fn device_tree(board: &Board, layout: &Layout, held: &Held) -> Result<Vec<u8>, BoardError> {
     let tree = Tree {
         board,
         layout,
+        held,
         phandles: phandles(board),
     };
     let write = || -> Result<Vec<u8>, TreeError> {
@@ -115,6 +124,7 @@ fn strings(fdt: &mut FdtWriter, name: &str, values: &[&str]) -> Result<(), vm_fd
 struct Tree<'a> {
     board: &'a Board,
     layout: &'a Layout,
+    held: &'a Held,
     phandles: BTreeMap<String, u32>,
 }
 
@@ -124,6 +134,15 @@ impl Tree<'_> {
             .get(name)
             .copied()
             .ok_or_else(|| TreeError::Unknown(name.to_owned()))
+    }
+
+    /// Writes the `compatible` of a client or supplier.
+    fn compatible(&self, fdt: &mut FdtWriter, name: &str, compatible: &str) -> Result<(), vm_fdt::Error> {
+        if self.held.contains(name) {
+            let kind = compatible.rsplit(',').next().unwrap_or(compatible);
+            return fdt.property_string("compatible", &format!("{HELD}{kind}"));
+        }
+        fdt.property_string("compatible", compatible)
     }
 
     fn root(&self, fdt: &mut FdtWriter) -> Result<(), TreeError> {
@@ -279,7 +298,7 @@ impl Tree<'_> {
         let node = fdt.begin_node(&format!("{kind}-{}", supplier.name))?;
         match supplier.kind {
             SupplierKind::RegulatorFixed => {
-                fdt.property_string("compatible", "regulator-fixed")?;
+                self.compatible(fdt, &supplier.name, "regulator-fixed")?;
                 fdt.property_string("regulator-name", &supplier.name)?;
                 fdt.property_u32("regulator-min-microvolt", 1_800_000)?;
                 fdt.property_u32("regulator-max-microvolt", 1_800_000)?;
@@ -292,7 +311,7 @@ impl Tree<'_> {
                 }
             }
             SupplierKind::GatedFixedClock => {
-                fdt.property_string("compatible", "gated-fixed-clock")?;
+                self.compatible(fdt, &supplier.name, "gated-fixed-clock")?;
                 fdt.property_u32("#clock-cells", 0)?;
                 fdt.property_u32("clock-frequency", 100_000_000)?;
                 fdt.property_string("clock-output-names", &supplier.name)?;

@@ -2,7 +2,7 @@
 
 //! The initramfs: busybox, an init script, and the modules that a run needs. The same input gives the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -182,6 +182,8 @@ pub struct InitramfsSpec<'a> {
     pub release: Option<&'a str>,
     /// Modules to bring, by name; what they depend on comes with them, ones built into the kernel are left out.
     pub modules: &'a [String],
+    /// Modules that the kernel has built in, whatever its `modules.builtin` says.
+    pub builtin: &'a BTreeSet<String>,
     /// Trees of programs with their libraries.
     pub tools: &'a [PathBuf],
     /// Further files.
@@ -304,13 +306,23 @@ fn add_modules(spec: &InitramfsSpec<'_>, nodes: &mut BTreeMap<String, Node>) -> 
     if spec.modules.is_empty() {
         return Ok(());
     }
-    let tree = spec
-        .kernel_modules
-        .ok_or_else(|| InitramfsError::NoModules(spec.modules.join(", ")))?;
-    let tree = ModuleTree::open(tree, spec.release)?;
+    let is_builtin = |name: &str| {
+        spec.builtin
+            .iter()
+            .any(|other| normal_name(other) == normal_name(name))
+    };
+    let tree = match spec.kernel_modules {
+        Some(tree) => Some(ModuleTree::open(tree, spec.release)?.with_builtin(spec.builtin)),
+        None if spec.modules.iter().all(|name| is_builtin(name)) => None,
+        None => return Err(InitramfsError::NoModules(spec.modules.join(", "))),
+    };
     for name in spec.modules {
         let mut list = String::new();
-        for module in tree.closure(&[name])? {
+        let modules = match &tree {
+            Some(tree) => tree.closure(&[name])?,
+            None => Vec::new(),
+        };
+        for module in modules {
             list.push_str(&module.name);
             list.push('\n');
             let file = Node::File {

@@ -3,26 +3,28 @@
 //! The guest's kernel: from the lock file, or the user's own.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use host_guard::file;
 use sha2::{Digest, Sha256};
 
-use crate::machine::layout;
-use crate::packages::compression::Compression;
 use crate::packages::download::hexadecimal;
 use crate::packages::lock::Lock;
 use crate::packages::store::{Error, LEFTOVER, Store, remove_leftovers};
+use crate::system::inventory::Evidence;
 use crate::system::modules::{ModuleTree, ModulesError};
 
+mod image;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-/// Room for the kernel, up to where QEMU puts the initramfs (128 MiB into memory, or half of it).
-const MAX_MEMORY: u64 = layout::MEMORY + (128 << 20) - layout::KERNEL;
+pub use image::page_kib;
+use image::{check_image, decompress, is_image, magic, release_in, start_of};
+
 /// Largest file that is taken for a kernel.
-const MAX_FILE: u64 = 512 << 20;
+pub(crate) const MAX_FILE: u64 = 512 << 20;
 
 /// Reason why a kernel cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +49,27 @@ pub enum KernelError {
         problem: String,
     },
     /// `--kernel` was not understood.
-    #[error("kernel {}: neither debian:RELEASE (like debian:6.16.3+deb13-arm64) nor a file", .0.display())]
+    #[error(
+        "kernel {}: neither debian:RELEASE (like debian:6.16.3+deb13-arm64) nor a file or directory",
+        .0.display()
+    )]
     Choice(OsString),
+    /// A directory has no kernel, or more than one.
+    #[error("kernel {}: {problem}", path.display())]
+    Directory {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// Description of what was found, and what to do.
+        problem: String,
+    },
+    /// A configuration is none, or another kernel's.
+    #[error("configuration {}: {problem}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Description of the problem.
+        problem: String,
+    },
     /// The store does not have it, and cannot get it.
     #[error(transparent)]
     Store(#[from] Error),
@@ -80,6 +101,13 @@ pub enum KernelChoice {
         /// `lib/modules/<release>`, if it has modules.
         modules: Option<PathBuf>,
     },
+    /// A directory with a kernel of the user's: a build, installed modules, an output of tuxmake.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// `lib/modules/<release>`, if not what the directory has.
+        modules: Option<PathBuf>,
+    },
 }
 
 impl KernelChoice {
@@ -96,6 +124,12 @@ impl KernelChoice {
                 None if Path::new(text).is_file() => {
                     return Ok(Self::Files {
                         image: text.into(),
+                        modules,
+                    });
+                }
+                None if Path::new(text).is_dir() => {
+                    return Ok(Self::Directory {
+                        path: text.into(),
                         modules,
                     });
                 }
@@ -124,8 +158,17 @@ pub struct Kernel {
     pub modules: Option<PathBuf>,
     /// Output of `uname -r` in the guest; [`UNKNOWN`] if an image does not tell.
     pub release: String,
-    /// Source of it, for reports: `debian:<release>` or the file's path.
+    /// Source of it, for reports: `debian:<release>` or the path that was named.
     pub source: String,
+    /// Files that tell of its drivers.
+    pub evidence: Evidence,
+}
+
+impl Kernel {
+    /// The release, if the Image tells.
+    pub fn known_release(&self) -> Option<&str> {
+        Some(self.release.as_str()).filter(|release| *release != UNKNOWN)
+    }
 }
 
 impl Store {
@@ -137,6 +180,9 @@ impl Store {
     pub fn kernel(&self, lock: &Lock, choice: &KernelChoice) -> Result<Kernel, KernelError> {
         let release = match choice {
             KernelChoice::Files { image, modules } => return self.own_kernel(image, modules.as_deref()),
+            KernelChoice::Directory { path, modules } => {
+                return self.kernel_of_directory(path, modules.as_deref());
+            }
             KernelChoice::Newest => None,
             KernelChoice::Debian(release) => Some(release.as_str()),
         };
@@ -168,10 +214,11 @@ impl Store {
             modules: Some(modules),
             release: release.clone(),
             source,
+            evidence: Evidence::default(),
         })
     }
 
-    fn own_kernel(&self, path: &Path, modules: Option<&Path>) -> Result<Kernel, KernelError> {
+    pub(super) fn own_kernel(&self, path: &Path, modules: Option<&Path>) -> Result<Kernel, KernelError> {
         let image = self.plain_image(path)?;
         let read = |source| KernelError::Read {
             path: image.clone(),
@@ -179,25 +226,7 @@ impl Store {
         };
         let release = release_in(&file::read(&image, MAX_FILE).map_err(read)?);
         if let Some(directory) = modules {
-            let error = |problem| KernelError::Modules {
-                path: directory.to_owned(),
-                problem,
-            };
-            if !directory.is_dir() {
-                return Err(error("no such directory".to_owned()));
-            }
-            let name = directory.file_name().and_then(|name| name.to_str());
-            if let (Some(name), Some(release)) = (name, &release)
-                && name != release
-                && directory
-                    .parent()
-                    .is_some_and(|parent| parent.ends_with("modules"))
-            {
-                let problem = format!("these are modules of another kernel; the image is {release}");
-                return Err(error(problem));
-            }
-            // A directory may have any name; the modules themselves name their kernel.
-            ModuleTree::open(directory, release.as_deref())?.check_one()?;
+            check_modules(directory, release.as_deref())?;
         }
         let release = release.unwrap_or_else(|| UNKNOWN.to_owned());
         let source = path.display().to_string();
@@ -206,6 +235,7 @@ impl Store {
             modules: modules.map(Path::to_owned),
             release,
             source,
+            evidence: Evidence::default(),
         })
     }
 
@@ -217,7 +247,8 @@ impl Store {
         };
         let start = start_of(path).map_err(read)?;
         if is_image(&start) {
-            check_size(&start).map_err(|problem| format_error(path, problem))?;
+            let length = fs::metadata(path).map_err(read)?.len();
+            check_image(&start, length).map_err(|problem| format_error(path, problem))?;
             return Ok(path.to_owned());
         }
         let packed = file::read(path, MAX_FILE).map_err(read)?;
@@ -226,7 +257,7 @@ impl Store {
             let problem = format!("what is compressed in it is {}", magic(&plain));
             return Err(format_error(path, problem));
         }
-        check_size(&plain).map_err(|problem| format_error(path, problem))?;
+        check_image(&plain, plain.len() as u64).map_err(|problem| format_error(path, problem))?;
         let images = self.subdirectory("images")?;
         let digest = hexadecimal(&Sha256::digest(&packed));
         let target = images.join(digest.get(..24).unwrap_or_default());
@@ -252,110 +283,35 @@ impl Store {
     }
 }
 
+/// Whether modules are those of the kernel with this release.
+pub(super) fn check_modules(directory: &Path, release: Option<&str>) -> Result<(), KernelError> {
+    let error = |problem| KernelError::Modules {
+        path: directory.to_owned(),
+        problem,
+    };
+    if !directory.is_dir() {
+        return Err(error("no such directory".to_owned()));
+    }
+    let name = directory.file_name().and_then(|name| name.to_str());
+    if let (Some(name), Some(release)) = (name, release)
+        && name != release
+        && directory
+            .parent()
+            .is_some_and(|parent| parent.ends_with("modules"))
+    {
+        let problem = format!("these are modules of another kernel; the image is {release}");
+        return Err(error(problem));
+    }
+    // A directory may have any name; the modules themselves name their kernel.
+    ModuleTree::open(directory, release)?.check_one()?;
+    Ok(())
+}
+
 fn format_error(path: &Path, problem: String) -> KernelError {
     KernelError::Format {
         path: path.to_owned(),
         problem,
     }
-}
-
-/// The first bytes of a file, with the header of an Image.
-fn start_of(path: &Path) -> io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    file::open(path)?.take(64).read_to_end(&mut start)?;
-    Ok(start)
-}
-
-fn is_image(start: &[u8]) -> bool {
-    start.get(56..60) == Some(b"ARM\x64")
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
-    Some(u32::from_le_bytes(four).into())
-}
-
-/// The page size of an Image in KiB; `None` if it cannot be read or does not tell.
-pub fn page_kib(image: &Path) -> Option<u32> {
-    let start = start_of(image).ok()?;
-    // Bits 1 and 2 of the header's flags.
-    match word(&start, 24)? >> 1 & 3 {
-        _ if !is_image(&start) => None,
-        1 => Some(4),
-        2 => Some(16),
-        3 => Some(64),
-        _ => None,
-    }
-}
-
-/// Whether the memory that the kernel uses while it starts (`image_size` of the header) ends below the initramfs.
-fn check_size(start: &[u8]) -> Result<(), String> {
-    let size = word(start, 16).unwrap_or(0) | word(start, 20).unwrap_or(0) << 32;
-    if size > MAX_MEMORY {
-        return Err(format!(
-            "it needs {} MiB, and {} fit",
-            size >> 20,
-            MAX_MEMORY >> 20
-        ));
-    }
-    Ok(())
-}
-
-fn decompress(packed: &[u8]) -> Result<Vec<u8>, String> {
-    // drivers/firmware/efi/libstub/zboot-header.S
-    if packed.starts_with(b"MZ") && packed.get(4..8) == Some(b"zimg") {
-        let field = |at| word(packed, at).and_then(|value| usize::try_from(value).ok());
-        let (offset, size) = field(8)
-            .zip(field(12))
-            .ok_or("it is an EFI zboot image without a header")?;
-        let payload = offset.checked_add(size).and_then(|end| packed.get(offset..end));
-        let payload = payload.ok_or("it is an EFI zboot image that is cut short")?;
-        return decompress_stream(payload);
-    }
-    decompress_stream(packed)
-}
-
-fn decompress_stream(packed: &[u8]) -> Result<Vec<u8>, String> {
-    let compression = Compression::of_magic(packed).ok_or_else(|| format!("it is {}", magic(packed)))?;
-    compression
-        .reader(packed)
-        .and_then(|reader| file::read_stream(reader, MAX_FILE))
-        .map_err(|e| format!("it does not decompress: {e}"))
-}
-
-/// Says what a file is that is not a kernel.
-fn magic(start: &[u8]) -> String {
-    let known = match start {
-        [] => "an empty file",
-        [0x7f, b'E', b'L', b'F', ..] => "an ELF file (vmlinux?)",
-        [b'!', b'<', b'a', b'r', ..] => "an ar archive (a package?)",
-        [b'B', b'Z', b'h', ..] => "compressed with bzip2",
-        [b'0', b'7', b'0', b'7', ..] => "a cpio archive (an initramfs?)",
-        // With an EFI stub it begins with MZ too.
-        _ if start.get(0x202..0x206) == Some(b"HdrS") => "a kernel for x86",
-        [b'M', b'Z', ..] => "an EFI program for another architecture",
-        _ => "",
-    };
-    if known.is_empty() {
-        let bytes: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        return format!("no kernel: it starts with {}", bytes.join(" "));
-    }
-    known.to_owned()
-}
-
-/// The release in the banner `Linux version <release> (…`.
-fn release_in(image: &[u8]) -> Option<String> {
-    let banner = b"Linux version ";
-    memchr::memmem::find_iter(image, banner).find_map(|at| {
-        let text = image.get(at + banner.len()..)?;
-        let release = text
-            .split(|b| *b == b' ')
-            .next()
-            .filter(|word| word.len() <= 64)?;
-        let plain = |b: &u8| b.is_ascii_alphanumeric() || b".+-_~".contains(b);
-        let starts_well = release.first().is_some_and(u8::is_ascii_digit);
-        (starts_well && release.iter().all(plain)).then(|| String::from_utf8_lossy(release).into_owned())
-    })
 }
 
 impl Store {

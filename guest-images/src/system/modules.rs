@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use host_guard::file;
 use object::{Object, ObjectSection};
@@ -24,6 +24,8 @@ const MAX_MODULE: u64 = 256 << 20;
 const TRIED: usize = 16;
 /// Largest `modules.builtin`; a kernel with everything built in stays below 1 MiB.
 const MAX_BUILTIN: u64 = 16 << 20;
+/// Largest `modules.order` of a build directory.
+const MAX_ORDER: u64 = 16 << 20;
 /// No tree of modules is deeper.
 const MAX_DEPTH: usize = 16;
 
@@ -113,33 +115,88 @@ fn name_of_file(file: &str) -> Option<String> {
     matches!(rest, "" | ".xz" | ".gz" | ".zst").then(|| normal_name(stem))
 }
 
+/// The modules that a `modules.builtin` names.
+pub(crate) fn builtin_names(text: &str) -> BTreeSet<String> {
+    text.lines()
+        .filter_map(|line| name_of_file(line.rsplit('/').next()?))
+        .collect()
+}
+
+/// Whether a directory is one in which a kernel is built.
+pub(crate) fn is_build(directory: &Path) -> bool {
+    directory.join("include/config").is_dir()
+}
+
+/// The modules that a build directory's `modules.order` names: walking a tree with its sources would take seconds.
+fn ordered(root: &Path) -> Result<BTreeMap<String, PathBuf>, ModulesError> {
+    let path = root.join("modules.order");
+    let text = match file::read_text(&path, MAX_ORDER) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(ModulesError::Io { path, source }),
+    };
+    let mut files = BTreeMap::new();
+    for line in text.lines() {
+        // Objects since 6.4, modules before; `kernel/` stands before both in some.
+        let line = line.strip_prefix("kernel/").unwrap_or(line);
+        let Some(stem) = line.strip_suffix(".o").or_else(|| line.strip_suffix(".ko")) else {
+            continue;
+        };
+        let inside = Path::new(stem)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if let (true, Some(name)) = (inside, stem.rsplit('/').next()) {
+            files.insert(normal_name(name), root.join(format!("{stem}.ko")));
+        }
+    }
+    Ok(files)
+}
+
 impl ModuleTree {
-    /// Lists the modules under a directory, usually `lib/modules/<release>`. With the `release` of a kernel, modules
-    /// that were built for another one are refused when they are read.
+    /// Lists the modules under a directory, usually `lib/modules/<release>`, or those that the `modules.order` of a
+    /// build directory names. With the `release` of a kernel, modules that were built for another one are refused when
+    /// they are read.
     ///
     /// # Errors
     ///
-    /// [`ModulesError::Io`] if the directory or its `modules.builtin` cannot be read. That there is no such file is no
-    /// error.
+    /// [`ModulesError::Io`] if the directory, its `modules.order` or its `modules.builtin` cannot be read. That there
+    /// is no such file is no error.
     pub fn open(root: &Path, release: Option<&str>) -> Result<Self, ModulesError> {
         let mut files = BTreeMap::new();
-        walk(root, MAX_DEPTH, &mut files)?;
+        if is_build(root) {
+            files = ordered(root)?;
+        } else {
+            walk(root, MAX_DEPTH, &mut files)?;
+        }
         let path = root.join("modules.builtin");
         let builtin = match file::read_text(&path, MAX_BUILTIN) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(ModulesError::Io { path, source }),
         };
-        let builtin = builtin
-            .lines()
-            .filter_map(|line| name_of_file(line.rsplit('/').next()?))
-            .collect();
         Ok(Self {
             root: root.to_owned(),
             release: release.map(str::to_owned),
             files,
-            builtin,
+            builtin: builtin_names(&builtin),
         })
+    }
+
+    /// Takes these modules for built in as well, whatever `modules.builtin` says.
+    #[must_use]
+    pub fn with_builtin(mut self, names: &BTreeSet<String>) -> Self {
+        self.builtin.extend(names.iter().map(|name| normal_name(name)));
+        self
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether there is a file of the module, or should be.
+    pub fn has(&self, name: &str) -> bool {
+        self.files.contains_key(&normal_name(name))
     }
 
     /// Whether the kernel itself contains the module.
@@ -191,7 +248,14 @@ impl ModuleTree {
                 by,
             });
         };
-        let contents = decompress(path)?;
+        let contents = match decompress(path) {
+            Err(ModulesError::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+                let problem = "listed in modules.order, and not there: build the modules (make modules)";
+                let problem = problem.to_owned();
+                return Err(ModulesError::Malformed { path, problem });
+            }
+            contents => contents?,
+        };
         let malformed = |problem: String| ModulesError::Malformed {
             path: path.clone(),
             problem,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use std::collections::BTreeSet;
+
 use super::{are_touched, table};
 use crate::recipe::{Recipe, script};
 
@@ -55,14 +57,14 @@ fn references_are_addresses() {
         "{}",
         script_of(&recipe)
     );
-    assert!(script::cmdline(&recipe).ends_with(" iomem=relaxed"));
+    assert!(script::cmdline(&recipe, &BTreeSet::new()).ends_with(" iomem=relaxed"));
 }
 
 #[test]
 fn a_step_without_registers_needs_no_argument() {
     let recipe = recipe("echo ${dma}").unwrap();
     assert!(!are_touched(&recipe));
-    assert!(!script::cmdline(&recipe).contains("iomem"));
+    assert!(!script::cmdline(&recipe, &BTreeSet::new()).contains("iomem"));
     assert_eq!(table(&recipe, &recipe.layout().unwrap()), None);
 }
 
@@ -70,7 +72,12 @@ fn a_step_without_registers_needs_no_argument() {
 fn an_argument_that_is_there_is_not_given_twice() {
     let mut recipe = recipe("word ${dma.reg}").unwrap();
     recipe.cmdline.push("iomem=relaxed".to_owned());
-    assert_eq!(script::cmdline(&recipe).matches("iomem=relaxed").count(), 1);
+    assert_eq!(
+        script::cmdline(&recipe, &BTreeSet::new())
+            .matches("iomem=relaxed")
+            .count(),
+        1
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -69,7 +70,7 @@ fn a_quiet_recipe_prints_the_log_at_the_end() {
     let recipe = recipe("quiet = true\ndmesg_drop = [\"PAR = \", \"it's\"]\ncmdline = [\"a=1\", \"b\"]");
     let own = own_part(&recipe);
     let finish = own.split("step_1()").next().unwrap();
-    insta::assert_snapshot!(format!("{}\n\n{finish}", cmdline(&recipe)));
+    insta::assert_snapshot!(format!("{}\n\n{finish}", cmdline(&recipe, &BTreeSet::new())));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use host_guard::program::Program;
 use super::{Backing, Files, Guest, program};
 use crate::boot::accel::Accel;
 use crate::recipe::Recipe;
+use crate::setup::needs::Present;
 use crate::setup::qemu::Qemu;
 
 fn recipe() -> Recipe {
@@ -28,6 +29,7 @@ fn command(backing: Backing<'_>) -> String {
         accel: Accel::Tcg,
         image: "/cache/a,b/Image".into(),
         modules: None,
+        present: Present::default(),
         tools: Vec::new(),
         busybox: "/busybox".into(),
         release: "7".into(),

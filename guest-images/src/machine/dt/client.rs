@@ -10,6 +10,8 @@ use crate::machine::layout::{self, ClientLayout};
 
 /// Peripheral ID of the SP805 watchdog; with it in the tree the AMBA bus does not read the ID registers.
 const SP805_PERIPHERAL_ID: u32 = 0x0014_1805;
+/// Peripheral ID that no driver has.
+const HELD_PERIPHERAL_ID: u32 = 0x000f_ffff;
 
 impl Tree<'_> {
     /// Writes a client and leaves its node open for children.
@@ -27,7 +29,7 @@ impl Tree<'_> {
         let registers = at.registers.unwrap_or(0);
         match client.kind {
             ClientKind::VirtioMmio => {
-                fdt.property_string("compatible", "virtio,mmio")?;
+                self.compatible(fdt, &client.name, "virtio,mmio")?;
                 reg(fdt, &[(registers, layout::VIRTIO_MMIO_STRIDE)])?;
                 let intid =
                     layout::FIRST_SPI + layout::VIRTIO_MMIO_SPI + u32::from(at.virtio_slot.unwrap_or(0));
@@ -35,7 +37,7 @@ impl Tree<'_> {
                 fdt.property_null("dma-coherent")?;
             }
             ClientKind::VirtioBlk | ClientKind::VirtioRng | ClientKind::VirtioConsole => {
-                fdt.property_string("compatible", "virtio,mmio")?;
+                self.compatible(fdt, &client.name, "virtio,mmio")?;
                 master(fdt, at)?;
             }
             ClientKind::Sp805 => {
@@ -43,7 +45,14 @@ impl Tree<'_> {
                 reg(fdt, &[(registers, 0x1000)])?;
                 fdt.property_array_u32("clocks", &[APB_CLOCK_PHANDLE, APB_CLOCK_PHANDLE])?;
                 strings(fdt, "clock-names", &["wdog_clk", "apb_pclk"])?;
-                fdt.property_u32("arm,primecell-periphid", SP805_PERIPHERAL_ID)?;
+                // The AMBA bus goes by this number, whatever is compatible.
+                let held = self.held.contains(&client.name);
+                let id = if held {
+                    HELD_PERIPHERAL_ID
+                } else {
+                    SP805_PERIPHERAL_ID
+                };
+                fdt.property_u32("arm,primecell-periphid", id)?;
             }
             ClientKind::Pl330 => {
                 strings(fdt, "compatible", &["arm,pl330", "arm,primecell"])?;
@@ -53,7 +62,7 @@ impl Tree<'_> {
                 fdt.property_string("clock-names", "apb_pclk")?;
             }
             ClientKind::Bus => {
-                fdt.property_string("compatible", "rockchip,rk3399-dwc3")?;
+                self.compatible(fdt, &client.name, "rockchip,rk3399-dwc3")?;
                 fdt.property_u32("#address-cells", 2)?;
                 fdt.property_u32("#size-cells", 2)?;
                 fdt.property_null("ranges")?;

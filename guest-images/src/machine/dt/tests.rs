@@ -13,13 +13,34 @@ use crate::machine::layout::tests::{MASTERS, SHAPE};
 
 fn tree(board: &Board) -> Vec<u8> {
     let shapes = vec![SHAPE; board.smmus.len()];
-    device_tree(board, &Layout::new(board, &shapes).unwrap()).unwrap()
+    device_tree(board, &Layout::new(board, &shapes).unwrap(), &Held::new()).unwrap()
 }
 
 #[test]
 fn the_tree_of_a_board_of_everything() {
     let blob = tree(&toml::from_str(FULL).unwrap());
     insta::assert_snapshot!(Fdt::new(&blob).unwrap().root());
+}
+
+#[test]
+fn devices_that_are_held_have_no_driver() {
+    let board: Board = toml::from_str(FULL).unwrap();
+    let shapes = vec![SHAPE; board.smmus.len()];
+    let clients = board.clients.iter().map(|client| client.name.clone());
+    let suppliers = board.suppliers.iter().map(|supplier| supplier.name.clone());
+    let held: Held = clients.chain(suppliers).collect();
+    let blob = device_tree(&board, &Layout::new(&board, &shapes).unwrap(), &held).unwrap();
+    let (with, without) = (
+        Fdt::new(&blob).unwrap().root().to_string(),
+        Fdt::new(&tree(&board)).unwrap().root().to_string(),
+    );
+    for compatible in ["virtio,mmio", "rockchip,rk3399-dwc3", "\"regulator-fixed"] {
+        assert!(
+            without.contains(compatible) && !with.contains(compatible),
+            "{compatible}"
+        );
+    }
+    assert!(with.contains("smmu-emu,held-mmio"), "{with}");
 }
 
 #[test]
@@ -34,7 +55,7 @@ fn the_nodes_of_masters() {
         ..shape(&["disk", "dma"])
     };
     let layout = Layout::new(&board, &[shape(&["probe"]), clocked]).unwrap();
-    let blob = device_tree(&board, &layout).unwrap();
+    let blob = device_tree(&board, &layout, &Held::new()).unwrap();
     let fdt = Fdt::new(&blob).unwrap();
     let nodes = [
         "/dma-controller@31811000",

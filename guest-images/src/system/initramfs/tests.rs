@@ -7,6 +7,8 @@ use std::os::unix::fs::symlink;
 use super::*;
 use crate::system::modules;
 
+static NONE: BTreeSet<String> = BTreeSet::new();
+
 fn spec<'a>(busybox: &'a Path, kernel: Option<&'a Path>, modules: &'a [String]) -> InitramfsSpec<'a> {
     InitramfsSpec {
         busybox,
@@ -14,6 +16,7 @@ fn spec<'a>(busybox: &'a Path, kernel: Option<&'a Path>, modules: &'a [String]) 
         kernel_modules: kernel,
         release: None,
         modules,
+        builtin: &NONE,
         tools: &[],
         files: &[],
     }
@@ -84,6 +87,26 @@ fn the_archive_is_what_linux_expects() {
     let modules: Vec<&&str> = by_name.keys().filter(|n| n.ends_with(".ko")).collect();
     let expected = ["base", "mid_a", "mid_b", "top"].map(|n| format!("lib/modules/{n}.ko"));
     assert_eq!(modules, expected.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_kernel_without_modules_has_its_drivers_built_in() {
+    let (busybox, wanted) = (busybox(), ["fixed".to_owned(), "virtio-mmio".to_owned()]);
+    let builtin = ["fixed", "virtio_mmio"].map(str::to_owned).into();
+    let spec = InitramfsSpec {
+        builtin: &builtin,
+        ..spec(busybox.path(), None, &wanted)
+    };
+    let entries = list(&build(&spec).unwrap());
+    for name in ["fixed", "virtio-mmio", "virtio_mmio"] {
+        let path = format!("lib/modules/load/{name}");
+        assert!(
+            entries
+                .iter()
+                .any(|(entry, _, _, contents)| *entry == path && contents.is_empty()),
+            "{path}"
+        );
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::packages::testing::{Answer, TestMirror, deb, gz, locked, set_of, xz};
 use crate::system::modules::tests::module;
 
 /// An Image with this `image_size` and banner.
-fn image(size: u64, banner: &str) -> Vec<u8> {
+pub(crate) fn image(size: u64, banner: &str) -> Vec<u8> {
     let mut image = vec![0; 4096];
     image[16..24].copy_from_slice(&size.to_le_bytes());
     image[56..60].copy_from_slice(b"ARM\x64");
@@ -16,12 +16,18 @@ fn image(size: u64, banner: &str) -> Vec<u8> {
     image
 }
 
-fn good() -> Vec<u8> {
+pub(crate) fn good() -> Vec<u8> {
     // The format string of the banner comes first in a real image.
     image(
-        32 << 20,
+        16 << 10,
         "Linux version %s (%s)\0Linux version 6.1.0-test+ (me@here) #1\0",
     )
+}
+
+fn big_endian() -> Vec<u8> {
+    let mut image = good();
+    image[24] |= 1;
+    image
 }
 
 fn zboot(payload: &[u8]) -> Vec<u8> {
@@ -102,6 +108,10 @@ fn other_files_are_said_to_be_what_they_are() {
         zboot(&gz(&good()))[..70].to_vec(),
         b"MZ\0\0zimg".to_vec(),
         image(200 << 20, ""),
+        image(32 << 20, ""),
+        big_endian(),
+        b"\x27\x05\x19\x56uImage".to_vec(),
+        b"\xd0\x0d\xfe\xedFIT".to_vec(),
         gz(&image(u64::MAX, "")),
     ]
     .iter()
