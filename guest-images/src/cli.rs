@@ -16,8 +16,9 @@ use host_guard::{file, signals};
 
 use crate::packages::lock::{Lock, Set};
 use crate::packages::progress;
-use crate::packages::renew::{Wanted, renew};
+use crate::packages::renew::renew;
 use crate::packages::store::Store;
+use crate::packages::wanted::Wanted;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! Debian packages by lock file: fetched by hash, unpacked into a cache.
 //!
 //! - [`lock`]: the packages, by version and hash; [`renew`] writes the lock file.
+//! - [`wanted`]: what is to be locked.
 //! - [`archive`]: the archive's signed index; [`release`]: the kernels in it.
 //! - [`resolved`]: packages that the lock file does not have.
 //! - [`store`]: the cache that they are fetched and unpacked to.
@@ -25,3 +26,4 @@ pub mod resolved;
 pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod wanted;

@@ -156,7 +156,7 @@ pub struct Verdict {
     pub kernel: Part,
     /// QEMU.
     pub qemu: Part,
-    /// What took the place of packages of the lock file that the mirror no longer has.
+    /// Packages in the place of those of the lock file that the mirror no longer has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub instead_of_locked: Vec<String>,
     /// CPUs of the guest.

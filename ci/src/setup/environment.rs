@@ -10,9 +10,9 @@ use guest_images::machine::gic::Gic;
 use guest_images::packages::archive::ArchiveError;
 use guest_images::packages::lock::{Lock, Set};
 use guest_images::packages::progress::Progress;
-use guest_images::packages::renew::Wanted;
-use guest_images::packages::resolved::Archive;
 use guest_images::packages::store::{Error as StoreError, Store};
+use guest_images::packages::wanted::Archive;
+use guest_images::packages::wanted::Wanted;
 use guest_images::system::inventory::Missing;
 use guest_images::system::kernel::{Kernel, KernelChoice, KernelError};
 use guest_images::system::qemu::QemuInstall;
@@ -64,7 +64,7 @@ pub struct Environment {
     pub guest: Guest,
     /// Source of the kernel, for people.
     pub kernel_source: String,
-    /// What took the place of packages of the lock file, one line each.
+    /// Packages in the place of those of the lock file, one line each.
     pub instead_of_locked: Vec<String>,
 }
 
@@ -139,12 +139,14 @@ impl Choice {
         if self.locked {
             return Ok(store);
         }
-        let wanted = Wanted::shipped().map_err(StoreError::from)?;
+        let wanted = Wanted::shipped()
+            .map_err(ArchiveError::from)
+            .map_err(StoreError::from)?;
         Ok(store.with_archive(Archive::new(wanted, None)))
     }
 
-    /// The kernel that the user chose, and what a run with it takes from Debian besides QEMU. A release that neither the
-    /// lock file nor the cache knows is looked for in the archive's index.
+    /// The kernel that the user chose, and what a run with it takes from Debian besides QEMU. A release that neither
+    /// the lock file nor the cache knows is looked for in the archive's index.
     ///
     /// # Errors
     /// Mistakes of the user, for which [`EnvironmentError::is_usage`] holds; an index that cannot be had.

@@ -7,104 +7,31 @@
 //! is told from a newer one, `Packages.xz` so that it is fetched once.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
-use host_guard::{file, program};
+use host_guard::file;
 use sha2::{Digest, Sha256};
 
-use crate::packages::download::{Downloader, FetchError, hexadecimal};
+use crate::packages::download::{Downloader, hexadecimal};
 use crate::packages::index::Index;
 use crate::packages::mirror::Mirror;
-use crate::packages::release::NoKernel;
 use crate::packages::store::{Error, Store};
 
+mod error;
 mod signature;
 #[cfg(test)]
 mod tests;
 
+pub use error::ArchiveError;
+pub(crate) use error::archive_error;
 pub(crate) use signature::find_keyring;
+use signature::{MAX_RELEASE, release_field};
 
-/// Most bytes of a signed `Release`; Debian's have 200 KiB.
-const MAX_RELEASE: u64 = 64 << 20;
 /// Most bytes of a `Packages.xz`; Debian's have 11 MiB.
 const MAX_PACKED: u64 = 64 << 20;
 /// Most bytes of an unpacked index.
 const MAX_INDEX: u64 = 512 << 20;
-
-/// Reason why the archive did not give what was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// The list of what is wanted is wrong.
-    #[error("images.toml: {0}")]
-    Wanted(#[from] toml::de::Error),
-    /// No keys to check the signature with.
-    #[error(
-        "no keys of the Debian archive: {0}. Install the package debian-archive-keyring, or name a keyring \
-         with `--keyring FILE`"
-    )]
-    NoKeyring(String),
-    /// No program to check the signature with.
-    #[error("the archive's signature cannot be checked: {0}. Install the package gpgv or sqv")]
-    NoVerifier(program::ProgramError),
-    /// The signature is not good.
-    #[error("{suite}: the signature of InRelease is not good, by the keys in {}:\n{output}", keyring.display())]
-    Signature {
-        /// The suite.
-        suite: String,
-        /// The keyring that was used.
-        keyring: PathBuf,
-        /// Output of the program that checked it.
-        output: String,
-    },
-    /// An index that is older than one seen before, as of a mirror that is behind, or of somebody who hides updates.
-    #[error(
-        "{suite}: its InRelease is of {date}, and one of {seen} was seen before: the mirror is behind, or \
-         somebody replays an old index. Name another mirror with `--mirror`; if this one is right, remove {}",
-        path.display()
-    )]
-    Older {
-        /// The suite.
-        suite: String,
-        /// Date of what the mirror has.
-        date: String,
-        /// Date of what was seen before.
-        seen: String,
-        /// Copy of what was seen before.
-        path: PathBuf,
-    },
-    /// The archive has no kernel of that release, or several.
-    #[error(transparent)]
-    Kernel(#[from] NoKernel),
-    /// The archive contradicts itself or lacks something.
-    #[error("{suite}: {problem}")]
-    Archive {
-        /// The suite, or the list of them.
-        suite: String,
-        /// Description of the problem.
-        problem: String,
-    },
-    /// The mirror fails, or temporary files cannot be written.
-    #[error(transparent)]
-    Store(#[from] Error),
-}
-
-impl ArchiveError {
-    /// Whether there is no mirror, or it does not answer.
-    pub fn is_of_network(&self) -> bool {
-        matches!(
-            self,
-            Self::Store(Error::Mirror(_) | Error::Fetch(FetchError::Network { .. }))
-        )
-    }
-}
-
-pub(crate) fn archive_error(suite: &str, problem: String) -> ArchiveError {
-    ArchiveError::Archive {
-        suite: suite.to_owned(),
-        problem,
-    }
-}
 
 /// Suites of one mirror, each with a good signature.
 #[derive(Debug)]
@@ -303,13 +230,6 @@ fn not_older(store: &Store, suite: &str, release: &str) -> Result<(), ArchiveErr
 /// A date of a release: the archive writes the zone of HTTP dates by its other name.
 fn date_of(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(&text.replace("UTC", "GMT")).ok()
-}
-
-fn release_field<'a>(release: &'a str, name: &str) -> Option<&'a str> {
-    let mut values = release
-        .lines()
-        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    values.next().map(str::trim)
 }
 
 /// SHA-256 and size that `Release` gives for a file.

@@ -183,8 +183,8 @@ pub(crate) fn is_release(wanted: &str, release: &str) -> bool {
     fit(&Name::wanted(wanted), release, "") == Some(Fit::Release)
 }
 
-/// The kernel that a text means: the one that it names, or the only one that begins with it, of those that have all their
-/// packages.
+/// The kernel that a text means: the one that it names, or the only one that begins with it, of those that have all
+/// their packages.
 pub(crate) fn pick<'a>(wanted: &str, offered: &'a [Offered]) -> Result<&'a Offered, NoKernel> {
     let error = |problem: String, available: Vec<&Offered>| NoKernel {
         wanted: wanted.to_owned(),

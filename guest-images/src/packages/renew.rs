@@ -6,13 +6,12 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-
 use crate::packages::archive::{ArchiveError, Suites, archive_error};
 use crate::packages::index::Index;
 use crate::packages::lock::{Lock, QEMU_PACKAGE, Set, SetKind};
 use crate::packages::release::{Name, version_key};
 use crate::packages::store::Store;
+use crate::packages::wanted::Wanted;
 
 #[cfg(test)]
 mod tests;
@@ -21,49 +20,6 @@ mod tests;
 const QEMU_SET: &str = "qemu-";
 /// Oldest QEMU that takes the place of a locked one.
 const OLDEST_QEMU: [u64; 2] = [11, 1];
-
-/// `images.toml`: what is to be locked.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// Suites, in the order in which libraries are looked for.
-    pub suites: Vec<String>,
-    /// Suites in which kernels that are not locked are looked for besides, after the others.
-    #[serde(default)]
-    pub kernel_suites: Vec<String>,
-    /// Kernel releases; `newest` is the one of the metapackage, `newest-16k` that of its sibling with pages of 16 KiB.
-    pub kernels: Vec<String>,
-    /// Host architectures for QEMU.
-    pub qemu_hosts: Vec<String>,
-    /// Dependencies of QEMU that are left out.
-    pub qemu_without: Vec<String>,
-    /// Packages of programs for the guest.
-    #[serde(default)]
-    pub tools: Vec<String>,
-    /// Dependencies of these that are left out.
-    #[serde(default)]
-    pub tools_without: Vec<String>,
-}
-
-impl Wanted {
-    /// Reads `images.toml`.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError::Wanted`].
-    pub fn parse(text: &str) -> Result<Self, ArchiveError> {
-        Ok(toml::from_str(text)?)
-    }
-
-    /// The list that belongs to this version of the project.
-    ///
-    /// # Errors
-    ///
-    /// A file that does not parse; the tests keep that from being released.
-    pub fn shipped() -> Result<Self, ArchiveError> {
-        Self::parse(include_str!("../../images.toml"))
-    }
-}
 
 /// Resolves what is wanted against the archive.
 ///

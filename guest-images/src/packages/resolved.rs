@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Sets of packages that the lock file does not have: kernels by a release that the user names, and what takes the place
-//! of packages that the archive has dropped.
+//! Sets of packages that the lock file does not have: kernels by a release that the user names, and what takes the
+//! place of packages that the archive has dropped.
 //!
-//! A set that was resolved once is kept in the cache (`<cache>/resolved/`), so that the next run takes the same packages
-//! and needs no network for it.
+//! A set that was resolved once is kept in the cache (`<cache>/resolved/`), so that the next run takes the same
+//! packages and needs no network for it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use host_guard::file;
 use serde::{Deserialize, Serialize};
@@ -18,8 +17,9 @@ use crate::packages::archive::{ArchiveError, Suites};
 use crate::packages::download::FetchError;
 use crate::packages::lock::{Lock, Package, Set, SetKind};
 use crate::packages::release::{Name, Offered, is_in_full, is_release, offered, pick, version_key};
-use crate::packages::renew::{self, Wanted};
+use crate::packages::renew;
 use crate::packages::store::{Error, Store};
+use crate::packages::wanted::{Archive, Wanted};
 
 #[cfg(test)]
 mod tests;
@@ -28,28 +28,6 @@ mod tests;
 const MAX_RECORD: u64 = 1 << 20;
 /// Most texts of users that are kept with a kernel.
 const MAX_ASKED: usize = 64;
-
-/// Source of sets that the lock file does not have.
-#[derive(Debug, Clone)]
-pub struct Archive {
-    /// Suites and packages.
-    pub wanted: Wanted,
-    /// Keys of the archive; those of the system if absent.
-    pub keyring: Option<PathBuf>,
-    /// Sets that took the place of locked ones, in this process.
-    pub(crate) instead: Arc<Mutex<BTreeSet<String>>>,
-}
-
-impl Archive {
-    /// The archive with these suites and keys.
-    pub fn new(wanted: Wanted, keyring: Option<PathBuf>) -> Self {
-        Self {
-            wanted,
-            keyring,
-            instead: Arc::default(),
-        }
-    }
-}
 
 /// A set as it is kept in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +72,7 @@ impl Record {
 }
 
 impl Store {
-    /// What took the place of locked packages in this process, one line each.
+    /// Packages that took the place of locked ones in this process, one line each.
     pub fn instead_of_locked(&self) -> Vec<String> {
         let instead = self.archive().and_then(|archive| archive.instead.lock().ok());
         instead
@@ -102,8 +80,8 @@ impl Store {
             .unwrap_or_default()
     }
 
-    /// The kernel that `wanted` means: of the lock file, or, of a store with an archive, one that was resolved before or
-    /// that the archive has.
+    /// The kernel that `wanted` means: of the lock file, or, of a store with an archive, one that was resolved before
+    /// or that the archive has.
     ///
     /// # Errors
     ///

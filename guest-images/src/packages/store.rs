@@ -26,7 +26,7 @@ use crate::packages::download::Downloader;
 use crate::packages::lock::{Package, Set, SetKind};
 use crate::packages::mirror::{self, Mirror};
 use crate::packages::progress::{Progress, Silent};
-use crate::packages::resolved::Archive;
+use crate::packages::wanted::Archive;
 
 mod error;
 mod manifest;

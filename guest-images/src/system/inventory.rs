@@ -49,7 +49,7 @@ pub enum State {
     },
 }
 
-/// What is known of a kernel's drivers.
+/// Knowledge of a kernel's drivers.
 #[derive(Debug, Default)]
 pub struct Inventory {
     tree: Option<ModuleTree>,
@@ -225,7 +225,7 @@ fn initcalls(map: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a run needs of a kernel, and cannot get.
+/// Drivers that a run needs of a kernel, and cannot get.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Missing {
     /// Modules, each with the options that would bring it and the source of the finding.

@@ -3,7 +3,6 @@
 //! The guest's kernel: from the lock file, or the user's own.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ mod image;
 pub(crate) mod tests;
 
 pub use image::page_kib;
-use image::{check_image, decompress, is_image, magic, release_in, start_of};
+use image::{check_image, check_length, decompress, is_image, magic, release_in, start_of};
 
 /// Largest file that is taken for a kernel.
 pub(crate) const MAX_FILE: u64 = 512 << 20;
@@ -224,7 +223,9 @@ impl Store {
             path: image.clone(),
             source,
         };
-        let release = release_in(&file::read(&image, MAX_FILE).map_err(read)?);
+        let plain = file::read(&image, MAX_FILE).map_err(read)?;
+        check_length(&plain, plain.len() as u64).map_err(|problem| format_error(path, problem))?;
+        let release = release_in(&plain);
         if let Some(directory) = modules {
             check_modules(directory, release.as_deref())?;
         }
@@ -247,8 +248,7 @@ impl Store {
         };
         let start = start_of(path).map_err(read)?;
         if is_image(&start) {
-            let length = fs::metadata(path).map_err(read)?.len();
-            check_image(&start, length).map_err(|problem| format_error(path, problem))?;
+            check_image(&start).map_err(|problem| format_error(path, problem))?;
             return Ok(path.to_owned());
         }
         let packed = file::read(path, MAX_FILE).map_err(read)?;
@@ -257,7 +257,7 @@ impl Store {
             let problem = format!("what is compressed in it is {}", magic(&plain));
             return Err(format_error(path, problem));
         }
-        check_image(&plain, plain.len() as u64).map_err(|problem| format_error(path, problem))?;
+        check_image(&plain).map_err(|problem| format_error(path, problem))?;
         let images = self.subdirectory("images")?;
         let digest = hexadecimal(&Sha256::digest(&packed));
         let target = images.join(digest.get(..24).unwrap_or_default());

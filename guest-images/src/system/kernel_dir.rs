@@ -54,7 +54,7 @@ pub struct Found {
     pub modules: Option<PathBuf>,
     /// Archive of the modules, which tuxmake makes.
     pub archive: Option<PathBuf>,
-    /// What tells of the drivers.
+    /// Files that tell of the drivers.
     pub evidence: Evidence,
     /// The release that the directory claims, with the file that says so.
     pub release: Option<(String, PathBuf)>,

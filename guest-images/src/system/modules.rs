@@ -294,8 +294,8 @@ impl ModuleTree {
         })
     }
 
-    /// The module behind a soft dependency. An algorithm of the kernel's crypto API has an alias, which only an installed
-    /// system has a list of; its portable module is named after it.
+    /// The module behind a soft dependency. An algorithm of the kernel's crypto API has an alias, which only an
+    /// installed system has a list of; its portable module is named after it.
     fn wanted(&self, name: &str) -> Option<String> {
         let algorithm = name.strip_prefix("crypto_").unwrap_or(name);
         let names = [

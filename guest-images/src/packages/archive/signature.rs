@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use host_guard::file;
 use host_guard::program::{self, ProgramError, SHORT};
 
-use super::{ArchiveError, MAX_RELEASE, archive_error, release_field};
+use super::error::{ArchiveError, archive_error};
 use crate::packages::store::Error;
+
+/// Most bytes of a signed `Release`; Debian's have 200 KiB.
+pub(super) const MAX_RELEASE: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests;
@@ -146,4 +149,12 @@ fn split(signed: &[u8]) -> Option<(String, String)> {
         }
     }
     None
+}
+
+/// A field of a `Release`.
+pub(super) fn release_field<'a>(release: &'a str, name: &str) -> Option<&'a str> {
+    let mut values = release
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    values.next().map(str::trim)
 }
