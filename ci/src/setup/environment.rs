@@ -96,7 +96,7 @@ pub enum EnvironmentError {
     Missing {
         /// Source of the kernel.
         kernel: String,
-        /// What is missing.
+        /// Drivers and options that are missing.
         missing: Missing,
     },
 }

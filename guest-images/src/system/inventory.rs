@@ -225,7 +225,7 @@ fn initcalls(map: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Drivers that a run needs of a kernel, and cannot get.
+/// Needs of a run that a kernel does not meet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Missing {
     /// Modules, each with the options that would bring it and the source of the finding.
