@@ -14,6 +14,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use host_guard::{file, signals};
 
+use crate::packages::archive::ArchiveError;
 use crate::packages::lock::{Lock, Set};
 use crate::packages::progress;
 use crate::packages::renew::renew;
@@ -139,7 +140,11 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         } => {
             let text = file::read_text(wanted, MAX_WANTED)
                 .with_context(|| format!("{} (name it with --wanted)", wanted.display()))?;
-            let lock = renew(&store, &Wanted::parse(&text)?, keyring.as_deref())?;
+            let lock = renew(
+                &store,
+                &Wanted::parse(&text).map_err(ArchiveError::from)?,
+                keyring.as_deref(),
+            )?;
             let text = lock.to_toml()?;
             // What is written is what will be read.
             Lock::parse(&text)?;

@@ -151,7 +151,7 @@ pub const UNKNOWN: &str = "unknown";
 /// A kernel that boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
-    /// Uncompressed arm64 Image, for address [`layout::KERNEL`].
+    /// Uncompressed arm64 Image, for address [`KERNEL`](crate::machine::layout::KERNEL).
     pub image: PathBuf,
     /// `lib/modules/<release>`, if there are modules.
     pub modules: Option<PathBuf>,

@@ -149,7 +149,7 @@ fn what_the_archive_lacks_is_named() {
 
 #[test]
 fn unknown_keys_of_the_list_are_errors() {
-    let error = Wanted::parse("suits = []").unwrap_err().to_string();
+    let error = ArchiveError::from(Wanted::parse("suits = []").unwrap_err()).to_string();
     assert!(
         error.starts_with("images.toml: ") && error.contains("suits"),
         "{error}"
