@@ -17,8 +17,8 @@ Names are those of IHI 0062 issue D without `SMMU_`; an `n` is the number of a s
 Offsets are from the start of the frame: GR0 is page 0, GR1 page 1, context bank n page NUMPAGE + n. \"Writable\" and \
 \"reset\" are
 those of a full configuration; identification registers and the bits of absent features follow the configuration
-([presets](presets.md), `smmu-emu/src/registers/identity.rs`, `smmu-emu/src/registers/options.rs`). What no row covers \
-reads as zero and ignores writes.
+([presets](presets.md), `smmu-emu/src/registers/identity.rs`, `smmu-emu/src/registers/options.rs`). An \
+offset without a row reads as zero and ignores writes.
 
 - Fields: the type that names the fields, in `smmu-emu/src/spec/`; of several, the first that applies to the bank and \
 the value.

@@ -46,7 +46,7 @@ Global faults are recorded in sGFSR, sGFAR, sGFSYNR0 and sGFSYNR1, with the acce
 the bank's
 FSR, FAR, FSYNR0 and CBFRSYNRA, after S2CR's overrides. A fault of stage 2 of a nested translation is recorded in the \
 stage 2
-bank, with FSYNR0.NESTED, S1CBNDX, S1PTWF and IPAFAR. What ends a stall stands in `smmu-emu/src/device/bank_state.rs`.
+bank, with FSYNR0.NESTED, S1CBNDX, S1PTWF and IPAFAR. The end of a stall stands in `smmu-emu/src/device/bank_state.rs`.
 
 ";
 

@@ -183,7 +183,8 @@ fn every_behaviour_has_a_test() {
     let deviations = fs::read_to_string(package().join("../docs/deviations.md")).expect("docs/deviations.md");
     let mut text = String::from(
         "# Behaviours\n\n\
-         What is easy to get wrong about an SMMUv2, and the tests that name it, of `smmu-emu` unless they say \
+         Behaviours of an SMMUv2 that are easy to get wrong, and the tests that name them, of \
+         `smmu-emu` unless they say \
          otherwise. Written by `smmu-emu/tests/test_references.rs`; do not edit.\n\n\
          | | what | tests |\n| --- | --- | --- |\n",
     );

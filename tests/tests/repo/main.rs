@@ -252,6 +252,29 @@ fn doc_comments_begin_with_the_thing_that_they_describe() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Whether a sentence begins with a word that names no thing; questions may.
+fn begins_with_house_word(sentence: &str) -> bool {
+    let begins = HOUSE_WORDS.iter().any(|word| sentence.starts_with(word));
+    // Before the end of the line a question is not seen to be one.
+    begins && !sentence.contains('?') && !sentence.starts_with("The same as")
+}
+
+#[test]
+fn documents_begin_with_the_thing_that_they_describe() {
+    let mut found = Vec::new();
+    for path in files("md") {
+        let text = fs::read_to_string(&path).expect("a readable document");
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim_start().trim_start_matches("- ");
+            let later = line.split(". ").skip(1);
+            if std::iter::once(line).chain(later).any(begins_with_house_word) {
+                found.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 /// Width of a line in characters, comments and strings too: rustfmt breaks neither.
 const WIDTH: usize = 120;
 

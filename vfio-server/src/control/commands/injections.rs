@@ -110,7 +110,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "injection-remove",
-        about: "Removes an injection. What it has done stays done.",
+        about: "Removes an injection. Its effects stay.",
         arguments: Remove::ARGUMENTS,
         returns: "nothing",
         example: "smmu=a injection=1",

@@ -53,9 +53,9 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "state-load",
         about: "Puts the state of such a file in the place of what there is, for the SMMUs that it names, \
                 and gives interrupt lines their levels; or changes nothing if a state does not fit. An SMMU \
-                has to have the configuration of the one that was saved, and the run its marks. What is no part \
-                of a state stays as it is: DMA devices go on with what they do. While an access of one of them \
-                is stalled it is refused: that access would end with a bus error, for no reason in either state. \
+                has to have the configuration of the one that was saved, and the run its marks. Everything else \
+                stays as it is: DMA devices go on. While an access of one of them is stalled it is refused: \
+                that access would end with a bus error, for no reason in either state. \
                 The file has 64 MiB at most.",
         arguments: Load::ARGUMENTS,
         returns: "`smmus` (their names)",

@@ -52,7 +52,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "trace-stop",
-        about: "Records no more; when the answer is there, the files are complete. What was recorded can \
+        about: "Records no more; when the answer is there, the files are complete. Its records can \
                 still be saved.",
         arguments: Stop::ARGUMENTS,
         returns: "array of the files that ended: `path`, `records` (events in it), `lost` (events missing in \

@@ -106,7 +106,8 @@ impl Row {
     }
 }
 
-/// The table, in address order of the first register of each row. What no row has reads as zero and ignores writes.
+/// The table, in address order of the first register of each row. An offset without a row reads as zero and ignores
+/// writes.
 pub const ROWS: [Row; 30] = {
     use AccessRule::{Rw, Wo};
     use Register as R;
