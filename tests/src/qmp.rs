@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A client of the control socket that can also say what no client should.
+//! A client of the control socket, and of QEMU's monitor, that can also say what no client should.
 
 use std::io::{BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,6 +16,7 @@ pub struct QmpClient {
     stream: UnixStream,
     messages: StreamDeserializer<'static, IoRead<BufReader<UnixStream>>, Value>,
     events: Vec<Value>,
+    greeting: Value,
 }
 
 impl std::fmt::Debug for QmpClient {
@@ -40,10 +41,12 @@ impl QmpClient {
             stream,
             messages: serde_json::Deserializer::from_reader(reader).into_iter(),
             events: Vec::new(),
+            greeting: Value::Null,
         };
         let greeting = client.receive()?;
         ensure!(greeting["QMP"]["version"]["qemu"]["major"].is_u64(), "{greeting}");
-        ensure!(greeting["QMP"]["capabilities"] == json!([]), "{greeting}");
+        ensure!(greeting["QMP"]["capabilities"].is_array(), "{greeting}");
+        client.greeting = greeting;
         Ok(client)
     }
 
@@ -55,6 +58,11 @@ impl QmpClient {
         let mut client = Self::connect(path)?;
         client.execute("qmp_capabilities", json!({}))?;
         Ok(client)
+    }
+
+    /// The greeting of the server.
+    pub fn greeting(&self) -> &Value {
+        &self.greeting
     }
 
     /// Sends any bytes.

@@ -46,6 +46,7 @@ fn a_connection_negotiates_and_asks() {
         let mode = std::fs::metadata(served.control()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let mut client = QmpClient::connect(&served.control()).unwrap();
+        assert_eq!(client.greeting()["QMP"]["capabilities"], json!([]));
         client
             .send(
                 concat!(

@@ -61,6 +61,8 @@ impl Boot {
 /// State of a boot under way, as the control socket shows it.
 pub struct Meanwhile {
     control: PathBuf,
+    /// QEMU's monitor.
+    monitor: PathBuf,
     over: Arc<AtomicUsize>,
     client: Option<QmpClient>,
 }
@@ -102,6 +104,21 @@ impl Meanwhile {
         Ok(())
     }
 
+    /// Has the guest stand still during `act`, with nothing under way in the server either: its CPUs are stopped through
+    /// QEMU's monitor. (A QEMU that is sent SIGSTOP may sleep through eventfds afterwards: of an io_uring poll that was
+    /// being set up nothing is left.)
+    pub fn while_stopped<R>(&mut self, act: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        let mut monitor = QmpClient::negotiated(&self.monitor)?;
+        monitor.execute("stop", json!({}))?;
+        let server = self.server()?;
+        // A thread that has a message, or work of a device, runs.
+        let result = self
+            .wait_until("idle server", |_| is_asleep(&server))
+            .and_then(|()| act(self));
+        monitor.execute("cont", json!({}))?;
+        result
+    }
+
     /// The server's process.
     pub fn server(&self) -> Result<PathBuf> {
         let pid = self.child("--exit-with-stdin")?;
@@ -109,7 +126,7 @@ impl Meanwhile {
     }
 
     /// The child of ours with these words on its command line.
-    pub fn child(&self, words: &str) -> Result<Pid> {
+    fn child(&self, words: &str) -> Result<Pid> {
         let own = std::process::id().to_string();
         for entry in fs::read_dir("/proc")?.flatten() {
             let read = |name| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
@@ -138,6 +155,19 @@ impl Meanwhile {
         }
         self.client.as_mut().context("no client")
     }
+}
+
+/// Whether all threads of a process, which is a directory of `/proc`, are asleep (`proc_pid_stat(5)`).
+fn is_asleep(process: &Path) -> Result<bool> {
+    for thread in fs::read_dir(process.join("task"))?.flatten() {
+        // A thread that is gone is in no state.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if state.is_some_and(|state| state != 'S') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The shipped recipe of that name.
@@ -169,7 +199,7 @@ pub fn boot_and(
 pub fn boot_with_memory(name: &str, recipe: &Recipe, change: impl Fn(&str) -> String) -> Result<BootReport> {
     let console = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
     println!("console: {}", console.display());
-    with_bench(recipe, None, |mut bench, _| {
+    with_bench(recipe, None, |mut bench, _, _| {
         for argument in &mut bench.qemu.args {
             if let Some(backend) = argument
                 .to_str()
@@ -182,11 +212,11 @@ pub fn boot_with_memory(name: &str, recipe: &Recipe, change: impl Fn(&str) -> St
     })
 }
 
-/// Prepares all that a boot needs; `run` gets the path of the control socket, too.
+/// Prepares all that a boot needs; `run` gets the paths of the control socket and of QEMU's monitor, too.
 fn with_bench<R>(
     recipe: &Recipe,
     kernel: Option<&str>,
-    run: impl FnOnce(BootRunner<'_>, PathBuf) -> Result<R>,
+    run: impl FnOnce(BootRunner<'_>, PathBuf, PathBuf) -> Result<R>,
 ) -> Result<R> {
     let choice = Choice {
         kernel: kernel.map(|release| format!("debian:{release}").into()),
@@ -201,11 +231,15 @@ fn with_bench<R>(
     let files = Files::generate(dir.path(), recipe, &layout, guest)?;
     let backing = Backing::Server { sockets: dir.path() };
     let control = dir.file("control");
+    let monitor = dir.file("monitor");
+    let mut qemu = program(&environment.qemu, recipe, &layout, guest, &files, backing);
+    let socket = format!("unix:{},server=on,wait=off", monitor.display());
+    qemu.args.extend(["-qmp".into(), socket.into()]);
     let bench = BootRunner {
         helper: Path::new(env!("CARGO_BIN_EXE_boot-stress-under-test")),
         dir: &dir,
         recipe,
-        qemu: program(&environment.qemu, recipe, &layout, guest, &files, backing),
+        qemu,
         server: true,
         trace: None,
         allowed: Places::anywhere(),
@@ -213,7 +247,7 @@ fn with_bench<R>(
         limits: limits(recipe, None),
         stop: Arc::default(),
     };
-    run(bench, control)
+    run(bench, control, monitor)
 }
 
 fn try_boot(
@@ -222,20 +256,22 @@ fn try_boot(
     kernel: Option<&str>,
     meanwhile: impl FnOnce(&mut Meanwhile) -> Result<()> + Send,
 ) -> Result<Boot> {
-    with_bench(recipe, kernel, |bench, control| {
-        boot_with(&bench, control, console, meanwhile)
+    with_bench(recipe, kernel, |bench, control, monitor| {
+        boot_with(&bench, control, monitor, console, meanwhile)
     })
 }
 
 fn boot_with(
     bench: &BootRunner<'_>,
     control: PathBuf,
+    monitor: PathBuf,
     console: &Path,
     meanwhile: impl FnOnce(&mut Meanwhile) -> Result<()> + Send,
 ) -> Result<Boot> {
     let over = Arc::new(AtomicUsize::new(0));
     let mut present = Meanwhile {
         control,
+        monitor,
         over: Arc::clone(&over),
         client: None,
     };

@@ -2,12 +2,8 @@
 
 //! Faults that are injected while the guest works: the kernel's own lines say what was injected, and the guest goes on.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
 use boot_stress::recipe::Recipe;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::boot::{Boot, Meanwhile, boot_and};
@@ -179,47 +175,12 @@ fn free_pages(now: &mut Meanwhile) -> Result<Vec<u64>> {
 /// So the guest has to stand still while a page of that is looked for and written.
 fn inject_read_only(now: &mut Meanwhile) -> Result<Injected> {
     let free = free_pages(now)?;
-    let qemu = now.child("qemu-system-aarch64")?;
     let mut injected = None;
     now.wait_until("page mapped for reading only", |now| {
-        injected = while_stopped(qemu, now, |now| written_while_read_only(now, &free))?;
+        injected = now.while_stopped(|now| written_while_read_only(now, &free))?;
         Ok(injected.is_some())
     })?;
     injected.context("no page")
-}
-
-/// Whether all threads of a process, which is a directory of `/proc`, are in one of these states (`proc_pid_stat(5)`).
-fn are_all(process: &Path, states: &[char]) -> Result<bool> {
-    for thread in fs::read_dir(process.join("task"))?.flatten() {
-        // A thread that is gone is in no state.
-        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-        if state.is_some_and(|state| !states.contains(&state)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// With the guest's CPUs standing still.
-fn while_stopped<R>(
-    qemu: Pid,
-    now: &mut Meanwhile,
-    act: impl FnOnce(&mut Meanwhile) -> Result<R>,
-) -> Result<R> {
-    kill_process(qemu, Signal::STOP)?;
-    let result = stand_still(qemu, now).and_then(|()| act(now));
-    kill_process(qemu, Signal::CONT)?;
-    result
-}
-
-/// Waits until a QEMU that was told to stop has stopped, and the server has done all that it was asked for: a thread
-/// that has a message, or work of a device, runs.
-fn stand_still(qemu: Pid, now: &mut Meanwhile) -> Result<()> {
-    let qemu = Path::new("/proc").join(qemu.to_string());
-    let server = now.server()?;
-    now.wait_until("stopped QEMU", |_| are_all(&qemu, &['T', 't']))?;
-    now.wait_until("idle server", |_| are_all(&server, &['S']))
 }
 
 fn written_while_read_only(now: &mut Meanwhile, pages: &[u64]) -> Result<Option<Injected>> {

@@ -5,21 +5,20 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{Access, CONSOLE, access, free_pages, register, while_stopped, write_register};
+use super::{Access, CONSOLE, access, free_pages, register, write_register};
 use crate::boot::Meanwhile;
 
 /// Keeps the entry of a page that the console lends for a while, and reads it after the kernel has taken it back.
 pub fn inject(now: &mut Meanwhile) -> Result<()> {
     let free = free_pages(now)?;
-    let qemu = now.child("qemu-system-aarch64")?;
     let mut seen = false;
     now.wait_until("page that is read after it was unmapped", |now| {
-        let lent = while_stopped(qemu, now, |now| keep(now, &free))?;
+        let lent = now.while_stopped(|now| keep(now, &free))?;
         let Some((page, fault)) = lent else {
             return Ok(false);
         };
         now.wait_until("invalidation of the page", |now| hit(now, fault))?;
-        seen = while_stopped(qemu, now, |now| read_after(now, page, fault))?;
+        seen = now.while_stopped(|now| read_after(now, page, fault))?;
         Ok(seen)
     })?;
     ensure!(seen);
