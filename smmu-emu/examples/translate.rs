@@ -4,11 +4,9 @@
 
 mod machine;
 
-use machine::{Machine, RAM, TABLES};
+use machine::{BANK, Machine, RAM, configuration};
 use smmu_emu::{Config, Intent, Plan, Preset, Response, Smmu, Transaction};
 
-/// The registers of context bank 0, behind the 16 pages of global space.
-const BANK: u64 = 16 << 12;
 const FSR: u64 = BANK + 0x58;
 const FAR: u64 = BANK + 0x60;
 
@@ -18,22 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let config = Config::from(Preset::Generic);
     let mut smmu = Smmu::new(&config, Plan::default())?;
-    for (offset, value) in [
-        // CBA2R0.VA64; CBAR0: stage 1, stage 2 bypassed.
-        (0x1800, 1),
-        (0x1000, 1 << 16),
-        // CB0_TCR2.PASize: 48 bits.
-        (BANK + 0x10, 5),
-        // CB0_TCR: EPD1, 4 KiB granule, 39 bits of input.
-        (BANK + 0x30, 1 << 23 | 25),
-        (BANK + 0x20, TABLES),
-        // CB0_SCTLR: M, CFRE, CFIE.
-        (BANK, 1 | 1 << 5 | 1 << 6),
-        // Stream 7 goes to bank 0; sCR0 lets clients in.
-        (0x800, 1 << 31 | 7),
-        (0xc00, 0),
-        (0x0, 0),
-    ] {
+    // SCTLR: M, CFRE, CFIE.
+    for (offset, value) in configuration(1 | 1 << 5 | 1 << 6) {
         smmu.write(&mut machine, offset, &u32::try_from(value)?.to_le_bytes());
     }
 

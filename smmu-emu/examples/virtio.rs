@@ -2,18 +2,14 @@
 
 //! A virtio device behind the SMMU: virtio-queue reads a descriptor chain, and the buffer of it, through a [`View`].
 
+mod machine;
+
 use std::io::Read;
 
+use machine::{RAM, TABLES, configuration};
 use smmu_emu::{BusError, Config, Host, Intent, Line, Memory, Plan, Preset, Smmu, SmmuHandle, Tbu, View};
 use virtio_queue::{Queue, QueueT, Reader};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
-
-/// First address of memory.
-const RAM: u64 = 0x8000_0000;
-/// Tables of level 1 to 3, one of each.
-const TABLES: u64 = RAM;
-/// The registers of context bank 0, behind the 16 pages of global space.
-const BANK: u64 = 16 << 12;
 
 /// The rings and the buffer: addresses on the bus.
 const DESCRIPTORS: u64 = 0x1000;
@@ -79,21 +75,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from(Preset::Generic);
     let mut env = Guest(memory.clone());
     let smmu = SmmuHandle::new(Smmu::new(&config, Plan::default())?);
-    for (offset, value) in [
-        // CBA2R0.VA64; CBAR0: stage 1, stage 2 bypassed.
-        (0x1800, 1),
-        (0x1000, 1 << 16),
-        // CB0_TCR2.PASize: 48 bits; CB0_TCR: EPD1, 4 KiB granule, 39 bits of input.
-        (BANK + 0x10, 5),
-        (BANK + 0x30, 1 << 23 | 25),
-        (BANK + 0x20, TABLES),
-        // CB0_SCTLR: M, CFRE.
-        (BANK, 1 | 1 << 5),
-        // Stream 7 goes to bank 0; sCR0 lets clients in.
-        (0x800, 1 << 31 | 7),
-        (0xc00, 0),
-        (0x0, 0),
-    ] {
+    // SCTLR: M, CFRE.
+    for (offset, value) in configuration(1 | 1 << 5) {
         smmu.lock()
             .write(&mut env, offset, &u32::try_from(value)?.to_le_bytes());
     }

@@ -35,7 +35,7 @@ zero; PRR has no effect on translation. Everything that an MMU-401 does is stage
 format, whose
 descriptors and TCR fields are those that Linux uses there.
 
-## What they advertise
+## Identification
 
 Each number can be changed in the configuration, as far as a field is named. `live_groups = [{ stream_id = 0x400, mask \
 = 2 }]` has the

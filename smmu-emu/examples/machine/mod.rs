@@ -13,7 +13,29 @@ use smmu_emu::{BusError, Host, Line, Memory};
 pub const RAM: u64 = 0x8000_0000;
 /// Tables of level 1 to 3, one of each.
 pub const TABLES: u64 = RAM;
+/// The registers of context bank 0, behind the 16 pages of global space.
+pub const BANK: u64 = 16 << 12;
 const WORDS: usize = (1 << 20) / 8;
+
+/// Offsets and values of the registers that send stream 7 to context bank 0, whose stage 1 uses [`TABLES`], as software
+/// writes them.
+pub fn configuration(sctlr: u64) -> [(u64, u64); 9] {
+    [
+        // CBA2R0.VA64; CBAR0: stage 1, stage 2 bypassed.
+        (0x1800, 1),
+        (0x1000, 1 << 16),
+        // CB0_TCR2.PASize: 48 bits.
+        (BANK + 0x10, 5),
+        // CB0_TCR: EPD1, 4 KiB granule, 39 bits of input.
+        (BANK + 0x30, 1 << 23 | 25),
+        (BANK + 0x20, TABLES),
+        (BANK, sctlr),
+        // Stream 7 goes to bank 0; sCR0 lets clients in.
+        (0x800, 1 << 31 | 7),
+        (0xc00, 0),
+        (0x0, 0),
+    ]
+}
 
 /// Memory, and the count of decisions about stalls.
 #[derive(Clone)]

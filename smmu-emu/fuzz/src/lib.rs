@@ -12,3 +12,5 @@ pub mod mmio_sequence;
 mod pair;
 mod rules;
 pub mod walk;
+
+pub use rules::Allowed;

@@ -85,7 +85,10 @@ pub fn run<W: World>(target: &'static str, data: &[u8], small: u32) {
             }
         }
     }
-    coverage::count(target, &pair.subject.machine().host.injected);
+    let compared = pair.compared;
+    let hits = &pair.subject.machine().host.injected;
+    coverage::count(target, hits);
+    coverage::count_compared(target, allowed, compared, hits.len());
 }
 
 struct Pair<W> {
@@ -94,6 +97,8 @@ struct Pair<W> {
     plans: Option<(Plan, Plan)>,
     /// Whether the subject's TLB may be stale, so that it need not do what the oracle does.
     stale: bool,
+    /// Steps whose outcomes were compared.
+    compared: usize,
 }
 
 impl<W: World> Pair<W> {
@@ -103,6 +108,7 @@ impl<W: World> Pair<W> {
             subject: W::new(subject),
             plans: None,
             stale: false,
+            compared: 0,
         }
     }
 
@@ -195,6 +201,7 @@ impl<W: World> Pair<W> {
                 .eq(hits.iter().filter(comparable))
         );
         self.compare_lines();
+        self.compared += 1;
     }
 
     fn compare_lines(&mut self) {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Rules of a plan from a fuzzer's bytes. The kinds and their fields are read from the model's own table, so that a new
-//! kind takes part at once.
+//! Rules of a plan from a fuzzer's bytes. Kinds, sites and their fields are read from the model's own tables, so that a
+//! new one takes part at once.
 
 use std::fmt::Write;
 
 use smmu_emu::plan::{InjectionKind, KINDS, KindRow};
-use smmu_emu::{Geometry, Plan};
+use smmu_emu::{Geometry, Plan, Site};
 
 use super::input::Input;
 use super::machine::MARK;
 
 /// Rules that a harness can do with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Allowed {
     /// All: nothing is compared.
     Every,
@@ -34,15 +34,6 @@ pub struct Names<'a> {
     /// Addresses of descriptors by number.
     pub descriptor: &'a dyn Fn(u8) -> u64,
 }
-
-/// Sites of delays and the fields that narrow them.
-const SITES: [(&str, &[&str]); 5] = [
-    ("ats", &["bank"]),
-    ("context-sync", &["bank"]),
-    ("global-sync", &[]),
-    ("interrupt", &["line", "index"]),
-    ("register", &["register", "index", "access"]),
-];
 
 /// Registers that the harnesses use.
 const REGISTERS: [&str; 16] = [
@@ -84,7 +75,7 @@ pub fn plan(input: &mut Input<'_>, geometry: &Geometry, allowed: Allowed, names:
 }
 
 fn rule(input: &mut Input<'_>, allowed: Allowed, names: Names<'_>) -> Option<String> {
-    let choice = usize::from(input.u8()?) % (KINDS.len() + SITES.len());
+    let choice = usize::from(input.u8()?) % (KINDS.len() + Site::ALL.len());
     let (which, bits) = (input.u8()?, input.u16()?);
     let Some(row) = KINDS.get(choice) else {
         return delay(input, allowed, choice - KINDS.len(), which, bits, names);
@@ -172,21 +163,21 @@ fn delay(
     bits: u16,
     names: Names<'_>,
 ) -> Option<String> {
-    let (name, fields) = SITES.get(site)?;
     // A register that is not written in both models has another number of operations.
-    let (name, fields) = match (allowed, *name) {
-        (Allowed::OfEqualTlbs, "register") => ("global-sync", [].as_slice()),
-        (_, name) => (name, *fields),
+    let site = match (allowed, *Site::ALL.get(site)?) {
+        (Allowed::OfEqualTlbs, Site::Register) => Site::GlobalSync,
+        (_, site) => site,
     };
-    let mut text = format!("[[delay]]\nsite = \"{name}\"\n");
-    for (n, field) in fields.iter().enumerate() {
+    let mut text = format!("[[delay]]\nsite = \"{}\"\n", site.name());
+    let narrowing = site.takes().iter().filter(|field| **field != "polls");
+    for (n, field) in narrowing.enumerate() {
         if *field == "register" || bits >> n & 1 == 1 {
             field_of(&mut text, field, input, names)?;
         }
     }
     let time = u64::from(input.u8()?);
     match which % 5 {
-        0 if !matches!(name, "interrupt" | "register") => writeln!(text, "polls = {}", time % 4 + 1),
+        0 if site.takes().contains(&"polls") => writeln!(text, "polls = {}", time % 4 + 1),
         0 | 1 => writeln!(text, "time_us = {time}"),
         2 => writeln!(text, "time_us = {{ min = {}, max = {time} }}", time / 2),
         3 => writeln!(text, "time_us = {{ mean = {}, max = {time} }}", time / 2),

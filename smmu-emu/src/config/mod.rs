@@ -42,6 +42,7 @@ pub enum PageSize {
 /// Mode of the TLB (`tlb`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub enum TlbMode {
     /// Translations are kept, and may be given up at any time.
     #[default]

@@ -56,7 +56,7 @@ pub struct Smmu {
     pub(super) operations: Vec<Operations>,
 }
 
-/// The level that each line had when the environment was last told.
+/// The level that the registers asked of each line when it was last computed. Rules may have the host see another one.
 #[derive(Clone, Debug)]
 pub(crate) struct Lines {
     global: bool,

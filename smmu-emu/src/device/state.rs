@@ -31,7 +31,7 @@ use crate::device::operation::Waiting;
 use crate::device::pmu::Pmu;
 use crate::device::smmu::{Lines, Smmu};
 use crate::device::stalls::{SavedStalls, Stalls};
-use crate::epoch::{Barrier, Epoch};
+use crate::epoch::Barrier;
 use crate::host::emit::drive_line;
 use crate::host::env::Host;
 use crate::plan::{Plan, PlanError};
@@ -43,7 +43,8 @@ use crate::translate::decoded::DecodeCache;
 /// The form of states that this version of the crate writes and reads.
 pub const STATE_VERSION: u32 = 1;
 
-/// The state of an SMMU: [`Smmu::save`], [`Smmu::restore`]. With the feature `serde` in any of serde's formats.
+/// The state of an SMMU: [`Smmu::save`], [`Smmu::restore`]. With the feature `serde` in any
+/// self-describing format that has 64-bit numbers and null, such as JSON.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
 pub struct State {
@@ -190,13 +191,10 @@ impl Sync {
 }
 
 impl SavedSync {
-    /// Accesses that are under way where it is restored may use what the sync was to wait for.
-    fn restored(&self, now: u64, epoch: &Epoch) -> Option<Sync> {
-        let barrier = if self.waits {
-            epoch.barrier()
-        } else {
-            Barrier::default()
-        };
+    /// Accesses that are under way where it is restored may use what the sync was to wait for: they began before
+    /// `barrier`.
+    fn restored(&self, now: u64, barrier: Barrier) -> Option<Sync> {
+        let barrier = if self.waits { barrier } else { Barrier::default() };
         let busy = self.busy.restored(now)?;
         Some(Sync { busy, barrier })
     }
@@ -220,9 +218,9 @@ impl Operations {
 }
 
 impl SavedOperations {
-    fn restored(&self, now: u64, epoch: &Epoch) -> Option<Operations> {
+    fn restored(&self, now: u64, barrier: Barrier) -> Option<Operations> {
         Some(Operations {
-            sync: self.sync.restored(now, epoch)?,
+            sync: self.sync.restored(now, barrier)?,
             ats: self.ats.restored(now)?,
             par: self.par,
             waiting: self.waiting,
@@ -237,7 +235,6 @@ impl Smmu {
         let now = host.now();
         let Self {
             geometry,
-            live_groups,
             registers,
             lines,
             injector,
@@ -250,8 +247,10 @@ impl Smmu {
             counters,
             global_sync,
             operations,
+            live_groups: _,
         } = self;
-        let reset = Registers::new(geometry).with_live_groups(live_groups);
+        // Groups that are live out of reset are part of the state: the next SMMU may have others.
+        let reset = Registers::new(geometry);
         let operations = (0..)
             .zip(operations)
             .map(|(bank, operations)| (bank, operations.save(now)));
@@ -278,6 +277,8 @@ impl Smmu {
     /// # Errors
     /// [`StateError`] if the state is not one of this SMMU; nothing is changed then.
     pub fn restore(&mut self, host: &mut dyn Host, state: &State) -> Result<(), StateError> {
+        // Accesses under way are of the generation that ends here: restored syncs wait for them.
+        self.epoch.advance();
         let Restored {
             registers,
             lines,
@@ -297,7 +298,6 @@ impl Smmu {
         self.tlb = tlb;
         self.counters = counters;
         self.decode_cache = DecodeCache::new(self.geometry.context_banks);
-        self.epoch.advance();
         for line in self.geometry.lines() {
             let high = injector.is_high(line);
             if high || self.injector.is_high(line) {
@@ -305,10 +305,8 @@ impl Smmu {
             }
         }
         self.lines = lines;
-        for deadline in injector.deadlines() {
-            host.wake_at(deadline);
-        }
         self.injector = injector;
+        self.injector.wake(host);
         for line in self.geometry.lines() {
             if let Line::Context(bank) = line {
                 host.resumed(bank);
@@ -346,22 +344,23 @@ impl Smmu {
             return Err(StateError::Configuration { field, saved, here });
         }
         let geometry = &self.geometry;
-        let mut registers = Registers::new(geometry).with_live_groups(&self.live_groups);
+        let mut registers = Registers::new(geometry);
         registers.restore(saved_registers, geometry)?;
         let mut lines = Lines::low(geometry);
         for line in high {
             *lines.get_mut(*line).ok_or(StateError::Part("interrupt lines"))? = true;
         }
         let sync = || StateError::Part("operations under way");
+        let barrier = self.epoch.barrier();
         let mut operations = vec![Operations::default(); geometry.context_banks.into()];
         for (bank, saved) in saved_operations {
-            let restored = saved.restored(now, &self.epoch).ok_or_else(sync)?;
+            let restored = saved.restored(now, barrier).ok_or_else(sync)?;
             *operations.get_mut(usize::from(*bank)).ok_or_else(sync)? = restored;
         }
         Ok(Restored {
             registers,
             lines,
-            global_sync: global_sync.restored(now, &self.epoch).ok_or_else(sync)?,
+            global_sync: global_sync.restored(now, barrier).ok_or_else(sync)?,
             operations,
             stalls: Stalls::restored(geometry.context_banks, stalls).ok_or(StateError::Part("stalls"))?,
             pmu: Pmu::restored(geometry, pmu, now)?,

@@ -43,6 +43,7 @@ use crate::device::smmu::Smmu;
 
 /// Reason for which an access through a view reaches no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// It ends with a bus error.
     #[error("the SMMU aborts the access")]

@@ -108,9 +108,31 @@ rule! {
 /// Fields that say how late something is, apart from `polls`, which not all sites have.
 const TIMES: [&str; 3] = ["time_us", "until", "at_most_us"];
 
+const _: () = {
+    let mut i = 0;
+    while i < Site::ALL.len() {
+        assert!(Site::ALL[i] as usize == i, "the sites are not in their order");
+        i += 1;
+    }
+    assert!(
+        Site::ALL.len() == Site::Register as usize + 1,
+        "a site is missing"
+    );
+};
+
 impl Site {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Ats,
+        Self::ContextSync,
+        Self::GlobalSync,
+        Self::Interrupt,
+        Self::Register,
+    ];
+
     /// The fields that go with the site, apart from those of the time and of [`super::When`].
-    const fn takes(self) -> &'static [&'static str] {
+    #[must_use]
+    pub const fn takes(self) -> &'static [&'static str] {
         match self {
             Self::Ats | Self::ContextSync => &["bank", "polls"],
             Self::GlobalSync => &["polls"],

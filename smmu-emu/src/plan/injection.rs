@@ -276,8 +276,8 @@ impl InjectionKind {
 impl InjectionRule {
     pub(super) fn validate(&self, geometry: &Geometry) -> Result<(), Problem> {
         let row = self.kind.row();
-        let given: Vec<&str> = self.given().collect();
-        check_fields(self.given(), row.takes, "kind", row.name)?;
+        let given: Vec<_> = self.given().collect();
+        check_fields(given.iter().copied(), row.takes, "kind", row.name)?;
         if let [first, ..] = row.needs
             && row.needs.iter().filter(|field| given.contains(field)).count() != 1
         {

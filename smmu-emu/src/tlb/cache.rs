@@ -12,7 +12,7 @@ use crate::translate::tag::{Space, Tag};
 /// No entry.
 pub(super) const END: u32 = u32::MAX;
 /// Entries that a lookup passes in one chain at most, where entries may be evicted: one address in many address spaces.
-const CHAIN: usize = 32;
+pub(super) const CHAIN: usize = 32;
 /// Entries that a lookup passes in one chain at most, where entries may not be evicted: what comes later is not kept.
 pub(super) const LONG_CHAIN: usize = 4096;
 /// Entries that are looked at for one that no longer counts, where entries may not be evicted.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Tlb;
-use super::cache::{Cache, END, Key, LONG_CHAIN, Slot};
+use super::cache::{CHAIN, Cache, END, Key, LONG_CHAIN, Slot};
 use super::stamps::{InvalidationStamps, REMEMBERED};
 use crate::translate::tag::Space;
 use crate::translate::walk::{Leaf, Permissions, TableRef};
@@ -243,13 +243,14 @@ impl<P: Payload> Cache<P> {
         cache.slots = vec![nothing; places];
         cache.free.clone_from(free);
         cache.hand = *hand;
+        let longest = if self.evicts { CHAIN } else { LONG_CHAIN };
         let mut lengths = vec![0_usize; cache.heads.len()];
         for entry in entries {
             let key = entry.key()?;
             let head = cache.head(key);
             let length = lengths.get_mut(head)?;
             *length += 1;
-            if entry.stamp > now || !entry.payload.fits(key.class, key.page) || *length > LONG_CHAIN {
+            if entry.stamp > now || !entry.payload.fits(key.class, key.page) || *length > longest {
                 return None;
             }
             let next = cache.first(head);

@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use smmu_emu::testing::{Bench, Cb, Gr0, Gr1, Page, Tables};
-use smmu_emu::{Intent, MarkState, Response, SavedStall, Stall, State, StateError, Transaction};
+use smmu_emu::{Intent, Line, MarkState, Response, SavedStall, Stall, State, StateError, Transaction};
 
 const CONFIG: &str =
     "preset = \"smmuv2-generic\"\ntlb = \"normal\"\ntlb_entries = 6\npmu_groups = 2\npmu_counters = 3";
@@ -397,4 +397,99 @@ fn marks_are_as_far_as_they_were() {
     };
     let error = marks.restore(&[other]).expect_err("no such mark");
     assert_eq!(error.to_string(), "mark `c`: `name` is no mark of this run");
+}
+
+/// Groups that are live out of reset belong to the state: the other SMMU may have none.
+#[test]
+fn live_groups_are_those_of_the_state() {
+    let groups = |ids: &[u16]| {
+        let one = |id: &u16| format!("{{ stream_id = {id}, mask = 0 }}");
+        let all: Vec<String> = ids.iter().map(one).collect();
+        format!("preset = \"mmu-500\"\nlive_groups = [{}]", all.join(", "))
+    };
+    for (saved, here) in [
+        (vec![0x40], vec![]),
+        (vec![], vec![0x40]),
+        (vec![0x40], vec![0x50]),
+    ] {
+        let mut from = Bench::new(&groups(&saved));
+        let mut to = Bench::new(&groups(&here));
+        let state = from.smmu.save(&from.host);
+        to.smmu.restore(&mut to.host, &state).expect("one configuration");
+        for register in [Gr0(0x800), Gr0(0xc00)] {
+            assert_eq!(to.r(register), from.r(register), "{saved:x?}, {here:x?}");
+        }
+        assert_eq!(to.smmu.save(&to.host), state);
+    }
+}
+
+/// An interrupt that is late until a mark which is there by now, and accesses that wait: the host is called for both.
+#[test]
+fn a_host_is_called_for_what_waits() {
+    let plan = "[[delay]]\nsite = \"interrupt\"\nuntil = \"go\"\nat_most_us = 60000000";
+    let config = "preset = \"smmuv2-generic\"\ncontext_banks = 3";
+    let mut early = Bench::with_plan(config, plan);
+    early.host.time.set(1_000);
+    // GFRE, GFIE; a global fault.
+    early.w(Gr0(0), 1 << 1 | 1 << 2);
+    early.w(Gr0(0x4c), 2);
+    let deadline = 60_000_001_000;
+    assert_eq!(early.host.wakes, [deadline]);
+    let state = early.smmu.save(&early.host);
+    let mut late = Bench::new(config);
+    late.host.time.set(5_000);
+    late.host.resumed.clear();
+    late.smmu.restore(&mut late.host, &state).expect("its own");
+    // As far away as it was.
+    assert_eq!(late.host.wakes, [deadline + 4_000]);
+    assert_eq!(late.host.resumed, [0, 1, 2]);
+    late.host.wakes.clear();
+    late.host.marks.insert("go".into());
+    late.smmu.restore(&mut late.host, &state).expect("its own");
+    assert_eq!(late.host.wakes, [deadline + 4_000, 5_000]);
+    late.smmu.elapse(&mut late.host);
+    assert!(late.host.line(Line::Global));
+}
+
+/// Lookups pass over the entries of a chain, so a chain is no longer than this TLB would make it.
+#[test]
+fn chains_are_as_long_as_the_mode_makes_them() {
+    for (mode, longest) in [("normal", 32), ("strict-stale", 4096)] {
+        let config = format!("preset = \"smmuv2-generic\"\ntlb = \"{mode}\"\ntlb_entries = 8192");
+        let mut bench = Bench::new(&config);
+        let mut tables = Tables::of_bits(&bench.host.memory, 12, 39);
+        tables.map(
+            &bench.host.memory,
+            0x1000,
+            0x1000,
+            3,
+            Tables::USER_RW | Tables::NG,
+        );
+        bench.route(1, 3);
+        bench.stage1(3, &tables, 0, 1);
+        bench.w(Gr0(0), 0);
+        let transaction = Transaction {
+            stream_id: 1,
+            address: 0x1000,
+            intent: Intent::default(),
+        };
+        assert!(matches!(bench.transact(transaction), Response::Proceed(_)));
+        let saved = serde_json::to_value(bench.smmu.save(&bench.host)).expect("plain data");
+        for (length, taken) in [(longest, true), (longest + 1, false)] {
+            let mut value = saved.clone();
+            let entries = &mut value["tlb"]["leaves"]["entries"];
+            assert_eq!(entries.as_array().map(Vec::len), Some(1), "{saved}");
+            let one = entries[0].clone();
+            *entries = (0..length)
+                .map(|n| {
+                    let mut entry = one.clone();
+                    entry["at"] = n.into();
+                    entry["asid"] = n.into();
+                    entry
+                })
+                .collect();
+            let state: State = serde_json::from_value(value).expect("a state");
+            assert_eq!(bench.smmu.check_state(&state).is_ok(), taken, "{mode}, {length}");
+        }
+    }
 }

@@ -10,7 +10,25 @@ use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
 use crate::plan::{DelayRule, InjectionKind, InjectionRule, Site, Sites};
 
+impl Late {
+    /// Has the host call when the interrupt is due.
+    fn wake(&self, host: &mut dyn Host) {
+        host.wake_at(self.deadline);
+        // After that: raising the mark from now on wakes the host.
+        if self.mark.as_deref().is_some_and(|name| host.mark(name)) {
+            host.wake_at(host.now());
+        }
+    }
+}
+
 impl Injector {
+    /// Has the host call when an interrupt is due.
+    pub(crate) fn wake(&self, host: &mut dyn Host) {
+        for late in &self.late {
+            late.wake(host);
+        }
+    }
+
     /// A line has a new level, or asks again.
     pub(crate) fn line(&mut self, host: &mut dyn Host, line: Line, level: bool) {
         if !self.watches(Sites::LINES) && self.late.is_empty() {
@@ -43,12 +61,9 @@ impl Injector {
             Some((rule, hit)) => {
                 let deadline = rule.deadline(&hit, host);
                 let mark = rule.until.clone();
-                host.wake_at(deadline);
-                // After that: who raises the mark from now on wakes the host.
-                if mark.as_deref().is_some_and(|name| host.mark(name)) {
-                    host.wake_at(host.now());
-                }
-                self.late.push(Late { line, deadline, mark });
+                let late = Late { line, deadline, mark };
+                late.wake(host);
+                self.late.push(late);
             }
         }
     }

@@ -145,11 +145,6 @@ impl Injector {
         injector.count_sites();
         Ok(injector)
     }
-
-    /// Times at which interrupts that are held back are due, as of [`Host::now`](crate::Host::now).
-    pub(crate) fn deadlines(&self) -> impl Iterator<Item = u64> {
-        self.late.iter().map(|late| late.deadline)
-    }
 }
 
 impl SavedInjector {

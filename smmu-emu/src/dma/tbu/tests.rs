@@ -261,3 +261,59 @@ fn a_sync_waits_for_an_access_that_was_resumed() {
         write(&smmu, "TLBIALLNSNH", 0);
     }
 }
+
+#[test]
+fn a_restored_state_counts_for_what_a_thread_has_kept() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    let empty = SmmuHandle::new(
+        Smmu::new(
+            &Config {
+                preset: Preset::Generic,
+                ..Config::default()
+            },
+            Plan::default(),
+        )
+        .expect("a preset"),
+    );
+    write(&empty, "sCR0", scr0::USFCFG);
+    let unknown = empty.lock().save(&Host::new());
+    for _ in 0..3 {
+        tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
+    }
+    // Counts that the thread has reported are part of the state.
+    write(&smmu, "sTLBGSYNC", 0);
+    tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
+    let passes = smmu.lock().save(&Host::new());
+    let counters = smmu.lock().counters();
+    assert_eq!(counters.read_hits, 2);
+    let restore = |state| smmu.lock().restore(&mut Host::new(), state).expect("it fits");
+    restore(&unknown);
+    assert_eq!(
+        tbu.access(&mut Host::new(), &at(0), |_| ()),
+        Err(Response::Ignore)
+    );
+    restore(&passes);
+    assert_eq!(smmu.lock().counters().read_hits, counters.read_hits);
+    assert_eq!(tbu.access(&mut Host::new(), &at(0), |_| ()), Ok(()));
+}
+
+/// The access may use what the sync was to wait for.
+#[test]
+fn a_restored_sync_waits_for_accesses_under_way() {
+    let smmu = smmu();
+    let mut tbu = Tbu::new(&smmu);
+    write(&smmu, "sTLBGSYNC", 0);
+    let begun = smmu.lock().save(&Host::new());
+    let restore = || smmu.lock().restore(&mut Host::new(), &begun).expect("its own");
+    // A miss, and a hit.
+    for _ in 0..2 {
+        tbu.access(&mut Host::new(), &at(0), |_| {
+            restore();
+            assert_eq!(read(&smmu, "sTLBGSTATUS"), 1);
+        })
+        .expect("it passes");
+        assert_eq!(read(&smmu, "sTLBGSTATUS"), 0);
+        tbu.access(&mut Host::new(), &at(0), |_| ()).expect("it passes");
+    }
+}
