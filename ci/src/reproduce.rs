@@ -128,7 +128,7 @@ pub fn limits(recipe: &Recipe, timeout: Option<Duration>) -> Limits {
 /// Boots as `options` say in `environment`; `helper` is this program.
 ///
 /// # Errors
-/// The run could not begin. What goes wrong after the first boot is part of [`Run`].
+/// The run could not begin. Errors after the first boot are part of [`Run`].
 pub fn run(
     options: &RunOptions,
     environment: &Environment,

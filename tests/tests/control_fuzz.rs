@@ -15,7 +15,7 @@ use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
 /// Commands that are mutated: one or more of every subject.
-const SEEDS: [&str; 22] = [
+const SEEDS: [&str; 24] = [
     r#"{"execute":"query-status","id":1}"#,
     r#"{"execute":"registers-list","arguments":{"smmu":"a","frame":"cb1","fields":true}}"#,
     r#"{"execute":"register-write","arguments":{"smmu":"a","name":"SMRn","index":3,"value":"0xff"}}"#,
@@ -28,12 +28,12 @@ const SEEDS: [&str; 22] = [
     ),
     r#"{"execute":"delay-remove","arguments":{"smmu":"a","delay":1}}"#,
     r#"{"execute":"fault-add","arguments":{"smmu":"a","kind":"walk-corrupt","level":3,"xor":"0x1","probability":50}}"#,
-    r#"{"execute":"fault-add","arguments":{"smmu":"b","kind":"stale-tlb","address":4096,"size":1,"asid":7,"nth":2}}"#,
+    r#"{"execute":"injection-add","arguments":{"smmu":"b","kind":"stale-tlb","address":4096,"size":1,"asid":7,"nth":2}}"#,
     concat!(
-        r#"{"execute":"fault-add","arguments":"#,
+        r#"{"execute":"injection-add","arguments":"#,
         r#"{"smmu":"b","kind":"register-value","register":"IDR0","value":0,"mask":"0xff"}}"#,
     ),
-    r#"{"execute":"fault-remove","arguments":{"smmu":"b","fault":1}}{"execute":"fault-list"}"#,
+    r#"{"execute":"injection-remove","arguments":{"smmu":"b","injection":1}}{"execute":"fault-list"}"#,
     concat!(
         r#"{"execute":"plan-load","arguments":"#,
         r#"{"text":"seed = 3\n[[smmu]]\nname = \"a\"\n[[smmu.fault]]\nkind = \"unmapped\"\n"}}"#,
@@ -49,8 +49,24 @@ const SEEDS: [&str; 22] = [
     r#"{"execute":"mark-add","arguments":{"name":"x","register":"*","nth":3}}"#,
     r#"{"execute":"trace-start","arguments":{"smmu":"a","records":2048}}{"execute":"trace-status"}"#,
     r#"{"execute":"trace-stop"}{"execute":"trace-save","arguments":{"path":"/dev/null"}}"#,
+    r#"{"execute":"state-save","arguments":{"smmu":"a","path":"/dev/null"}}"#,
+    r#"{"execute":"state-load","arguments":{"path":"/dev/null"}}"#,
     r#"{"execute":"counters"}{"execute":"reset","arguments":{"smmu":"a"}}"#,
 ];
+
+#[test]
+fn every_subject_is_mutated() {
+    for subject in vfio_server::control::commands::COMMANDS {
+        let names = subject
+            .iter()
+            .map(|command| format!("\"execute\":\"{}\"", command.name));
+        let names: Vec<String> = names.collect();
+        let seen = SEEDS
+            .iter()
+            .any(|seed| names.iter().any(|name| seed.contains(name)));
+        assert!(seen, "none of {names:?}");
+    }
+}
 
 /// xorshift64*: the same strings in every run of a seed.
 struct Random(u64);

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_server-under-test");
 const STLBGSYNC: u64 = 0x70;
 const STLBGSTATUS: u64 = 0x74;
+/// The pending bits of MSI-X in BAR4.
+const PENDING: u64 = 0x1000;
 
 /// A server of two SMMUs, a guest at the first, and a control client.
 struct Case {
@@ -161,7 +163,15 @@ fn interrupt_lines_have_their_levels() {
     let trace = other.served.directory().join("line.ndjson");
     other.ask("trace-save", json!({ "smmu": "a", "path": trace }));
     let text = std::fs::read_to_string(&trace).unwrap();
-    assert!(text.contains("\"line\""), "{text}");
+    let levels: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|event: &Value| event["type"] == "interrupt")
+        .map(|event| event["level"].clone())
+        .collect();
+    assert_eq!(levels, [true], "{text}");
+    // No eventfd takes the interrupt: it is pending.
+    assert_eq!(other.guest.read32(region::BAR4, PENDING).unwrap(), 1);
     assert_eq!(other.read(registers::SGFSR), 2);
     other.end();
     case.end();
@@ -214,6 +224,14 @@ fn what_is_no_state_of_these_smmus_is_refused() {
             "`never`, which is no mark of this run",
         ),
         (
+            changed(&|value| {
+                let rules = &mut value["smmus"]["a"]["injector"]["delays"]["rules"];
+                let one = rules[0].clone();
+                rules.as_array_mut().unwrap().resize(257, one);
+            }),
+            "at most 256 delays",
+        ),
+        (
             changed(&|value| rule(value, "polls", json!(0))),
             "`polls` must be 1 to",
         ),
@@ -224,10 +242,16 @@ fn what_is_no_state_of_these_smmus_is_refused() {
         let refused = case.refused("state-load", json!({ "path": file }));
         assert!(refused.contains(problem), "{refused}");
     }
+    let large = directory.join("large");
+    std::fs::File::create_new(&large)
+        .unwrap()
+        .set_len((64 << 20) + 1)
+        .unwrap();
     for (path, problem) in [
         (directory.join("absent"), "cannot read"),
-        (directory.clone(), "it is no file"),
-        (pipe, "it is no file"),
+        (directory.clone(), "a directory"),
+        (pipe, "a pipe"),
+        (large, "64 MiB"),
     ] {
         let refused = case.refused("state-load", json!({ "path": path }));
         assert!(refused.contains(problem), "{refused}");

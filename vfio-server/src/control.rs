@@ -83,9 +83,6 @@ impl Control {
         control.threads.push(thread.spawn(move || event_loop.run())?);
         // They end when the loop is gone, and with it the channels of jobs.
         control.threads.extend(workers);
-        for device in devices {
-            device.lock().host().count();
-        }
         context.run().send_events_to(sink);
         Ok(control)
     }

@@ -3,7 +3,7 @@
 //! The trace: what happens in the SMMUs, for a user to look at (`docs/trace.md`).
 //!
 //! ```text
-//!  model ─ Env::trace ─ Probe ──► Ring ──┬─► writer thread ─ Formatter ─► file
+//!  model ─ Host::trace ─ Probe ──► Ring ──┬─► writer thread ─ Formatter ─► file
 //!                                        └─► trace-save  ── Formatter ─► file
 //! ```
 //!

@@ -244,7 +244,7 @@ fn doc_comments_begin_with_the_thing_that_they_describe() {
             let first = line.strip_prefix("/// ").or_else(|| line.strip_prefix("//! "));
             let begins = !before.starts_with("///") && !before.starts_with("//!");
             before = line;
-            if begins && first.is_some_and(|text| HOUSE_WORDS.iter().any(|word| text.starts_with(word))) {
+            if begins && first.is_some_and(begins_with_house_word) {
                 found.push(format!("{}:{}: {line}", path.display(), number + 1));
             }
         }
@@ -252,11 +252,9 @@ fn doc_comments_begin_with_the_thing_that_they_describe() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Whether a sentence begins with a word that names no thing; questions may.
+/// Whether a sentence begins with a word that names no thing.
 fn begins_with_house_word(sentence: &str) -> bool {
-    let begins = HOUSE_WORDS.iter().any(|word| sentence.starts_with(word));
-    // Before the end of the line a question is not seen to be one.
-    begins && !sentence.contains('?') && !sentence.starts_with("The same as")
+    HOUSE_WORDS.iter().any(|word| sentence.starts_with(word))
 }
 
 #[test]
@@ -265,9 +263,14 @@ fn documents_begin_with_the_thing_that_they_describe() {
     for path in files("md") {
         let text = fs::read_to_string(&path).expect("a readable document");
         for (number, line) in text.lines().enumerate() {
-            let line = line.trim_start().trim_start_matches("- ");
-            let later = line.split(". ").skip(1);
-            if std::iter::once(line).chain(later).any(begins_with_house_word) {
+            // Sentences, headings, items of lists and cells of tables.
+            let begins = [". ", "| "]
+                .map(|before| line.split(before))
+                .into_iter()
+                .flatten();
+            let mut begins = begins.map(|text| text.trim_start_matches(['#', '-', '*', ' ']));
+            // A question may begin with its question word.
+            if begins.any(|text| begins_with_house_word(text) && !line.contains('?')) {
                 found.push(format!("{}:{}: {line}", path.display(), number + 1));
             }
         }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use smmu_emu::DelayedReply;
 use thiserror::Error;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -24,7 +25,6 @@ use super::stream::{MessageStream, Next, StreamError};
 use super::wire::{self, Header, MessageType};
 use crate::function::{Function, irq};
 use crate::host::Participant;
-use crate::host::injected::PendingReply;
 use crate::host::memory::MAX_MAPS;
 use crate::sync::Mutex;
 
@@ -87,20 +87,23 @@ pub fn serve(socket: &UnixStream, function: &Arc<Mutex<Function>>, directory: &P
     }
 }
 
-/// Writes in order, up to the first that the function refuses.
+/// Writes in order, up to the first that the function refuses. Returns the longest delay of all of them too: the one
+/// reply waits for it.
 fn write_multi(
     function: &mut Function,
     writes: &[wire::WriteOne],
-) -> (Result<(), Errno>, Option<PendingReply>) {
-    let mut longest: Option<PendingReply> = None;
+) -> (Result<(), Errno>, Option<DelayedReply>) {
+    let mut longest: Option<DelayedReply> = None;
     let result = writes.iter().try_for_each(|write| {
         let count = usize::try_from(write.access.count.get()).unwrap_or(usize::MAX);
         let data = write.data.get(..count).ok_or(Errno::INVAL)?;
-        let pending = function.write(write.access.region.get(), write.access.offset.get(), data)?;
-        if let Some(pending) = pending
-            && longest.as_ref().is_none_or(|other| other.until < pending.until)
+        let delay = function.write(write.access.region.get(), write.access.offset.get(), data)?;
+        if let Some(delay) = delay
+            && longest
+                .as_ref()
+                .is_none_or(|other| other.deadline < delay.deadline)
         {
-            longest = Some(pending);
+            longest = Some(delay);
         }
         Ok(())
     });
@@ -129,7 +132,7 @@ impl Client<'_> {
             MessageType::Command => {}
             MessageType::Reply => {
                 // Nothing was asked; a reply to a reply would only go round.
-                self.complain("ignored a reply that nobody asked for");
+                self.complain("ignored a reply: the server had asked for nothing");
                 return Ok(());
             }
             MessageType::Unknown => return self.fail(header, Errno::INVAL),
@@ -142,12 +145,12 @@ impl Client<'_> {
                 let mut function = self.function.lock();
                 let result = function.write(access.region.get(), access.offset.get(), data);
                 drop(function);
-                let result = result.map(|pending| self.wait_out(pending));
+                let result = result.map(|delay| self.wait_out(delay));
                 self.answer(header, result.map(|()| access.as_bytes()))
             }
             Ok(Request::WriteMulti(writes)) => {
-                let (result, pending) = write_multi(&mut self.function.lock(), writes);
-                self.wait_out(pending);
+                let (result, delay) = write_multi(&mut self.function.lock(), writes);
+                self.wait_out(delay);
                 let count = payload.get(..size_of::<u64>()).unwrap_or_default();
                 self.answer(header, result.map(|()| count))
             }
@@ -202,8 +205,8 @@ impl Client<'_> {
         let result = function.read(access.region.get(), access.offset.get(), data);
         drop(function);
         match result {
-            Ok(pending) => {
-                self.wait_out(pending);
+            Ok(delay) => {
+                self.wait_out(delay);
                 self.send()
             }
             Err(errno) => self.fail(header, errno),
@@ -211,9 +214,13 @@ impl Client<'_> {
     }
 
     /// Waits if a rule of the plan makes the reply late, while nothing is locked.
-    fn wait_out(&self, pending: Option<PendingReply>) {
-        if let Some(pending) = pending {
-            let run = Arc::clone(self.function.lock().host().run());
+    fn wait_out(&self, delay: Option<DelayedReply>) {
+        if let Some(delay) = delay {
+            let (run, pending) = {
+                let function = self.function.lock();
+                let host = function.host();
+                (Arc::clone(host.run()), host.pending_reply(&delay))
+            };
             run.wait_out(&pending);
         }
     }

@@ -156,6 +156,10 @@ impl Server {
 
     /// Ends all clients and removes the sockets; no register is accessed afterwards.
     pub fn end_clients(&mut self) {
+        if self.timer.is_none() {
+            // They have ended.
+            return;
+        }
         // Level-triggered and never read: every thread sees it.
         if let Err(error) = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()) {
             tracing::error!(%error, "cannot tell the threads to stop");
@@ -175,8 +179,9 @@ impl Server {
     }
 
     /// Last: what ends with the server is in the trace too.
-    fn end_traces(&self) -> Vec<Ended> {
-        let Some(device) = self.devices.first() else {
+    fn end_traces(&mut self) -> Vec<Ended> {
+        let devices = std::mem::take(&mut self.devices);
+        let Some(device) = devices.first() else {
             return Vec::new();
         };
         let run = Arc::clone(device.lock().host().run());

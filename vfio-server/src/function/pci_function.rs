@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde_json::json;
-use smmu_emu::{Config, Frame, NewError, Plan, Smmu, SmmuGuard, SmmuHandle, State, StateError};
+use smmu_emu::{Config, DelayedReply, Frame, NewError, Plan, Smmu, SmmuGuard, SmmuHandle, State, StateError};
 use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
@@ -25,7 +25,6 @@ use crate::dma::BLOCK_SIZE;
 use crate::host::Host;
 use crate::host::environment::Callbacks;
 use crate::host::events::Event;
-use crate::host::injected::PendingReply;
 use crate::host::memory::MapError;
 use crate::host::timer::TimerTarget;
 
@@ -231,19 +230,18 @@ impl Function {
         }
     }
 
-    /// Reads a region. A guest that reads what is not there reads 0, as on a bus. Returns the wait of the reply, if it
-    /// is late.
+    /// Reads a region. A guest that reads what is not there reads 0, as on a bus. Returns the delay of the reply, if
+    /// a rule makes it late.
     ///
     /// # Errors
     /// `EINVAL` if the bytes are not all within the region: a mistake of the client, not of the guest.
-    pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<Option<PendingReply>, Errno> {
+    pub fn read(&mut self, number: u32, offset: u64, data: &mut [u8]) -> Result<Option<DelayedReply>, Errno> {
         self.check(number, offset, data.len())?;
         match number {
             // What a powered-down block leaves on the bus.
             region::REGISTERS if !self.is_clocked(offset, false) => data.fill(0xff),
             region::REGISTERS => {
-                let delay = self.smmu.lock().read(&mut self.host.surroundings(), offset, data);
-                return Ok(delay.map(|delay| self.host.pending_reply(&delay)));
+                return Ok(self.smmu.lock().read(&mut self.host.surroundings(), offset, data));
             }
             region::BLOCKS => {
                 let now = self.host.run().now();
@@ -264,20 +262,19 @@ impl Function {
         Ok(None)
     }
 
-    /// Writes a region. Returns the wait of the reply, if it is late.
+    /// Writes a region. Returns the delay of the reply, if a rule makes it late.
     ///
     /// # Errors
     /// `EINVAL` if the bytes are not all within the region.
-    pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<Option<PendingReply>, Errno> {
+    pub fn write(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<Option<DelayedReply>, Errno> {
         self.check(number, offset, data.len())?;
         match number {
             region::REGISTERS if !self.is_clocked(offset, true) => {}
             region::REGISTERS => {
-                let delay = self
+                return Ok(self
                     .smmu
                     .lock()
-                    .write(&mut self.host.surroundings(), offset, data);
-                return Ok(delay.map(|delay| self.host.pending_reply(&delay)));
+                    .write(&mut self.host.surroundings(), offset, data));
             }
             region::BLOCKS => {
                 let now = self.host.run().now();
@@ -400,13 +397,12 @@ impl Function {
         self.emit_reset("control");
     }
 
-    /// Puts a saved state of the SMMU in the place of what there is, while no access of a DMA device is under way.
+    /// Puts a saved state of the SMMU in the place of what there is. The caller has paused the accesses of DMA devices
+    /// ([`DmaGate::pause`](crate::host::dma_gate::DmaGate::pause)).
     ///
     /// # Errors
     /// [`StateError`] if the state is not one of this SMMU; nothing is changed then.
     pub fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        let shared = Arc::clone(self.host.shared());
-        let _pause = shared.dma_gate().pause();
         self.smmu
             .lock()
             .restore(&mut Callbacks::new(self.host.shared()), state)

@@ -8,6 +8,7 @@
 //! is waited for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use smmu_emu::events::{Event as Traced, NoMemory};
@@ -28,7 +29,7 @@ use crate::trace::Probe;
 const CLIENT_MESSAGES: u32 = 20;
 const CLIENT_PAUSE: Duration = Duration::from_secs(10);
 
-/// Register accesses since the control socket was opened.
+/// Register accesses since the server was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Reads.
@@ -45,9 +46,10 @@ pub struct Shared {
     probe: Probe,
     vectors: Mutex<Vectors>,
     dma_gate: DmaGate,
-    hits: Mutex<Hits>,
-    counts: Mutex<Option<Counts>>,
-    no_memory: Mutex<NoMemoryLimit>,
+    hits: Hits,
+    reads: AtomicU64,
+    writes: AtomicU64,
+    no_memory: NoMemoryLimit,
     /// Messages about the clients of this SMMU, all of them: a client may come again.
     clients: LogLimit,
     /// Number of the SMMU at the timer.
@@ -96,10 +98,9 @@ impl Shared {
 
     /// A rule of the plan hit an operation: logs it and tells of it.
     fn injected(&self, injected: &Injected) {
-        let mut hits = self.hits.lock();
-        hits.log(self.run.now(), &self.name, injected);
+        self.hits.log(self.run.now(), &self.name, injected);
         if let Some(events) = self.run.events()
-            && let Some(event) = hits.event(self.run.now(), &self.name, injected)
+            && let Some(event) = self.hits.event(self.run.now(), &self.name, injected)
         {
             events.send(event);
         }
@@ -107,14 +108,12 @@ impl Shared {
 
     /// An access of a DMA device met no memory: logs it, tells of it and traces it.
     pub fn no_memory(&self, met: &NoMemory) {
-        let mut limit = self.no_memory.lock();
-        limit.log(self.run.now(), &self.name, met);
+        self.no_memory.log(self.run.now(), &self.name, met);
         if let Some(events) = self.run.events()
-            && let Some(event) = limit.event(self.run.now(), &self.name, met)
+            && let Some(event) = self.no_memory.event(self.run.now(), &self.name, met)
         {
             events.send(event);
         }
-        drop(limit);
         if self.probe.is_on() {
             self.probe.record(&Traced::NoMemory(*met));
         }
@@ -141,9 +140,10 @@ impl Host {
             run,
             vectors: Mutex::new(Vectors::new(vectors)),
             dma_gate: DmaGate::default(),
-            hits: Mutex::default(),
-            counts: Mutex::default(),
-            no_memory: Mutex::default(),
+            hits: Hits::default(),
+            reads: AtomicU64::default(),
+            writes: AtomicU64::default(),
+            no_memory: NoMemoryLimit::default(),
             clients: LogLimit::new(CLIENT_MESSAGES, CLIENT_PAUSE),
             place,
         };
@@ -215,15 +215,14 @@ impl Host {
         }
     }
 
-    /// Begins to count register accesses.
-    pub fn count(&self) {
-        self.shared.counts.lock().get_or_insert_default();
-    }
-
-    /// The accesses counted so far.
+    /// The accesses so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.shared.counts.lock().unwrap_or_default()
+        let Shared { reads, writes, .. } = &*self.shared;
+        Counts {
+            reads: reads.load(Ordering::Relaxed),
+            writes: writes.load(Ordering::Relaxed),
+        }
     }
 
     /// Delay of a reply that the plan makes late, within what clients bear; warns if it comes near to that.
@@ -313,12 +312,11 @@ impl smmu_emu::Host for Callbacks<'_> {
         if run.has_marks() {
             run.change_marks(|marks| marks.observe(name, access));
         }
-        if let Some(counts) = &mut *self.shared.counts.lock() {
-            match access.kind {
-                AccessKind::Read => counts.reads = counts.reads.saturating_add(1),
-                AccessKind::Write => counts.writes = counts.writes.saturating_add(1),
-            }
-        }
+        let count = match access.kind {
+            AccessKind::Read => &self.shared.reads,
+            AccessKind::Write => &self.shared.writes,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     fn injected(&mut self, injected: &Injected) {

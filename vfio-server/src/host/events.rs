@@ -12,10 +12,18 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::Waker;
 use serde_json::{Value, json};
 
+use super::log_limit::LogLimit;
+
 /// Events between the device side and the loop.
 const QUEUE: usize = 1024;
 /// `DELAY_FIRED` events of one SMMU in a second, and as many `FAULT_FIRED`.
 pub const FIRED_PER_SECOND: u32 = 200;
+
+/// Limit of the events of one kind and SMMU.
+#[must_use]
+pub fn fired_limit() -> LogLimit {
+    LogLimit::per(FIRED_PER_SECOND, Duration::from_secs(1))
+}
 
 /// Name and meaning of each event, for `docs/control.md`.
 pub const EVENTS: &[(&str, &str)] = &[
@@ -185,30 +193,5 @@ impl EventSource {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
-    }
-}
-
-/// Bounds the events of one kind and SMMU.
-#[derive(Clone, Debug, Default)]
-pub struct FiredLimit {
-    second: u64,
-    sent: u32,
-    suppressed: u64,
-}
-
-impl FiredLimit {
-    /// Whether there may be one more event at `ns` of the run: how many were left out before it.
-    pub fn admit(&mut self, ns: u64) -> Option<u64> {
-        let second = Duration::from_nanos(ns).as_secs();
-        if self.second != second {
-            self.second = second;
-            self.sent = 0;
-        }
-        if self.sent >= FIRED_PER_SECOND {
-            self.suppressed = self.suppressed.saturating_add(1);
-            return None;
-        }
-        self.sent += 1;
-        Some(std::mem::take(&mut self.suppressed))
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use smmu_emu::injected::{Injection, InjectionPoint};
 use smmu_emu::{DelayedReply, Injected};
 
-use super::events::{Event, FiredLimit};
+use super::events::{Event, fired_limit};
 use super::log_limit::LogLimit;
 use crate::config::ReplyTimeout;
 use crate::trace::describe::line;
@@ -61,16 +61,26 @@ impl PendingReply {
 }
 
 /// The hits of the rules of one SMMU, bounded in number where they are told of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hits {
-    delays: FiredLimit,
-    faults: FiredLimit,
+    delays: LogLimit,
+    faults: LogLimit,
     log: LogLimit,
+}
+
+impl Default for Hits {
+    fn default() -> Self {
+        Self {
+            delays: fired_limit(),
+            faults: fired_limit(),
+            log: LogLimit::default(),
+        }
+    }
 }
 
 impl Hits {
     /// Logs a hit at `ns` of the run as its rule's `verbose` says, unless there were too many.
-    pub fn log(&mut self, ns: u64, smmu: &str, injected: &Injected) {
+    pub fn log(&self, ns: u64, smmu: &str, injected: &Injected) {
         let Injected {
             what,
             rule,
@@ -96,7 +106,7 @@ impl Hits {
     }
 
     /// The event of a hit at `ns` of the run, unless there were too many in its second.
-    pub fn event(&mut self, ns: u64, smmu: &str, injected: &Injected) -> Option<Event> {
+    pub fn event(&self, ns: u64, smmu: &str, injected: &Injected) -> Option<Event> {
         let Injected {
             what,
             rule,
@@ -106,7 +116,7 @@ impl Hits {
         } = *injected;
         match what {
             Injection::Delay(site) => {
-                let suppressed = self.delays.admit(ns)?;
+                let suppressed = self.delays.pass_at(Duration::from_nanos(ns))?;
                 let data = json!({
                     "smmu": smmu, "delay": rule, "operation": operation, "site": site, "bank": at.bank,
                     "register": at.register, "index": at.index, "line": at.line.map(line), "suppressed": suppressed,
@@ -114,7 +124,7 @@ impl Hits {
                 Some(Event::new("DELAY_FIRED", data))
             }
             Injection::Error(kind) => {
-                let suppressed = self.faults.admit(ns)?;
+                let suppressed = self.faults.pass_at(Duration::from_nanos(ns))?;
                 let data = json!({
                     "smmu": smmu, "fault": rule, "operation": operation, "kind": kind, "bank": at.bank,
                     "stream": at.stream, "address": at.address, "descriptor": at.descriptor, "register": at.register,

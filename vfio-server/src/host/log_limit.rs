@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Limit of log messages of one sort: a few at once, then some in a while.
+//! Limit of messages of one sort, in the log or as events: a few at once, then some in a while.
 
 use std::time::{Duration, Instant};
 
@@ -37,10 +37,7 @@ struct State {
 /// The kernel's limit: ten messages in five seconds.
 impl Default for LogLimit {
     fn default() -> Self {
-        Self {
-            refill: KERNEL_BURST,
-            ..Self::new(KERNEL_BURST, KERNEL_INTERVAL)
-        }
+        Self::per(KERNEL_BURST, KERNEL_INTERVAL)
     }
 }
 
@@ -54,6 +51,15 @@ impl LogLimit {
             pause,
             origin: Instant::now(),
             state: Mutex::default(),
+        }
+    }
+
+    /// Lets `count` messages through in each `interval`.
+    #[must_use]
+    pub fn per(count: u32, interval: Duration) -> Self {
+        Self {
+            refill: count,
+            ..Self::new(count, interval)
         }
     }
 

@@ -10,7 +10,7 @@ use smmu_emu::events::{Event as Traced, NoMemory, Outcome};
 use smmu_emu::fault::Cause;
 use smmu_emu::{Origin, Transaction};
 
-use super::events::{Event, FiredLimit};
+use super::events::{Event, fired_limit};
 use super::log_limit::LogLimit;
 
 #[cfg(test)]
@@ -70,15 +70,24 @@ const fn kind(transaction: &Transaction) -> &'static str {
 }
 
 /// The accesses of one SMMU that met no memory, bounded in number where they are told of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NoMemoryLimit {
     log: LogLimit,
-    events: FiredLimit,
+    events: LogLimit,
+}
+
+impl Default for NoMemoryLimit {
+    fn default() -> Self {
+        Self {
+            log: LogLimit::default(),
+            events: fired_limit(),
+        }
+    }
 }
 
 impl NoMemoryLimit {
     /// Logs an access at `ns` of the run, unless there were too many.
-    pub fn log(&mut self, ns: u64, smmu: &str, met: &NoMemory) {
+    pub fn log(&self, ns: u64, smmu: &str, met: &NoMemory) {
         if self.log.pass_at(Duration::from_nanos(ns)).is_none() {
             return;
         }
@@ -95,11 +104,11 @@ impl NoMemoryLimit {
     }
 
     /// The event of an access at `ns` of the run, unless there were too many in its second.
-    pub fn event(&mut self, ns: u64, smmu: &str, met: &NoMemory) -> Option<Event> {
+    pub fn event(&self, ns: u64, smmu: &str, met: &NoMemory) -> Option<Event> {
         let NoMemory {
             transaction, address, ..
         } = met;
-        let suppressed = self.events.admit(ns)?;
+        let suppressed = self.events.pass_at(Duration::from_nanos(ns))?;
         let data = json!({
             "smmu": smmu, "stream": transaction.stream_id, "address": transaction.address, "access": kind(transaction),
             "to": address, "suppressed": suppressed,

@@ -16,7 +16,7 @@ pub(super) const ADD: &[Argument] = &[
     required(
         "site",
         "`ats`, `context-sync`, `global-sync`, `interrupt` or `register`",
-        "What is late: a status bit that stays set (`CBn_ATSR.ACTIVE`, `CBn_TLBSTATUS.SACTIVE`, \
+        "The operation that is late: a status bit that stays set (`CBn_ATSR.ACTIVE`, `CBn_TLBSTATUS.SACTIVE`, \
          `sTLBGSTATUS.GSACTIVE`), an interrupt, or the reply to a register access.",
     ),
     optional(

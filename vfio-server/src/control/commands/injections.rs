@@ -18,7 +18,7 @@ pub(super) const ADD: &[Argument] = &[
     required(
         "kind",
         "string",
-        "What goes wrong: `unmapped`, `permission`, `walk-abort`, `walk-corrupt`, `unknown-stream`, \
+        "The error: `unmapped`, `permission`, `walk-abort`, `walk-corrupt`, `unknown-stream`, \
          `stream-conflict`, `stale-tlb`, `lost-invalidation`, `register-ones`, `register-value`, \
          `interrupt-lost`, `interrupt-stuck`; `docs/plan.md` says what each does and which of the arguments \
          go with it.",
@@ -48,7 +48,7 @@ pub(super) const ADD: &[Argument] = &[
         "Only the descriptor at this physical address.",
     ),
     optional("xor", NUMBER, "Bits of the descriptor to turn over."),
-    optional("value", NUMBER, "What is read instead."),
+    optional("value", NUMBER, "The value that is read instead."),
     optional("mask", NUMBER, "Bits of `value` that count; all if left out."),
     optional("asid", NUMBER, "Only entries with this ASID."),
     optional("vmid", NUMBER, "Only entries with this VMID."),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use smmu_emu::{DelayRule, InjectionRule, MarkRule, Plan};
 
 use super::command::{Command, Context, Nothing, arguments, typed};
-use super::rules::{self, MAX_RULES};
+use super::rules;
 use crate::control::qmp::Error;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -94,11 +94,6 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
         let device = context.device(Some(name))?;
         if !names.insert(name) {
             return Err(error(&"is there twice"));
-        }
-        if smmu.delay.len() > MAX_RULES || smmu.injection.len() > MAX_RULES {
-            return Err(error(&format_args!(
-                "at most {MAX_RULES} delays and as many injections"
-            )));
         }
         let plan = smmu.plan(0);
         rules::check_with(context, &plan, &marks).map_err(|problem| error(&problem.desc))?;

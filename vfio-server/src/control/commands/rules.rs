@@ -42,7 +42,7 @@ pub(super) const TIMES: Argument = optional(
 pub(super) const VERBOSE: Argument = optional(
     "verbose",
     "number",
-    "What is logged of a hit: 0 nothing, 1 that there was one, 2 which operation it was; 2 if left out.",
+    "The log of a hit: 0 nothing, 1 that there was one, 2 which operation it was; 2 if left out.",
 );
 pub(super) const NTH: Argument = optional(
     "nth",
@@ -95,8 +95,13 @@ pub(super) fn check(context: &Context, plan: &Plan) -> Result<(), Error> {
     check_with(context, plan, &context.run().mark_names())
 }
 
-/// Like [`check`], with these marks.
+/// Like [`check`], with these marks; and the plan is not too large.
 pub(super) fn check_with(context: &Context, plan: &Plan, marks: &[String]) -> Result<(), Error> {
+    if plan.delays.len() > MAX_RULES || plan.injections.len() > MAX_RULES {
+        return Err(Error::generic(format_args!(
+            "at most {MAX_RULES} delays and as many injections"
+        )));
+    }
     plan.validate_marks(marks.iter().map(String::as_str))
         .map_err(Error::generic)?;
     let run = context.run();

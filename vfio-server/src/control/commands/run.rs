@@ -80,7 +80,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "counters",
-        about: "Counts since the control socket was opened; no reset clears them.",
+        about: "Counts since the server was started; no reset clears them.",
         arguments: OneOrAll::ARGUMENTS,
         returns: "array of `smmu`, `reads` and `writes` (register accesses), `delays` (array of `delay`, `operations`, \
                   `hits`), `faults` (array of `fault` and the same)",

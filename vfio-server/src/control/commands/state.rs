@@ -3,18 +3,18 @@
 //! The state of the models in a file.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use host_guard::file;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use smmu_emu::{MarkState, State};
 
 use super::command::{Command, Context, arguments, typed};
-use super::rules::{self, MAX_RULES};
+use super::rules;
 use crate::client::device::Device;
 use crate::control::qmp::Error;
 use crate::function::Function;
@@ -110,11 +110,6 @@ fn load(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error
             |problem: &dyn std::fmt::Display| Error::generic(format_args!("smmu {name:?}: {problem}"));
         let device = context.device(Some(name))?;
         let plan = state.plan();
-        if plan.delays.len() > MAX_RULES || plan.injections.len() > MAX_RULES {
-            return Err(error(&format_args!(
-                "at most {MAX_RULES} delays and as many injections"
-            )));
-        }
         rules::check_with(context, &plan, &known).map_err(|problem| error(&problem.desc))?;
         if let Some(mark) = state.marks().find(|mark| known.iter().all(|name| name != mark)) {
             return Err(error(&format_args!(
@@ -182,23 +177,6 @@ fn read(path: &str) -> Result<Saved, Error> {
     let error = |problem: &dyn std::fmt::Display| {
         Error::generic(format_args!("`path`: cannot read {path:?}: {problem}"))
     };
-    // A pipe would have the server wait for a writer.
-    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path)
-        .map_err(|problem| error(&problem))?;
-    let metadata = file.metadata().map_err(|problem| error(&problem))?;
-    if !metadata.is_file() {
-        return Err(error(&"it is no file"));
-    }
-    let mut text = Vec::new();
-    file.take(MOST + 1)
-        .read_to_end(&mut text)
-        .map_err(|problem| error(&problem))?;
-    if text.len() as u64 > MOST {
-        return Err(error(&format_args!("it has more than {MOST} bytes")));
-    }
+    let text = file::read(Path::new(path), MOST).map_err(|problem| error(&problem))?;
     serde_json::from_slice(&text).map_err(|problem| error(&format_args!("not a state: {problem}")))
 }

@@ -21,7 +21,6 @@ pub(in crate::control) fn context() -> Context {
         .into_iter()
         .map(|name| {
             let host = Host::new(name.into(), Arc::clone(&run), 17);
-            host.count();
             let function = Function::new(&smmu_emu::Config::default(), Plan::default(), host).unwrap();
             Device {
                 name: name.into(),

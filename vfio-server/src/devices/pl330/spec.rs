@@ -170,13 +170,13 @@ pub const ROWS: [Row; 30] = {
         )
         .writable(Wo, ALL),
         Row::one(R::Dbginst1, "DBGINST1", 0xd0c, "Debug instruction: bytes 2 to 5.").writable(Wo, ALL),
-        Row::one(R::Cr0, "CR0", 0xe00, "What the controller has."),
+        Row::one(R::Cr0, "CR0", 0xe00, "Features of the controller."),
         Row::one(R::Cr1, "CR1", 0xe04, "Its instruction cache."),
         Row::one(R::Cr2, "CR2", 0xe08, "Where it boots from."),
         Row::one(R::Cr3, "CR3", 0xe0c, "Events of Non-secure state."),
         Row::one(R::Cr4, "CR4", 0xe10, "Peripherals of Non-secure state."),
         Row::one(R::Crd, "CRD", 0xe14, "Its data path."),
-        Row::one(R::Wd, "WD", 0xe80, "What a lock-up does.").writable(Rw, 1),
+        Row::one(R::Wd, "WD", 0xe80, "Effect of a lock-up.").writable(Rw, 1),
         Row::many(
             R::PeriphId,
             "periph_id_n",

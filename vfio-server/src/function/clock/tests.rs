@@ -68,6 +68,8 @@ fn on_at_power_on_is_on_at_once() {
     assert_eq!(clock.admit(11), (false, true));
     clock.reset();
     assert_eq!((read(&clock, 11, STATUS), clock.violations()), (3, 0));
+    // The client that comes next has none; the server's has had one.
+    assert_eq!(clock.all_violations(), 1);
 }
 
 #[test]

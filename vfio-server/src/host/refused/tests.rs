@@ -66,7 +66,7 @@ fn what_passes_and_what_is_no_access_of_a_client_is_not_refused() {
 #[test]
 fn an_access_without_memory_is_an_event_with_both_addresses() {
     let met = NoMemory::new(WRITE, 0x9000);
-    let mut limit = NoMemoryLimit::default();
+    let limit = NoMemoryLimit::default();
     let event = limit.event(0, "a", &met).unwrap().to_json();
     assert_eq!(event["event"], "NO_MEMORY");
     let data = &event["data"];
