@@ -32,6 +32,8 @@ pub const SHIPPED: &[Shipped] = shipped![
     "stream-walk",
     "bind-storm",
     "strict-control",
+    "bind-storm-builtin",
+    "bind-storm-builtin-control",
     "few-smrs",
     "few-smrs-full",
     "probe-timeout",
