@@ -7,6 +7,7 @@
 //! <cache>/trees/      one directory per set of packages, named after its hashes; there whole or not at all; and
 //!                     beside it its manifest, with the hash of each file
 //! <cache>/images/     kernel images that had to be decompressed
+//! <cache>/modules/    archives of modules that the user named, unpacked as in trees/
 //! <cache>/index/      the archive's signed index, as it was last seen
 //! <cache>/resolved/   packages that the lock file does not have: their versions and hashes
 //! <cache>/lock        held by the process that is writing
@@ -150,18 +151,57 @@ impl Store {
     /// A cache that cannot be written, no mirror, packages that are gone or damaged.
     pub fn tree(&self, set: &Set) -> Result<PathBuf, Error> {
         let tree = self.tree_path(set);
+        self.whole_tree(&tree, |directory| {
+            self.fetch_packages(set)?;
+            self.unpack(set, directory)
+        })?;
+        Ok(tree)
+    }
+
+    /// Makes sure that the directory `tree` of the cache is there: looked at if it is, else made of what `fill` puts
+    /// into a directory, with its manifest beside it. `fill` runs with the lock held.
+    pub(crate) fn whole_tree<E: From<Error>>(
+        &self,
+        tree: &Path,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
         if tree.is_dir() {
-            self.look(&tree, Depth::Sizes)?;
-            return Ok(tree);
+            self.look(tree, Depth::Sizes)?;
+            return Ok(());
         }
         let _lock = self.lock()?;
         // Another process may have been faster.
         if tree.is_dir() {
-            return Ok(tree);
+            return Ok(());
         }
-        self.fetch_packages(set)?;
-        self.unpack(set, &tree)?;
-        Ok(tree)
+        let error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Cache { path, source }
+        };
+        let trees = tree.parent().unwrap_or(&self.cache);
+        fs::create_dir_all(trees).map_err(error(trees))?;
+        remove_leftovers(trees);
+        let temporary = tempfile::Builder::new()
+            .prefix(LEFTOVER)
+            .tempdir_in(trees)
+            .map_err(error(trees))?;
+        fill(temporary.path())?;
+        let manifest = manifest_of(tree);
+        manifest::of(temporary.path())
+            .and_then(|text| {
+                let mut file = tempfile::Builder::new().prefix(LEFTOVER).tempfile_in(trees)?;
+                io::Write::write_all(&mut file, text.as_bytes())?;
+                Ok(file.persist(&manifest)?)
+            })
+            .map_err(error(&manifest))?;
+        // The tree's name says that it is whole, also after a power cut.
+        File::open(trees)
+            .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+            .map_err(error(trees))?;
+        fs::rename(temporary.path(), tree).map_err(error(tree))?;
+        // It has moved: there is nothing left to remove.
+        let _ = temporary.keep();
+        Ok(())
     }
 
     fn fetch_packages(&self, set: &Set) -> Result<(), Error> {
@@ -174,7 +214,7 @@ impl Store {
             Err(e) if missing => return Err(e),
             Err(_) => Mirror {
                 url: String::new(),
-                from: "nobody".to_owned(),
+                from: String::new(),
             },
         };
         let doing = if missing { "fetching" } else { "checking" };
@@ -184,25 +224,18 @@ impl Store {
         Ok(result?)
     }
 
-    fn unpack(&self, set: &Set, tree: &Path) -> Result<(), Error> {
+    fn unpack(&self, set: &Set, directory: &Path) -> Result<(), Error> {
         let packages = self.subdirectory("packages")?;
-        let trees = self.subdirectory("trees")?;
-        remove_leftovers(&trees);
-        let error = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Cache { path, source }
-        };
-        let temporary = tempfile::Builder::new()
-            .prefix(LEFTOVER)
-            .tempdir_in(&trees)
-            .map_err(error(&trees))?;
         self.progress
             .begin(&format!("unpacking {}", set.name), set.size());
         let result = set.packages.iter().try_for_each(|package| {
             let path = packages.join(package.file_name());
-            let file = file::open(&path).map_err(error(&path))?;
+            let file = file::open(&path).map_err(|source| Error::Cache {
+                path: path.clone(),
+                source,
+            })?;
             let keep = |path: &str| wanted(set.kind, path);
-            let unpacked = deb::unpack(io::BufReader::new(file), temporary.path(), &keep);
+            let unpacked = deb::unpack(io::BufReader::new(file), directory, &keep);
             self.progress.advance(package.size);
             unpacked.map_err(|source| match source {
                 DebError::Write { path, source } => Error::Cache { path, source },
@@ -213,27 +246,11 @@ impl Store {
             })
         });
         self.progress.end();
-        result?;
-        let manifest = manifest_of(tree);
-        manifest::of(temporary.path())
-            .and_then(|text| {
-                let mut file = tempfile::Builder::new().prefix(LEFTOVER).tempfile_in(&trees)?;
-                io::Write::write_all(&mut file, text.as_bytes())?;
-                Ok(file.persist(&manifest)?)
-            })
-            .map_err(error(&manifest))?;
-        // The tree's name says that it is whole, also after a power cut.
-        File::open(&trees)
-            .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
-            .map_err(error(&trees))?;
-        fs::rename(temporary.path(), tree).map_err(error(tree))?;
-        // It has moved: there is nothing left to remove.
-        let _ = temporary.keep();
-        Ok(())
+        result
     }
 
     /// Makes sure that only this process writes to the cache until the returned file is dropped.
-    pub(crate) fn lock(&self) -> Result<File, Error> {
+    fn lock(&self) -> Result<File, Error> {
         let error = |path: &Path, source| Error::Cache {
             path: path.to_owned(),
             source,
@@ -281,13 +298,15 @@ impl Store {
 }
 
 impl Store {
-    /// Replaces a file of the cache as a whole.
+    /// Replaces a file of the cache as a whole, also after a power cut. Takes the lock, which the caller does not hold.
     pub(crate) fn replace(&self, path: &Path, contents: &[u8]) -> Result<(), Error> {
         let error = |source| Error::Cache {
             path: path.to_owned(),
             source,
         };
         let directory = path.parent().unwrap_or(&self.cache);
+        let _lock = self.lock()?;
+        remove_leftovers(directory);
         let mut temporary = tempfile::Builder::new()
             .prefix(LEFTOVER)
             .tempfile_in(directory)
@@ -317,10 +336,10 @@ pub fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
 }
 
 /// Prefix of the names of what is not whole yet.
-pub(crate) const LEFTOVER: &str = ".unpacking-";
+const LEFTOVER: &str = ".unpacking-";
 
 /// Removes what a killed process left in a directory; the caller holds the lock, so no process is using it.
-pub(crate) fn remove_leftovers(directory: &Path) {
+fn remove_leftovers(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(LEFTOVER) {
             // What cannot be removed now is tried again the next time.

@@ -3,7 +3,7 @@
 //! The guest's kernel: from the lock file, or the user's own.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use host_guard::file;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::packages::download::hexadecimal;
 use crate::packages::lock::Lock;
-use crate::packages::store::{Error, LEFTOVER, Store, remove_leftovers};
+use crate::packages::store::{Error, Store};
 use crate::system::inventory::Evidence;
 use crate::system::modules::{ModuleTree, ModulesError};
 
@@ -265,20 +265,7 @@ impl Store {
         if file::read(&target, MAX_FILE).is_ok_and(|found| found == plain) {
             return Ok(target);
         }
-        let _lock = self.lock()?;
-        remove_leftovers(&images);
-        let error = |source| Error::Cache {
-            path: target.clone(),
-            source,
-        };
-        let mut temporary = tempfile::Builder::new()
-            .prefix(LEFTOVER)
-            .tempfile_in(&images)
-            .map_err(error)?;
-        temporary.write_all(&plain).map_err(error)?;
-        // Its name says that it is whole, also after a power cut.
-        temporary.as_file().sync_all().map_err(error)?;
-        temporary.persist(&target).map_err(|e| error(e.error))?;
+        self.replace(&target, &plain)?;
         Ok(target)
     }
 }

@@ -14,7 +14,7 @@ use host_guard::file;
 use sha2::{Digest, Sha256};
 
 use crate::packages::download::hexadecimal;
-use crate::packages::store::{Error, LEFTOVER, Store, remove_leftovers};
+use crate::packages::store::Store;
 use crate::system::inventory::Evidence;
 use crate::system::kernel::{Kernel, KernelError, check_modules};
 use crate::system::modules::is_build;
@@ -32,22 +32,9 @@ const MAX_ARCHIVE: u64 = 2 << 30;
 /// Most entries of a directory that are looked at for kernels.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Form of a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A kernel is built in it.
-    Build,
-    /// `lib/modules/<release>`.
-    Installed,
-    /// The output of tuxmake, or any directory with one kernel in it.
-    Output,
-}
-
 /// A kernel in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Form of the directory.
-    pub form: Form,
     /// The Image, in any of its forms; more than one only if their releases have to be compared.
     pub images: Vec<PathBuf>,
     /// Directory of the modules.
@@ -126,7 +113,6 @@ fn build(directory: &Path) -> Result<Found, KernelError> {
     // Without one, nothing but `make vmlinux` was run, or the kernel has no modules.
     let ordered = existing(directory.join("modules.order"));
     Ok(Found {
-        form: Form::Build,
         images: vec![image],
         modules: ordered.map(|_| directory.to_owned()),
         archive: None,
@@ -180,7 +166,6 @@ fn installed(directory: &Path) -> Result<Found, KernelError> {
         return Err(error(directory, problem));
     };
     Ok(Found {
-        form: Form::Installed,
         images: vec![image.clone()],
         modules: Some(directory.to_owned()),
         archive: None,
@@ -253,7 +238,6 @@ fn output(directory: &Path) -> Result<Found, KernelError> {
     ];
     let file = |names: &[&str]| names.iter().find_map(|name| files.get(*name).cloned());
     Ok(Found {
-        form: Form::Output,
         images,
         modules: None,
         archive: file(&archive),
@@ -336,25 +320,9 @@ impl Store {
         let digest = hexadecimal(&Sha256::digest(&packed));
         let trees = self.subdirectory("modules")?;
         let target = trees.join(digest.get(..24).unwrap_or_default());
-        if !target.is_dir() {
-            let _lock = self.lock()?;
-            remove_leftovers(&trees);
-            let cache = |source| Error::Cache {
-                path: trees.clone(),
-                source,
-            };
-            let temporary = tempfile::Builder::new()
-                .prefix(LEFTOVER)
-                .tempdir_in(&trees)
-                .map_err(cache)?;
-            archive::unpack(&packed, temporary.path()).map_err(error)?;
-            // Its name says that it is whole.
-            match fs::rename(temporary.path(), &target) {
-                Ok(()) => {}
-                Err(_) if target.is_dir() => {}
-                Err(source) => return Err(cache(source).into()),
-            }
-        }
+        self.whole_tree(&target, |directory| {
+            archive::unpack(&packed, directory).map_err(error)
+        })?;
         let releases = target.join("lib/modules");
         let mut found: Vec<PathBuf> = fs::read_dir(&releases)
             .map_err(|source| KernelError::Read {

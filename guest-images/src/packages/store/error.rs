@@ -58,8 +58,8 @@ pub enum Error {
     },
     /// An unpacked set is not as it was unpacked.
     #[error(
-        "the cache is damaged: {}: {problem}. Remove the directory {}; it is then unpacked again from the \
-         packages in the cache",
+        "the cache is damaged: {}: {problem}. Remove the directory {}; it is then unpacked again, and \
+         nothing is fetched for it",
         path.display(), tree.display()
     )]
     Damaged {

@@ -80,6 +80,33 @@ fn leftovers_of_a_killed_process_are_removed() {
     assert!(!left.exists());
 }
 
+#[test]
+fn a_file_is_replaced_under_the_lock_and_leaves_nothing_of_a_killed_process() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut store = store(cache.path(), "no address");
+    for name in ["index", "resolved", "images"] {
+        let directory = store.subdirectory(name).unwrap();
+        fs::write(directory.join(format!("{LEFTOVER}abc")), "").unwrap();
+        for contents in ["one", "two"] {
+            store
+                .replace(&directory.join("file"), contents.as_bytes())
+                .unwrap();
+        }
+        let names = fs::read_dir(&directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["file"]);
+        assert_eq!(fs::read_to_string(directory.join("file")).unwrap(), "two");
+    }
+    // Another process removes leftovers while it holds the lock, and this one's temporary file looks like one.
+    let _held = store.lock().unwrap();
+    store.patience = Duration::from_millis(1);
+    let error = store
+        .replace(&cache.path().join("index/file"), b"three")
+        .unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error}");
+}
+
 #[derive(Debug)]
 struct Notes(Mutex<mpsc::Sender<String>>);
 

@@ -123,6 +123,17 @@ fn an_output_of_tuxmake() {
     assert_eq!(kernel.evidence.config, Some(case.path("t/config")));
     // Unpacked once.
     assert_eq!(case.kernel("t").unwrap(), kernel);
+    // As a package's tree, it is looked at before it is used again.
+    let builtin = directory.join("modules.builtin");
+    fs::write(&builtin, "cut short").unwrap();
+    let error = case.refused("t");
+    assert!(
+        error.contains("the cache is damaged") && error.contains("modules.builtin"),
+        "{error}"
+    );
+    fs::remove_dir_all(directory.ancestors().nth(3).unwrap()).unwrap();
+    assert_eq!(case.kernel("t").unwrap(), kernel);
+    assert!(fs::read_to_string(builtin).unwrap().ends_with("virtio_mmio.ko\n"));
 }
 
 #[test]
