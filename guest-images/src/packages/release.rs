@@ -156,19 +156,21 @@ enum Fit {
     Release,
 }
 
+/// Whether a version begins with another one, number by number: 7.0.1 is not the beginning of 7.0.10.
+pub(crate) fn is_beginning(beginning: &str, version: &str) -> bool {
+    let rest = version.strip_prefix(beginning);
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 fn fit(wanted: &Name<'_>, release: &str, version: &str) -> Option<Fit> {
     let name = Name::of(release).filter(|name| name.flavour == wanted.flavour)?;
     let upstream = [name.base.split('+').next(), version.split('-').next()];
-    let begins = |text: &str| {
-        let rest = text.strip_prefix(wanted.base);
-        // 7.0.1 is not the beginning of 7.0.10.
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
     if name.base == wanted.base {
         Some(Fit::Release)
     } else if upstream.contains(&Some(wanted.base)) {
         Some(Fit::Upstream)
     } else {
+        let begins = |text: &str| is_beginning(wanted.base, text);
         (begins(name.base) || begins(version)).then_some(Fit::Prefix)
     }
 }

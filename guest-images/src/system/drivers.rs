@@ -5,6 +5,7 @@
 //!
 //! The table decides before a boot what is missing, and writes the fragment of `boot-stress kernel-config`.
 
+use crate::system::kconfig::{Kconfig, Value};
 use crate::system::modules::normal_name;
 
 #[cfg(test)]
@@ -131,6 +132,14 @@ impl Purpose {
             Self::Kexec => "steps that start another kernel",
             Self::Systemd => "systemd as the first process",
         }
+    }
+
+    /// Options that are not `y` in a configuration, without `CONFIG_`. No recipe loads a module for them.
+    pub fn lacking(self, config: &Kconfig) -> Vec<&'static str> {
+        let options = self.options().iter().copied();
+        options
+            .filter(|option| config.value(option) != Value::BuiltIn)
+            .collect()
     }
 
     /// The options, without `CONFIG_`; each has to be `y`.

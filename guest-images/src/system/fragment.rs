@@ -58,11 +58,7 @@ pub struct Difference {
 pub fn compare(config: &Kconfig) -> Difference {
     let mut difference = Difference::default();
     for purpose in Purpose::ALL {
-        // A module of these would have to be loaded by a program that no recipe has.
-        let options = purpose.options().iter().copied();
-        let missing: Vec<_> = options
-            .filter(|option| config.value(option) != Value::BuiltIn)
-            .collect();
+        let missing = purpose.lacking(config);
         if !missing.is_empty() {
             difference.missing.push((purpose.heading().to_owned(), missing));
         }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use host_guard::file;
 use memchr::memmem;
 
+use crate::packages::release::is_beginning;
 use crate::system::drivers::{self, Purpose};
 use crate::system::kconfig::{Kconfig, MAX_CONFIG, Value};
 use crate::system::kernel::{Kernel, KernelError, MAX_FILE};
@@ -173,22 +174,17 @@ impl Inventory {
                 driver.text
             ),
             (None, None) => format!(
-                "{} does not tell: name the kernel's build directory, or its modules with --modules DIR",
+                "{} does not say: name the kernel's build directory, or its modules with --modules DIR",
                 self.image.display()
             ),
         };
         State::Absent { options, because }
     }
 
-    /// Options of a purpose that are off, without `CONFIG_`; none if the configuration is not known.
+    /// Options of a purpose that are not `y`, without `CONFIG_`; none if the configuration is not known.
     pub fn missing(&self, purpose: Purpose) -> Vec<&'static str> {
-        let Some((config, _)) = &self.config else {
-            return Vec::new();
-        };
-        let options = purpose.options().iter().copied();
-        options
-            .filter(|option| config.value(option) == Value::Off)
-            .collect()
+        let config = self.config.as_ref();
+        config.map_or_else(Vec::new, |(config, _)| purpose.lacking(config))
     }
 
     /// Source of the configuration, for people.
@@ -201,7 +197,7 @@ impl Inventory {
 fn check_head(config: &Kconfig, path: &std::path::Path, release: Option<&str>) -> Result<(), KernelError> {
     let problem = match (&config.head, release) {
         (Some((arch, _)), _) if arch != "arm64" => format!("it is of a kernel for {arch}"),
-        (Some((_, version)), Some(release)) if !release.starts_with(version.as_str()) => {
+        (Some((_, version)), Some(release)) if !is_beginning(version, release) => {
             format!(
                 "it is of Linux {version}, and the Image is {release}: build the Image again, or \
                  name the other tree"
@@ -260,7 +256,7 @@ impl std::fmt::Display for Missing {
         }
         if !self.options.is_empty() {
             let options = list(&self.options);
-            write!(f, "{separator}{options} (off in {})", self.source)?;
+            write!(f, "{separator}{options} (not =y in {})", self.source)?;
         }
         Ok(())
     }

@@ -87,9 +87,4 @@ impl Kconfig {
             Some(_) => Value::BuiltIn,
         }
     }
-
-    /// The text of an option as it is written; `None` if it is not there.
-    pub fn text(&self, option: &str) -> Option<&str> {
-        self.values.get(option).map(String::as_str)
-    }
 }

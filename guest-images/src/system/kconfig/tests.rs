@@ -19,7 +19,7 @@ fn a_config_is_read() {
         Value::Off,
     ];
     assert_eq!(values, expected);
-    assert_eq!(config.text("HZ"), Some("250"));
+    assert_eq!(config.value("HZ"), Value::BuiltIn);
 }
 
 #[test]
