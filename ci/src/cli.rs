@@ -202,9 +202,9 @@ struct QemuArgs {
 #[derive(Debug, Default, Args)]
 struct MachineArgs {
     /// CPUs of the guest, instead of the recipe's; more than 8 need a GICv3.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=123))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(Gic::V3.max_cpus())))]
     smp: Option<u8>,
-    /// Version of the guest's interrupt controller [default: 3 with KVM or more than 8 CPUs, else the recipe's or 2]
+    /// Version of the guest's interrupt controller [default: the recipe's, else 3 with KVM or more than 8 CPUs, else 2]
     #[arg(long, value_name = "2|3", value_parser = clap::value_parser!(u8).range(2..=3))]
     gic: Option<u8>,
 }
@@ -275,7 +275,7 @@ impl From<Parts> for Choice {
 }
 
 /// The recipe that was named, on the machine that was asked for and with no more files than are allowed; a mistake has
-/// been told.
+/// been reported.
 fn recipe_of(
     name: &str,
     MachineArgs { smp, gic }: MachineArgs,
@@ -302,7 +302,7 @@ fn recipe_of(
     Ok(recipe)
 }
 
-/// Environment of a run of `recipe`, fetched first if need be; a mistake has been told.
+/// Environment of a run of `recipe`, fetched first if need be; a mistake has been reported.
 fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode> {
     let progress = Arc::from(guest_images::packages::progress::on_stderr());
     let choice = Choice::from(parts);
@@ -315,18 +315,14 @@ fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode
         },
         ..choice
     };
-    let environment = choice.resolve(progress).map_err(|error| {
+    choice.resolve(progress).map_err(|error| {
         let code = match signals::asked() {
             Some(signal) => code::of_signal(signal),
             None if error.is_usage() => code::USAGE,
             None => code::ENVIRONMENT,
         };
         fail(code, &error.to_string())
-    })?;
-    match kernels::cannot_print(recipe, &environment.guest.release) {
-        Some(problem) => Err(fail(code::USAGE, &problem)),
-        None => Ok(environment),
-    }
+    })
 }
 
 /// The files and directories that recipes may use, as absolute paths.

@@ -3,7 +3,13 @@
 //! The command line from outside, as far as no guest is needed.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use guest_images::packages::lock::{Lock, Package, Set, SetKind};
 
 fn boot_stress(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_boot-stress"))
@@ -146,7 +152,7 @@ fn what_a_kernel_lacks_is_told_before_anything_boots() {
         (
             fragment.replace("CONFIG_DEVMEM=y\n", ""),
             2,
-            "CONFIG_DEVMEM (off in",
+            "CONFIG_DEVMEM (not =y in",
         ),
         (
             format!("# Linux/arm64 6.1.2 Kernel Configuration\n{fragment}"),
@@ -164,6 +170,94 @@ fn what_a_kernel_lacks_is_told_before_anything_boots() {
         assert_eq!(output.status.code(), Some(code), "{error}");
         assert_eq!(text(&output.stdout), "");
     }
+}
+
+/// A mirror on the loopback that has nothing; its address, and the paths that it was asked for.
+fn empty_mirror() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let paths = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&paths);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> = lines
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            asked.lock().unwrap().extend(head.first().cloned());
+            // The client may have gone.
+            let _ =
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    (url, paths)
+}
+
+/// `reproduce` of the default recipe, with a cache and a mirror, where no QEMU is in PATH.
+fn reproduce_without_qemu(cache: &Path, mirror: &str, options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_boot-stress"))
+        .args(["reproduce", "--mirror", mirror, "--cache"])
+        .arg(cache)
+        .args(options)
+        .env("PATH", cache)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_kernel_that_cannot_print_the_warning_is_refused_before_anything_is_fetched() {
+    let cache = tempfile::tempdir().unwrap();
+    let release = "6.12.90+x-arm64";
+    let package = format!("linux-image-{release}");
+    let set = Set {
+        kind: SetKind::Kernel,
+        name: release.to_owned(),
+        packages: vec![Package {
+            path: format!("pool/main/l/linux/{package}_6.12.90-1_arm64.deb"),
+            package,
+            version: "6.12.90-1".to_owned(),
+            architecture: "arm64".to_owned(),
+            suite: "trixie".to_owned(),
+            size: 1,
+            sha256: "0".repeat(64),
+        }],
+    };
+    // Resolved by an earlier run, so that the archive's index is not asked either.
+    let record = toml::Table::from_iter([(
+        "lock".to_owned(),
+        toml::Value::try_from(Lock::new(vec![set])).unwrap(),
+    )]);
+    let resolved = cache.path().join("resolved");
+    fs::create_dir(&resolved).unwrap();
+    fs::write(
+        resolved.join(format!("kernel-{release}.toml")),
+        record.to_string(),
+    )
+    .unwrap();
+    let (mirror, paths) = empty_mirror();
+    let kernel = format!("debian:{release}");
+    let output = reproduce_without_qemu(cache.path(), &mirror, &["--kernel", &kernel]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("this kernel cannot print it"), "{error}");
+    assert_eq!(*paths.lock().unwrap(), [""; 0]);
+}
+
+/// A kernel may lack a driver: QEMU is not fetched for it.
+#[test]
+fn the_kernel_is_fetched_before_everything_else() {
+    let cache = tempfile::tempdir().unwrap();
+    let (mirror, paths) = empty_mirror();
+    let output = reproduce_without_qemu(cache.path(), &mirror, &["--locked"]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    let paths = paths.lock().unwrap();
+    assert!(
+        !paths.is_empty() && paths.iter().all(|path| path.contains("/linux-")),
+        "{paths:?}: {error}"
+    );
 }
 
 #[test]

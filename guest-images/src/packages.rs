@@ -7,6 +7,7 @@
 //! - [`archive`]: the archive's signed index; [`release`]: the kernels in it.
 //! - [`resolved`]: packages that the lock file does not have.
 //! - [`store`]: the cache that they are fetched and unpacked to.
+//! - [`qemu_version`]: the versions of QEMU that work.
 //! - [`mirror`], [`download`]: the archive, and transfers from it.
 //! - [`deb`], `compression`: the formats of packages.
 //! - `index`: the archive's lists of packages.
@@ -20,6 +21,7 @@ mod index;
 pub mod lock;
 pub mod mirror;
 pub mod progress;
+pub mod qemu_version;
 pub mod release;
 pub mod renew;
 pub mod resolved;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! `boot-stress kernels`: Debian's kernels, and what they cannot show.
+//! `boot-stress kernels`: Debian's kernels.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,6 @@ use guest_images::packages::store::{Error as StoreError, Store};
 use host_guard::signals;
 
 use super::{code, fail, print};
-use crate::recipe::{FindingKind, Recipe};
 use crate::setup::environment::{Choice, EnvironmentError};
 
 #[cfg(test)]
@@ -34,19 +33,6 @@ pub(super) struct Kernels {
     /// Debian mirror to ask [default: $SMMU_EMU_MIRROR, else those of this machine's apt]
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
-}
-
-/// Message for a recipe that wants the late-probe warning of a kernel that does not have it.
-pub(super) fn cannot_print(recipe: &Recipe, release: &str) -> Option<String> {
-    let wants = recipe.expect.wants(FindingKind::LateProbe);
-    (wants && knows_late_probe(release) == Some(false)).then(|| {
-        format!(
-            "kernel {release}: this kernel cannot print it: `late IOMMU probe at driver bind`, which the recipe {} \
-             looks for, came with Linux 6.15. Take a later kernel (`boot-stress kernels` lists Debian's), or a \
-             recipe that is about something else, like `disk`",
-            recipe.name
-        )
-    })
 }
 
 pub(super) fn main(args: Kernels) -> ExitCode {
@@ -112,7 +98,7 @@ fn row<'a>(rows: &'a mut Rows, release: &str) -> Option<(&'a mut Row, &'static s
 fn known(store: &Store, lock: &Lock, only_cached: bool) -> Rows {
     let mut rows = Rows::new();
     let locked = lock.kernels().cloned().map(|set| (set, true));
-    let resolved = store.resolved_kernels().into_iter().map(|(_, set)| (set, false));
+    let resolved = store.resolved_kernels().into_iter().map(|set| (set, false));
     for (set, locked) in locked.chain(resolved) {
         let cached = store.has(&set);
         if only_cached && !cached {

@@ -9,10 +9,9 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use guest_images::machine::board::Board;
-use guest_images::machine::gic::Gic;
 use guest_images::packages::lock::{Lock, Set};
 use guest_images::packages::mirror;
+use guest_images::packages::qemu_version::OLDEST;
 use guest_images::packages::store::{Error as StoreError, Store};
 use guest_images::system::kernel::KernelChoice;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create, statvfs};
@@ -22,7 +21,7 @@ use crate::boot::rundir::{self, RunDir};
 use crate::recipe::{DEFAULT, Recipe};
 use crate::report::results::{self, ResultsError};
 use crate::setup::environment::Choice;
-use crate::setup::qemu::{self, OLDEST, Qemu};
+use crate::setup::qemu::{self, Qemu};
 
 /// Room of packages in the cache with all that is made of them, in times of their size: with kernels it is 2.5.
 const UNPACKED: u64 = 4;
@@ -163,7 +162,7 @@ fn own_kernel(store: &Store, lock: &Lock, choice: &KernelChoice) -> Finding {
 /// The QEMU that a run would take, and its packages if it is that of the lock file.
 fn qemu_check<'a>(choice: &Choice, store: &Store, lock: &'a Lock) -> (Finding, Option<&'a Set>) {
     if let Some(program) = &choice.qemu {
-        let finding = match Qemu::examine(program, gic(choice), "--qemu") {
+        let finding = match Qemu::examine(program, choice.gic(), "--qemu") {
             Ok(qemu) => Finding::Well(format!("{}, version {}", program.display(), qemu.version)),
             Err(unfit) => bad(
                 unfit,
@@ -173,7 +172,7 @@ fn qemu_check<'a>(choice: &Choice, store: &Store, lock: &'a Lock) -> (Finding, O
         return (finding, None);
     }
     let own = qemu::in_path()
-        .map(|program| Qemu::examine(&program, gic(choice), "PATH").map(|qemu| (program, qemu)));
+        .map(|program| Qemu::examine(&program, choice.gic(), "PATH").map(|qemu| (program, qemu)));
     match (own, lock.qemu()) {
         (Some(Ok((program, qemu))), _) => {
             let found = format!("{}, version {}", program.display(), qemu.version);
@@ -200,12 +199,6 @@ fn qemu_check<'a>(choice: &Choice, store: &Store, lock: &'a Lock) -> (Finding, O
             (bad(error, mend), None)
         }
     }
-}
-
-/// Interrupt controller of the boards that runs with this choice have.
-fn gic(choice: &Choice) -> Gic {
-    let default = Board::default();
-    choice.gic.unwrap_or_else(|| choice.accel.gic(&default))
 }
 
 /// The smallest set that is missing shows whether the mirror answers, unless it is large.

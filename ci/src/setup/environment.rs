@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use guest_images::machine::board::Board;
 use guest_images::machine::gic::Gic;
 use guest_images::packages::archive::ArchiveError;
 use guest_images::packages::lock::{Lock, Set};
@@ -33,7 +34,7 @@ pub const ARCHIVE: &str = "archive";
 pub struct Choice {
     /// Accelerator of the guest's CPUs.
     pub accel: Accel,
-    /// Interrupt controller of the board; a GICv2 if left out.
+    /// Interrupt controller of the board; that of a default board if left out.
     pub gic: Option<Gic>,
     /// QEMU to use.
     pub qemu: Option<PathBuf>,
@@ -89,6 +90,18 @@ pub enum EnvironmentError {
     /// The kernel.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// The kernel does not have the warning that the recipe looks for.
+    #[error(
+        "kernel {release}: this kernel cannot print it: `late IOMMU probe at driver bind`, which the recipe {recipe} \
+         looks for, came with Linux 6.15. Take a later kernel (`boot-stress kernels` lists Debian's), or a recipe that \
+         is about something else, like `disk`"
+    )]
+    CannotPrint {
+        /// Release of the kernel.
+        release: String,
+        /// Name of the recipe.
+        recipe: String,
+    },
     /// Drivers or options that the kernel does not have.
     #[error(
         "kernel {kernel} cannot run this recipe: {missing}; `boot-stress kernel-config` prints what recipes need"
@@ -114,6 +127,7 @@ impl EnvironmentError {
             self,
             Self::Busybox(_)
                 | Self::Missing { .. }
+                | Self::CannotPrint { .. }
                 | Self::Store(StoreError::Lock(_))
                 | Self::Kernel(
                     KernelError::Store(StoreError::Lock(_))
@@ -145,6 +159,11 @@ impl Choice {
         Ok(store.with_archive(Archive::new(wanted, None)))
     }
 
+    /// Interrupt controller of the board.
+    pub fn gic(&self) -> Gic {
+        self.gic.unwrap_or_else(|| self.accel.gic(&Board::default()))
+    }
+
     /// The kernel that the user chose, and what a run with it takes from Debian besides QEMU. A release that neither
     /// the lock file nor the cache knows is looked for in the archive's index.
     ///
@@ -157,6 +176,9 @@ impl Choice {
             KernelChoice::Newest => sets.push(store.kernel_set(lock, None)?),
             KernelChoice::Debian(release) => sets.push(store.kernel_set(lock, Some(release))?),
             KernelChoice::Files { .. } | KernelChoice::Directory { .. } => {}
+        }
+        if let Some(kernel) = sets.first() {
+            self.needs.check_release(&kernel.name)?;
         }
         match self.busybox.as_deref() {
             None => sets.push(lock.busybox().map_err(StoreError::from)?.clone()),
@@ -176,7 +198,8 @@ impl Choice {
     pub fn resolve(&self, progress: Arc<dyn Progress>) -> Result<Environment, EnvironmentError> {
         let store = self.store()?.with_progress(Arc::clone(&progress));
         let lock = Lock::shipped().map_err(StoreError::from)?;
-        // Mistakes of the user are told before anything is fetched.
+        // Mistakes of the user come before anything is fetched, and of what is fetched the kernel comes first: it may
+        // lack a driver.
         let (choice, _) = self.guest(&store, &lock)?;
         progress.note(&self.accel.why()?);
         let kernel = || -> Result<_, EnvironmentError> {
@@ -184,14 +207,19 @@ impl Choice {
             let present = self.needs.check(&kernel)?;
             Ok((kernel, present))
         };
-        let own = match &choice {
-            KernelChoice::Newest | KernelChoice::Debian(_) => None,
-            KernelChoice::Files { .. } | KernelChoice::Directory { .. } => Some(kernel()?),
+        let (own_qemu, (kernel, present)) = match &choice {
+            KernelChoice::Newest | KernelChoice::Debian(_) => {
+                let own = self.own_qemu(progress.as_ref())?;
+                (own, kernel()?)
+            }
+            KernelChoice::Files { .. } | KernelChoice::Directory { .. } => {
+                let kernel = kernel()?;
+                (self.own_qemu(progress.as_ref())?, kernel)
+            }
         };
-        let qemu = self.qemu(&store, &lock, progress.as_ref())?;
-        let (kernel, present) = match own {
+        let qemu = match own_qemu {
             Some(own) => own,
-            None => kernel()?,
+            None => locked_qemu(&store, &lock)?,
         };
         let Kernel {
             image,
@@ -226,38 +254,43 @@ impl Choice {
         })
     }
 
-    /// The user's QEMU, or the one in PATH if it is fit, or that of the lock file.
-    fn qemu(&self, store: &Store, lock: &Lock, progress: &dyn Progress) -> Result<Qemu, EnvironmentError> {
+    /// The user's QEMU, or the one in PATH if it is fit.
+    fn own_qemu(&self, progress: &dyn Progress) -> Result<Option<Qemu>, EnvironmentError> {
         if let Some(program) = &self.qemu {
-            return self.examine(program);
+            return self.examine(program).map(Some);
         }
-        if let Some(program) = qemu::in_path() {
-            match self.examine(&program) {
-                Err(EnvironmentError::Qemu(unfit)) => {
-                    progress.note(&format!("{unfit}; taking the QEMU of the lock file"));
-                }
-                examined => return examined,
+        let Some(program) = qemu::in_path() else {
+            return Ok(None);
+        };
+        match self.examine(&program) {
+            Err(EnvironmentError::Qemu(unfit)) => {
+                progress.note(&format!("{unfit}; taking the QEMU of the lock file"));
+                Ok(None)
             }
+            examined => examined.map(Some),
         }
-        let QemuInstall {
-            program,
-            version,
-            is_locked,
-        } = store.qemu(lock)?;
-        Ok(Qemu {
-            program,
-            version,
-            source: if is_locked { LOCK_FILE } else { ARCHIVE }.to_owned(),
-        })
     }
 
     /// Looks at a QEMU of the user's.
     fn examine(&self, program: &Path) -> Result<Qemu, EnvironmentError> {
-        let gic = self.gic.unwrap_or(Gic::V2);
-        let examined = Qemu::examine(program, gic, &program.display().to_string());
+        let examined = Qemu::examine(program, self.gic(), &program.display().to_string());
         match signals::asked() {
             Some(_) => Err(EnvironmentError::Interrupted),
             None => Ok(examined?),
         }
     }
+}
+
+/// The QEMU of the lock file, or what takes its place.
+fn locked_qemu(store: &Store, lock: &Lock) -> Result<Qemu, EnvironmentError> {
+    let QemuInstall {
+        program,
+        version,
+        is_locked,
+    } = store.qemu(lock)?;
+    Ok(Qemu {
+        program,
+        version,
+        source: if is_locked { LOCK_FILE } else { ARCHIVE }.to_owned(),
+    })
 }

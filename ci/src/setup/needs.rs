@@ -11,13 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use guest_images::machine::board::{ClientKind, SupplierKind};
 use guest_images::machine::dt::Held;
 use guest_images::machine::layout::Layout;
+use guest_images::packages::release::knows_late_probe;
 use guest_images::system::drivers::{self, Purpose};
 use guest_images::system::initramfs::ExtraFile;
 use guest_images::system::inventory::{Inventory, Missing, State};
 use guest_images::system::kernel::Kernel;
 use guest_images::system::modules::normal_name;
 
-use crate::recipe::{Action, Recipe, Step};
+use crate::recipe::{Action, FindingKind, Recipe, Step};
 use crate::setup::environment::EnvironmentError;
 
 #[cfg(test)]
@@ -35,6 +36,8 @@ pub struct Needs {
     pub modules: Vec<String>,
     /// Purposes whose options have to be on.
     pub purposes: Vec<Purpose>,
+    /// Name of the recipe if it looks for the late-probe warning, which kernels before 6.15 do not have.
+    pub late_probe: Option<String>,
     /// Modules are loaded before the first step and then taken for built in: what recipes do on a kernel with its
     /// drivers built in can so be seen on any kernel.
     pub as_built_in: bool,
@@ -90,15 +93,34 @@ impl Needs {
         Self {
             modules: recipe.modules.clone(),
             purposes: Purpose::ALL.into_iter().filter(of_purpose).collect(),
+            late_probe: recipe
+                .expect
+                .wants(FindingKind::LateProbe)
+                .then(|| recipe.name.clone()),
             as_built_in: false,
+        }
+    }
+
+    /// Whether a kernel of this release can print what the recipe looks for.
+    ///
+    /// # Errors
+    /// [`EnvironmentError::CannotPrint`].
+    pub fn check_release(&self, release: &str) -> Result<(), EnvironmentError> {
+        match &self.late_probe {
+            Some(recipe) if knows_late_probe(release) == Some(false) => Err(EnvironmentError::CannotPrint {
+                release: release.to_owned(),
+                recipe: recipe.clone(),
+            }),
+            _ => Ok(()),
         }
     }
 
     /// The drivers that are there from boot, if the kernel has everything.
     ///
     /// # Errors
-    /// [`EnvironmentError::Missing`] with everything that it does not have.
+    /// [`EnvironmentError::Missing`] with everything that it does not have; [`EnvironmentError::CannotPrint`].
     pub fn check(&self, kernel: &Kernel) -> Result<Present, EnvironmentError> {
+        self.check_release(&kernel.release)?;
         let inventory = Inventory::of(kernel)?;
         let (mut present, mut missing) = (Present::default(), Missing::default());
         for module in &self.modules {

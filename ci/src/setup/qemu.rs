@@ -6,39 +6,18 @@
 mod tests;
 
 use std::env;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use guest_images::machine::gic::Gic;
+use guest_images::packages::qemu_version::{OLDEST, OLDEST_GICV3, Version};
 use host_guard::program::{self, Program, SHORT};
 
 /// Name of the program.
 pub const PROGRAM: &str = "qemu-system-aarch64";
-/// The first release whose vfio-user client works: 10.1.0 has it with a wrong class code.
-pub const OLDEST: Version = Version(10, 1, 1);
-
-/// The first release whose `virt` machine has a GICv2m frame beside a GICv3 (`msi=gicv2m`).
-pub const OLDEST_GICV3: Version = Version(11, 0, 0);
-
-/// A version of QEMU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u32, pub u32, pub u32);
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
-
-impl Version {
-    /// From the first line of `--version`: `QEMU emulator version 11.1.3 (Debian …)`.
-    fn parse(text: &str) -> Option<Self> {
-        let (_, after) = text.split_once("version ")?;
-        let number = after.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?;
-        let mut parts = number.split('.').map(str::parse);
-        let mut next = || parts.next()?.ok();
-        Some(Self(next()?, next()?, next().unwrap_or(0)))
-    }
+/// Version in the output of `--version`: `QEMU emulator version 11.1.3 (Debian …)`.
+fn version_in(text: &str) -> Option<Version> {
+    let (_, after) = text.split_once("version ")?;
+    Version::parse(after)
 }
 
 /// A QEMU and how to start it.
@@ -114,7 +93,7 @@ impl Qemu {
             }
         };
         let text = output(&["--version"])?;
-        let version = Version::parse(&text)
+        let version = version_in(&text)
             .ok_or_else(|| broken(format!("no version in {:?}", text.lines().next().unwrap_or(""))))?;
         if version < OLDEST {
             return Err(Unfit::TooOld {

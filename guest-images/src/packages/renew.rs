@@ -9,7 +9,8 @@ use std::path::Path;
 use crate::packages::archive::{ArchiveError, Suites, archive_error};
 use crate::packages::index::Index;
 use crate::packages::lock::{Lock, QEMU_PACKAGE, Set, SetKind};
-use crate::packages::release::{Name, version_key};
+use crate::packages::qemu_version::{OLDEST_GICV3, Version};
+use crate::packages::release::{FLAVOURS, Name, offered, version_key};
 use crate::packages::store::Store;
 use crate::packages::wanted::Wanted;
 
@@ -18,8 +19,6 @@ mod tests;
 
 /// Beginning of the name of a set with QEMU, before the host architecture.
 const QEMU_SET: &str = "qemu-";
-/// Oldest QEMU that takes the place of a locked one.
-const OLDEST_QEMU: [u64; 2] = [11, 1];
 
 /// Resolves what is wanted against the archive.
 ///
@@ -79,10 +78,10 @@ fn qemu(wanted: &Wanted, host: &str, index: &Index) -> Result<Set, String> {
 /// A kernel by its release.
 pub(crate) fn kernel(release: &str, index: &Index) -> Result<Set, String> {
     let packages = index.kernel(release).map_err(|problem| {
-        let have = index.names("linux-image-").into_iter();
-        let have: Vec<&str> = have
-            .filter(|n| n.ends_with("-arm64"))
-            .filter(|n| !n.contains("cloud") && !n.contains("-rt-"))
+        let flavour = Name::of(release).map_or(FLAVOURS[0], |name| name.flavour);
+        let have = offered(index).into_iter().map(|one| one.release);
+        let have: Vec<String> = have
+            .filter(|one| Name::of(one).is_some_and(|name| name.flavour == flavour))
             .collect();
         format!("{problem}; there are: {}", have.join(", "))
     })?;
@@ -137,10 +136,12 @@ pub(crate) fn again(
         SetKind::Qemu => {
             let host = set.name.strip_prefix(QEMU_SET).unwrap_or_default();
             let found = qemu(wanted, host, &suites.index(host, &|_| true)?).map_err(error)?;
-            match Lock::qemu_version(&found) {
-                Some(version) if version_key(version).as_slice() >= OLDEST_QEMU.as_slice() => Ok(found),
-                version => Err(error(format!(
-                    "its QEMU is of version {}, and 11.1 is the first that works here",
+            let version = Lock::qemu_version(&found);
+            // The board is not known here: it has to do for all of them.
+            match version.and_then(Version::parse) {
+                Some(version) if version >= OLDEST_GICV3 => Ok(found),
+                _ => Err(error(format!(
+                    "its QEMU is of version {}, and {OLDEST_GICV3} is the first that every board works with",
                     version.unwrap_or("unknown")
                 ))),
             }

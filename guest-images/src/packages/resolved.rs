@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::packages::archive::{ArchiveError, Suites};
 use crate::packages::download::FetchError;
 use crate::packages::lock::{Lock, Package, Set, SetKind};
-use crate::packages::release::{Name, Offered, is_in_full, is_release, offered, pick, version_key};
+use crate::packages::release::{Name, Offered, is_in_full, is_release, offered, pick};
 use crate::packages::renew;
 use crate::packages::store::{Error, Store};
 use crate::packages::wanted::{Archive, Wanted};
@@ -59,15 +59,8 @@ impl Record {
         self.lock.sets.first()
     }
 
-    fn kernel(&self) -> Option<Offered> {
-        let set = self.set().filter(|set| set.kind == SetKind::Kernel)?;
-        let package = set.packages.first()?;
-        Some(Offered {
-            release: set.name.clone(),
-            version: package.version.clone(),
-            suite: package.suite.clone(),
-            complete: true,
-        })
+    fn kernel(&self) -> Option<&Set> {
+        self.set().filter(|set| set.kind == SetKind::Kernel)
     }
 }
 
@@ -101,12 +94,12 @@ impl Store {
             }
             (locked, _, _) => return Ok(locked?.clone()),
         };
-        let known = self.records("kernel-").into_iter().find(|(_, record)| {
+        let known = self.records("kernel-").into_iter().find(|record| {
             // Less than a release may mean another one, too.
-            let named = |one: Offered| is_release(wanted, &one.release);
+            let named = |set: &Set| is_release(wanted, &set.name);
             record.asked.contains(wanted) || record.kernel().is_some_and(named)
         });
-        if let Some(set) = known.as_ref().and_then(|(_, record)| record.set()) {
+        if let Some(set) = known.as_ref().and_then(Record::kernel) {
             return Ok(set.clone());
         }
         Ok(self.resolve_kernel(archive, wanted)?)
@@ -159,10 +152,14 @@ impl Store {
                 self.tell(archive, set, &other, "the cache has what took its place before");
                 return Ok((other.clone(), self.tree(&other)?));
             }
-            let gone = match self.tree(set) {
-                Err(Error::Fetch(gone @ FetchError::Gone { .. })) => gone,
-                result => return Ok((set.clone(), result?)),
+            let error = match self.tree(set) {
+                Err(error) => error,
+                Ok(tree) => return Ok((set.clone(), tree)),
             };
+            let Error::Fetch(FetchError::Gone { what, .. }) = &error else {
+                return Err(error);
+            };
+            let why = format!("the mirror no longer has {what}");
             let other = renew::again(self, &archive.wanted, archive.keyring.as_deref(), set);
             let other = other.map_err(|source| Error::Again {
                 set: set.name.clone(),
@@ -170,12 +167,9 @@ impl Store {
             })?;
             // An index that names what is gone is no help.
             if other.packages == set.packages {
-                return Err(gone.into());
+                return Err(error);
             }
-            let FetchError::Gone { what, .. } = &gone else {
-                return Err(gone.into());
-            };
-            self.tell(archive, set, &other, &format!("the mirror no longer has {what}"));
+            self.tell(archive, set, &other, &why);
             let tree = self.tree(&other)?;
             self.write(&path, &Record::new(&other))?;
             return Ok((other, tree));
@@ -207,14 +201,11 @@ impl Store {
         }
     }
 
-    /// Kernels that were resolved before, from old to new.
-    pub fn resolved_kernels(&self) -> Vec<(Offered, Set)> {
-        let records = self.records("kernel-").into_iter();
-        let mut all: Vec<(Offered, Set)> = records
-            .filter_map(|(_, record)| Some((record.kernel()?, record.set()?.clone())))
-            .collect();
-        all.sort_by_cached_key(|(one, _)| version_key(&one.release));
-        all
+    /// Kernels that were resolved before.
+    pub fn resolved_kernels(&self) -> Vec<Set> {
+        let records = self.records("kernel-");
+        let kernels = records.iter().filter_map(Record::kernel);
+        kernels.cloned().collect()
     }
 
     /// Kernels that the archive has, from old to new; none of a store without an archive.
@@ -245,7 +236,7 @@ impl Store {
         Ok(self.subdirectory("resolved")?.join(format!("{name}.toml")))
     }
 
-    fn records(&self, prefix: &str) -> Vec<(PathBuf, Record)> {
+    fn records(&self, prefix: &str) -> Vec<Record> {
         let entries = fs::read_dir(self.cache().join("resolved"));
         let paths = entries.into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> = paths
@@ -253,10 +244,7 @@ impl Store {
             .map(|entry| entry.path())
             .collect();
         paths.sort();
-        paths
-            .into_iter()
-            .filter_map(|path| Some((path.clone(), Record::read(&path)?)))
-            .collect()
+        paths.iter().filter_map(|path| Record::read(path)).collect()
     }
 
     fn write(&self, path: &std::path::Path, record: &Record) -> Result<(), Error> {

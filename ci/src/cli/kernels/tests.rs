@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::*;
-use crate::recipe::{DEFAULT, shipped};
 
 fn offered(release: &str, complete: bool) -> Offered {
     Offered {
@@ -30,21 +29,4 @@ fn a_row_for_each_version_and_a_column_for_each_flavour() {
     );
     insta::assert_snapshot!(table(&rows));
     assert!(table(&Rows::new()).ends_with("\nnone\n"));
-}
-
-/// Only recipes that want to see the warning are refused, and only on kernels that do not have it.
-#[test]
-fn a_kernel_that_cannot_print_it_is_told_before_the_boot() {
-    let recipe = |name: &str| shipped(name).unwrap().recipe().unwrap();
-    let old = "6.12.117+deb13-arm64";
-    insta::assert_snapshot!(cannot_print(&recipe(DEFAULT), old).unwrap());
-    for (name, release) in [
-        (DEFAULT, "6.16.3+deb13-arm64"),
-        (DEFAULT, "unknown"),
-        ("disk", old),
-        ("boot", old),
-        ("attach-lock-control", old),
-    ] {
-        assert_eq!(cannot_print(&recipe(name), release), None, "{name} on {release}");
-    }
 }

@@ -3,7 +3,7 @@
 use guest_images::system::inventory::Evidence;
 
 use super::*;
-use crate::recipe::{SHIPPED, shipped};
+use crate::recipe::{DEFAULT, SHIPPED, shipped};
 
 fn recipe(name: &str) -> Recipe {
     shipped(name).unwrap().recipe().unwrap()
@@ -83,8 +83,8 @@ fn what_a_recipe_needs_is_told_before_its_boot() {
     insta::assert_snapshot!(error);
     let alone = Needs {
         modules: vec!["virtio_mmio".to_owned()],
-        purposes: Vec::new(),
         as_built_in: true,
+        ..Needs::default()
     };
     let present = alone.check(&kernel).unwrap();
     assert_eq!(present.builtin, ["virtio_mmio".to_owned()].into());
@@ -92,6 +92,23 @@ fn what_a_recipe_needs_is_told_before_its_boot() {
         (present.in_kernel(), present.files()),
         (present.builtin.clone(), None)
     );
+}
+
+/// Only recipes that want to see the warning are refused, and only on kernels that do not have it.
+#[test]
+fn a_kernel_that_cannot_print_it_is_refused() {
+    let check = |name: &str, release: &str| Needs::of(&recipe(name)).check_release(release);
+    let old = "6.12.117+deb13-arm64";
+    insta::assert_snapshot!(check(DEFAULT, old).unwrap_err());
+    for (name, release) in [
+        (DEFAULT, "6.16.3+deb13-arm64"),
+        (DEFAULT, "unknown"),
+        ("disk", old),
+        ("boot", old),
+        ("attach-lock-control", old),
+    ] {
+        assert!(check(name, release).is_ok(), "{name} on {release}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use super::{Gic, Qemu, Unfit, Version};
+use super::{Gic, Qemu, Unfit, Version, version_in};
 
 /// A program that answers like a QEMU.
 fn fake(dir: &tempfile::TempDir, version: &str, devices: &str) -> PathBuf {
@@ -21,7 +21,7 @@ const DEVICE: &str = "name \"vfio-user-pci\", bus PCI, desc \"VFIO over socket P
 
 #[test]
 fn versions_as_they_are_printed() {
-    let parse = |text| Version::parse(text);
+    let parse = version_in;
     assert_eq!(
         parse("QEMU emulator version 11.1.3 (Debian 1:11.1.3+ds-1~bpo13+1)\nCopyright"),
         Some(Version(11, 1, 3))
