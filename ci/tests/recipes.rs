@@ -27,7 +27,8 @@ fn reproduce(recipe: &str, options: &[&str]) -> (Option<i32>, String) {
         ])
         .arg(directory.path().join("results"));
     let output = command.args(options).output().unwrap();
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{recipe}.log"));
+    let name = Path::new(recipe).file_stem().unwrap().display();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}{}.log", options.concat()));
     let console = fs::read(directory.path().join("results/boot-001.log")).unwrap_or_default();
     fs::write(&kept, console).unwrap();
     let said = format!(
@@ -121,6 +122,24 @@ fn guest_device_not_ready_after_the_fix() {
 fn guest_device_not_ready_before_the_fix() {
     let (status, said) = reproduce("device-not-ready", &["--kernel", "debian:6.16.3+deb13-arm64"]);
     assert_eq!(status, Some(AS_EXPECTED), "{said}");
+}
+
+/// Modules that are loaded before the first step and then taken for built in: the devices wait for the steps, as on a
+/// kernel that has its drivers built in.
+#[test]
+fn guest_drivers_as_if_built_in() {
+    let (status, said) = reproduce("attach-lock", &["--as-built-in"]);
+    assert_eq!(status, Some(AS_EXPECTED), "{said}");
+}
+
+#[test]
+fn guest_drivers_as_if_built_in_come_and_go() {
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recipes/built-in.toml");
+    let (status, said) = reproduce(recipe, &["--as-built-in", "--boots", "1"]);
+    assert_eq!(status, Some(AS_EXPECTED), "{said}");
+    for result in ["before: 0 held devices bound", "after: 0 held devices bound"] {
+        assert!(said.contains(result), "{result:?} is not in\n{said}");
+    }
 }
 
 /// A GICv3: MSIs of the GICv2m frame bring the SMMU's context interrupts and those of the disk; and more CPUs than a

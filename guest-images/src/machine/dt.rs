@@ -136,7 +136,7 @@ impl Tree<'_> {
             .ok_or_else(|| TreeError::Unknown(name.to_owned()))
     }
 
-    /// Writes the `compatible` of a client or supplier.
+    /// Writes the `compatible` of a client or regulator.
     fn compatible(&self, fdt: &mut FdtWriter, name: &str, compatible: &str) -> Result<(), vm_fdt::Error> {
         if self.held.contains(name) {
             let kind = compatible.rsplit(',').next().unwrap_or(compatible);
@@ -311,7 +311,7 @@ impl Tree<'_> {
                 }
             }
             SupplierKind::GatedFixedClock => {
-                self.compatible(fdt, &supplier.name, "gated-fixed-clock")?;
+                fdt.property_string("compatible", "gated-fixed-clock")?;
                 fdt.property_u32("#clock-cells", 0)?;
                 fdt.property_u32("clock-frequency", 100_000_000)?;
                 fdt.property_string("clock-output-names", &supplier.name)?;

@@ -40,3 +40,33 @@ fn messages_stand_between_lines_of_the_console() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text, "m1\none\r\ntwo\nm2\nthree\nfo\nm3\n");
 }
+
+/// A device on which every write fails as on a disk that is full, and none is ever kept.
+const FULL: &str = "/dev/full";
+
+#[test]
+fn a_copy_that_cannot_be_written_is_an_error_with_its_path() {
+    let refused = |result: Result<(), BootError>| match result {
+        Err(BootError::Write { path, source }) => {
+            assert_eq!(path, Path::new(FULL));
+            assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+        }
+        other => panic!("{other:?}"),
+    };
+    let copy = || Copy {
+        path: FULL.into(),
+        file: File::options().write(true).open(FULL).unwrap(),
+        room: MOST,
+        at_line_start: true,
+        waiting: Vec::new(),
+    };
+    refused(copy().write(b"one\n"));
+    refused(copy().message("m"));
+    let mut last = copy();
+    last.room = 2;
+    refused(last.write(b"one\n"));
+    let mut waiting = copy();
+    waiting.at_line_start = false;
+    waiting.message("m").unwrap();
+    refused(waiting.finish());
+}
