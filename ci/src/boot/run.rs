@@ -96,7 +96,7 @@ fn with_tail(stderr: &[String]) -> String {
     if lines.is_empty() {
         String::new()
     } else {
-        format!("; it said:\n  {}", lines.join("\n  "))
+        format!("; its last lines:\n  {}", lines.join("\n  "))
     }
 }
 

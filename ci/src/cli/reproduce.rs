@@ -14,7 +14,7 @@ use crate::report::results::ResultsError;
 use crate::report::verdict::Word;
 use crate::reproduce::{Run, RunError, RunOptions, TraceFile, run};
 
-/// Boots of a run that was not told how many.
+/// Boots of a run without `--boots`.
 const BOOTS: u32 = 3;
 
 /// This very program, for its helpers: its file may be replaced while a run goes on, and a run is of one version.

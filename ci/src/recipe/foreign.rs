@@ -23,7 +23,7 @@ impl fmt::Display for ForeignFile<'_> {
         let Self { master, key, path } = self;
         write!(
             f,
-            "master \"{master}\": `{key}` = {path:?} is a file outside of the run; if the recipe may use it, say \
+            "DMA device \"{master}\": `{key}` = {path:?} is a file outside of the run; if the recipe may use it, say \
              `--allow-path {}`",
             path.display()
         )

@@ -40,7 +40,12 @@ pub(super) fn check(board: &Board, smmus: &[SmmuModel], images: &[Image]) -> Res
     let masters: Vec<&DmaDeviceConfig> = smmus.iter().flat_map(|smmu| &smmu.masters).collect();
     config::check_together(&masters).map_err(|error| (error.name.clone(), error.to_string()))?;
     for master in masters {
-        let error = |text: String| Err((master.name.clone(), format!("master \"{}\": {text}", master.name)));
+        let error = |text: String| {
+            Err((
+                master.name.clone(),
+                format!("DMA device \"{}\": {text}", master.name),
+            ))
+        };
         if let Kind::VirtioBlk(disk) = &master.kind {
             let named = |image: &Image| Path::new(&image.name) == disk.image;
             if !disk.image.is_absolute() && !images.iter().any(named) {

@@ -174,7 +174,10 @@ impl Layout {
                 return Err(error(problem));
             }
             if shape.masters.len() > MAX_MASTERS {
-                let problem = format!("{} masters; there is room for {MAX_MASTERS}", shape.masters.len());
+                let problem = format!(
+                    "{} DMA devices; there is room for {MAX_MASTERS}",
+                    shape.masters.len()
+                );
                 return Err(error(problem));
             }
             let lines = usize::from(shape.context_banks) + 1;
@@ -182,7 +185,7 @@ impl Layout {
             let mut own: Vec<u32> = intids.by_ref().take(vectors).collect();
             if own.len() < vectors {
                 let problem = format!(
-                    "no interrupts left: one per SMMU, one per context bank and one per master, \
+                    "no interrupts left: one per SMMU, one per context bank and one per DMA device, \
                      {GICV2M_INTIDS} in all; give the models fewer `context_banks`"
                 );
                 return Err(error(problem));
@@ -263,12 +266,12 @@ fn master_of<'a>(client: &Client, smmus: &'a [SmmuLayout]) -> Result<&'a MasterL
     let Some((smmu, master)) = masters.find(|(_, master)| master.name == client.name) else {
         let kind = client.kind.name();
         return error(format!(
-            "a {kind} is a master of an SMMU's model; give one the `[[smmu.master]]` of that name"
+            "a {kind} is a DMA device of an SMMU's model; give one the `[[smmu.master]]` of that name"
         ));
     };
     if let Some(other) = client.iommus.iter().find(|iommu| iommu.smmu != smmu.name) {
         let text = format!(
-            "iommus names \"{}\", and the master is one of SMMU \"{}\"",
+            "iommus names \"{}\", and the DMA device is one of SMMU \"{}\"",
             other.smmu, smmu.name
         );
         return error(text);

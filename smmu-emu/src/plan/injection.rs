@@ -238,7 +238,7 @@ pub const KINDS: &[KindRow] = &[
         takes: LINE,
         needs: &[],
         operation: "a line that goes high, or asks again",
-        effect: "nobody hears of it",
+        effect: "no interrupt is delivered",
     },
     KindRow {
         kind: InjectionKind::InterruptStuck,

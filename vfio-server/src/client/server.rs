@@ -162,7 +162,7 @@ impl Server {
         }
         // Level-triggered and never read: every thread sees it.
         if let Err(error) = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()) {
-            tracing::error!(%error, "cannot tell the threads to stop");
+            tracing::error!(%error, "cannot signal the threads to stop");
         }
         if let Some(device) = self.devices.first() {
             let run = Arc::clone(device.lock().host().run());

@@ -88,7 +88,7 @@ impl PublicSocket {
                 return Err(SocketError::InUse(path.to_owned()));
             }
             Ok(_) => {
-                tracing::info!(path = %path.display(), "replacing a socket that nobody serves any more");
+                tracing::info!(path = %path.display(), "replacing a socket that no process serves any more");
                 std::fs::remove_file(path).map_err(io)?;
             }
         }

@@ -95,7 +95,7 @@ pub struct Console {
 
 /// A DMA device cannot be made.
 #[derive(Debug, Error)]
-#[error("master {name:?}: {problem}")]
+#[error("DMA device {name:?}: {problem}")]
 pub struct DmaDeviceError {
     /// Its name.
     pub name: String,
@@ -177,7 +177,7 @@ pub fn check(dma_devices: &[DmaDeviceConfig], geometry: &Geometry) -> Result<(),
     for (i, dma_device) in dma_devices.iter().enumerate() {
         let problem = if i >= MAX_MASTERS {
             Err(format!(
-                "is one too many: at most {MAX_MASTERS} masters behind an SMMU"
+                "is one too many: at most {MAX_MASTERS} DMA devices behind an SMMU"
             ))
         } else if u32::from(dma_device.stream_id) >> bits != 0 {
             Err(format!(
@@ -215,7 +215,8 @@ pub fn check_together(dma_devices: &[&DmaDeviceConfig]) -> Result<(), DmaDeviceE
             Some("`name` is used twice".to_owned())
         } else {
             others.find_map(|other| {
-                shared(other).map(|file| format!("{} is used by master {:?} too", file.display(), other.name))
+                shared(other)
+                    .map(|file| format!("{} is used by DMA device {:?} too", file.display(), other.name))
             })
         };
         if let Some(problem) = problem {

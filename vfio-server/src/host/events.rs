@@ -62,11 +62,11 @@ pub const EVENTS: &[(&str, &str)] = &[
         "CLOCK_VIOLATION",
         "The registers of an SMMU were accessed while its clock controller kept the clock from it: `smmu`, `offset`, \
          `register` with `index` (null where none is), `write`, \
-         `count` (so far; the first, second, fourth and so on are told).",
+         `count` (so far; the first, second, fourth and so on are reported).",
     ),
     (
         "NO_MEMORY",
-        "An access of a master left the SMMU and met no memory: `smmu`, `stream`, `address`, `access` \
+        "An access of a DMA device left the SMMU and met no memory: `smmu`, `stream`, `address`, `access` \
          (`read`, `write` or `fetch`), `to` (the physical address), `suppressed` as above.",
     ),
     (

@@ -160,13 +160,13 @@ fn masters_follow_the_marks_and_the_lines() {
     assert_eq!(clocks, [None, Some(0x3181_2000)], "behind the masters");
 
     let error = |shapes: &[SmmuShape]| Layout::new(&board, shapes).unwrap_err().to_string();
-    let missing =
-        "client \"dma\": a pl330 is a master of an SMMU's model; give one the `[[smmu.master]]` of that name";
+    let missing = "client \"dma\": a pl330 is a DMA device of an SMMU's model; give one the `[[smmu.master]]` of \
+                   that name";
     assert_eq!(
         error(&[shape(&["probe"]), shape(&["disk"])]),
         format!("board: {missing}")
     );
-    let elsewhere = "client \"dma\": iommus names \"s1\", and the master is one of SMMU \"s0\"";
+    let elsewhere = "client \"dma\": iommus names \"s1\", and the DMA device is one of SMMU \"s0\"";
     assert_eq!(
         error(&[shape(&["probe", "dma"]), shape(&["disk"])]),
         format!("board: {elsewhere}")
@@ -176,7 +176,7 @@ fn masters_follow_the_marks_and_the_lines() {
         ..SHAPE
     };
     let text = format!(
-        "board: smmu \"s0\": {} masters; there is room for {MAX_MASTERS}",
+        "board: smmu \"s0\": {} DMA devices; there is room for {MAX_MASTERS}",
         MAX_MASTERS + 1
     );
     assert_eq!(error(&[many, SHAPE]), text);

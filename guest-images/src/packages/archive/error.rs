@@ -38,7 +38,7 @@ pub enum ArchiveError {
     /// An index that is older than one seen before, as of a mirror that is behind, or of somebody who hides updates.
     #[error(
         "{suite}: its InRelease is of {date}, and one of {seen} was seen before: the mirror is behind, or \
-         somebody replays an old index. Name another mirror with `--mirror`; if this one is right, remove {}",
+         an old index is replayed. Name another mirror with `--mirror`; if this one is right, remove {}",
         path.display()
     )]
     Older {

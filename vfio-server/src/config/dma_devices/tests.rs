@@ -142,7 +142,7 @@ fn what_cannot_be_is_named() {
 fn names_are_unique_over_all_smmus() {
     let one = config(&dma_device("m", "kind = \"pl330\""));
     let two = one.replace("\"a\"", "\"b\"").replace("\"s\"", "\"t\"");
-    insta::assert_snapshot!(refused(&(one + &two)), @r#"smmu "b": master "m": `name` is used twice"#);
+    insta::assert_snapshot!(refused(&(one + &two)), @r#"smmu "b": DMA device "m": `name` is used twice"#);
 }
 
 #[test]
@@ -155,6 +155,6 @@ fn their_number_is_bounded() {
     Server::check(&toml::from_str(&config(&many(MAX_MASTERS))).unwrap()).unwrap();
     assert_eq!(
         refused(&config(&many(MAX_MASTERS + 1))),
-        "smmu \"a\": master \"m32\": is one too many: at most 32 masters behind an SMMU"
+        "smmu \"a\": DMA device \"m32\": is one too many: at most 32 DMA devices behind an SMMU"
     );
 }

@@ -60,7 +60,7 @@ const RESULT: &str = "`state` (`idle`, `running`, `stalled`, `done`, `bus-error`
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "masters-list",
-        about: "Lists the masters behind the SMMUs.",
+        about: "Lists the DMA devices behind the SMMUs.",
         arguments: List::ARGUMENTS,
         returns: "array of `master` (its name), `smmu`, `kind`, `stream`, `block` (offset in BAR2), \
                   `vector`, `accesses` (by the page, or by the request of a virtio device), `aborted` (ended \
@@ -70,7 +70,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "dma",
-        about: "Lets a test master make a transfer, as the guest could by its registers (`docs/masters.md`), \
+        about: "Lets a `test-master` make a transfer, as the guest could by its registers (`docs/masters.md`), \
                 and waits for its end for a tenth of a second.",
         arguments: Dma::ARGUMENTS,
         returns: RESULT,
@@ -79,7 +79,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "dma-result",
-        about: "Says how the last transfer of a test master went, or goes.",
+        about: "Says how the last transfer of a `test-master` went, or goes.",
         arguments: One::ARGUMENTS,
         returns: RESULT,
         example: "master=test",
@@ -243,7 +243,7 @@ fn find<'a>(context: &'a Context, name: Option<&str>) -> Result<TestMaster<'a>, 
             .join(", ")
     };
     let position = match (name, found.len()) {
-        (_, 0) => return Err(Error::generic("there is no master of the kind test-master")),
+        (_, 0) => return Err(Error::generic("there is no DMA device of the kind test-master")),
         (None, 1) => 0,
         (None, _) => {
             return Err(Error::generic(format_args!(
@@ -253,7 +253,7 @@ fn find<'a>(context: &'a Context, name: Option<&str>) -> Result<TestMaster<'a>, 
         }
         (Some(name), _) => found.iter().position(|(known, _)| known == name).ok_or_else(|| {
             Error::generic(format_args!(
-                "`master`: {name:?} is none of the test masters: {}",
+                "`master`: {name:?} is no DMA device of the kind test-master; there are {}",
                 names()
             ))
         })?,

@@ -68,7 +68,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "tlb-list",
-        about: "Lists what the TLB holds, by regime, VMID, ASID and address. The units of DMA masters hold \
+        about: "Lists what the TLB holds, by regime, VMID, ASID and address. The TBUs of DMA devices hold \
                 copies of some of it.",
         arguments: List::ARGUMENTS,
         returns: "`entries` (array of `regime`: `el1&0`, `hypervisor`, `stage2`; `stage`, `vmid`, `asid` \
