@@ -28,7 +28,10 @@ const SEEDS: [&str; 24] = [
     ),
     r#"{"execute":"delay-remove","arguments":{"smmu":"a","delay":1}}"#,
     r#"{"execute":"fault-add","arguments":{"smmu":"a","kind":"walk-corrupt","level":3,"xor":"0x1","probability":50}}"#,
-    r#"{"execute":"injection-add","arguments":{"smmu":"b","kind":"stale-tlb","address":4096,"size":1,"asid":7,"nth":2}}"#,
+    concat!(
+        r#"{"execute":"injection-add","arguments":"#,
+        r#"{"smmu":"b","kind":"stale-tlb","address":4096,"size":1,"asid":7,"nth":2}}"#,
+    ),
     concat!(
         r#"{"execute":"injection-add","arguments":"#,
         r#"{"smmu":"b","kind":"register-value","register":"IDR0","value":0,"mask":"0xff"}}"#,

@@ -104,9 +104,9 @@ impl Meanwhile {
         Ok(())
     }
 
-    /// Has the guest stand still during `act`, with nothing under way in the server either: its CPUs are stopped through
-    /// QEMU's monitor. (A QEMU that is sent SIGSTOP may sleep through eventfds afterwards: of an io_uring poll that was
-    /// being set up nothing is left.)
+    /// Has the guest stand still during `act`, with nothing under way in the server either: its CPUs are stopped
+    /// through QEMU's monitor. (A QEMU that is sent SIGSTOP may sleep through eventfds afterwards: of an io_uring poll
+    /// that was being set up nothing is left.)
     pub fn while_stopped<R>(&mut self, act: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
         let mut monitor = QmpClient::negotiated(&self.monitor)?;
         monitor.execute("stop", json!({}))?;
