@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use boot_stress::boot::run::BootRunner;
 use boot_stress::boot::rundir::RunDir;
-use boot_stress::recipe::{Recipe, shipped};
+use boot_stress::recipe::{Recipe, Start, shipped};
 use boot_stress::reproduce::limits;
 use boot_stress::setup::environment::Choice;
 use boot_stress::setup::machine::{Backing, Files, program};
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let boot = |recipe: &Recipe, server: bool| -> Result<u64, Box<dyn Error>> {
         let dir = RunDir::create()?;
         let layout = recipe.layout()?;
-        let files = Files::generate(dir.path(), recipe, &layout, &environment.guest)?;
+        let files = Files::generate(dir.path(), recipe, &layout, &environment.guest, Start::Cold)?;
         let backing = if server {
             Backing::Server { sockets: dir.path() }
         } else {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use boot_stress::boot::outcome::{BootReport, Outcome};
 use boot_stress::boot::run::BootRunner;
 use boot_stress::boot::rundir::RunDir;
-use boot_stress::recipe::{Action, Image, Recipe};
+use boot_stress::recipe::{Action, Image, Recipe, Start};
 use boot_stress::reproduce::limits;
 use boot_stress::setup::environment::Choice;
 use boot_stress::setup::machine::{Backing, Files, program};
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let dir = RunDir::create()?;
     let layout = recipe.layout()?;
-    let files = Files::generate(dir.path(), &recipe, &layout, &environment.guest)?;
+    let files = Files::generate(dir.path(), &recipe, &layout, &environment.guest, Start::Cold)?;
     let backing = Backing::Server { sockets: dir.path() };
     let mut qemu = program(
         &environment.qemu,

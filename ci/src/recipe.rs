@@ -17,6 +17,7 @@ mod reading;
 mod registers;
 pub mod script;
 mod shipped;
+mod start;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use finding::FindingKind;
 pub use foreign::ForeignFile;
 pub use image::Image;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
+pub use start::Start;
 pub use step::{Action, DEFAULT_WAIT_S, Step};
 
 /// Recipe files that state another `schema` are refused.

@@ -11,15 +11,17 @@ use host_guard::confine::Places;
 use host_guard::signals;
 
 use crate::boot::outcome::Outcome;
+use crate::boot::run::snapshot::incoming;
 use crate::boot::run::{BootError, BootRunner, Limits, OF_SERVER};
 use crate::boot::rundir::{RunDir, RunDirError};
-use crate::recipe::Recipe;
 use crate::recipe::script;
+use crate::recipe::{Recipe, Start};
 use crate::report::progress::Progress;
 use crate::report::results::{Keep, Results, ResultsError, TRACE};
 use crate::report::verdict::{Part, TracePart, Verdict};
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
+use crate::setup::snapshot::{self, SnapshotError};
 
 /// Until the kernel's first console output: it comes within the first second of a boot on an idle host.
 const FIRST_OUTPUT: Duration = Duration::from_secs(20);
@@ -33,6 +35,8 @@ pub struct RunOptions {
     pub recipe: Recipe,
     /// Boots at most.
     pub boots: u32,
+    /// Start of each boot.
+    pub start: Start,
     /// The first boot that decides the verdict is the last.
     pub until_hit: bool,
     /// Seed of the run; a new one if absent.
@@ -70,6 +74,17 @@ pub enum RunError {
     /// A boot.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// The snapshot that boots were to start from.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The recipe cannot start from a snapshot.
+    #[error("{recipe} cannot start warm: {reason}; start it cold")]
+    ColdOnly {
+        /// Its name.
+        recipe: String,
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// Place of the trace of a run.
@@ -136,6 +151,12 @@ pub fn run(
     progress: &mut Progress,
 ) -> Result<Run, RunError> {
     let recipe = &options.recipe;
+    if options.start == Start::Warm
+        && let Some(reason) = recipe.needs_cold_start()
+    {
+        let recipe = recipe.name.clone();
+        return Err(RunError::ColdOnly { recipe, reason });
+    }
     let _orderly = signals::Orderly::begin();
     let started = Instant::now();
     let dir = RunDir::create()?;
@@ -143,7 +164,7 @@ pub fn run(
         dir.socket(&smmu.name)?;
     }
     let layout = recipe.layout().map_err(FilesError::from)?;
-    let files = Files::generate(dir.path(), recipe, &layout, &environment.guest)?;
+    let files = Files::generate(dir.path(), recipe, &layout, &environment.guest, options.start)?;
     let mut results = Results::create(
         options.results.as_deref(),
         &recipe.name,
@@ -156,7 +177,7 @@ pub fn run(
         TraceFile::InResults => Some(results.dir().join(TRACE)),
     };
     let backing = Backing::Server { sockets: dir.path() };
-    let bench = BootRunner {
+    let mut bench = BootRunner {
         helper,
         dir: &dir,
         recipe,
@@ -174,6 +195,16 @@ pub fn run(
         server_args: Vec::new(),
         limits: limits(recipe, options.timeout),
         stop: Arc::default(),
+    };
+    let snapshot = match options.start {
+        Start::Cold => None,
+        Start::Warm => {
+            let key = snapshot::key(&bench.qemu, dir.path(), &files, &environment.guest.image)?;
+            let place = &environment.snapshots;
+            let taken = snapshot::obtain(place, &key, bench.clone(), &mut |step| progress.detail(step))?;
+            bench.qemu.args.extend(incoming(taken.path()));
+            Some(taken)
+        }
     };
     let seed = options.seed.unwrap_or_else(new_seed);
     let kernel = Part {
@@ -196,6 +227,8 @@ pub fn run(
     verdict
         .instead_of_locked
         .clone_from(&environment.instead_of_locked);
+    verdict.start = options.start;
+    verdict.snapshot = snapshot.as_ref().map(|taken| taken.id().to_owned());
     verdict.trace = trace.map(|path| TracePart {
         path,
         incomplete: None,

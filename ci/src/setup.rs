@@ -4,6 +4,7 @@
 //!
 //! - [`environment`], [`qemu`]: the parts, found or fetched.
 //! - [`machine`]: the machine as files and as QEMU's command line.
+//! - [`snapshot`]: guests that wait before their first step.
 //! - [`doctor`]: checks of all of these, for people.
 
 pub mod doctor;
@@ -11,3 +12,4 @@ pub mod environment;
 pub mod machine;
 pub mod needs;
 pub mod qemu;
+pub mod snapshot;

@@ -7,9 +7,12 @@
 //! - [`layout`]: where the SMMUs' registers, marks and interrupts lie in the guest's address space.
 //! - [`dt`]: the device tree of such a machine, on QEMU's `virt`.
 //! - [`shim`]: the few instructions that stand in for firmware.
+//! - [`renew`]: the program that does their work again in a guest that runs.
 
 pub mod board;
 pub mod dt;
 pub mod gic;
 pub mod layout;
+pub mod renew;
+mod rows;
 pub mod shim;

@@ -4,6 +4,7 @@
 
 mod copy;
 mod log;
+pub mod snapshot;
 mod start;
 mod watch;
 
@@ -85,6 +86,9 @@ pub enum BootError {
         /// Error of the system.
         source: io::Error,
     },
+    /// The snapshot of a guest cannot be taken.
+    #[error("cannot take a snapshot of the guest: {0}; cold starts (--start cold) need none")]
+    Snapshot(String),
     /// The server's configuration, or the files of its disks.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -101,7 +105,7 @@ fn with_tail(stderr: &[String]) -> String {
 }
 
 /// Settings that all boots of a run share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BootRunner<'a> {
     /// This program, with its hidden subcommands.
     pub helper: &'a Path,

@@ -15,7 +15,7 @@ use host_guard::text::is_control;
 use super::{QemuArgs, code, environment_of, fail, places, print, recipe_of};
 use crate::boot::run::SERVER;
 use crate::boot::server;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Start};
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
 
@@ -65,7 +65,7 @@ fn commands(
     fs::create_dir_all(dir).map_err(|source| write(dir, source))?;
     let dir = std::path::absolute(dir).map_err(|source| write(dir, source))?;
     let layout = recipe.layout()?;
-    let files = Files::generate(&dir, recipe, &layout, &environment.guest)?;
+    let files = Files::generate(&dir, recipe, &layout, &environment.guest, Start::Cold)?;
     server::make_images(recipe, &dir)?;
     let config = dir.join("server.toml");
     fs::write(&config, server::server_config(recipe, &dir, seed, allowed)?)

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::reproduce::{SELF, report, status};
 use super::{Repro, code, environment_of, fail, print};
 use crate::boot::accel::Accel;
-use crate::recipe::{Recipe, script, shipped};
+use crate::recipe::{Recipe, Start, script, shipped};
 use crate::report::bundle::Bundle;
 use crate::report::progress::Progress;
 use crate::report::results::Keep;
@@ -54,6 +54,7 @@ pub(super) fn main(args: Repro) -> ExitCode {
     }
     let options = RunOptions {
         recipe,
+        start: Start::Cold,
         boots: boots.unwrap_or(BOOTS),
         until_hit: boots.is_none(),
         seed,

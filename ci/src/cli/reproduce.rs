@@ -23,6 +23,7 @@ pub(super) const SELF: &str = "/proc/self/exe";
 pub(super) fn main(args: Reproduce) -> ExitCode {
     let Reproduce {
         boots,
+        start,
         until_hit,
         recipe,
         machine,
@@ -45,6 +46,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
     let options = RunOptions {
         recipe,
         boots: boots.unwrap_or(BOOTS),
+        start,
         until_hit: until_hit || boots.is_none(),
         seed,
         timeout: timeout.map(Duration::from_secs),
@@ -129,7 +131,7 @@ fn escape_json(text: &str) -> String {
 
 pub(super) fn status(error: &RunError) -> u8 {
     match error {
-        RunError::Results(ResultsError::InUse { .. }) => code::USAGE,
+        RunError::Results(ResultsError::InUse { .. }) | RunError::ColdOnly { .. } => code::USAGE,
         RunError::Interrupted { signal } => code::of_signal(*signal),
         _ => code::ENVIRONMENT,
     }

@@ -16,7 +16,7 @@ use guest_images::system::initramfs::ExtraFile;
 use guest_images::system::modules::normal_name;
 
 use super::registers::{self, RELAXED};
-use crate::recipe::{Action, FindingKind, Recipe, Step};
+use crate::recipe::{Action, FindingKind, Recipe, Start, Step};
 
 /// Kernel arguments of every boot, before those of the recipe. The self-tests of the crypto API take a tenth of a boot
 /// and have nothing to do with IOMMUs.
@@ -27,6 +27,8 @@ const QUIET_CMDLINE: &str = "log_buf_len=8M";
 const REBOOT_S: u32 = 90;
 /// Directory of the scripts of the steps in the guest, and of what they share.
 const STEPS: &str = "/steps";
+/// Program that sets the board up again, of boots that start from a snapshot.
+pub const RENEW: &str = "/steps/renew";
 /// Time limit of background steps after the last other step, in seconds.
 const JOIN_S: u32 = 60;
 
@@ -106,8 +108,8 @@ const POSTLUDE: &str = r#"
 }
 "#;
 
-/// The script for a recipe whose devices lie as `layout` says.
-pub fn init(recipe: &Recipe, layout: &Layout) -> String {
+/// The script for a recipe whose devices lie as `layout` says, and whose boots start like that.
+pub fn init(recipe: &Recipe, layout: &Layout, start: Start) -> String {
     let mut script = PRELUDE.to_owned();
     script.push_str("finish() {\n  look_at_smmus");
     for smmu in &layout.smmus {
@@ -129,6 +131,9 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
             "step_{number}() {{\n{}\n}}",
             step_body(step, recipe, layout)
         );
+    }
+    if start == Start::Warm {
+        script.push_str(&wait_for_snapshot(recipe, layout));
     }
     script.push_str("\nsay begin\n");
     if recipe.quiet {
@@ -166,6 +171,19 @@ pub fn init(recipe: &Recipe, layout: &Layout) -> String {
         decimal_seconds(recipe.settle_ms)
     );
     script
+}
+
+/// Has the guest wait where its snapshot is taken. A guest that goes on from it finds the SMMUs as they are at power-on:
+/// those that the kernel has tried to probe while it booted are probed now, and the others when their suppliers are there.
+fn wait_for_snapshot(recipe: &Recipe, layout: &Layout) -> String {
+    let mut text = format!(
+        "\nstep=0\nsay ready\n{RENEW} || {{ say \"failed step 0: the board could not be set up again\"; finish; }}\n"
+    );
+    let boards = recipe.board.smmus.iter().zip(&layout.smmus);
+    for (_, smmu) in boards.filter(|(board, _)| board.clock.is_none()) {
+        let _ = writeln!(text, "put /sys/bus/platform/drivers_probe {}", smmu.sysfs_name());
+    }
+    text
 }
 
 /// Files that the script reads: what is shared, and the scripts of the steps that run one.

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::boot::accel::Accel;
 use crate::boot::findings::{Finding, LateProbe};
 use crate::boot::outcome::{BootReport, GuestResult, Outcome, ServerMessage};
-use crate::recipe::{ExpectBoots, Expectations, Recipe};
+use crate::recipe::{ExpectBoots, Expectations, Recipe, Start};
 use crate::report::stats::Rate;
 
 /// Version of the JSON form; it changes when a field changes its meaning or goes.
@@ -165,6 +165,11 @@ pub struct Verdict {
     pub gic: Gic,
     /// Accelerator of its CPUs.
     pub accelerator: Accel,
+    /// Start of each boot.
+    pub start: Start,
+    /// Snapshot that boots started from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// Seed of the run.
     pub seed: u64,
     /// Boots asked for at most.
@@ -246,6 +251,8 @@ impl Verdict {
             cpus: recipe.board.cpus,
             gic: recipe.board.gic(),
             accelerator,
+            start: Start::default(),
+            snapshot: None,
             seed,
             boots_wanted,
             rate: Rate::new(0, 0),

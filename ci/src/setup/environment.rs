@@ -67,6 +67,8 @@ pub struct Environment {
     pub kernel_source: String,
     /// Packages in the place of those of the lock file, one line each.
     pub instead_of_locked: Vec<String>,
+    /// Directory of the snapshots of guests.
+    pub snapshots: PathBuf,
 }
 
 /// Error of an environment: what is missing, and what to do.
@@ -251,6 +253,7 @@ impl Choice {
             guest,
             kernel_source: source,
             instead_of_locked: store.instead_of_locked(),
+            snapshots: store.cache().join("snapshots"),
         })
     }
 

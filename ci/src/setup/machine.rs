@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use guest_images::machine::board::BoardError;
 use guest_images::machine::layout::{self, Layout};
-use guest_images::machine::{dt, shim};
+use guest_images::machine::{dt, renew, shim};
 use guest_images::system::initramfs::{self, ExtraFile, InitramfsError, InitramfsSpec};
 use guest_images::system::kernel::UNKNOWN;
 use host_guard::program::Program;
@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::boot::accel::Accel;
 use crate::boot::server::{ANSWER_MS, PrepareError};
 use crate::recipe::script;
-use crate::recipe::{Action, FindingKind, Recipe, Step};
+use crate::recipe::{Action, FindingKind, Recipe, Start, Step};
 use crate::setup::needs::{HeldDevices, Present};
 use crate::setup::qemu::Qemu;
 
@@ -92,11 +92,36 @@ pub enum Backing<'a> {
 }
 
 impl Files {
-    /// Generates shim, device tree and initramfs in `dir`.
+    /// The files.
+    pub fn paths(&self) -> [&Path; 3] {
+        [&self.shim, &self.device_tree, &self.initramfs]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_contents(dir: &Path, contents: [&[u8]; 3]) -> Self {
+        let mut paths = ["shim", "device-tree", "initramfs"].map(|name| dir.join(name));
+        for (path, contents) in paths.iter().zip(contents) {
+            fs::write(path, contents).expect("a directory of the test's");
+        }
+        let [shim, device_tree, initramfs] = paths.each_mut().map(std::mem::take);
+        Self {
+            shim,
+            device_tree,
+            initramfs,
+        }
+    }
+
+    /// Generates shim, device tree and initramfs in `dir`, for boots that start like that.
     ///
     /// # Errors
     /// Modules that the kernel does not have, no space, no permission.
-    pub fn generate(dir: &Path, recipe: &Recipe, layout: &Layout, guest: &Guest) -> Result<Self, FilesError> {
+    pub fn generate(
+        dir: &Path,
+        recipe: &Recipe,
+        layout: &Layout,
+        guest: &Guest,
+        start: Start,
+    ) -> Result<Self, FilesError> {
         let write = |name: &str, contents: Vec<u8>| {
             let path = dir.join(name);
             match fs::write(&path, contents) {
@@ -104,11 +129,18 @@ impl Files {
                 Err(source) => Err(FilesError::Write { path, source }),
             }
         };
-        let init = script::init(recipe, layout);
+        let init = script::init(recipe, layout, start);
         let mut extra = script::files(recipe, layout);
         let held = HeldDevices::of(recipe, layout, &guest.present.builtin);
         extra.extend(held.files());
         extra.extend(guest.present.files());
+        if start == Start::Warm {
+            extra.push(ExtraFile {
+                path: script::RENEW.to_owned(),
+                mode: 0o755,
+                contents: renew::program(layout)?,
+            });
+        }
         if recipe.kernel_image {
             let contents = fs::read(&guest.image).map_err(|source| InitramfsError::Io {
                 path: guest.image.clone(),

@@ -14,7 +14,7 @@ use boot_stress::boot::findings::Finding;
 use boot_stress::boot::outcome::{BootReport, Outcome};
 use boot_stress::boot::run::{BootError, BootRunner};
 use boot_stress::boot::rundir::RunDir;
-use boot_stress::recipe::{FindingKind, Recipe, shipped};
+use boot_stress::recipe::{FindingKind, Recipe, Start, shipped};
 use boot_stress::reproduce::limits;
 use boot_stress::setup::environment::Choice;
 use boot_stress::setup::machine::{Backing, Files, program};
@@ -228,7 +228,7 @@ fn with_bench<R>(
     let dir = RunDir::create()?;
     let layout = recipe.layout()?;
     let guest = &environment.guest;
-    let files = Files::generate(dir.path(), recipe, &layout, guest)?;
+    let files = Files::generate(dir.path(), recipe, &layout, guest, Start::Cold)?;
     let backing = Backing::Server { sockets: dir.path() };
     let control = dir.file("control");
     let monitor = dir.file("monitor");

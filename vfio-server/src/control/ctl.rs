@@ -66,14 +66,24 @@ pub struct Args {
     arguments: Vec<String>,
 }
 
+/// Reason why a command has no answer.
 #[derive(Debug, Error)]
-enum Failure {
+pub enum Failure {
+    /// The server has refused it.
     #[error("{0}")]
     Refused(String),
+    /// There is no such command, or not with these arguments.
     #[error("{0}")]
     Usage(String),
+    /// The server cannot be reached.
     #[error("{}: {error}", .path.display())]
-    Connect { path: PathBuf, error: io::Error },
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// Error of the system.
+        error: io::Error,
+    },
+    /// The server cannot be understood, or has gone.
     #[error("the server: {0}")]
     Server(String),
 }
@@ -134,14 +144,27 @@ fn print(text: &str) -> Result<(), Failure> {
 
 type Messages = serde_json::StreamDeserializer<'static, serde_json::de::IoRead<BufReader<UnixStream>>, Value>;
 
-struct Connection {
+/// A connection to a server of QMP: this one, or QEMU.
+pub struct Connection {
     stream: UnixStream,
     messages: Messages,
     events: Vec<Value>,
 }
 
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Connection {
-    fn open(path: &Path, timeout: Duration) -> Result<Self, Failure> {
+    /// Connects and negotiates; each answer has to come within `timeout`.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or speaks no QMP.
+    pub fn open(path: &Path, timeout: Duration) -> Result<Self, Failure> {
         let error = |error| Failure::Connect {
             path: path.to_owned(),
             error,
@@ -170,7 +193,11 @@ impl Connection {
         }
     }
 
-    fn execute(&mut self, command: &str, arguments: Map<String, Value>) -> Result<Value, Failure> {
+    /// Carries out a command; events that come before its answer are kept.
+    ///
+    /// # Errors
+    /// [`Failure`]: it was refused, or there is no answer.
+    pub fn execute(&mut self, command: &str, arguments: Map<String, Value>) -> Result<Value, Failure> {
         let request = json!({ "execute": command, "arguments": arguments }).to_string();
         self.stream
             .write_all(request.as_bytes())

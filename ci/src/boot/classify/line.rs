@@ -19,6 +19,8 @@ pub const SENTINEL: &str = "@@boot-stress ";
 /// Message of the guest's script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sentinel {
+    /// The guest waits for its snapshot to be taken.
+    Ready,
     /// The script runs; the kernel has booted.
     Begin,
     /// Step `index` (from 1) starts.
@@ -72,6 +74,7 @@ impl Sentinel {
         let rest = rest.trim_end();
         let (word, text) = rest.split_once(' ').unwrap_or((rest, ""));
         Some(match (word, text) {
+            ("ready", _) => Self::Ready,
             ("begin", _) => Self::Begin,
             ("done", _) => Self::Done,
             ("dmesg", "begin") => Self::DmesgBegin,

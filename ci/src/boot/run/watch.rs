@@ -43,6 +43,8 @@ pub(super) enum End {
     NoBegin,
     /// Not over in time.
     Timeout,
+    /// The guest waits for its snapshot to be taken.
+    Ready,
 }
 
 /// Events of the guest's life that the recipe wants to see.
@@ -94,6 +96,7 @@ pub(super) struct Watch {
     trace: Option<Duration>,
     in_dump: bool,
     done: bool,
+    ready: bool,
     panicked: bool,
     powered_off: bool,
     reset: bool,
@@ -129,6 +132,7 @@ impl Watch {
             trace: None,
             in_dump: false,
             done: false,
+            ready: false,
             panicked: false,
             powered_off: false,
             reset: false,
@@ -213,6 +217,7 @@ impl Watch {
             Event::Finding(finding) => self.finding(&finding),
             Event::Line { pattern, text } => self.judge.line(pattern, text),
             Event::Sentinel(sentinel) => match sentinel {
+                Sentinel::Ready => self.ready = true,
                 Sentinel::Begin => {
                     // A guest may reboot.
                     self.begun = self.begun.or(Some(now));
@@ -291,7 +296,9 @@ impl Watch {
         let elapsed = self.clock.elapsed;
         // A hit in the dumped log is history: let the rest of it come.
         let due = [self.enough, self.trace].into_iter().flatten().min();
-        if !self.in_dump && due.is_some_and(|due| elapsed > due) {
+        if self.ready {
+            Some(End::Ready)
+        } else if !self.in_dump && due.is_some_and(|due| elapsed > due) {
             Some(End::Seen)
         } else if !self.any_output && elapsed > self.limits.first_output {
             Some(End::Mute)
@@ -354,6 +361,7 @@ impl Watch {
                 "the kernel printed nothing for {} s",
                 seconds(self.limits.first_output)
             )),
+            End::Ready => Some("the guest waits for its snapshot, which is taken already".to_owned()),
             End::NoBegin => Some(format!(
                 "the guest was still booting after {} s",
                 seconds(self.limits.boot)

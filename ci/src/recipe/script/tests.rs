@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::{PRELUDE, SHARED, cmdline, init, time_limit_s};
-use crate::recipe::{Recipe, SHIPPED};
+use crate::recipe::{Recipe, SHIPPED, Start};
 
 fn recipe(more: &str) -> Recipe {
     let text = format!(
@@ -55,7 +55,7 @@ unload = "virtio_mmio"
 
 /// The part of the script that differs between recipes.
 fn own_part(recipe: &Recipe) -> String {
-    let script = init(recipe, &recipe.layout().unwrap());
+    let script = init(recipe, &recipe.layout().unwrap(), Start::Cold);
     let at = script.find("finish() {").unwrap();
     script[at..].to_owned()
 }
@@ -84,7 +84,7 @@ fn the_time_limit_covers_every_wait() {
 fn scripts_are_shell() {
     let shipped = SHIPPED.iter().map(|shipped| shipped.recipe().unwrap());
     for recipe in shipped.chain([recipe(""), recipe("quiet = true")]) {
-        let script = init(&recipe, &recipe.layout().unwrap());
+        let script = init(&recipe, &recipe.layout().unwrap(), Start::Cold);
         let mut shell = Command::new("sh")
             .arg("-n")
             .stdin(Stdio::piped())

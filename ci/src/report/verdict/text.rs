@@ -48,6 +48,9 @@ impl fmt::Display for Verdict {
             "  guest    -smp {}, GICv{gic}, {}, seed {}",
             self.cpus, self.accelerator, self.seed
         )?;
+        if let Some(snapshot) = &self.snapshot {
+            writeln!(f, "  start    {}, from snapshot {snapshot}", self.start)?;
+        }
         if boots > 0 {
             writeln!(
                 f,

@@ -3,7 +3,9 @@
 use self::cpu::{Cpu, DEVICE_TREE};
 use super::*;
 use crate::machine::board::Board;
+use crate::machine::layout::SmmuLayout;
 use crate::machine::layout::tests::SHAPE;
+use crate::machine::rows::{Action, MSIX_CAPABILITY};
 
 mod cpu;
 

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Snapshots of guests that wait before their first step: made once, kept in the cache under a key of all that went into
+//! them, and shared read-only by the boots that start from them.
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use host_guard::program::Program;
+use host_guard::signals;
+use sha2::{Digest, Sha256};
+
+use crate::boot::run::{BootError, BootRunner};
+use crate::recipe::Recipe;
+use crate::setup::machine::Files;
+
+/// Snapshots that are kept, of some 80 MiB each; the one that was used longest ago goes.
+const KEPT: usize = 16;
+/// Prefix of a snapshot that is being written.
+const UNFINISHED: &str = ".writing-";
+/// Held by the process that makes a snapshot or removes some.
+const LOCK: &str = "lock";
+/// Interval at which the lock is tried.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Hexadecimal digits of a key.
+const DIGITS: usize = 32;
+/// Form of what a snapshot holds; a change of the guest's side of it that its files do not show needs another one.
+const FORM: &str = "smmu-emu snapshot 1";
+
+/// Reason why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The cache.
+    #[error("cannot write {}: {source}; snapshots need some 80 MiB each in the cache (--cache DIR), cold starts none", .path.display())]
+    Cache {
+        /// The file or directory.
+        path: PathBuf,
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// A file that the guest is made of.
+    #[error("{}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// A path that QEMU's options cannot name.
+    #[error("the cache {} has a comma in its path, which QEMU takes for the end of the name; choose another with --cache DIR", .0.display())]
+    Comma(PathBuf),
+    /// The guest, or QEMU.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+/// A snapshot that is not removed while this is there.
+#[derive(Debug)]
+pub struct Snapshot {
+    path: PathBuf,
+    key: String,
+    /// Keeps a shared lock.
+    _held: File,
+}
+
+impl Snapshot {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name in results: the beginning of the key.
+    pub fn id(&self) -> &str {
+        self.key.get(..12).unwrap_or(&self.key)
+    }
+}
+
+/// Everything that goes into a snapshot, and nothing else: QEMU with its arguments, and what the guest's memory holds. Not
+/// in it are seed, delays, injections and marks: a plan can be tuned without a new snapshot.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn key(qemu: &Program, dir: &Path, files: &Files, image: &Path) -> Result<String, SnapshotError> {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(FORM.as_bytes());
+    let read = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SnapshotError::Read { path, source }
+    };
+    let metadata = fs::metadata(&qemu.path).map_err(read(&qemu.path))?;
+    let changed = metadata.modified().ok();
+    let changed = changed.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    part(qemu.path.as_os_str().as_bytes());
+    part(&metadata.len().to_le_bytes());
+    part(&changed.unwrap_or_default().as_nanos().to_le_bytes());
+    for argument in &qemu.args {
+        part(&without(argument, dir, image));
+    }
+    for path in files.paths().into_iter().chain([image]) {
+        part(&digest(path).map_err(read(path))?);
+    }
+    let mut key: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    key.truncate(DIGITS);
+    Ok(key)
+}
+
+/// An argument without the places of the run's files, whose contents are in the key.
+fn without(argument: &OsStr, dir: &Path, image: &Path) -> Vec<u8> {
+    let text = argument.to_string_lossy();
+    let text = text.replace(&*dir.to_string_lossy(), "DIR");
+    text.replace(&*image.to_string_lossy(), "IMAGE").into_bytes()
+}
+
+fn digest(path: &Path) -> io::Result<Vec<u8>> {
+    let (mut hash, mut file) = (Sha256::new(), File::open(path)?);
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.finalize().to_vec()),
+            length => hash.update(piece.get(..length).unwrap_or_default()),
+        }
+    }
+}
+
+/// The recipe of the boot in which the snapshot is taken: every SMMU's first probe fails, so that no register of an SMMU
+/// has a value that the next server would have to know.
+fn before_first_access(recipe: &Recipe) -> Recipe {
+    let mut recipe = recipe.clone();
+    for smmu in &mut recipe.smmus {
+        smmu.delays.clear();
+        smmu.injections = vec![no_translation()];
+    }
+    recipe
+}
+
+/// IDR0 reads 0: "no translation support!", and arm_smmu_device_probe() gives up.
+fn no_translation() -> smmu_emu::InjectionRule {
+    let rule = toml::from_str("kind = \"register-value\"\nregister = \"IDR0\"\nvalue = 0");
+    rule.expect("a rule of this program's")
+}
+
+/// The snapshot with that key, in a directory of the cache; taken by `runner`'s machine if it is not there.
+///
+/// # Errors
+/// [`SnapshotError`]
+pub fn obtain(
+    directory: &Path,
+    key: &str,
+    runner: BootRunner<'_>,
+    step: &mut dyn FnMut(&str),
+) -> Result<Snapshot, SnapshotError> {
+    let cache = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SnapshotError::Cache { path, source }
+    };
+    if directory.as_os_str().as_bytes().contains(&b',') {
+        return Err(SnapshotError::Comma(directory.to_owned()));
+    }
+    fs::create_dir_all(directory).map_err(cache(directory))?;
+    let path = directory.join(key);
+    if let Some(there) = hold(&path, key) {
+        return Ok(there);
+    }
+    let lock = directory.join(LOCK);
+    let lock = File::create(&lock).map_err(cache(&lock))?;
+    acquire(&lock, step).map_err(|error| match error {
+        Some(source) => cache(directory)(source),
+        None => BootError::Interrupted.into(),
+    })?;
+    // Another process may have been faster.
+    if let Some(there) = hold(&path, key) {
+        return Ok(there);
+    }
+    tidy(directory);
+    step("making a snapshot of the guest before its first step");
+    let unfinished = directory.join(format!("{UNFINISHED}{key}"));
+    let quiet = before_first_access(runner.recipe);
+    let saved = BootRunner {
+        recipe: &quiet,
+        ..runner
+    }
+    .save(&unfinished, step);
+    let whole = saved.and_then(|()| {
+        // The name says that it is whole, also after a power cut.
+        File::open(&unfinished)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| fs::rename(&unfinished, &path))
+            .map_err(|source| BootError::Write {
+                path: path.clone(),
+                source,
+            })
+    });
+    if let Err(error) = whole {
+        let _ = fs::remove_file(&unfinished);
+        return Err(error.into());
+    }
+    hold(&path, key).ok_or_else(|| cache(&path)(io::ErrorKind::NotFound.into()))
+}
+
+/// Opens a snapshot, notes that it is used, and keeps others from removing it.
+fn hold(path: &Path, key: &str) -> Option<Snapshot> {
+    let held = File::options().read(true).append(true).open(path).ok()?;
+    held.lock_shared().ok()?;
+    // Removed between the two?
+    fs::metadata(path).ok()?;
+    let _ = held.set_modified(SystemTime::now());
+    Some(Snapshot {
+        path: path.to_owned(),
+        key: key.to_owned(),
+        _held: held,
+    })
+}
+
+/// Waits for the lock; `None` as an error is a request to end.
+fn acquire(lock: &File, step: &mut dyn FnMut(&str)) -> Result<(), Option<io::Error>> {
+    let mut told = false;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(Some(error)),
+        }
+        if signals::asked().is_some() {
+            return Err(None);
+        }
+        if !std::mem::replace(&mut told, true) {
+            step("waiting for another process that makes a snapshot");
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Removes what a killed process left, and the snapshots that were used longest ago, so that there is room for one more.
+fn tidy(directory: &Path) {
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(UNFINISHED) {
+            let _ = fs::remove_file(entry.path());
+        } else if name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let used = entry.metadata().and_then(|metadata| metadata.modified());
+            kept.push((used.unwrap_or(SystemTime::UNIX_EPOCH), entry.path()));
+        }
+    }
+    kept.sort();
+    let excess = (kept.len() + 1).saturating_sub(KEPT);
+    for (_, path) in kept.into_iter().take(excess) {
+        // Boots that start from it hold it.
+        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
