@@ -35,7 +35,8 @@ pub struct RunOptions {
     pub recipe: Recipe,
     /// Boots at most.
     pub boots: u32,
-    /// Start of each boot.
+    /// Start of each boot; a warm one only if the recipe has no reason against it
+    /// ([`needs_cold_start`](Recipe::needs_cold_start)).
     pub start: Start,
     /// The first boot that decides the verdict is the last.
     pub until_hit: bool,
@@ -77,14 +78,6 @@ pub enum RunError {
     /// The snapshot that boots were to start from.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// The recipe cannot start from a snapshot.
-    #[error("{recipe} cannot start warm: {reason}; start it cold")]
-    ColdOnly {
-        /// Its name.
-        recipe: String,
-        /// Why not.
-        reason: String,
-    },
 }
 
 /// Place of the trace of a run.
@@ -151,12 +144,6 @@ pub fn run(
     progress: &mut Progress,
 ) -> Result<Run, RunError> {
     let recipe = &options.recipe;
-    if options.start == Start::Warm
-        && let Some(reason) = recipe.needs_cold_start()
-    {
-        let recipe = recipe.name.clone();
-        return Err(RunError::ColdOnly { recipe, reason });
-    }
     let _orderly = signals::Orderly::begin();
     let started = Instant::now();
     let dir = RunDir::create()?;

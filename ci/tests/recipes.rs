@@ -9,6 +9,7 @@ use std::process::Command;
 /// Exit statuses of `boot-stress reproduce`.
 const AS_EXPECTED: i32 = 0;
 const NOT_AS_EXPECTED: i32 = 1;
+const USAGE: i32 = 2;
 
 /// Runs a recipe until its verdict is decided, three boots at most unless the options say otherwise; returns the exit
 /// status, and what was printed.
@@ -155,4 +156,21 @@ fn guest_gicv3() {
         assert_eq!(status, Some(AS_EXPECTED), "{said}");
         assert!(said.contains(machine), "{said}");
     }
+}
+
+/// A late SMMU, an SMMU that is up from boot, and disks with interrupts and DMA, each from a snapshot of its guest.
+#[test]
+fn guest_warm_starts() {
+    for recipe in ["two-iommus", "few-smrs", "disk"] {
+        let (status, said) = reproduce(recipe, &["--start", "warm", "--boots", "2"]);
+        assert_eq!(status, Some(AS_EXPECTED), "{said}");
+        assert!(said.contains("warm, from snapshot"), "{said}");
+    }
+}
+
+#[test]
+fn recipes_that_cannot_start_warm_say_why() {
+    let (status, said) = reproduce("suspend-late-fault", &["--start", "warm"]);
+    assert_eq!(status, Some(USAGE), "{said}");
+    assert!(said.contains("has a clock controller"), "{said}");
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use host_guard::text::is_control;
 
 use super::{Reproduce, code, environment_of, fail, places, print, recipe_of};
+use crate::recipe::Start;
 use crate::report::progress::Progress;
 use crate::report::results::ResultsError;
 use crate::report::verdict::Word;
@@ -43,6 +44,15 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         Ok(checked) => checked,
         Err(code) => return code,
     };
+    if start == Start::Warm
+        && let Some(reason) = recipe.needs_cold_start()
+    {
+        let name = &recipe.name;
+        return fail(
+            code::USAGE,
+            &format!("{name} cannot start warm: {reason}; leave --start out"),
+        );
+    }
     let options = RunOptions {
         recipe,
         boots: boots.unwrap_or(BOOTS),
@@ -131,7 +141,7 @@ fn escape_json(text: &str) -> String {
 
 pub(super) fn status(error: &RunError) -> u8 {
     match error {
-        RunError::Results(ResultsError::InUse { .. }) | RunError::ColdOnly { .. } => code::USAGE,
+        RunError::Results(ResultsError::InUse { .. }) => code::USAGE,
         RunError::Interrupted { signal } => code::of_signal(*signal),
         _ => code::ENVIRONMENT,
     }
