@@ -113,8 +113,8 @@ struct Reproduce {
     /// Boots at most [default: 3, and the first hit ends the run]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     boots: Option<u32>,
-    /// Start of each boot. A warm one goes on from a snapshot of the guest just before its first step, which is taken once and
-    /// kept in the cache; it is several times as fast, and its rate is another one
+    /// Start of each boot. A warm one goes on from a snapshot of the guest just before its first step, which is taken
+    /// once and kept in the cache; it is several times as fast, and its rate is another one
     #[arg(long, value_enum, default_value_t, value_name = "START")]
     start: Start,
     /// End with the first boot that shows the warning.

@@ -173,12 +173,12 @@ pub fn init(recipe: &Recipe, layout: &Layout, start: Start) -> String {
     script
 }
 
-/// Has the guest wait where its snapshot is taken. A guest that goes on from it finds the SMMUs as they are at power-on:
-/// those that the kernel has tried to probe while it booted are probed now, and the others when their suppliers are there.
+/// Has the guest wait where its snapshot is taken. A guest that goes on from it finds the SMMUs as they are at
+/// power-on: those that the kernel has tried to probe while it booted are probed now, and the others when their
+/// suppliers are there.
 fn wait_for_snapshot(recipe: &Recipe, layout: &Layout) -> String {
-    let mut text = format!(
-        "\nstep=0\nsay ready\n{RENEW} || {{ say \"failed step 0: the board could not be set up again\"; finish; }}\n"
-    );
+    let failed = "say \"failed step 0: the board could not be set up again\"; finish";
+    let mut text = format!("\nstep=0\nsay ready\n{RENEW} || {{ {failed}; }}\n");
     let boards = recipe.board.smmus.iter().zip(&layout.smmus);
     for (_, smmu) in boards.filter(|(board, _)| board.clock.is_none()) {
         let _ = writeln!(text, "put /sys/bus/platform/drivers_probe {}", smmu.sysfs_name());

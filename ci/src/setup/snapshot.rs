@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Snapshots of guests that wait before their first step: made once, kept in the cache under a key of all that went into
-//! them, and shared read-only by the boots that start from them.
+//! Snapshots of guests that wait before their first step: made once, kept in the cache under a key of all that went
+//! into them, and shared read-only by the boots that start from them.
 
 #[cfg(test)]
 mod tests;
@@ -39,7 +39,8 @@ const FORM: &str = "smmu-emu snapshot 1";
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The cache.
-    #[error("cannot write {}: {source}; snapshots need some 80 MiB each in the cache (--cache DIR), cold starts none", .path.display())]
+    #[error("cannot write {}: {source}; snapshots need some 80 MiB each in the cache (--cache DIR), cold starts \
+             none", .path.display())]
     Cache {
         /// The file or directory.
         path: PathBuf,
@@ -55,7 +56,8 @@ pub enum SnapshotError {
         source: io::Error,
     },
     /// A path that QEMU's options cannot name.
-    #[error("the cache {} has a comma in its path, which QEMU takes for the end of the name; choose another with --cache DIR", .0.display())]
+    #[error("the cache {} has a comma in its path, which QEMU takes for the end of the name; choose another with \
+             --cache DIR", .0.display())]
     Comma(PathBuf),
     /// The guest, or QEMU.
     #[error(transparent)]
@@ -83,8 +85,8 @@ impl Snapshot {
     }
 }
 
-/// Everything that goes into a snapshot, and nothing else: QEMU with its arguments, and what the guest's memory holds. Not
-/// in it are seed, delays, injections and marks: a plan can be tuned without a new snapshot.
+/// Everything that goes into a snapshot, and nothing else: QEMU with its arguments, and what the guest's memory holds.
+/// Not in it are seed, delays, injections and marks: a plan can be tuned without a new snapshot.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -134,8 +136,8 @@ fn digest(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The recipe of the boot in which the snapshot is taken: every SMMU's first probe fails, so that no register of an SMMU
-/// has a value that the next server would have to know.
+/// The recipe of the boot in which the snapshot is taken: every SMMU's first probe fails, so that no register of an
+/// SMMU has a value that the next server would have to know.
 fn before_first_access(recipe: &Recipe) -> Recipe {
     let mut recipe = recipe.clone();
     for smmu in &mut recipe.smmus {
@@ -242,7 +244,8 @@ fn acquire(lock: &File, step: &mut dyn FnMut(&str)) -> Result<(), Option<io::Err
     }
 }
 
-/// Removes what a killed process left, and the snapshots that were used longest ago, so that there is room for one more.
+/// Removes what a killed process left, and the snapshots that were used longest ago, so that there is room for one
+/// more.
 fn tidy(directory: &Path) {
     let mut kept = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

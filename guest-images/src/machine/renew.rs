@@ -27,8 +27,8 @@ const BASE: u64 = 0x40_0000;
 const HEADERS: u64 =
     (size_of::<FileHeader64<LittleEndian>>() + size_of::<ProgramHeader64<LittleEndian>>()) as u64;
 
-/// The program for a board, as an ELF file for arm64 Linux. It ends with status 0 when the board is set up, and with 1 if
-/// `/dev/mem` cannot be used.
+/// The program for a board, as an ELF file for arm64 Linux. It ends with status 0 when the board is set up, and with 1
+/// if `/dev/mem` cannot be used.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Rows of accesses that set a board up, as firmware would: a table, and the AArch64 code that carries its rows out. The
-//! boot shim and the program for a running guest have both.
+//! Rows of accesses that set a board up, as firmware would: a table, and the AArch64 code that carries its rows out.
+//! The boot shim and the program for a running guest have both.
 
 use dynasmrt::{DynasmApi, DynasmError, DynasmLabelApi, VecAssembler, aarch64::Aarch64Relocation, dynasm};
 

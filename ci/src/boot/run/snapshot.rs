@@ -38,8 +38,8 @@ pub fn incoming(snapshot: &Path) -> [OsString; 6] {
 }
 
 impl BootRunner<'_> {
-    /// Boots a guest that waits before its first step, and saves it to a new file, without a word of the SMMUs: QEMU saves
-    /// nothing of a vfio-user device.
+    /// Boots a guest that waits before its first step, and saves it to a new file, without a word of the SMMUs: QEMU
+    /// saves nothing of a vfio-user device.
     ///
     /// # Errors
     /// [`BootError`]: the environment failed, the guest does not get there, or QEMU cannot save it.
