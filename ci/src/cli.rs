@@ -5,6 +5,7 @@
 mod dispatch;
 mod kernel_config;
 mod kernels;
+mod output;
 mod qemu_args;
 mod repro;
 mod reproduce;
@@ -13,7 +14,6 @@ mod tests;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,15 +22,18 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use guest_images::machine::gic::Gic;
 use host_guard::confine::Places;
 use host_guard::signals;
-use host_guard::text::printable;
 
 use crate::boot::accel::Accel;
 use crate::recipe::{DEFAULT, Recipe, Start, shipped};
 use crate::report::results::Keep;
-use crate::setup::environment::{Choice, Environment};
+use crate::setup::environment::{Choice, Environment, EnvironmentError};
+use crate::setup::machine;
 use crate::setup::needs::Needs;
 
 pub use dispatch::main;
+pub use output::code;
+
+use output::fail;
 
 /// Exit statuses, for the help text and for [`code`].
 pub const EXIT_STATUS: &str = "\
@@ -42,25 +45,6 @@ EXIT STATUS
   3  environment: something is missing or failed outside the guest; the message says what to do
   4  inconclusive: neither, and at least one boot says nothing, for its experiment did not take place
   130, 143, 129  ended by Ctrl-C, SIGTERM, SIGHUP";
-
-/// Exit statuses by name.
-pub mod code {
-    /// The run was as its recipe expects.
-    pub const AS_EXPECTED: u8 = 0;
-    /// The run was not as its recipe expects.
-    pub const NOT_AS_EXPECTED: u8 = 1;
-    /// Wrong options or a recipe that is not valid.
-    pub const USAGE: u8 = 2;
-    /// Something outside the guest.
-    pub const ENVIRONMENT: u8 = 3;
-    /// No verdict is possible.
-    pub const INCONCLUSIVE: u8 = 4;
-
-    /// A signal has asked for the end.
-    pub fn of_signal(signal: i32) -> u8 {
-        u8::try_from(128 + signal).unwrap_or(u8::MAX)
-    }
-}
 
 /// Boots unmodified Linux kernels against an SMMUv2 model and looks for the late-probe warning.
 #[derive(Debug, Parser)]
@@ -219,6 +203,15 @@ struct Parts {
     /// Accelerator of the guest's CPUs: KVM for hosts that are arm64 themselves.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
     accel: Accel,
+    #[command(flatten)]
+    kernel: KernelArgs,
+    #[command(flatten)]
+    programs: ProgramArgs,
+}
+
+/// Source of the kernel.
+#[derive(Debug, Default, Args)]
+struct KernelArgs {
     /// Kernel: debian:RELEASE (or the beginning of one, see `boot-stress kernels`), a build directory,
     /// lib/modules/RELEASE, an output of tuxmake, or an Image [default: the newest of the lock file]
     #[arg(long, value_name = "debian:RELEASE|DIR|IMAGE")]
@@ -229,6 +222,11 @@ struct Parts {
     /// Load the modules before the first step, and then treat them as drivers that are built in.
     #[arg(long, hide = true)]
     as_built_in: bool,
+}
+
+/// Sources of the programs.
+#[derive(Debug, Args)]
+struct ProgramArgs {
     /// QEMU to use [default: the one in PATH if it is fit, else the one of the lock file]
     #[arg(long, value_name = "PROGRAM")]
     qemu: Option<PathBuf>,
@@ -250,14 +248,20 @@ impl From<Parts> for Choice {
     fn from(parts: Parts) -> Self {
         let Parts {
             accel,
-            kernel,
-            modules,
-            as_built_in,
-            qemu,
-            busybox,
-            cache,
-            mirror,
-            locked,
+            kernel:
+                KernelArgs {
+                    kernel,
+                    modules,
+                    as_built_in,
+                },
+            programs:
+                ProgramArgs {
+                    qemu,
+                    busybox,
+                    cache,
+                    mirror,
+                    locked,
+                },
         } = parts;
         Self {
             accel,
@@ -296,37 +300,29 @@ fn recipe_of(
         };
         return Err(usage(&format!("{recipe}: {file}")));
     }
-    let board = &mut recipe.board;
-    board.cpus = smp.unwrap_or(board.cpus);
-    if let Some(version) = gic {
-        board.gic = Some(Gic::try_from(version).map_err(|error| usage(&error))?);
-    }
-    board.gic = Some(accel.gic(board));
-    board.validate().map_err(|error| usage(&error))?;
+    let gic = gic
+        .map(Gic::try_from)
+        .transpose()
+        .map_err(|error| usage(&error))?;
+    machine::fit(&mut recipe, smp, gic, accel).map_err(|error| usage(&error))?;
     Ok(recipe)
 }
 
 /// Environment of a run of `recipe`, fetched first if need be; a mistake has been reported.
 fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode> {
     let progress = Arc::from(guest_images::packages::progress::on_stderr());
-    let choice = Choice::from(parts);
-    let choice = Choice {
-        tools: recipe.tools.clone(),
-        gic: Some(recipe.board.gic()),
-        needs: Needs {
-            as_built_in: choice.needs.as_built_in,
-            ..Needs::of(recipe)
-        },
-        ..choice
-    };
-    choice.resolve(progress).map_err(|error| {
-        let code = match signals::asked() {
-            Some(signal) => code::of_signal(signal),
-            None if error.is_usage() => code::USAGE,
-            None => code::ENVIRONMENT,
-        };
-        fail(code, &error.to_string())
-    })
+    Choice::from(parts)
+        .environment(recipe, progress)
+        .map_err(|error| fail(status_of(&error), &error.to_string()))
+}
+
+/// Exit status of a run without an environment.
+fn status_of(error: &EnvironmentError) -> u8 {
+    match signals::asked() {
+        Some(signal) => code::of_signal(signal),
+        None if error.is_usage() => code::USAGE,
+        None => code::ENVIRONMENT,
+    }
 }
 
 /// The files and directories that recipes may use, as absolute paths.
@@ -343,26 +339,4 @@ fn places(allowed: Vec<PathBuf>) -> Result<Places, ExitCode> {
     places
         .map(Places::new)
         .map_err(|problem| fail(code::USAGE, &format!("--allow-path: {problem}")))
-}
-
-/// Prints to standard output, without what a terminal would obey; a reader that has gone is no error.
-fn print(text: &str) -> ExitCode {
-    let mut out = io::stdout().lock();
-    match out
-        .write_all(printable(text).as_bytes())
-        .and_then(|()| out.flush())
-    {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => fail(
-            code::ENVIRONMENT,
-            &format!("cannot write to standard output: {error}"),
-        ),
-    }
-}
-
-/// Prints the one message of a failure.
-fn fail(code: u8, message: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "boot-stress: {}", printable(message));
-    ExitCode::from(code)
 }

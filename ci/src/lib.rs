@@ -5,6 +5,7 @@
 //! Layers, each of which uses those above it only:
 //!
 //! - [`recipe`]: the machine to boot, and the script that its guest runs.
+//! - [`stats`]: rates, intervals, tests.
 //! - [`boot`]: one boot: its directory, its processes, its console.
 //! - [`report`]: the results of a run, on disk and for people.
 //! - [`setup`]: QEMU, kernel and the machine's files.
@@ -18,3 +19,4 @@ pub mod recipe;
 pub mod report;
 pub mod reproduce;
 pub mod setup;
+pub mod stats;

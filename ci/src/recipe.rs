@@ -22,8 +22,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod texts;
-
-use std::fmt;
+pub mod toml_file;
 
 use guest_images::machine::board::Board;
 use guest_images::machine::layout::{Layout, SmmuShape};
@@ -36,9 +35,11 @@ pub use expect::{ExpectBoots, Expectation, Expectations, FindingRef, Pattern, Su
 pub use finding::FindingKind;
 pub use foreign::ForeignFile;
 pub use image::Image;
+pub use reading::text_of;
 pub use shipped::{DEFAULT, SHIPPED, Shipped, shipped};
 pub use start::Start;
 pub use step::{Action, DEFAULT_WAIT_S, Step};
+pub use toml_file::TomlError;
 
 /// Recipe files that state another `schema` are refused.
 pub const SCHEMA: u32 = 1;
@@ -149,25 +150,6 @@ pub struct Recipe {
 pub const DEFAULT_SETTLE_MS: u32 = 1500;
 /// Longest settle time, in milliseconds.
 pub const MAX_SETTLE_MS: u32 = 60_000;
-
-/// Error in a recipe file, with its place.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct RecipeError {
-    file: String,
-    /// Line and column, both from 1.
-    place: Option<(usize, usize)>,
-    problem: String,
-}
-
-impl fmt::Display for RecipeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
-        if let Some((line, column)) = self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", self.problem)
-    }
-}
 
 impl Recipe {
     /// The files outside of the run's directory that the recipe names.

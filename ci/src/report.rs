@@ -3,13 +3,15 @@
 //! The results of a run, on disk and for people.
 //!
 //! - [`results`]: a line per boot and the consoles, on disk.
-//! - [`stats`]: rates and their intervals.
+//! - [`ndjson`]: a file of results, a line each.
+//! - [`shell`]: commands as text.
 //! - [`verdict`]: the answer, as text and as JSON.
 //! - [`bundle`]: a bug report to be mailed.
 //! - [`progress`]: reports while boots are under way.
 
 pub mod bundle;
+pub mod ndjson;
 pub mod progress;
 pub mod results;
-pub mod stats;
+pub mod shell;
 pub mod verdict;

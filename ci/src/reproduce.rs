@@ -112,7 +112,7 @@ pub fn boot_seed(seed: u64, boot: u32) -> u64 {
 }
 
 /// A random seed. It fits the integers of TOML and JSON readers.
-fn new_seed() -> u64 {
+pub fn new_seed() -> u64 {
     RandomState::new().build_hasher().finish() >> 32
 }
 

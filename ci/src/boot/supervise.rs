@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 use host_guard::program::Program;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
+/// This very program, for its helpers: its file may be replaced while a run goes on, and a run is of one version.
+pub const SELF: &str = "/proc/self/exe";
+
 /// Name of the hidden subcommand.
 pub const EXEC: &str = "exec";
 

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use host_guard::signals;
 
-use super::{Cli, Command, code, fail, kernel_config, kernels, print, qemu_args, repro, reproduce};
+use super::output::{code, fail, print};
+use super::{Cli, Command, kernel_config, kernels, qemu_args, repro, reproduce};
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
 use crate::setup::doctor::Check;

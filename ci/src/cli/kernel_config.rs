@@ -10,7 +10,7 @@ use guest_images::system::fragment::{compare, fragment};
 use guest_images::system::kconfig::{Kconfig, MAX_CONFIG};
 use host_guard::file;
 
-use super::{code, fail, print};
+use super::output::{code, fail, print};
 
 #[derive(Debug, Args)]
 pub(super) struct KernelConfig {

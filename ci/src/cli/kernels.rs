@@ -15,7 +15,7 @@ use guest_images::packages::release::{FLAVOURS, Offered, knows_late_probe, split
 use guest_images::packages::store::{Error as StoreError, Store};
 use host_guard::signals;
 
-use super::{code, fail, print};
+use super::output::{code, fail, print};
 use crate::setup::environment::{Choice, EnvironmentError};
 
 #[cfg(test)]

@@ -2,20 +2,18 @@
 
 //! `boot-stress qemu-args`: for people who start QEMU themselves.
 
-use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use host_guard::confine::Places;
-use host_guard::text::is_control;
 
-use super::{QemuArgs, code, environment_of, fail, places, print, recipe_of};
+use super::output::{code, fail, print};
+use super::{QemuArgs, environment_of, places, recipe_of};
 use crate::boot::run::SERVER;
 use crate::boot::server;
 use crate::recipe::{Recipe, Start};
+use crate::report::shell;
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
 
@@ -82,49 +80,11 @@ fn commands(
     let own = std::env::current_exe().unwrap_or_else(|_| "boot-stress".into());
     let mut text = format!(
         "# First the server; it says \"ready\" and runs until it gets a signal.\n{} {SERVER} --config {}\n",
-        quote(own.as_os_str()),
-        quote(config.as_os_str())
+        shell::quote(own.as_os_str()),
+        shell::quote(config.as_os_str())
     );
     text.push_str("# Then QEMU, in another terminal; the guest's console is its standard output.\n");
-    if !qemu.env_remove.is_empty() {
-        text.push_str("env");
-        for key in &qemu.env_remove {
-            let _ = write!(text, " -u {}", key.display());
-        }
-        text.push(' ');
-    }
-    for (key, value) in &qemu.env {
-        let _ = write!(text, "{}={} ", key.display(), quote(value));
-    }
-    text.push_str(&quote(qemu.path.as_os_str()));
-    for arg in &qemu.args {
-        // One option per line, with its value.
-        text.push_str(if arg.as_encoded_bytes().starts_with(b"-") {
-            " \\\n  "
-        } else {
-            " "
-        });
-        text.push_str(&quote(arg));
-    }
+    text.push_str(&shell::command(&qemu));
     text.push('\n');
     Ok(text)
-}
-
-/// Quotes a word for a POSIX shell, if it needs quotes.
-fn quote(word: &OsStr) -> String {
-    let Some(word) = word.to_str().filter(|word| !word.contains(is_control)) else {
-        // Bytes that are no text, or that a terminal would obey.
-        let bytes: String = word
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("\\{byte:03o}"))
-            .collect();
-        return format!("\"$(printf '{bytes}')\"");
-    };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=,:+@".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -12,10 +12,12 @@ use std::process::ExitCode;
 use host_guard::confine::Places;
 use sha2::{Digest, Sha256};
 
-use super::reproduce::{SELF, report, status};
-use super::{Repro, code, environment_of, fail, print};
+use super::output::{code, fail, print};
+use super::reproduce::{report, status};
+use super::{Repro, environment_of};
 use crate::boot::accel::Accel;
-use crate::recipe::{Recipe, Start, script, shipped};
+use crate::boot::supervise::SELF;
+use crate::recipe::{Recipe, Start, TomlError, script, text_of};
 use crate::report::bundle::Bundle;
 use crate::report::progress::Progress;
 use crate::report::results::Keep;
@@ -40,11 +42,11 @@ pub(super) fn main(args: Repro) -> ExitCode {
     } = args;
     let (mut recipe, text) = match recipe_and_text(&name) {
         Ok(both) => both,
-        Err(problem) => return fail(code::USAGE, &problem),
+        Err(problem) => return fail(code::USAGE, &problem.to_string()),
     };
     let accel = parts.accel;
     recipe.board.gic = Some(accel.gic(&recipe.board));
-    let kernel = parts.kernel.clone();
+    let kernel = parts.kernel.kernel.clone();
     let environment = match environment_of(parts, &recipe) {
         Ok(environment) => environment,
         Err(code) => return code,
@@ -147,14 +149,9 @@ fn make(out: &Path) -> io::Result<()> {
 }
 
 /// The recipe and its text.
-fn recipe_and_text(name: &str) -> Result<(Recipe, String), String> {
-    if let Some(shipped) = shipped(name) {
-        let recipe = shipped.recipe().map_err(|error| error.to_string())?;
-        return Ok((recipe, shipped.text.to_owned()));
-    }
-    let recipe = Recipe::find(name).map_err(|error| error.to_string())?;
-    let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
-    Ok((recipe, text))
+fn recipe_and_text(name: &str) -> Result<(Recipe, String), TomlError> {
+    let (text, file) = text_of(name, Path::new(""))?;
+    Ok((Recipe::parse(&text, &file)?, text))
 }
 
 /// QEMU itself: a QEMU of the lock file is started through a loader, and is its last file.

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use host_guard::text::is_control;
-
-use super::{Reproduce, code, environment_of, fail, places, print, recipe_of};
+use super::output::{code, escape_json, fail, print};
+use super::{Reproduce, environment_of, places, recipe_of};
+use crate::boot::supervise::SELF;
 use crate::recipe::Start;
 use crate::report::progress::Progress;
 use crate::report::results::ResultsError;
@@ -17,9 +17,6 @@ use crate::reproduce::{Run, RunError, RunOptions, TraceFile, run};
 
 /// Boots of a run without `--boots`.
 const BOOTS: u32 = 3;
-
-/// This very program, for its helpers: its file may be replaced while a run goes on, and a run is of one version.
-pub(super) const SELF: &str = "/proc/self/exe";
 
 pub(super) fn main(args: Reproduce) -> ExitCode {
     let Reproduce {
@@ -124,19 +121,6 @@ pub(super) fn report(run: &Run, json: bool) -> ExitCode {
         (None, Word::Inconclusive) => code::INCONCLUSIVE,
     };
     ExitCode::from(code)
-}
-
-/// JSON text with escapes for what a terminal obeys; such characters stand in strings only.
-fn escape_json(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_control(c) && c != '\n' {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 pub(super) fn status(error: &RunError) -> u8 {

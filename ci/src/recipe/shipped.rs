@@ -2,7 +2,7 @@
 
 //! The recipes that come with the program.
 
-use super::{Recipe, RecipeError};
+use super::{Recipe, TomlError};
 
 /// Name of the recipe that `reproduce` uses if none is named.
 pub const DEFAULT: &str = "attach-lock";
@@ -69,7 +69,12 @@ impl Shipped {
     ///
     /// # Errors
     /// None: a test reads them all.
-    pub fn recipe(self) -> Result<Recipe, RecipeError> {
-        Recipe::parse(self.text, &format!("{}.toml (shipped)", self.name))
+    pub fn recipe(self) -> Result<Recipe, TomlError> {
+        Recipe::parse(self.text, &self.file())
+    }
+
+    /// Name of its file in messages.
+    pub(super) fn file(self) -> String {
+        format!("{}.toml (shipped)", self.name)
     }
 }

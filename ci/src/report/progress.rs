@@ -74,6 +74,25 @@ impl Progress {
         }
     }
 
+    /// Whether every step of the guest is a line that stays.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Puts a text into the changing line, if there is one.
+    pub fn status(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(printable(text).into_owned());
+        }
+    }
+
+    /// A line that stays, where there is no changing one.
+    pub fn status_line(&self, text: &str) {
+        if self.bar.is_none() {
+            self.line(text);
+        }
+    }
+
     /// Takes the changing line away.
     pub fn clear(&self) {
         if let Some(bar) = &self.bar {

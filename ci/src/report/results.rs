@@ -5,23 +5,24 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 use guest_images::packages::store::base_directory;
 use host_guard::file;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::boot::run::OF_SERVER;
 use crate::recipe::ExpectBoots;
+use crate::report::ndjson::Log;
 
 /// Consoles to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// Those of boots with kernel trouble, of inconclusive ones, and of those that decide the verdict.
     Hits,
@@ -54,6 +55,13 @@ pub enum ResultsError {
         /// The file.
         path: PathBuf,
     },
+    /// Another process writes to the results.
+    #[error("{} is in use by another run; wait for its end, or choose another directory with --results DIR",
+            .path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory has the results of another run, whose boots have the same numbers.
     #[error("{} has the results of an earlier run; choose another directory with --results DIR, or remove \
              this one", .path.display())]
@@ -69,14 +77,14 @@ pub struct Results {
     dir: PathBuf,
     keep: Keep,
     boots: ExpectBoots,
-    log: File,
+    log: Log,
     kept: Vec<PathBuf>,
     /// The directory is this run's own.
     made: bool,
 }
 
 /// The file with a line per boot.
-const LOG: &str = "results.ndjson";
+pub const LOG: &str = "results.ndjson";
 /// Name of the trace of a run that keeps it with its results.
 pub const TRACE: &str = "trace.ndjson";
 /// Bytes of a console in which its first line is looked for.
@@ -89,6 +97,21 @@ struct Line<'a> {
     seed: u64,
     #[serde(flatten)]
     report: &'a BootReport,
+}
+
+/// Makes the directory of a run's results: `dir` itself, or a new one below [`default_base`] that is called by the time
+/// and by `name`.
+///
+/// # Errors
+/// It cannot be made.
+pub fn directory(dir: Option<&Path>, name: &str) -> Result<PathBuf, ResultsError> {
+    if let Some(dir) = dir {
+        make(dir)?;
+        return Ok(dir.to_owned());
+    }
+    let base = default_base().ok_or(ResultsError::NoPlace)?;
+    make(&base)?;
+    new_below(&base, name)
 }
 
 /// Default directory of results: `$XDG_STATE_HOME/smmu-emu/runs`, else below `~/.local/state`.
@@ -108,34 +131,19 @@ impl Results {
         keep: Keep,
     ) -> Result<Self, ResultsError> {
         let made = dir.is_none_or(|dir| !dir.exists());
-        let dir = match dir {
-            Some(dir) => {
-                make(dir)?;
-                dir.to_owned()
-            }
-            None => {
-                let base = default_base().ok_or(ResultsError::NoPlace)?;
-                make(&base)?;
-                new_below(&base, recipe)?
-            }
-        };
-        let path = dir.join(LOG);
-        let log = file::append(&path)
-            // The name of the file has to be on disk as well as what is in it.
-            .and_then(|log| File::open(&dir)?.sync_all().map(|()| log))
-            .and_then(|log| Ok((log.metadata()?.len(), log)));
-        match log {
-            Ok((0, log)) => Ok(Self {
-                dir,
-                keep,
-                boots,
-                log,
-                kept: Vec::new(),
-                made,
-            }),
-            Ok(_) => Err(ResultsError::InUse { path: dir }),
-            Err(source) => Err(ResultsError::Write { path, source }),
+        let dir = directory(dir, recipe)?;
+        let log = Log::open(&dir, LOG)?;
+        if !log.is_empty()? {
+            return Err(ResultsError::InUse { path: dir });
         }
+        Ok(Self {
+            dir,
+            keep,
+            boots,
+            log,
+            kept: Vec::new(),
+            made,
+        })
     }
 
     /// The directory.
@@ -179,25 +187,7 @@ impl Results {
     /// # Errors
     /// The line cannot be written.
     pub fn record(&mut self, boot: u32, seed: u64, report: &BootReport) -> Result<(), ResultsError> {
-        let error = |source| ResultsError::Write {
-            path: self.dir.join(LOG),
-            source,
-        };
-        let mut line = serde_json::to_vec(&Line { boot, seed, report }).map_err(|e| error(e.into()))?;
-        line.push(b'\n');
-        let found = self.log.metadata().map_err(error)?;
-        if found.nlink() == 0 {
-            return Err(ResultsError::Removed {
-                path: self.dir.join(LOG),
-            });
-        }
-        let whole_lines = found.len();
-        let written = self.log.write_all(&line).and_then(|()| self.log.sync_data());
-        if let Err(source) = written {
-            // A full disk takes half a line.
-            let _ = self.log.set_len(whole_lines);
-            return Err(error(source));
-        }
+        self.log.append(&Line { boot, seed, report })?;
         if let Some(console) = self.console(boot) {
             if self.keep == Keep::All || self.is_of_interest(report) {
                 self.kept.push(console);

@@ -15,7 +15,7 @@ use crate::boot::accel::Accel;
 use crate::boot::findings::{Finding, LateProbe};
 use crate::boot::outcome::{BootReport, GuestResult, Outcome, ServerMessage};
 use crate::recipe::{ExpectBoots, Expectations, Recipe, Start};
-use crate::report::stats::Rate;
+use crate::stats::rate::Rate;
 
 /// Version of the JSON form; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "boot-stress/verdict/2";

@@ -20,6 +20,7 @@ use guest_images::system::qemu::QemuInstall;
 use host_guard::signals;
 
 use crate::boot::accel::{Accel, NoKvm};
+use crate::recipe::Recipe;
 use crate::setup::machine::Guest;
 use crate::setup::needs::Needs;
 use crate::setup::qemu::{self, Qemu, Unfit};
@@ -117,6 +118,11 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
+    /// Whether the kernel lacks what the recipe needs: others may run it.
+    pub fn is_of_kernel(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::CannotPrint { .. })
+    }
+
     /// Whether the command line is at fault: a kernel that is not one, or not in the lock file; a busybox that is not
     /// there.
     pub fn is_usage(&self) -> bool {
@@ -191,6 +197,27 @@ impl Choice {
             sets.push(lock.tools(name).map_err(StoreError::from)?.clone());
         }
         Ok((kernel, sets))
+    }
+
+    /// The environment of a run of `recipe`, whatever `tools`, `gic` and `needs` of the choice say.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn environment(
+        &self,
+        recipe: &Recipe,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Environment, EnvironmentError> {
+        let choice = Self {
+            tools: recipe.tools.clone(),
+            gic: Some(recipe.board.gic()),
+            needs: Needs {
+                as_built_in: self.needs.as_built_in,
+                ..Needs::of(recipe)
+            },
+            ..self.clone()
+        };
+        choice.resolve(progress)
     }
 
     /// Finds or fetches everything, telling `progress`.

@@ -12,6 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use guest_images::machine::board::BoardError;
+use guest_images::machine::gic::Gic;
 use guest_images::machine::layout::{self, Layout};
 use guest_images::machine::{dt, renew, shim};
 use guest_images::system::initramfs::{self, ExtraFile, InitramfsError, InitramfsSpec};
@@ -171,6 +172,19 @@ impl Files {
             initramfs: write("initramfs", initramfs)?,
         })
     }
+}
+
+/// Puts `recipe` on the machine that was asked for, where it is not the recipe's own; the accelerator may want another
+/// interrupt controller.
+///
+/// # Errors
+/// A board that cannot be.
+pub fn fit(recipe: &mut Recipe, cpus: Option<u8>, gic: Option<Gic>, accel: Accel) -> Result<(), BoardError> {
+    let board = &mut recipe.board;
+    board.cpus = cpus.unwrap_or(board.cpus);
+    board.gic = gic.or(board.gic);
+    board.gic = Some(accel.gic(board));
+    board.validate()
 }
 
 /// The CPU for a kernel: one of the time of the SMMUv2, unless its pages are of 16 KiB, which that one does not have.

@@ -59,7 +59,7 @@ const CRATES: [Crate; 4] = [
     Crate {
         folder: "ci",
         layers: &[
-            &["recipe"],
+            &["recipe", "stats"],
             &["boot"],
             &["report"],
             &["setup"],

@@ -7,7 +7,7 @@ use std::fmt;
 use super::{ExpectationPart, FindingPart, Hit, Reason, Said, StepResult, TracePart, Verdict, Word};
 use crate::boot::findings::Kind;
 use crate::recipe::ExpectBoots;
-use crate::report::stats::Rate;
+use crate::stats::rate::Rate;
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
