@@ -9,6 +9,7 @@ mod output;
 mod qemu_args;
 mod repro;
 mod reproduce;
+mod stress;
 #[cfg(test)]
 mod tests;
 
@@ -62,6 +63,14 @@ enum Command {
     /// Show a bug once and write a report of it that can be mailed: recipe, versions, console, decoded trace, command.
     #[command(after_help = EXIT_STATUS)]
     Repro(Repro),
+    /// Boot many cells, kernels by recipes, side by side, and measure how often each shows what its recipe looks for.
+    #[command(after_help = stress::EXIT_STATUS)]
+    Stress(stress::Stress),
+    /// Make the results of several shards one.
+    Merge(stress::Merge),
+    /// Report on results of `stress`, for people or for other programs.
+    #[command(after_help = stress::EXIT_STATUS)]
+    Report(stress::ReportArgs),
     /// Check what a run needs, and say how to mend what is missing. Exits 0 or 3.
     Doctor(Parts),
     /// List Debian's kernels: those of the lock file, of the cache, of the archive.

@@ -10,6 +10,7 @@
 //! - [`report`]: the results of a run, on disk and for people.
 //! - [`setup`]: QEMU, kernel and the machine's files.
 //! - [`reproduce`]: a run of many boots.
+//! - [`stress`]: runs of many cells, their rates and reports.
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 
@@ -20,3 +21,4 @@ pub mod report;
 pub mod reproduce;
 pub mod setup;
 pub mod stats;
+pub mod stress;

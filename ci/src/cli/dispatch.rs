@@ -9,7 +9,7 @@ use clap::Parser;
 use host_guard::signals;
 
 use super::output::{code, fail, print};
-use super::{Cli, Command, kernel_config, kernels, qemu_args, repro, reproduce};
+use super::{Cli, Command, kernel_config, kernels, qemu_args, repro, reproduce, stress};
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
 use crate::setup::doctor::Check;
@@ -34,6 +34,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Reproduce(args) => reproduce::main(args),
         Command::Repro(args) => repro::main(args),
+        Command::Stress(args) => stress::main(args),
+        Command::Merge(args) => stress::merge_main(&args),
+        Command::Report(args) => stress::report(&args),
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::Kernels(args) => kernels::main(args),
         Command::QemuArgs(args) => qemu_args::main(args),

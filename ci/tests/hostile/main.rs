@@ -5,6 +5,7 @@
 mod files;
 mod recipes;
 mod signals;
+mod stress;
 mod support;
 mod terminal;
 mod traces;

@@ -137,6 +137,20 @@ impl Bench {
         command
     }
 
+    /// `boot-stress stress` of a matrix of one cell, the recipe `recipe.toml` and what follows in the matrix.
+    pub fn stress(&self, more: &str) -> Command {
+        let matrix = self.path("matrix.toml");
+        let text = format!("name = \"m\"\nkernels = [\"Image\"]\nrecipes = [\"recipe.toml\"]\n{more}");
+        fs::write(&matrix, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
+        self.prepare(&mut command);
+        command.arg("stress").arg(matrix);
+        for name in ["qemu", "busybox", "cache"] {
+            command.arg(format!("--{name}")).arg(self.path(name));
+        }
+        command
+    }
+
     /// Entries of the directory of runs.
     pub fn left(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path("run")).unwrap();

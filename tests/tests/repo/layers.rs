@@ -64,6 +64,7 @@ const CRATES: [Crate; 4] = [
             &["report"],
             &["setup"],
             &["reproduce"],
+            &["stress"],
             &["cli"],
         ],
     },

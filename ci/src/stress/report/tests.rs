@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+use std::fmt::Write as _;
+
+use super::{Report, Word, junit, ktap};
+use crate::stats::sprt::Sprt;
+use crate::stress::class::Class::{self, Clean, Hit, Inconclusive, Infra, OtherBug};
+use crate::stress::record::{Header, Line, Skipped};
+use crate::stress::samples::{boot, header};
+use crate::stress::store::{Recorded, read};
+
+/// Results with these boots of each cell, read from a file.
+fn recorded(header: &Header, cells: &[Vec<Class>]) -> Recorded {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    let mut line = |line: Line| writeln!(text, "{}", serde_json::to_string(&line).unwrap()).unwrap();
+    line(Line::Header(Box::new(header.clone())));
+    for (cell, classes) in cells.iter().enumerate() {
+        for (number, class) in (1..).zip(classes) {
+            line(Line::Boot(Box::new(boot(header, cell, number, *class))));
+        }
+    }
+    std::fs::write(dir.path().join(crate::report::results::LOG), text).unwrap();
+    read(dir.path()).unwrap()
+}
+
+fn of(counts: &[(Class, usize)]) -> Vec<Class> {
+    counts
+        .iter()
+        .flat_map(|(class, count)| vec![*class; *count])
+        .collect()
+}
+
+/// Two kernels, a recipe and its control; a boot that failed; another bug.
+fn sample() -> Report {
+    let mut header = header(
+        40,
+        &[
+            "race@debian:7.3.4",
+            "race-control@debian:7.3.4",
+            "race@debian:6.16.3",
+            "race-control@debian:6.16.3",
+        ],
+    );
+    header.skipped = vec![Skipped {
+        key: "race@debian:6.12,smp=2".to_owned(),
+        reason: "kernel 6.12.117 cannot print it".to_owned(),
+    }];
+    let cells = [
+        of(&[(Hit, 30), (Clean, 9), (Inconclusive, 1)]),
+        of(&[(Clean, 40)]),
+        of(&[(Hit, 12), (Clean, 26), (OtherBug, 2)]),
+        of(&[(Clean, 30), (Infra, 1)]),
+    ];
+    Report::new(&recorded(&header, &cells))
+}
+
+#[test]
+fn for_people() {
+    insta::assert_snapshot!(sample().to_string());
+}
+
+#[test]
+fn as_junit() {
+    let xml = junit::xml(&sample()).unwrap();
+    insta::assert_snapshot!(xml);
+}
+
+#[test]
+fn as_ktap() {
+    insta::assert_snapshot!(ktap::text(&sample()));
+}
+
+#[test]
+fn kernels_are_compared_by_one_test_for_all() {
+    let report = sample();
+    let pairs: Vec<_> = report
+        .comparisons
+        .iter()
+        .map(|one| (one.reference.as_str(), one.cell.as_str()))
+        .collect();
+    assert_eq!(
+        pairs,
+        [
+            ("race@debian:7.3.4,smp=2", "race@debian:6.16.3,smp=2"),
+            (
+                "race-control@debian:7.3.4,smp=2",
+                "race-control@debian:6.16.3,smp=2"
+            ),
+        ]
+    );
+    let [race, control] = report.comparisons.as_slice() else {
+        panic!()
+    };
+    // scipy 1.17.1: boschloo_exact([[30, 12], [9, 26]], alternative="greater", n=256), twice.
+    assert!((race.p / 6.461_427_9e-5 - 1.0).abs() < 1e-3, "{race:?}");
+    assert!((race.p_corrected - 2.0 * race.p).abs() < 1e-12, "{race:?}");
+    assert!((control.p, control.p_corrected) == (1.0, 1.0), "{control:?}");
+}
+
+/// An interval of a number of boots that depends on what was seen has another method, and there is no comparison.
+#[test]
+fn intervals_and_tests_fit_the_stop_rule() {
+    let mut header = header(40, &["r@a", "r@b"]);
+    header.stop.sprt = Some(Sprt {
+        p0: 0.01,
+        p1: 0.2,
+        alpha: 0.05,
+        beta: 0.05,
+    });
+    let cells = [of(&[(Clean, 20)]), of(&[(Hit, 5)])];
+    let report = Report::new(&recorded(&header, &cells));
+    assert!(report.comparisons.is_empty() && report.complete);
+    let methods: Vec<&str> = report.cells.iter().map(|cell| cell.interval.method).collect();
+    assert_eq!(methods, ["beta-binomial confidence sequence"; 2]);
+    insta::assert_snapshot!(report.to_string());
+    header.stop = Default::default();
+    let report = Report::new(&recorded(&header, &cells));
+    // Ended too early, by whatever.
+    assert!(!report.complete);
+    assert_eq!(
+        report.cells[0].interval.method,
+        "beta-binomial confidence sequence"
+    );
+}
+
+#[test]
+fn answers_of_cells_make_that_of_the_run() {
+    let word = |classes: &[&[(Class, usize)]]| {
+        let names = ["a", "b-control"];
+        let header = header(10, &names[..classes.len()]);
+        let cells: Vec<Vec<Class>> = classes.iter().map(|counts| of(counts)).collect();
+        Report::new(&recorded(&header, &cells)).word()
+    };
+    assert_eq!(word(&[&[(Hit, 1), (Clean, 9)], &[(Clean, 10)]]), Word::AsExpected);
+    assert_eq!(word(&[&[(Clean, 10)]]), Word::NotAsExpected);
+    // Not yet all boots, and no hit.
+    assert_eq!(word(&[&[(Clean, 9)]]), Word::Inconclusive);
+    assert_eq!(word(&[&[(Hit, 10)], &[(Clean, 5)]]), Word::Inconclusive);
+    // Fewer than half say something.
+    assert_eq!(word(&[&[(Clean, 4), (Inconclusive, 6)]]), Word::Inconclusive);
+    assert_eq!(word(&[&[(Infra, 3)]]), Word::Infra);
+    assert_eq!(word(&[&[(Infra, 3)], &[(Hit, 1)]]), Word::NotAsExpected);
+    assert_eq!(word(&[&[]]), Word::Inconclusive);
+}
+
+/// A guest's title reaches a terminal and XML as text.
+#[test]
+fn what_a_guest_printed_is_text() {
+    let header = header(1, &["r"]);
+    let mut recorded = recorded(&header, &[of(&[(OtherBug, 1)])]);
+    recorded.boots[0].titles[0].title = "a\u{1b}[31m ]]> <b> # not ok\nnext".to_owned();
+    recorded.boots[0].reason = Some("x\u{0}\u{1b}\nok 2 forged # SKIP".to_owned());
+    let report = Report::new(&recorded);
+    let xml = junit::xml(&report).unwrap();
+    assert!(!xml.contains(['\u{1b}', '\u{0}']), "{xml}");
+    let ktap = ktap::text(&report);
+    assert_eq!(
+        ktap.lines().filter(|line| !line.starts_with('#')).count(),
+        3,
+        "{ktap}"
+    );
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Headers and boots for tests.
+
+use guest_images::machine::gic::Gic;
+
+use super::class::Class;
+use super::record::{Boot, CellPart, Header, SCHEMA, Title};
+use super::shard::Shard;
+use super::stop::Stop;
+use crate::recipe::{ExpectBoots, FindingKind, Start};
+
+/// A header with as many boots of cells of these names; those that end in `-control` are controls. A name may have a
+/// kernel after `@`.
+pub fn header(boots: u32, cells: &[&str]) -> Header {
+    let cell = |name: &&str| {
+        let (recipe, kernel) = name.split_once('@').unwrap_or((name, "debian:7.3.4"));
+        let is_control = recipe.ends_with("-control");
+        CellPart {
+            key: format!("{recipe}@{kernel},smp=2"),
+            recipe: recipe.to_owned(),
+            change: None,
+            recipe_sha256: "00".to_owned(),
+            kernel: kernel.to_owned(),
+            release: "7.3.4+deb13-arm64".to_owned(),
+            image_sha256: "11".to_owned(),
+            qemu: "11.1.3".to_owned(),
+            accelerator: "tcg".to_owned(),
+            cpus: 2,
+            gic: Gic::V2,
+            start: Start::Cold,
+            expect_boots: if is_control {
+                ExpectBoots::Every
+            } else {
+                ExpectBoots::Some
+            },
+            counted: if is_control {
+                "not as expected: no late-probe warning"
+            } else {
+                "as expected: late-probe warning"
+            }
+            .to_owned(),
+        }
+    };
+    Header {
+        schema: SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        name: "sample".to_owned(),
+        matrix: "name = \"sample\"\n".to_owned(),
+        seed: 7,
+        boots,
+        stop: Stop::default(),
+        retries: 2,
+        shards: vec![Shard::WHOLE],
+        cells: cells.iter().map(cell).collect(),
+        skipped: Vec::new(),
+    }
+}
+
+/// A boot of cell number `cell` of a header.
+pub fn boot(header: &Header, cell: usize, boot: u32, class: Class) -> Boot {
+    let has_result = class != Class::Infra;
+    Boot {
+        cell: header.cells[cell].key.clone(),
+        boot,
+        attempt: 1,
+        seed: u64::from(boot),
+        start: Start::Cold,
+        class,
+        reason: (!matches!(class, Class::Hit | Class::Clean)).then(|| format!("reason of {class}")),
+        titles: match class {
+            Class::Hit => vec![title(FindingKind::LateProbe, "walk", false)],
+            Class::OtherBug => vec![title(FindingKind::Oops, "amba_dma_configure", true)],
+            _ => Vec::new(),
+        },
+        boot_ms: has_result.then_some(4000),
+        total_ms: 6000,
+        guests: 2,
+        dir: (class == Class::Hit).then(|| format!("boots/cell-{cell}/{boot:06}.1")),
+    }
+}
+
+fn title(kind: FindingKind, title: &str, other_bug: bool) -> Title {
+    Title {
+        kind,
+        title: title.to_owned(),
+        count: 1,
+        other_bug,
+    }
+}
