@@ -29,7 +29,7 @@ use crate::recipe::{DEFAULT, Recipe, Start, shipped};
 use crate::report::results::Keep;
 use crate::setup::environment::{Choice, Environment, EnvironmentError};
 use crate::setup::machine;
-use crate::setup::needs::Needs;
+use crate::setup::needs::{Inventories, Needs};
 
 pub use dispatch::main;
 pub use output::code;
@@ -284,6 +284,7 @@ impl From<Parts> for Choice {
                 as_built_in,
                 ..Needs::default()
             },
+            inventories: Inventories::default(),
             cache,
             mirror,
             locked,

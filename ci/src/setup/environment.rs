@@ -22,7 +22,7 @@ use host_guard::signals;
 use crate::boot::accel::{Accel, NoKvm};
 use crate::recipe::Recipe;
 use crate::setup::machine::Guest;
-use crate::setup::needs::Needs;
+use crate::setup::needs::{Inventories, Needs};
 use crate::setup::qemu::{self, Qemu, Unfit};
 
 /// Source of a QEMU of the lock file.
@@ -49,6 +49,8 @@ pub struct Choice {
     pub tools: Vec<String>,
     /// Drivers and options that the kernel has to have.
     pub needs: Needs,
+    /// Kernels that were looked at; clones of a choice share them.
+    pub inventories: Inventories,
     /// Directory of the cache.
     pub cache: Option<PathBuf>,
     /// Debian mirror.
@@ -233,7 +235,7 @@ impl Choice {
         progress.note(&self.accel.why()?);
         let kernel = || -> Result<_, EnvironmentError> {
             let kernel = store.kernel(&lock, &choice)?;
-            let present = self.needs.check(&kernel)?;
+            let present = self.needs.check(&kernel, &self.inventories)?;
             Ok((kernel, present))
         };
         let (own_qemu, (kernel, present)) = match &choice {

@@ -7,6 +7,7 @@
 //! to them (`driver_override`) and probes them, in the order of the tree, as loading the module does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use guest_images::machine::board::{ClientKind, SupplierKind};
 use guest_images::machine::dt::Held;
@@ -15,7 +16,7 @@ use guest_images::packages::release::knows_late_probe;
 use guest_images::system::drivers::{self, Purpose};
 use guest_images::system::initramfs::ExtraFile;
 use guest_images::system::inventory::{Inventory, Missing, State};
-use guest_images::system::kernel::Kernel;
+use guest_images::system::kernel::{Kernel, KernelError};
 use guest_images::system::modules::normal_name;
 
 use crate::recipe::{Action, FindingKind, Recipe, Step};
@@ -69,6 +70,31 @@ impl Present {
     }
 }
 
+/// Inventory of the kernel that was looked at last, which many recipes in a row share: to read one takes long.
+#[derive(Debug, Clone, Default)]
+pub struct Inventories(Arc<Mutex<Option<LookedAt>>>);
+
+/// A kernel and its inventory.
+type LookedAt = (Kernel, Arc<Inventory>);
+
+impl Inventories {
+    /// The inventory of `kernel`.
+    ///
+    /// # Errors
+    /// As [`Inventory::of`].
+    fn of(&self, kernel: &Kernel) -> Result<Arc<Inventory>, KernelError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, inventory)) if known == kernel => Ok(Arc::clone(inventory)),
+            _ => {
+                let inventory = Arc::new(Inventory::of(kernel)?);
+                *last = Some((kernel.clone(), Arc::clone(&inventory)));
+                Ok(inventory)
+            }
+        }
+    }
+}
+
 impl Needs {
     /// The needs of a recipe.
     pub fn of(recipe: &Recipe) -> Self {
@@ -119,9 +145,9 @@ impl Needs {
     ///
     /// # Errors
     /// [`EnvironmentError::Missing`] with everything that it does not have; [`EnvironmentError::CannotPrint`].
-    pub fn check(&self, kernel: &Kernel) -> Result<Present, EnvironmentError> {
+    pub fn check(&self, kernel: &Kernel, known: &Inventories) -> Result<Present, EnvironmentError> {
         self.check_release(&kernel.release)?;
-        let inventory = Inventory::of(kernel)?;
+        let inventory = known.of(kernel)?;
         let (mut present, mut missing) = (Present::default(), Missing::default());
         for module in &self.modules {
             match inventory.state(module) {

@@ -78,7 +78,9 @@ fn what_a_recipe_needs_is_told_before_its_boot() {
             ..Evidence::default()
         },
     };
-    let error = Needs::of(&recipe("attach-lock")).check(&kernel).unwrap_err();
+    let error = Needs::of(&recipe("attach-lock"))
+        .check(&kernel, &Inventories::default())
+        .unwrap_err();
     let error = error.to_string().replace(config.to_str().unwrap(), "<config>");
     insta::assert_snapshot!(error);
     let alone = Needs {
@@ -86,7 +88,7 @@ fn what_a_recipe_needs_is_told_before_its_boot() {
         as_built_in: true,
         ..Needs::default()
     };
-    let present = alone.check(&kernel).unwrap();
+    let present = alone.check(&kernel, &Inventories::default()).unwrap();
     assert_eq!(present.builtin, ["virtio_mmio".to_owned()].into());
     assert_eq!(
         (present.in_kernel(), present.files()),
