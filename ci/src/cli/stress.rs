@@ -188,9 +188,14 @@ fn stress(args: Stress, allowed: Places) -> Result<ExitCode, Failure> {
     };
     // A wrong directory is told before anything is fetched.
     let old = args.resume.as_deref().map(store::read).transpose()?;
+    let seed = args.seed.or(matrix.seed).or(old.map(|old| old.header.seed));
+    if seed.is_none() && shard.count > 1 {
+        let problem =
+            "the shards of a run need one seed: write `seed = N` into the matrix, or give each --seed N";
+        return Err(Failure::usage(&problem));
+    }
     let told = Arc::from(guest_images::packages::progress::on_stderr());
     let (cells, skipped) = prepare::all(&matrix, &Choice::from(parts), &allowed, told)?;
-    let seed = args.seed.or(matrix.seed).or(old.map(|old| old.header.seed));
     let header = Header {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

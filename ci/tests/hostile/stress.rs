@@ -295,6 +295,7 @@ fn mistakes_are_told_before_any_boot() {
     run(bench.stress("bots = 3\n")).says(2, &["matrix.toml:4:1", "unknown field `bots`"]);
     for (arguments, words) in [
         (&["--shard", "3/2"][..], "no shard 3 of 2"),
+        (&["--shard", "1/2"], "need one seed"),
         (&["--shard", "env"], "SLURM_ARRAY_TASK_ID"),
         (&["--shard-count", "3"], "--shard-index"),
         (&["--shard-index", "3", "--shard-count", "3"], "no shard 4 of 3"),
