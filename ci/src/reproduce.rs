@@ -186,9 +186,13 @@ pub fn run(
     let snapshot = match options.start {
         Start::Cold => None,
         Start::Warm => {
-            let key = snapshot::key(&bench.qemu, dir.path(), &files, &environment.guest.image)?;
-            let place = &environment.snapshots;
-            let taken = snapshot::obtain(place, &key, bench.clone(), &mut |step| progress.detail(step))?;
+            let taken = snapshot::of(
+                bench.clone(),
+                &files,
+                &environment.guest.image,
+                &environment.snapshots,
+                &mut |step| progress.detail(step),
+            )?;
             bench.qemu.args.extend(incoming(taken.path()));
             Some(taken)
         }

@@ -6,7 +6,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -90,7 +89,7 @@ impl Snapshot {
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn key(qemu: &Program, dir: &Path, files: &Files, image: &Path) -> Result<String, SnapshotError> {
+fn key(qemu: &Program, dir: &Path, files: &Files, image: &Path) -> Result<String, SnapshotError> {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
@@ -107,22 +106,22 @@ pub fn key(qemu: &Program, dir: &Path, files: &Files, image: &Path) -> Result<St
     part(qemu.path.as_os_str().as_bytes());
     part(&metadata.len().to_le_bytes());
     part(&changed.unwrap_or_default().as_nanos().to_le_bytes());
+    let [shim, device_tree, initramfs] = files.paths();
+    // Their contents are in the key, and not where they are.
+    let contents = [shim, device_tree, initramfs, image];
     for argument in &qemu.args {
-        part(&without(argument, dir, image));
+        let names = contents.iter().zip(["SHIM", "TREE", "INITRAMFS", "IMAGE"]);
+        let text = names.fold(argument.to_string_lossy().into_owned(), |text, (path, name)| {
+            text.replace(&*path.to_string_lossy(), name)
+        });
+        part(text.replace(&*dir.to_string_lossy(), "SOCKETS").as_bytes());
     }
-    for path in files.paths().into_iter().chain([image]) {
+    for path in contents {
         part(&digest(path).map_err(read(path))?);
     }
     let mut key: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     key.truncate(DIGITS);
     Ok(key)
-}
-
-/// An argument without the places of the run's files, whose contents are in the key.
-fn without(argument: &OsStr, dir: &Path, image: &Path) -> Vec<u8> {
-    let text = argument.to_string_lossy();
-    let text = text.replace(&*dir.to_string_lossy(), "DIR");
-    text.replace(&*image.to_string_lossy(), "IMAGE").into_bytes()
 }
 
 fn digest(path: &Path) -> io::Result<Vec<u8>> {
@@ -153,11 +152,22 @@ fn no_translation() -> smmu_emu::InjectionRule {
     rule.expect("a rule of this program's")
 }
 
-/// The snapshot with that key, in a directory of the cache; taken by `runner`'s machine if it is not there.
+/// The snapshot for boots of `runner`, which has the files and the Image; taken if the directory does not have it.
 ///
 /// # Errors
 /// [`SnapshotError`]
-pub fn obtain(
+pub fn of(
+    runner: BootRunner<'_>,
+    files: &Files,
+    image: &Path,
+    directory: &Path,
+    step: &mut dyn FnMut(&str),
+) -> Result<Snapshot, SnapshotError> {
+    let key = key(&runner.qemu, runner.dir.path(), files, image)?;
+    obtain(directory, &key, runner, step)
+}
+
+fn obtain(
     directory: &Path,
     key: &str,
     runner: BootRunner<'_>,

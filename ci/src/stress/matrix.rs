@@ -17,7 +17,7 @@ use toml::{Spanned, Table};
 use super::overrides;
 use super::stop::Stop;
 use crate::recipe::toml_file::{self, TomlError};
-use crate::recipe::{Recipe, text_of};
+use crate::recipe::{Recipe, Start, text_of};
 use crate::report::results::Keep;
 use crate::stats::sprt::Sprt;
 
@@ -47,6 +47,8 @@ struct Written {
     recipes: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     cpus: Vec<Spanned<u8>>,
+    #[serde(default)]
+    start: Vec<Spanned<Start>>,
     #[serde(default, rename = "override")]
     overrides: Vec<Spanned<WrittenOverride>>,
     #[serde(default)]
@@ -128,6 +130,8 @@ pub struct Cell {
     pub recipe: Recipe,
     /// CPUs, if not those of the recipe.
     pub cpus: Option<u8>,
+    /// Start of its boots.
+    pub start: Start,
 }
 
 impl Matrix {
@@ -149,6 +153,16 @@ impl Matrix {
     pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, TomlError> {
         let written: Written = toml_file::parse(text, file)?;
         Reading { text, file, base }.matrix(written)
+    }
+}
+
+impl Cell {
+    /// The cell with boots that start like that: another rate, so another cell.
+    fn with_start(mut self, start: Start) -> Self {
+        if start == Start::Warm {
+            self.key.push_str(",warm");
+        }
+        Self { start, ..self }
     }
 }
 
@@ -212,7 +226,10 @@ impl Reading<'_> {
                 }
             },
         };
-        let cells = self.cells(written.kernels, written.recipes, written.overrides, &written.cpus)?;
+        let starts = self.starts(&written.start)?;
+        let plain = self.cells(written.kernels, written.recipes, written.overrides, &written.cpus)?;
+        let started = |cell: Cell| starts.iter().map(move |start| cell.clone().with_start(*start));
+        let cells: Vec<Cell> = plain.into_iter().flat_map(started).collect();
         let boots = self.number("boots", written.boots, (1, BOOTS_MAX))?;
         let seed = self.number("seed", written.seed, (0, i64::MAX.unsigned_abs()))?;
         let retries = self.number("retries", written.retries, (0, RETRIES_MAX))?;
@@ -302,11 +319,28 @@ impl Reading<'_> {
                         text: text.clone(),
                         recipe: recipe.clone(),
                         cpus: *cpus,
+                        start: Start::Cold,
                     });
                 }
             }
         }
         Ok(cells)
+    }
+
+    /// Starts of boots; cold ones alone if none is given.
+    fn starts(&self, written: &[Spanned<Start>]) -> Result<Vec<Start>, TomlError> {
+        let mut starts = Vec::new();
+        for start in written {
+            if starts.contains(start.get_ref()) {
+                return Err(self.error(start.span(), format!("`start` has \"{}\" twice", start.get_ref())));
+            }
+            starts.push(*start.get_ref());
+        }
+        Ok(if starts.is_empty() {
+            vec![Start::Cold]
+        } else {
+            starts
+        })
     }
 
     /// A recipe with an override.

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use guest_images::machine::board::BoardError;
 use guest_images::machine::layout::Layout;
@@ -20,10 +22,14 @@ use super::class;
 use super::matrix::{Cell, Matrix};
 use super::once::Once;
 use super::record::{CellPart, Skipped};
+use crate::boot::run::BootRunner;
+use crate::boot::run::snapshot::incoming;
 use crate::boot::rundir::{RunDir, RunDirError};
 use crate::recipe::Start;
+use crate::reproduce::limits;
 use crate::setup::environment::{Choice, Environment, EnvironmentError};
 use crate::setup::machine::{self, Backing, Files, FilesError};
+use crate::setup::snapshot::{self, Snapshot, SnapshotError};
 
 /// A cell whose kernel, QEMU and programs are there.
 #[derive(Debug)]
@@ -72,7 +78,7 @@ pub enum PrepareError {
         source: io::Error,
     },
     /// No cell is left.
-    #[error("no kernel of the matrix can run its recipes: {0}")]
+    #[error("no cell of the matrix can be run: {0}")]
     Nothing(String),
 }
 
@@ -105,6 +111,13 @@ pub fn all(
     for cell in &matrix.cells {
         let mut cell = cell.clone();
         let key = cell.key.clone();
+        if cell.start == Start::Warm
+            && let Some(reason) = cell.recipe.needs_cold_start()
+        {
+            let reason = format!("it cannot start warm: {reason}");
+            skipped.push(Skipped { key, reason });
+            continue;
+        }
         if let Some(file) = cell.recipe.foreign_files().find(|file| !allowed.has(file.path)) {
             let problem = file.to_string();
             return Err(PrepareError::Foreign { cell: key, problem });
@@ -164,7 +177,7 @@ pub fn all(
             accelerator: environment.guest.accel.to_string().to_lowercase(),
             cpus: cell.recipe.board.cpus,
             gic,
-            start: Start::Cold,
+            start: cell.start,
             expect_boots: cell.recipe.expect.boots,
             counted: class::counted(&cell.recipe.expect),
         };
@@ -199,11 +212,26 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Settings of the boot in which a snapshot is taken.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// This program, with its hidden subcommands.
+    pub helper: &'a Path,
+    /// Limit of one boot.
+    pub timeout: Option<Duration>,
+    /// Files and directories outside of the run that recipes may use.
+    pub allowed: &'a Places,
+    /// Ends the boot once it is set.
+    pub stop: &'a Arc<AtomicBool>,
+}
+
 /// Files of a cell's machine, which its boots share.
 #[derive(Debug)]
 pub struct Prepared {
     layout: Layout,
     files: Files,
+    /// Snapshot that its boots start from.
+    snapshot: Option<Snapshot>,
     /// Its drop removes the files.
     _dir: RunDir,
 }
@@ -217,33 +245,61 @@ pub enum MachineError {
     /// A file.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// The snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
 }
 
 impl Prepared {
-    fn new(ready: &Ready) -> Result<Self, MachineError> {
-        let recipe = &ready.cell.recipe;
+    fn new(ready: &Ready, launch: &Launch<'_>) -> Result<Self, MachineError> {
+        let Ready {
+            cell, environment, ..
+        } = ready;
+        let recipe = &cell.recipe;
         let dir = RunDir::create()?;
         let layout = recipe.layout().map_err(FilesError::from)?;
-        let files = Files::generate(dir.path(), recipe, &layout, &ready.environment.guest, Start::Cold)?;
-        Ok(Self {
+        let files = Files::generate(dir.path(), recipe, &layout, &environment.guest, cell.start)?;
+        let mut prepared = Self {
             layout,
             files,
+            snapshot: None,
             _dir: dir,
-        })
+        };
+        if cell.start == Start::Warm {
+            let dir = RunDir::create()?;
+            let runner = BootRunner {
+                helper: launch.helper,
+                dir: &dir,
+                recipe,
+                qemu: prepared.program(ready, dir.path()),
+                server: true,
+                trace: None,
+                allowed: launch.allowed.clone(),
+                server_args: Vec::new(),
+                limits: limits(recipe, launch.timeout),
+                stop: Arc::clone(launch.stop),
+            };
+            prepared.snapshot = Some(snapshot::of(
+                runner,
+                &prepared.files,
+                &environment.guest.image,
+                &environment.snapshots,
+                &mut |_| {},
+            )?);
+        }
+        Ok(prepared)
     }
 
     /// QEMU for a boot of the cell with its sockets in a directory.
     pub fn program(&self, ready: &Ready, sockets: &Path) -> Program {
         let Environment { qemu, guest, .. } = &ready.environment;
         let backing = Backing::Server { sockets };
-        machine::program(
-            qemu,
-            &ready.cell.recipe,
-            &self.layout,
-            guest,
-            &self.files,
-            backing,
-        )
+        let recipe = &ready.cell.recipe;
+        let mut program = machine::program(qemu, recipe, &self.layout, guest, &self.files, backing);
+        if let Some(snapshot) = &self.snapshot {
+            program.args.extend(incoming(snapshot.path()));
+        }
+        program
     }
 }
 
@@ -270,7 +326,7 @@ impl Cache {
     ///
     /// # Errors
     /// They cannot be made; the next call tries again.
-    pub fn get(&self, cell: usize, ready: &Ready) -> Result<Arc<Prepared>, String> {
+    pub fn get(&self, cell: usize, ready: &Ready, launch: &Launch<'_>) -> Result<Arc<Prepared>, String> {
         let slot = {
             let mut slots = self.lock();
             let at = slots.iter().position(|(known, _)| *known == cell);
@@ -280,7 +336,11 @@ impl Cache {
             slots.drain(..excess);
             slot
         };
-        let made = slot.get_or_init(|| Prepared::new(ready).map(Arc::new).map_err(|e| e.to_string()));
+        let made = slot.get_or_init(|| {
+            Prepared::new(ready, launch)
+                .map(Arc::new)
+                .map_err(|e| e.to_string())
+        });
         if made.is_err() {
             self.lock().retain(|(_, known)| !Arc::ptr_eq(known, &slot));
         }

@@ -11,14 +11,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use host_guard::confine::Places;
+use host_guard::signals;
 use sha2::{Digest, Sha256};
 
 use super::class::{Class, is_other_bug};
-use super::prepare::{Cache, Ready};
+use super::prepare::{Cache, Launch, Ready};
 use super::record::{Boot, Title};
 use super::schedule::Job;
 use super::store::BOOTS;
@@ -26,7 +27,6 @@ use crate::boot::accel::Accel;
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::boot::run::{BootError, BootRunner};
 use crate::boot::rundir::RunDir;
-use crate::recipe::Start;
 use crate::report::results::Keep;
 use crate::report::shell;
 use crate::reproduce::{boot_seed, limits};
@@ -104,7 +104,7 @@ impl Bench<'_> {
             boot: job.boot,
             attempt: job.attempt,
             seed,
-            start: Start::Cold,
+            start: ready.cell.start,
             class: Class::Infra,
             reason: None,
             titles: Vec::new(),
@@ -141,7 +141,20 @@ impl Bench<'_> {
 
     fn outcome(&self, job: Job, ready: &Ready, seed: u64, dir: &BootDir) -> Result<BootReport, Failure> {
         let infra = |error: &dyn std::fmt::Display| Failure::Infra(error.to_string());
-        let prepared = self.cache.get(job.cell, ready).map_err(Failure::Infra)?;
+        let launch = Launch {
+            helper: self.helper,
+            timeout: self.timeout,
+            allowed: &self.allowed,
+            stop: &self.stop,
+        };
+        let prepared = self.cache.get(job.cell, ready, &launch).map_err(|reason| {
+            // A snapshot may be under way when the run is to end.
+            if signals::asked().is_some() || self.stop.load(Ordering::Relaxed) {
+                Failure::Fatal(WorkError::Interrupted)
+            } else {
+                Failure::Infra(reason)
+            }
+        })?;
         let sockets = RunDir::create().map_err(|error| infra(&error))?;
         let recipe = &ready.cell.recipe;
         for smmu in &recipe.smmus {

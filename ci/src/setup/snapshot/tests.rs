@@ -59,9 +59,10 @@ fn one_in_use_stays_however_old_it_is() {
 #[test]
 fn places_of_files_are_not_in_the_key_and_their_contents_are() {
     let key_of = |directory: &str, image: &str, more: &str| {
-        let dir = place();
+        let (dir, sockets) = (place(), place());
         let at = dir.path().join(directory);
         fs::create_dir(&at).unwrap();
+        let socket = format!("path={}/a.sock", sockets.path().display());
         let files = Files::of_contents(&at, [b"shim", b"tree", b"root"]);
         let kernel = at.join("Image");
         fs::write(&kernel, image).unwrap();
@@ -71,11 +72,12 @@ fn places_of_files_are_not_in_the_key_and_their_contents_are() {
                 "-kernel".into(),
                 files.paths()[0].into(),
                 kernel.clone().into(),
+                socket.into(),
                 more.into(),
             ],
             ..Program::default()
         };
-        key(&program, &at, &files, &kernel).unwrap()
+        key(&program, sockets.path(), &files, &kernel).unwrap()
     };
     let one = key_of("a", "kernel", "-smp 2");
     assert_eq!(one.len(), DIGITS);
