@@ -48,6 +48,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "kdump-bypass-window-control",
     "late-smmu-cuts-dma",
     "late-smmu-cuts-dma-control",
+    "late-smmu-cuts-dma-builtin-control",
     "bad-stream-id",
     "bad-stream-id-control",
     "device-not-ready",
