@@ -27,7 +27,15 @@ impl Response {
 /// A transaction that waits for software, and can be resumed once: [`Smmu::resume`](crate::Smmu::resume) takes it, and
 /// gives it back while there is no decision. Dropping it forgets the transaction, not what the registers say of it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Stall {
+pub struct Stall(
+    // In a box: a response is copied at every access, and stalls are rare.
+    pub(crate) Box<StalledAccess>,
+);
+
+/// The access of a stall.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StalledAccess {
+    /// The bank that it waits for.
     pub(crate) bank: u8,
     /// Number of the stall, in the order in which they began.
     pub(crate) id: u64,
@@ -40,12 +48,12 @@ impl Stall {
     /// The context bank whose RESUME decides.
     #[must_use]
     pub const fn bank(&self) -> u8 {
-        self.bank
+        self.0.bank
     }
 
     /// The transaction, as it arrived.
     #[must_use]
     pub const fn transaction(&self) -> &Transaction {
-        &self.access.transaction
+        &self.0.access.transaction
     }
 }

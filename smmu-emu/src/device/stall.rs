@@ -24,12 +24,12 @@ impl Smmu {
     pub fn resume(&mut self, env: &mut dyn Env, stall: Stall) -> Response {
         match self.stalls.poll(&stall) {
             None => Response::Stall(stall),
-            Some(StallOutcome::Retry) => self.start_again(env, stall.access),
+            Some(StallOutcome::Retry) => self.start_again(env, stall.0.access),
             Some(StallOutcome::End { abort }) => {
                 let response = Response::for_fault(abort);
                 let BankAccess {
                     bank, transaction, ..
-                } = stall.access;
+                } = stall.0.access;
                 emit(env, || {
                     Event::answered(&transaction, Some(bank), false, Err(Cause::Ended), &response)
                 });

@@ -2,7 +2,7 @@
 
 //! The stalls of every bank, and the decisions about them.
 
-use crate::arch::response::Stall;
+use crate::arch::response::{Stall, StalledAccess};
 use crate::arch::transaction::BankAccess;
 use crate::device::bank_state::{SavedWaiters, StallOutcome, Waiters};
 
@@ -57,12 +57,12 @@ impl Stalls {
             waiters.begin(id, recorded);
         }
         let era = self.era;
-        Stall {
+        Stall(Box::new(StalledAccess {
             bank,
             id,
             era,
             access,
-        }
+        }))
     }
 
     /// The stalls as a value.
@@ -95,17 +95,19 @@ impl Stalls {
     /// A transaction that was saved with the stalls; `None` if it had not begun to wait then.
     pub(crate) fn again(&self, bank: u8, id: u64, access: BankAccess) -> Option<Stall> {
         let era = self.era;
-        (id < self.next).then_some(Stall {
+        let access = StalledAccess {
             bank,
             id,
             era,
             access,
-        })
+        };
+        (id < self.next).then(|| Stall(Box::new(access)))
     }
 
     /// The decision about a transaction, if there is one. A token of an SMMU with more banks aborts, and one of a state
     /// before the present one.
     pub(crate) fn poll(&self, stall: &Stall) -> Option<StallOutcome> {
+        let stall = &*stall.0;
         let abort = Some(StallOutcome::End { abort: true });
         let Some(waiters) = self.banks.get(usize::from(stall.bank)) else {
             return abort;

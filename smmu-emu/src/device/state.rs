@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::arch::line::Line;
-use crate::arch::response::Stall;
+use crate::arch::response::{Stall, StalledAccess};
 use crate::arch::transaction::{BankAccess, Intent, Transaction};
 use crate::config::Geometry;
 use crate::device::busy::{Operations, Sync};
@@ -373,12 +373,12 @@ impl Smmu {
     /// A transaction that waits, as a value that goes with the state of the SMMU.
     #[must_use]
     pub fn save_stall(&self, stall: &Stall) -> SavedStall {
-        let Stall {
+        let StalledAccess {
             bank,
             id,
             access,
             era: _,
-        } = stall;
+        } = &*stall.0;
         SavedStall {
             bank: *bank,
             id: *id,

@@ -42,7 +42,7 @@ fn a_token_of_a_larger_smmu_ends() {
     let Response::Stall(mut stall) = fault(&mut bench, STAGE2) else {
         panic!("CFCFG stalls");
     };
-    stall.bank = 200;
+    stall.0.bank = 200;
     assert_eq!(bench.smmu.resume(&mut bench.host, stall), Response::Abort);
 }
 
