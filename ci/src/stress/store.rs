@@ -301,7 +301,7 @@ fn differing(path: &str, there: &serde_json::Value, here: &serde_json::Value) ->
     }
 }
 
-/// Removes the directories of boots that have no line. What cannot be removed stays.
+/// Removes the directories of boots that have no line. One that cannot be removed stays.
 fn remove_unfinished(dir: &Path, boots: &[Boot]) {
     let kept: BTreeSet<PathBuf> = boots
         .iter()

@@ -3,7 +3,7 @@
 //! Results counted: a function of the recorded boots alone, whatever the order in which they ended.
 //!
 //! Boots vote in the order of their numbers, not in that in which they end: a hit ends a boot early, so that the order
-//! of ends would favour hits. What a stop rule decides at a boot is so the same in every run, with any number of guests
+//! of ends would favour hits. The decision of a stop rule at a boot is so equal in every run, with any number of guests
 //! at a time, and after any number of resumptions. Boots after that one were under way by then; they are not counted.
 
 #[cfg(test)]

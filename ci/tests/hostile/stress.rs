@@ -114,7 +114,7 @@ fn cells_are_measured_and_reported() {
         report.arg("report").arg(&results_dir).args(["--format", format]);
         run(report).says(1, &[words]);
     }
-    // The same matrix elsewhere: the same boots.
+    // A matrix makes equal boots in every directory.
     let again = bench.path("again");
     let mut command = in_dir(bench.stress(TWO_CELLS), "--results", &again);
     command.args(["-j", "1", "--exit-zero", "--keep-logs", "none"]);

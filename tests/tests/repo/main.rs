@@ -258,17 +258,17 @@ fn begins_with_house_word(sentence: &str) -> bool {
 }
 
 #[test]
-fn documents_begin_with_the_thing_that_they_describe() {
+fn documents_and_recipes_begin_with_the_thing_that_they_describe() {
     let mut found = Vec::new();
-    for path in files("md") {
+    for path in files("md").into_iter().chain(files("toml")) {
         let text = fs::read_to_string(&path).expect("a readable document");
         for (number, line) in text.lines().enumerate() {
-            // Sentences, headings, items of lists and cells of tables.
-            let begins = [". ", "| "]
+            // Sentences, headings, items of lists, cells of tables, and texts of keys.
+            let begins = [". ", "| ", "= "]
                 .map(|before| line.split(before))
                 .into_iter()
                 .flatten();
-            let mut begins = begins.map(|text| text.trim_start_matches(['#', '-', '*', ' ']));
+            let mut begins = begins.map(|text| text.trim_start_matches(['#', '-', '*', '"', '\'', ' ']));
             // A question may begin with its question word.
             if begins.any(|text| begins_with_house_word(text) && !line.contains('?')) {
                 found.push(format!("{}:{}: {line}", path.display(), number + 1));

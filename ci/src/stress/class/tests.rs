@@ -56,7 +56,7 @@ fn outcomes_and_findings_make_classes() {
             Class::Inconclusive,
         ),
         ("few-smrs", unknown(), none, Class::Inconclusive),
-        // What a driver reports is no bug as such, and what is looked for is no other one.
+        // A line of a driver is no bug as such, and a finding that is looked for is no other one.
         (
             "few-smrs",
             unknown(),
