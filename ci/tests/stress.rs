@@ -16,7 +16,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 fn start(dir: &Path, option: &str) -> Child {
     let matrix = dir.join("matrix.toml");
-    let text = "name = \"m\"\nkernels = [\"debian:7.3.4\"]\nrecipes = [\"few-smrs\", \"few-smrs-full\"]\nboots = 2\n";
+    let text = "name = \"m\"\nkernels = [\"debian:7.3.4\"]\nrecipes = [\"few-smrs\", \"few-smrs-full\"]\n\
+                start = [\"cold\", \"warm\"]\nboots = 2\n";
     fs::write(&matrix, text).unwrap();
     Command::new(env!("CARGO_BIN_EXE_boot-stress"))
         .arg("stress")
@@ -60,7 +61,7 @@ fn guest_runs_that_are_killed_and_resumed_have_all_boots_once() {
     first.kill().unwrap();
     first.wait().unwrap();
     let before = boots(dir.path());
-    assert!(before.len() < 4, "nothing is left to be resumed");
+    assert!(before.len() < 8, "nothing is left to be resumed");
     let output = start(dir.path(), "--resume").wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -69,11 +70,27 @@ fn guest_runs_that_are_killed_and_resumed_have_all_boots_once() {
         let of = |key: &str| cell[key].as_u64().unwrap();
         (of("hits"), of("clean"), of("infra_attempts"))
     });
-    assert_eq!(counts.collect::<Vec<_>>(), [(2, 0, 0), (0, 2, 0)], "{report:#}");
+    let (hits, none) = ((2, 0, 0), (0, 2, 0));
+    assert_eq!(counts.collect::<Vec<_>>(), [hits, hits, none, none], "{report:#}");
+    // A warm hit is made again warm.
+    for (cell, warm) in [("0001", false), ("0002", true)] {
+        let found = fs::read_dir(dir.path().join("results/boots")).unwrap();
+        let mut cells = found.map(|entry| entry.unwrap().path());
+        let found = cells.find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(cell))
+        });
+        let repro = fs::read_to_string(found.unwrap().join("000001.1/repro.sh")).unwrap();
+        assert_eq!(
+            repro.contains("'--start' 'warm'") || repro.contains("--start warm"),
+            warm,
+            "{repro}"
+        );
+    }
     assert_eq!(report["sessions"], 2);
     let after = boots(dir.path());
     assert!(
-        after.len() == 4 && after.values().all(|lines| lines.len() == 1),
+        after.len() == 8 && after.values().all(|lines| lines.len() == 1),
         "{after:?}"
     );
     assert!(before.iter().all(|(key, class)| after.get(key) == Some(class)));

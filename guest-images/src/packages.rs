@@ -8,7 +8,7 @@
 //! - [`resolved`]: packages that the lock file does not have.
 //! - [`store`]: the cache that they are fetched and unpacked to.
 //! - [`qemu_version`]: the versions of QEMU that work.
-//! - [`mirror`], [`download`]: the archive, and transfers from it.
+//! - [`mirror`], [`download`]: the archive, and transfers from it; [`digest`]: hashes of packages.
 //! - [`deb`], `compression`: the formats of packages.
 //! - `index`: the archive's lists of packages.
 //! - [`progress`]: reports to the user while files are fetched and unpacked.
@@ -16,6 +16,7 @@
 pub mod archive;
 pub(crate) mod compression;
 pub mod deb;
+pub mod digest;
 pub mod download;
 mod index;
 pub mod lock;

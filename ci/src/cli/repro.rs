@@ -9,8 +9,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use guest_images::packages::digest;
 use host_guard::confine::Places;
-use sha2::{Digest, Sha256};
 
 use super::output::{code, fail, print};
 use super::reproduce::{report, status};
@@ -115,9 +115,9 @@ pub(super) fn main(args: Repro) -> ExitCode {
         let bundle = Bundle {
             recipe: &options.recipe,
             recipe_file: &recipe_file,
-            recipe_sha256: &hexadecimal(Sha256::digest(&text).as_slice()),
-            kernel_sha256: &sha256(&environment.guest.image)?,
-            qemu_sha256: &sha256(&qemu_program(&environment))?,
+            recipe_sha256: &digest::of_bytes(text.as_bytes()),
+            kernel_sha256: &digest::of_file(&environment.guest.image)?,
+            qemu_sha256: &digest::of_file(&qemu_program(&environment))?,
             cmdline: &script::cmdline(&options.recipe, &environment.guest.present.builtin),
             arguments: &arguments,
             verdict: &verdict,
@@ -180,22 +180,4 @@ fn limited(path: &Path, max: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(max).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn sha256(path: &Path) -> io::Result<String> {
-    let (mut hash, mut file) = (Sha256::new(), File::open(path)?);
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hexadecimal(hash.finalize().as_slice())),
-            length => hash.update(piece.get(..length).unwrap_or_default()),
-        }
-    }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -123,6 +123,21 @@ impl FindingKind {
         )
     }
 
+    /// Whether the kernel reports a bug of its own. Faults of an SMMU and failed probes are what a driver reports.
+    pub fn is_bug(self) -> bool {
+        matches!(
+            self,
+            Self::LateProbe
+                | Self::Warning
+                | Self::Bug
+                | Self::Oops
+                | Self::Panic
+                | Self::RcuStall
+                | Self::SoftLockup
+                | Self::HungTask
+        )
+    }
+
     /// Whether the kernel's state is lost with it, so that what did not happen afterwards says nothing.
     pub fn is_crash(self) -> bool {
         matches!(self, Self::Oops | Self::Panic)

@@ -7,15 +7,15 @@
 mod tests;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use guest_images::packages::digest;
 use host_guard::program::Program;
 use host_guard::signals;
-use sha2::{Digest, Sha256};
 
 use crate::boot::run::{BootError, BootRunner};
 use crate::recipe::Recipe;
@@ -90,10 +90,11 @@ impl Snapshot {
 /// # Errors
 /// A file cannot be read.
 fn key(qemu: &Program, dir: &Path, files: &Files, image: &Path) -> Result<String, SnapshotError> {
-    let mut hash = Sha256::new();
+    // Parts with their lengths, so that no two sets of parts are one text.
+    let mut text = Vec::new();
     let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
+        text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        text.extend_from_slice(bytes);
     };
     part(FORM.as_bytes());
     let read = |path: &Path| {
@@ -117,22 +118,11 @@ fn key(qemu: &Program, dir: &Path, files: &Files, image: &Path) -> Result<String
         part(text.replace(&*dir.to_string_lossy(), "SOCKETS").as_bytes());
     }
     for path in contents {
-        part(&digest(path).map_err(read(path))?);
+        part(digest::of_file(path).map_err(read(path))?.as_bytes());
     }
-    let mut key: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut key = digest::of_bytes(&text);
     key.truncate(DIGITS);
     Ok(key)
-}
-
-fn digest(path: &Path) -> io::Result<Vec<u8>> {
-    let (mut hash, mut file) = (Sha256::new(), File::open(path)?);
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hash.finalize().to_vec()),
-            length => hash.update(piece.get(..length).unwrap_or_default()),
-        }
-    }
 }
 
 /// The recipe of the boot in which the snapshot is taken: every SMMU's first probe fails, so that no register of an

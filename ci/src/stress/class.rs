@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boot::findings::Finding;
 use crate::boot::outcome::{BootReport, Outcome};
-use crate::recipe::{ExpectBoots, Expectations, FindingKind};
+use crate::recipe::{ExpectBoots, Expectations};
 
 /// Class of a boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,19 +83,8 @@ impl fmt::Display for Class {
 /// Whether a finding is a bug of the kernel that the recipe does not look for. Faults and failed probes are what its
 /// driver reports, and no bugs as such.
 pub fn is_other_bug(finding: &Finding, expect: &Expectations) -> bool {
-    let is_bug = matches!(
-        finding.kind,
-        FindingKind::LateProbe
-            | FindingKind::Warning
-            | FindingKind::Bug
-            | FindingKind::Oops
-            | FindingKind::Panic
-            | FindingKind::RcuStall
-            | FindingKind::SoftLockup
-            | FindingKind::HungTask
-    );
     let named = |one: &crate::recipe::Expectation| one.subject.fits(finding.as_ref());
-    is_bug && !expect.all.iter().any(named)
+    finding.kind.is_bug() && !expect.all.iter().any(named)
 }
 
 /// Description of the boots of a recipe that are hits.

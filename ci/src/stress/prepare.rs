@@ -4,19 +4,19 @@
 //! needs them.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use guest_images::machine::board::BoardError;
 use guest_images::machine::layout::Layout;
+use guest_images::packages::digest;
 use guest_images::packages::progress::Progress;
 use host_guard::confine::Places;
 use host_guard::program::Program;
-use sha2::{Digest, Sha256};
+use host_guard::signals;
 
 use super::class;
 use super::matrix::{Cell, Matrix};
@@ -25,7 +25,7 @@ use super::record::{CellPart, Skipped};
 use crate::boot::run::BootRunner;
 use crate::boot::run::snapshot::incoming;
 use crate::boot::rundir::{RunDir, RunDirError};
-use crate::recipe::Start;
+use crate::recipe::{Recipe, Start};
 use crate::reproduce::limits;
 use crate::setup::environment::{Choice, Environment, EnvironmentError};
 use crate::setup::machine::{self, Backing, Files, FilesError};
@@ -125,7 +125,7 @@ pub fn all(
         if let Err(source) = machine::fit(&mut cell.recipe, cell.cpus, None, base.accel) {
             return Err(PrepareError::Board { cell: key, source });
         }
-        let recipe_sha256 = hexadecimal(&Sha256::digest(&cell.text));
+        let recipe_sha256 = digest::of_bytes(cell.text.as_bytes());
         let gic = cell.recipe.board.gic();
         let same = (cell.kernel_argument.clone(), recipe_sha256.clone(), u8::from(gic));
         if !known.contains_key(&same) {
@@ -157,7 +157,7 @@ pub fn all(
         let image_sha256 = match images.get(image) {
             Some(known) => known.clone(),
             None => {
-                let hash = sha256(image).map_err(|source| PrepareError::Image {
+                let hash = digest::of_file(image).map_err(|source| PrepareError::Image {
                     path: image.clone(),
                     source,
                 })?;
@@ -195,24 +195,7 @@ pub fn all(
     }
 }
 
-/// SHA-256 of a file, hexadecimal.
-pub fn sha256(path: &Path) -> io::Result<String> {
-    let (mut hash, mut file) = (Sha256::new(), File::open(path)?);
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
-            length => hash.update(piece.get(..length).unwrap_or_default()),
-        }
-    }
-}
-
-/// Bytes in hexadecimal.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Settings of the boot in which a snapshot is taken.
+/// Settings of every boot, that of a snapshot too.
 #[derive(Debug)]
 pub struct Launch<'a> {
     /// This program, with its hidden subcommands.
@@ -220,9 +203,32 @@ pub struct Launch<'a> {
     /// Limit of one boot.
     pub timeout: Option<Duration>,
     /// Files and directories outside of the run that recipes may use.
-    pub allowed: &'a Places,
-    /// Ends the boot once it is set.
-    pub stop: &'a Arc<AtomicBool>,
+    pub allowed: Places,
+    /// Ends the boots that are under way once it is set.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Launch<'_> {
+    /// The runner of a boot with its sockets in `dir`.
+    pub fn runner<'b>(&'b self, recipe: &'b Recipe, dir: &'b RunDir, qemu: Program) -> BootRunner<'b> {
+        BootRunner {
+            helper: self.helper,
+            dir,
+            recipe,
+            qemu,
+            server: true,
+            trace: None,
+            allowed: self.allowed.clone(),
+            server_args: Vec::new(),
+            limits: limits(recipe, self.timeout),
+            stop: Arc::clone(&self.stop),
+        }
+    }
+
+    /// Whether the boots that are under way are to end.
+    pub fn has_to_end(&self) -> bool {
+        signals::asked().is_some() || self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// Files of a cell's machine, which its boots share.
@@ -267,18 +273,7 @@ impl Prepared {
         };
         if cell.start == Start::Warm {
             let dir = RunDir::create()?;
-            let runner = BootRunner {
-                helper: launch.helper,
-                dir: &dir,
-                recipe,
-                qemu: prepared.program(ready, dir.path()),
-                server: true,
-                trace: None,
-                allowed: launch.allowed.clone(),
-                server_args: Vec::new(),
-                limits: limits(recipe, launch.timeout),
-                stop: Arc::clone(launch.stop),
-            };
+            let runner = launch.runner(recipe, &dir, prepared.program(ready, dir.path()));
             prepared.snapshot = Some(snapshot::of(
                 runner,
                 &prepared.files,

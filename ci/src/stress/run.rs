@@ -10,7 +10,7 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ use host_guard::{file, signals};
 
 use super::class::Class;
 use super::jobs::Jobs;
-use super::prepare::{Cache, Ready};
+use super::prepare::{Cache, Launch, Ready};
 use super::record::{Boot, Header, Session};
 use super::schedule::{Job, Schedule};
 use super::shard::Shard;
@@ -110,15 +110,17 @@ pub fn run(
         jobs: options.jobs,
     })?;
     let bench = Bench {
-        helper: options.helper,
+        launch: Launch {
+            helper: options.helper,
+            timeout: options.timeout,
+            allowed: options.allowed.clone(),
+            stop: Arc::default(),
+        },
         cells: options.cells,
         cache: Cache::new(usize::try_from(jobs.most()).unwrap_or(1).min(options.cells.len()) + 1),
         results: store.dir().to_owned(),
         seed: options.header.seed,
         keep: options.keep,
-        timeout: options.timeout,
-        allowed: options.allowed.clone(),
-        stop: Arc::new(AtomicBool::new(false)),
     };
     let (sender, messages) = channel();
     thread::scope(|scope| {
@@ -285,7 +287,7 @@ impl Run<'_, '_, '_> {
     }
 
     fn broken(&mut self, why: String) {
-        self.bench.stop.store(true, Ordering::Relaxed);
+        self.bench.launch.stop.store(true, Ordering::Relaxed);
         if !matches!(self.end, Some(End::Broken(_))) {
             self.end = Some(End::Broken(why));
         }

@@ -10,12 +10,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use host_guard::confine::Places;
-use host_guard::signals;
 use sha2::{Digest, Sha256};
 
 use super::class::{Class, is_other_bug};
@@ -25,17 +21,18 @@ use super::schedule::Job;
 use super::store::BOOTS;
 use crate::boot::accel::Accel;
 use crate::boot::outcome::{BootReport, Outcome};
-use crate::boot::run::{BootError, BootRunner};
+use crate::boot::run::BootError;
 use crate::boot::rundir::RunDir;
+use crate::recipe::Start;
 use crate::report::results::Keep;
 use crate::report::shell;
-use crate::reproduce::{boot_seed, limits};
+use crate::reproduce::boot_seed;
 
 /// Settings that all boots of a run share.
 #[derive(Debug)]
 pub struct Bench<'a> {
-    /// This program, with its hidden subcommands.
-    pub helper: &'a Path,
+    /// Settings of every boot.
+    pub launch: Launch<'a>,
     /// The cells.
     pub cells: &'a [Ready],
     /// Files of their machines.
@@ -46,12 +43,6 @@ pub struct Bench<'a> {
     pub seed: u64,
     /// Boots whose directories are kept.
     pub keep: Keep,
-    /// Limit of one boot.
-    pub timeout: Option<Duration>,
-    /// Files and directories outside of the run that recipes may use.
-    pub allowed: Places,
-    /// Ends the boots that are under way once it is set.
-    pub stop: Arc<AtomicBool>,
 }
 
 /// Reason why a boot has no result at all.
@@ -141,15 +132,9 @@ impl Bench<'_> {
 
     fn outcome(&self, job: Job, ready: &Ready, seed: u64, dir: &BootDir) -> Result<BootReport, Failure> {
         let infra = |error: &dyn std::fmt::Display| Failure::Infra(error.to_string());
-        let launch = Launch {
-            helper: self.helper,
-            timeout: self.timeout,
-            allowed: &self.allowed,
-            stop: &self.stop,
-        };
-        let prepared = self.cache.get(job.cell, ready, &launch).map_err(|reason| {
+        let prepared = self.cache.get(job.cell, ready, &self.launch).map_err(|reason| {
             // A snapshot may be under way when the run is to end.
-            if signals::asked().is_some() || self.stop.load(Ordering::Relaxed) {
+            if self.launch.has_to_end() {
                 Failure::Fatal(WorkError::Interrupted)
             } else {
                 Failure::Infra(reason)
@@ -160,18 +145,9 @@ impl Bench<'_> {
         for smmu in &recipe.smmus {
             sockets.socket(&smmu.name).map_err(|error| infra(&error))?;
         }
-        let runner = BootRunner {
-            helper: self.helper,
-            dir: &sockets,
-            recipe,
-            qemu: prepared.program(ready, sockets.path()),
-            server: true,
-            trace: None,
-            allowed: self.allowed.clone(),
-            server_args: Vec::new(),
-            limits: limits(recipe, self.timeout),
-            stop: Arc::clone(&self.stop),
-        };
+        let runner = self
+            .launch
+            .runner(recipe, &sockets, prepared.program(ready, sockets.path()));
         dir.command(&shell::command(&runner.qemu))
             .map_err(Failure::Fatal)?;
         runner
@@ -322,10 +298,13 @@ fn repro(bench: &Bench<'_>, job: Job, ready: &Ready, seed: u64) -> String {
         "--seed".into(),
         seed.to_string().into(),
     ];
+    if ready.part.start != Start::Cold {
+        arguments.extend(["--start".into(), ready.part.start.to_string().into()]);
+    }
     if guest.accel == Accel::Kvm {
         arguments.extend(["--accel".into(), "kvm".into()]);
     }
-    for path in bench.allowed.paths().into_iter().flatten() {
+    for path in bench.launch.allowed.paths().into_iter().flatten() {
         arguments.extend(["--allow-path".into(), path.clone().into_os_string()]);
     }
     let mut text = format!(

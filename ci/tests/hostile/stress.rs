@@ -314,10 +314,28 @@ fn mistakes_are_told_before_any_boot() {
         let code = if arguments.contains(&"--resume") { 3 } else { 2 };
         run(command).says(code, &[words]);
     }
+    bench.recipe("[[smmu]]\nname = \"a\"\nclock = {}\n");
+    run(bench.stress("start = [\"warm\"]\n")).says(2, &["cannot start warm", "a clock controller"]);
     assert!(bench.left().is_empty() && !bench.path("state/smmu-emu").exists());
     let mut report = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
     bench.prepare(&mut report);
     fs::write(bench.path("state/results.ndjson"), "{\"boot\":1}\n").unwrap();
     report.arg("report").arg(bench.path("state"));
     run(report).says(2, &["not the header of a stress run"]);
+}
+
+/// The guest of this bench never waits for a snapshot.
+#[test]
+fn a_guest_that_cannot_be_saved_is_named_and_leaves_nothing() {
+    let bench = Bench::new("");
+    let recipe = bench.recipe("");
+    let mut reproduce = bench.reproduce(&recipe);
+    reproduce.args(["--start", "warm"]);
+    run(reproduce).says(3, &["cannot take a snapshot of the guest", "--start cold"]);
+    let mut stress = bench.stress("start = [\"warm\"]\nboots = 1\nretries = 0\n");
+    stress.arg("--results").arg(bench.path("stress"));
+    run(stress).says(3, &["cannot take a snapshot of the guest"]);
+    let kept: Vec<_> = fs::read_dir(bench.path("cache/snapshots")).unwrap().collect();
+    assert_eq!(kept.len(), 1, "the lock alone: {kept:?}");
+    assert!(bench.left().is_empty(), "{:?}", bench.left());
 }

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use host_guard::file;
-use sha2::{Digest, Sha256};
 
-use crate::packages::download::{Downloader, hexadecimal};
+use crate::packages::digest;
+use crate::packages::download::Downloader;
 use crate::packages::index::Index;
 use crate::packages::mirror::Mirror;
 use crate::packages::store::{Error, Store};
@@ -102,7 +102,7 @@ impl<'a> Suites<'a> {
         let error = |problem: String| archive_error(suite, problem);
         let path = format!("main/binary-{architecture}/Packages.xz");
         let (hash, size) = listed(release, &path).ok_or_else(|| error(format!("InRelease has no {path}")))?;
-        let right = |packed: &[u8]| packed.len() == size && hexadecimal(&Sha256::digest(packed)) == hash;
+        let right = |packed: &[u8]| packed.len() == size && digest::of_bytes(packed) == hash;
         let kept = self
             .store
             .subdirectory("index")?

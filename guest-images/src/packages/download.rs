@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use host_guard::file;
-use sha2::{Digest, Sha256};
 
+use crate::packages::digest;
 use crate::packages::lock::Package;
 use crate::packages::mirror::Mirror;
 use crate::packages::progress::Progress;
@@ -197,7 +197,7 @@ impl<'a> Downloader<'a> {
             move |source| FetchError::Write { path, source }
         };
         if target.exists() {
-            if digest(&target).map_err(write(&target))? == package.sha256 {
+            if digest::of_file(&target).map_err(write(&target))? == package.sha256 {
                 self.progress.advance(package.size);
                 return Ok(());
             }
@@ -335,7 +335,7 @@ impl<'a> Downloader<'a> {
             })
         };
         let problem = if have == package.size {
-            let found = digest(part).map_err(write)?;
+            let found = digest::of_file(part).map_err(write)?;
             if found == package.sha256 {
                 return Ok(());
             }
@@ -389,21 +389,4 @@ fn starts_at(response: &ureq::http::Response<ureq::Body>, offset: u64) -> bool {
         .get("content-range")
         .and_then(|value| value.to_str().ok());
     range.is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))
-}
-
-/// SHA-256 of a file in hexadecimal.
-pub(crate) fn digest(path: &Path) -> io::Result<String> {
-    let mut file = file::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
-            count => hash.update(buffer.get(..count).unwrap_or_default()),
-        }
-    }
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,9 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use sha2::{Digest, Sha256};
-
-use crate::packages::download::hexadecimal;
+use crate::packages::digest;
 use crate::packages::lock::{Package, Set, SetKind};
 
 /// An entry of a package: path, kind, mode, contents or link target.
@@ -113,7 +111,7 @@ pub(crate) fn locked(name: &str, contents: &[u8]) -> Package {
         suite: "trixie".to_owned(),
         path: format!("pool/main/x/{name}_1.0+x~1-1_amd64.deb"),
         size: contents.len() as u64,
-        sha256: hexadecimal(&Sha256::digest(contents)),
+        sha256: digest::of_bytes(contents),
     }
 }
 

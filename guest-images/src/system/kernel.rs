@@ -7,9 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use host_guard::file;
-use sha2::{Digest, Sha256};
 
-use crate::packages::download::hexadecimal;
+use crate::packages::digest;
 use crate::packages::lock::Lock;
 use crate::packages::store::{Error, Store};
 use crate::system::inventory::Evidence;
@@ -259,7 +258,7 @@ impl Store {
         }
         check_image(&plain).map_err(|problem| format_error(path, problem))?;
         let images = self.subdirectory("images")?;
-        let digest = hexadecimal(&Sha256::digest(&packed));
+        let digest = digest::of_bytes(&packed);
         let target = images.join(digest.get(..24).unwrap_or_default());
         // Compared rather than believed: damage of the cache ends here.
         if file::read(&target, MAX_FILE).is_ok_and(|found| found == plain) {

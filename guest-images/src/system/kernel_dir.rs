@@ -11,9 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use host_guard::file;
-use sha2::{Digest, Sha256};
 
-use crate::packages::download::hexadecimal;
+use crate::packages::digest;
 use crate::packages::store::Store;
 use crate::system::inventory::Evidence;
 use crate::system::kernel::{Kernel, KernelError, check_modules};
@@ -317,7 +316,7 @@ impl Store {
             source,
         };
         let packed = file::read(archive, MAX_ARCHIVE).map_err(read)?;
-        let digest = hexadecimal(&Sha256::digest(&packed));
+        let digest = digest::of_bytes(&packed);
         let trees = self.subdirectory("modules")?;
         let target = trees.join(digest.get(..24).unwrap_or_default());
         self.whole_tree(&target, |directory| {

@@ -305,17 +305,8 @@ fn boot_with(
     );
     // Faults of the SMMU are what some of these recipes are about.
     let kernel_bug = |finding: &&Finding| {
-        matches!(
-            finding.kind,
-            FindingKind::Warning
-                | FindingKind::Bug
-                | FindingKind::Oops
-                | FindingKind::Panic
-                | FindingKind::RcuStall
-                | FindingKind::SoftLockup
-                | FindingKind::HungTask
-                | FindingKind::TlbSyncTimeout
-        )
+        finding.kind.is_bug() && finding.kind != FindingKind::LateProbe
+            || finding.kind == FindingKind::TlbSyncTimeout
     };
     let bugs: Vec<&Finding> = report.findings.iter().filter(kernel_bug).collect();
     ensure!(bugs.is_empty(), "{bugs:#?}");

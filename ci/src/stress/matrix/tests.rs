@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Matrix;
-use crate::recipe::SHIPPED;
+use crate::recipe::{SHIPPED, Start};
 
 const SMALL: &str = "name = \"m\"\nkernels = [\"debian:7.3.4\"]\nrecipes = [\"few-smrs\"]\n";
 
@@ -82,6 +82,8 @@ fn mistakes_have_a_place() {
         ("seed = -1\n", "m.toml:4:8", "-1"),
         ("cpus = [2, 2]\n", "m.toml:4:12", "twice"),
         ("cpus = [0]\n", "m.toml:4:9", "1 to 123"),
+        ("start = [\"hot\"]\n", "m.toml:4:10", "unknown variant"),
+        ("start = [\"warm\", \"warm\"]\n", "m.toml:4:18", "\"warm\" twice"),
         ("keep = \"some\"\n", "m.toml:4:8", "unknown variant"),
         ("schema = 2\n", "m.toml:4:10", "`schema` is 1"),
         (
@@ -130,6 +132,24 @@ fn mistakes_have_a_place() {
         let error = parse(&format!("name = \"m\"\n{text}")).unwrap_err();
         assert!(error.starts_with(&format!("{place}: ")), "{text}: {error}");
         assert!(error.contains(words), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_warm_cell_is_one_of_its_own() {
+    let keys = |more: &str| -> Vec<(String, Start)> {
+        let matrix = parse(&format!("{SMALL}{more}")).unwrap();
+        let cells = matrix.cells.into_iter();
+        cells.map(|cell| (cell.key, cell.start)).collect()
+    };
+    let cold = keys("");
+    assert!(cold.iter().all(|(_, start)| *start == Start::Cold));
+    assert_eq!(keys("start = [\"cold\"]\n"), cold);
+    let both = keys("start = [\"cold\", \"warm\"]\n");
+    assert_eq!(both.len(), 2 * cold.len());
+    for ((key, _), pair) in cold.iter().zip(both.chunks(2)) {
+        let expected = [(key.clone(), Start::Cold), (format!("{key},warm"), Start::Warm)];
+        assert_eq!(pair, expected);
     }
 }
 

@@ -69,8 +69,8 @@ impl Case {
     /// Names in the directory, and whether the package is there and right.
     fn stored(&self, package: &Package) -> (usize, bool) {
         let count = fs::read_dir(self.directory.path()).unwrap().count();
-        let right =
-            digest(&self.directory.path().join(package.file_name())).is_ok_and(|d| d == package.sha256);
+        let right = digest::of_file(&self.directory.path().join(package.file_name()))
+            .is_ok_and(|d| d == package.sha256);
         (count, right)
     }
 

@@ -11,9 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use host_guard::file;
-use sha2::{Digest, Sha256};
 
-use crate::packages::download::{digest, hexadecimal};
+use crate::packages::digest;
 
 #[cfg(test)]
 mod tests;
@@ -85,7 +84,7 @@ fn add(tree: &Path, below: &str, text: &mut String) -> io::Result<()> {
             let (hash, size) = target(&entry.path())?;
             ('l', hash, size)
         } else {
-            ('f', digest(&entry.path())?, entry.metadata()?.len())
+            ('f', digest::of_file(&entry.path())?, entry.metadata()?.len())
         };
         text.push_str(&format!("{kind} {hash} {size} {path}\n"));
     }
@@ -96,7 +95,7 @@ fn add(tree: &Path, below: &str, text: &mut String) -> io::Result<()> {
 fn target(link: &Path) -> io::Result<(String, u64)> {
     let target = fs::read_link(link)?;
     let bytes = target.as_os_str().as_bytes();
-    Ok((hexadecimal(&Sha256::digest(bytes)), bytes.len() as u64))
+    Ok((digest::of_bytes(bytes), bytes.len() as u64))
 }
 
 /// Compares a tree with its manifest.
@@ -155,7 +154,7 @@ fn compare(path: &Path, entry: &Entry<'_>, depth: Depth) -> Result<(), String> {
     let hash = if entry.is_link {
         target(path).map_err(text)?.0
     } else {
-        digest(path).map_err(text)?
+        digest::of_file(path).map_err(text)?
     };
     if hash != entry.hash {
         return Err("its contents have changed".to_owned());
