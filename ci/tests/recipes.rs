@@ -165,8 +165,11 @@ fn guest_warm_starts() {
         let (status, said) = reproduce(recipe, &["--start", "warm", "--boots", "2"]);
         assert_eq!(status, Some(AS_EXPECTED), "{said}");
         assert!(said.contains("warm, from snapshot"), "{said}");
-        let console = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{recipe}.log"));
-        let console = fs::read_to_string(console).unwrap();
+        let path = said
+            .lines()
+            .find_map(|line| line.strip_prefix("console: "))
+            .unwrap();
+        let console = fs::read_to_string(path).unwrap();
         assert!(
             console.contains("@@boot-stress begin") && !console.contains("Booting Linux"),
             "{console}"
