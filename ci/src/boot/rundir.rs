@@ -6,28 +6,29 @@
 mod tests;
 
 use std::env;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 use vfio_server::client::socket::MAX_PATH as SOCKET_PATH_MAX;
 
 /// All directories of runs begin with this, and nothing else of this program does.
 const PREFIX: &str = "smmu-emu-run-";
-/// Locked as long as the run lives, so that a later run can tell leftovers from neighbours.
-const LOCK: &str = ".boot-stress-run";
 /// A directory may be taken for a leftover between its creation and its lock: as often as this another one is made.
 const ATTEMPTS: u32 = 10;
 
 /// A directory that only its owner can enter, removed on drop.
+///
+/// The directory itself is locked as long as the run lives, so that a later run can tell leftovers from neighbours. A
+/// file in it would not do: a run that is killed before it makes the file, or while it removes the directory, would
+/// leave a directory of which nothing can be told.
 #[derive(Debug)]
 pub struct RunDir {
     dir: TempDir,
-    /// Keeps the lock.
+    /// The directory, locked.
     _lock: File,
 }
 
@@ -143,11 +144,13 @@ impl RunDir {
 
 /// Locks a new directory; another run that begins just now may have taken it for a leftover.
 fn hold(dir: &Path) -> io::Result<File> {
-    let path = dir.join(LOCK);
-    let lock = File::create(&path)?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    let lock = open(dir)?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+        TryLockError::Error(error) => error,
+    })?;
     // Removed between the two?
-    let (held, there) = (lock.metadata()?, fs::metadata(&path)?);
+    let (held, there) = (lock.metadata()?, fs::metadata(dir)?);
     if held.ino() != there.ino() {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -168,16 +171,17 @@ fn sweep(base: &Path) {
     }
 }
 
-/// The lock of a directory of this user's that no run holds. One without a lock may be one that is being made just now.
-fn leftover(dir: &Path) -> Option<OwnedFd> {
-    let own = |metadata: &fs::Metadata| metadata.uid() == rustix::process::geteuid().as_raw();
-    let private = |metadata: &fs::Metadata| metadata.is_dir() && metadata.mode() & 0o777 == 0o700;
-    if !fs::symlink_metadata(dir).is_ok_and(|metadata| own(&metadata) && private(&metadata)) {
-        return None;
-    }
-    // A pipe of that name would block.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let lock = rustix::fs::open(dir.join(LOCK), flags, Mode::empty()).ok()?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(lock)
+/// A directory of this user's that no run holds, locked.
+fn leftover(dir: &Path) -> Option<File> {
+    let lock = open(dir).ok()?;
+    let metadata = lock.metadata().ok()?;
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    let private = metadata.mode() & 0o777 == 0o700;
+    (own && private && lock.try_lock().is_ok()).then_some(lock)
+}
+
+/// The directory, which is not a link to one.
+fn open(dir: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(dir, flags, Mode::empty())?.into())
 }

@@ -109,13 +109,7 @@ fn an_allowed_directory_is_not_left() {
 #[test]
 fn files_of_the_run_cannot_be_named() {
     let bench = Bench::new("");
-    for name in [
-        "initramfs",
-        "server.toml",
-        "a.sock",
-        ".boot-stress-run",
-        "device-tree",
-    ] {
+    for name in ["initramfs", "server.toml", "a.sock", "device-tree"] {
         let recipe = bench.recipe(&console(name.as_ref(), None));
         run(bench.reproduce(&recipe)).says(0, &[]);
         fs::remove_dir_all(bench.path("results")).unwrap();

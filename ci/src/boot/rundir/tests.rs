@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 
-use super::{LOCK, PREFIX, RunDir, RunDirError};
+use super::{PREFIX, RunDir, RunDirError};
 
 #[test]
 fn only_the_owner_enters_and_nothing_stays() {
@@ -26,17 +26,18 @@ fn leftovers_go_neighbours_stay() {
         let path = base.path().join(name);
         fs::create_dir(&path).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        File::create(path.join(LOCK)).unwrap();
+        fs::write(path.join("console.log"), "").unwrap();
         path
     };
     let left = directory(&format!("{PREFIX}left"), 0o700);
     let open = directory(&format!("{PREFIX}open"), 0o755);
     let foreign = base.path().join("foreign");
     fs::create_dir(&foreign).unwrap();
-    File::create(foreign.join(LOCK)).unwrap();
+    let link = base.path().join(format!("{PREFIX}link"));
+    symlink(&foreign, &link).unwrap();
     let _run = RunDir::create_in(base.path()).unwrap();
     assert!(neighbour.path().exists());
-    assert!(foreign.exists());
+    assert!(foreign.exists() && link.exists());
     assert!(open.exists(), "no run makes a directory that others enter");
     assert!(!left.exists());
 }
@@ -52,22 +53,25 @@ fn a_cache_beside_the_runs_stays() {
     assert!(cache.join("lock").exists());
 }
 
+/// A run may be killed while it makes its directory, or removes it: an empty one remains.
 #[test]
-fn a_pipe_in_the_place_of_a_lock_blocks_nobody() {
+fn what_a_kill_left_half_made_goes() {
     let base = tempfile::tempdir().unwrap();
-    let dir = base.path().join(format!("{PREFIX}trap"));
+    let dir = base.path().join(format!("{PREFIX}empty"));
     fs::create_dir(&dir).unwrap();
     fs::set_permissions(&dir, Permissions::from_mode(0o700)).unwrap();
-    let mode = rustix::fs::Mode::RUSR;
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        dir.join(LOCK),
-        rustix::fs::FileType::Fifo,
-        mode,
-        0,
-    )
-    .unwrap();
     let _run = RunDir::create_in(base.path()).unwrap();
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_pipe_of_that_name_blocks_no_run() {
+    let base = tempfile::tempdir().unwrap();
+    let pipe = base.path().join(format!("{PREFIX}trap"));
+    let mode = rustix::fs::Mode::RWXU;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let _run = RunDir::create_in(base.path()).unwrap();
+    assert!(pipe.exists());
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn runs_that_begin_together_leave_each_other_alone() {
             scope.spawn(|| {
                 for _ in 0..50 {
                     let run = RunDir::create_in(base.path()).unwrap();
-                    assert!(run.file(LOCK).exists());
+                    assert!(run.path().exists());
                 }
             });
         }
