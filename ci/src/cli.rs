@@ -2,10 +2,13 @@
 
 //! The command line.
 
+mod compare;
 mod dispatch;
+mod guests;
 mod kernel_config;
 mod kernels;
 mod output;
+mod parts;
 mod qemu_args;
 mod repro;
 mod reproduce;
@@ -29,12 +32,12 @@ use crate::recipe::{DEFAULT, Recipe, Start, shipped};
 use crate::report::results::Keep;
 use crate::setup::environment::{Choice, Environment, EnvironmentError};
 use crate::setup::machine;
-use crate::setup::needs::{Inventories, Needs};
 
 pub use dispatch::main;
 pub use output::code;
 
 use output::fail;
+use parts::Parts;
 
 /// Exit statuses, for the help text and for [`code`].
 pub const EXIT_STATUS: &str = "\
@@ -66,6 +69,9 @@ enum Command {
     /// Boot many cells, kernels by recipes, side by side, and measure how often each shows what its recipe looks for.
     #[command(after_help = stress::EXIT_STATUS)]
     Stress(stress::Stress),
+    /// Boot two kernels in turn, with and without a patch, until it is clear that they differ, or up to a limit.
+    #[command(after_help = compare::EXIT_STATUS)]
+    Compare(compare::Compare),
     /// Make the results of several shards one.
     Merge(stress::Merge),
     /// Report on results of `stress`, for people or for other programs.
@@ -206,92 +212,6 @@ struct MachineArgs {
     gic: Option<u8>,
 }
 
-/// Sources of QEMU, kernel and busybox, and the accelerator.
-#[derive(Debug, Args)]
-struct Parts {
-    /// Accelerator of the guest's CPUs: KVM for hosts that are arm64 themselves.
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
-    accel: Accel,
-    #[command(flatten)]
-    kernel: KernelArgs,
-    #[command(flatten)]
-    programs: ProgramArgs,
-}
-
-/// Source of the kernel.
-#[derive(Debug, Default, Args)]
-struct KernelArgs {
-    /// Kernel: debian:RELEASE (or the beginning of one, see `boot-stress kernels`), a build directory,
-    /// lib/modules/RELEASE, an output of tuxmake, or an Image [default: the newest of the lock file]
-    #[arg(long, value_name = "debian:RELEASE|DIR|IMAGE")]
-    kernel: Option<OsString>,
-    /// Modules of the kernel, if it is not all built in: the directory that has modules.dep.
-    #[arg(long, value_name = "DIR", requires = "kernel")]
-    modules: Option<PathBuf>,
-    /// Load the modules before the first step, and then treat them as drivers that are built in.
-    #[arg(long, hide = true)]
-    as_built_in: bool,
-}
-
-/// Sources of the programs.
-#[derive(Debug, Args)]
-struct ProgramArgs {
-    /// QEMU to use [default: the one in PATH if it is fit, else the one of the lock file]
-    #[arg(long, value_name = "PROGRAM")]
-    qemu: Option<PathBuf>,
-    /// A static busybox for arm64 [default: the one of the lock file]
-    #[arg(long, value_name = "FILE")]
-    busybox: Option<PathBuf>,
-    /// Cache for what is fetched [default: $XDG_CACHE_HOME/smmu-emu]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// Debian mirror to fetch from [default: $SMMU_EMU_MIRROR, else those of this machine's apt]
-    #[arg(long, value_name = "URL")]
-    mirror: Option<String>,
-    /// Take nothing but what the lock file names, and fail if the mirror no longer has it.
-    #[arg(long)]
-    locked: bool,
-}
-
-impl From<Parts> for Choice {
-    fn from(parts: Parts) -> Self {
-        let Parts {
-            accel,
-            kernel:
-                KernelArgs {
-                    kernel,
-                    modules,
-                    as_built_in,
-                },
-            programs:
-                ProgramArgs {
-                    qemu,
-                    busybox,
-                    cache,
-                    mirror,
-                    locked,
-                },
-        } = parts;
-        Self {
-            accel,
-            gic: None,
-            qemu,
-            kernel,
-            modules,
-            busybox,
-            tools: Vec::new(),
-            needs: Needs {
-                as_built_in,
-                ..Needs::default()
-            },
-            inventories: Inventories::default(),
-            cache,
-            mirror,
-            locked,
-        }
-    }
-}
-
 /// The recipe that was named, on the machine that was asked for and with no more files than are allowed; a mistake has
 /// been reported.
 fn recipe_of(
@@ -333,20 +253,4 @@ fn status_of(error: &EnvironmentError) -> u8 {
         None if error.is_usage() => code::USAGE,
         None => code::ENVIRONMENT,
     }
-}
-
-/// The files and directories that recipes may use, as absolute paths.
-fn places(allowed: Vec<PathBuf>) -> Result<Places, ExitCode> {
-    let absolute = |path: PathBuf| match std::path::absolute(&path) {
-        Ok(path) if path.to_str().is_some() => Ok(path),
-        Ok(path) => Err(format!(
-            "{} is not UTF-8, as paths of recipes are",
-            path.display()
-        )),
-        Err(error) => Err(format!("{}: {error}", path.display())),
-    };
-    let places: Result<_, String> = allowed.into_iter().map(absolute).collect();
-    places
-        .map(Places::new)
-        .map_err(|problem| fail(code::USAGE, &format!("--allow-path: {problem}")))
 }

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use host_guard::signals;
 
-use super::output::{code, fail, print};
-use super::{Cli, Command, kernel_config, kernels, qemu_args, repro, reproduce, stress};
+use super::output::{Failure, code, fail, print};
+use super::{Cli, Command, compare, kernel_config, kernels, qemu_args, repro, reproduce, stress};
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
 use crate::setup::doctor::Check;
@@ -34,9 +34,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Reproduce(args) => reproduce::main(args),
         Command::Repro(args) => repro::main(args),
-        Command::Stress(args) => stress::main(args),
-        Command::Merge(args) => stress::merge_main(&args),
-        Command::Report(args) => stress::report(&args),
+        Command::Stress(args) => stress::main(args).unwrap_or_else(Failure::tell),
+        Command::Compare(args) => compare::main(args).unwrap_or_else(Failure::tell),
+        Command::Merge(args) => stress::merge_main(&args).unwrap_or_else(Failure::tell),
+        Command::Report(args) => stress::report(&args).unwrap_or_else(Failure::tell),
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::Kernels(args) => kernels::main(args),
         Command::QemuArgs(args) => qemu_args::main(args),

@@ -2,6 +2,7 @@
 
 //! Output of all commands: text, messages, exit statuses.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -59,4 +60,19 @@ pub(super) fn print(text: &str) -> ExitCode {
 pub(super) fn fail(code: u8, message: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "boot-stress: {}", printable(message));
     ExitCode::from(code)
+}
+
+/// Reason why a command ends without its answer: exit status and message.
+#[derive(Debug)]
+pub(super) struct Failure(pub u8, pub String);
+
+impl Failure {
+    pub(super) fn usage(problem: &dyn Display) -> Self {
+        Self(code::USAGE, problem.to_string())
+    }
+
+    /// Prints the message.
+    pub(super) fn tell(self) -> ExitCode {
+        fail(self.0, &self.1)
+    }
 }

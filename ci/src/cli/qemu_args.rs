@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use host_guard::confine::Places;
 
-use super::output::{code, fail, print};
-use super::{QemuArgs, environment_of, places, recipe_of};
+use super::output::{Failure, code, fail, print};
+use super::parts::places;
+use super::{QemuArgs, environment_of, recipe_of};
 use crate::boot::run::SERVER;
 use crate::boot::server;
 use crate::recipe::{Recipe, Start};
@@ -27,6 +28,7 @@ pub(super) fn main(args: QemuArgs) -> ExitCode {
         parts,
     } = args;
     let checked = places(allow_path)
+        .map_err(Failure::tell)
         .and_then(|allowed| Ok((recipe_of(&recipe, machine, parts.accel, &allowed)?, allowed)));
     let (recipe, allowed) = match checked {
         Ok(checked) => checked,

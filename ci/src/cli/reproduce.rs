@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::output::{code, escape_json, fail, print};
-use super::{Reproduce, environment_of, places, recipe_of};
+use super::output::{Failure, code, escape_json, fail, print};
+use super::parts::places;
+use super::{Reproduce, environment_of, recipe_of};
 use crate::boot::supervise::SELF;
 use crate::recipe::Start;
 use crate::report::progress::Progress;
@@ -36,6 +37,7 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         parts,
     } = args;
     let checked = places(allow_path)
+        .map_err(Failure::tell)
         .and_then(|allowed| Ok((recipe_of(&recipe, machine, parts.accel, &allowed)?, allowed)));
     let (recipe, allowed) = match checked {
         Ok(checked) => checked,

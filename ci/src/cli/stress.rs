@@ -5,31 +5,22 @@
 use std::env;
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, ValueEnum};
-use host_guard::confine::Places;
-use host_guard::signals;
+use clap::{Args, ValueEnum};
+use host_guard::text::printable;
 
-use super::output::{code, escape_json, fail, print};
-use super::{Parts, ProgramArgs, places};
-use crate::boot::accel::Accel;
-use crate::boot::supervise::SELF;
-use crate::report::progress::Progress;
-use crate::report::results::{Keep, ResultsError, directory};
-use crate::reproduce::new_seed;
-use crate::setup::environment::Choice;
+use super::guests::{GuestArgs, ResultsArgs};
+use super::output::{Failure, code, escape_json, fail, print};
 use crate::stress::matrix::{BOOTS_MAX, Matrix};
+use crate::stress::measure::{Measured, Settings, measure};
 use crate::stress::merge::{MergeError, merge};
-use crate::stress::prepare::{self, PrepareError};
-use crate::stress::record::{Header, SCHEMA};
-use crate::stress::report::{Report, Word, junit, ktap, text};
-use crate::stress::run::{End, GivenUp, JOBS_MAX, Options, run};
+use crate::stress::report::{PairsWord, Report, Word, junit, ktap, text};
+use crate::stress::run::End;
 use crate::stress::shard::Shard;
-use crate::stress::store::{self, Recorded, Store, StoreError};
+use crate::stress::store;
 
 /// Exit statuses of `stress` and `report`, for the help text.
 pub const EXIT_STATUS: &str = "\
@@ -46,15 +37,6 @@ pub(super) struct Stress {
     /// Matrix file: kernels, recipes, CPUs, boots (docs/stress.md).
     #[arg(value_name = "MATRIX")]
     matrix: PathBuf,
-    /// Guests at a time [default: measured, more as long as that makes more boots an hour]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(JOBS_MAX)))]
-    jobs: Option<u32>,
-    /// Directory for results [default: a new one in $XDG_STATE_HOME/smmu-emu/runs]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
-    results: Option<PathBuf>,
-    /// Go on with the run whose results are in this directory: boots that have a result are not made again.
-    #[arg(long, value_name = "DIR")]
-    resume: Option<PathBuf>,
     /// Seed of the run, instead of the matrix's; a run prints the one it used.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
     seed: Option<u64>,
@@ -73,26 +55,13 @@ pub(super) struct Stress {
     /// Number of parts.
     #[arg(long, value_name = "N")]
     shard_count: Option<u32>,
-    /// Boots whose directories are kept, instead of the matrix's `keep`; `hits` includes all that are not clean.
-    #[arg(long, value_enum, value_name = "WHICH")]
-    keep_logs: Option<Keep>,
-    /// Print the report as JSON.
-    #[arg(long)]
-    json: bool,
     /// Exit with 0 if the boots were made, whatever they showed: for schedulers that start failed jobs again.
     #[arg(long)]
     exit_zero: bool,
-    /// Say every boot.
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
-    /// Let recipes use this file, or files below this directory; may be repeated
-    #[arg(long, value_name = "PATH")]
-    allow_path: Vec<PathBuf>,
-    /// Accelerator of the guests' CPUs: KVM for hosts that are arm64 themselves.
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
-    accel: Accel,
     #[command(flatten)]
-    programs: ProgramArgs,
+    results: ResultsArgs,
+    #[command(flatten)]
+    guests: GuestArgs,
 }
 
 #[derive(Debug, Args)]
@@ -128,162 +97,80 @@ pub(super) struct ReportArgs {
     format: Format,
 }
 
-/// Reason why a run does not begin.
-struct Failure(u8, String);
-
-impl Failure {
-    fn usage(problem: &dyn Display) -> Self {
-        Self(code::USAGE, problem.to_string())
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self(status(&error), error.to_string())
-    }
-}
-
-impl From<PrepareError> for Failure {
-    fn from(error: PrepareError) -> Self {
-        let status = match signals::asked() {
-            Some(signal) => code::of_signal(signal),
-            None if error.is_usage() => code::USAGE,
-            None => code::ENVIRONMENT,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-fn status(error: &StoreError) -> u8 {
-    match error {
-        StoreError::Results(ResultsError::InUse { .. } | ResultsError::Locked { .. })
-        | StoreError::Format { .. }
-        | StoreError::Other { .. } => code::USAGE,
-        StoreError::Results(_) | StoreError::Read { .. } => code::ENVIRONMENT,
-    }
-}
-
-pub(super) fn main(args: Stress) -> ExitCode {
-    let allowed = match places(args.allow_path.clone()) {
-        Ok(allowed) => allowed,
-        Err(code) => return code,
-    };
-    match stress(args, allowed) {
-        Ok(code) => code,
-        Err(Failure(code, message)) => fail(code, &message),
-    }
-}
-
-fn stress(args: Stress, allowed: Places) -> Result<ExitCode, Failure> {
+pub(super) fn main(args: Stress) -> Result<ExitCode, Failure> {
     let matrix = Matrix::read(&args.matrix).map_err(|error| Failure::usage(&error))?;
     let (shard, scheduler) = shard(&args)?;
-    let mut progress = Progress::new(args.verbose > 0);
+    let mut progress = args.guests.progress();
     if let Some(scheduler) = scheduler {
         progress.line(&format!("shard {shard}, by {scheduler}"));
     }
-    let parts = Parts {
-        accel: args.accel,
-        kernel: super::KernelArgs::default(),
-        programs: args.programs,
-    };
-    // A wrong directory is told before anything is fetched.
-    let old = args.resume.as_deref().map(store::read).transpose()?;
-    let seed = args.seed.or(matrix.seed).or(old.map(|old| old.header.seed));
-    if seed.is_none() && shard.count > 1 {
-        let problem =
-            "the shards of a run need one seed: write `seed = N` into the matrix, or give each --seed N";
-        return Err(Failure::usage(&problem));
-    }
-    let told = Arc::from(guest_images::packages::progress::on_stderr());
-    let (cells, skipped) = prepare::all(&matrix, &Choice::from(parts), &allowed, told)?;
-    let header = Header {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        name: matrix.name.clone(),
-        matrix: matrix.text.clone(),
-        seed: seed.unwrap_or_else(new_seed),
-        boots: args.boots.unwrap_or(matrix.boots),
-        stop: matrix.stop,
-        retries: matrix.retries,
-        shards: vec![shard],
-        cells: cells.iter().map(|ready| ready.part.clone()).collect(),
-        skipped,
-    };
-    let (mut store, boots) = match args.resume {
-        Some(dir) => {
-            let (store, Recorded { boots, .. }) = Store::resume(dir, &header)?;
-            (store, boots)
-        }
-        None => {
-            let dir = directory(args.results.as_deref(), &header.name).map_err(StoreError::from)?;
-            (Store::create(dir, &header)?, Vec::new())
-        }
-    };
-    let wanted = u64::from(header.boots) * header.cells.len() as u64;
-    progress.line(&format!(
-        "{} cells, {wanted} boots in all, seed {}, results in {}",
-        header.cells.len(),
-        header.seed,
-        store.dir().display()
-    ));
-    let options = Options {
-        helper: Path::new(SELF),
-        cells: &cells,
-        header: &header,
+    let settings = Settings {
+        seed: args.seed,
+        boots: args.boots,
+        time: args.time.map(Duration::from_secs),
+        keep: args.results.keep_logs,
         shard,
-        jobs: args.jobs,
-        keep: args.keep_logs.unwrap_or(matrix.keep),
-        timeout: matrix.timeout,
-        time: args.time.map(Duration::from_secs).or(matrix.time),
-        allowed,
+        ..args.guests.settings()?
     };
-    let (end, given_up) = run(&options, &mut store, &boots, &mut progress)?;
+    let json = args.results.json;
+    let measured = measure(&matrix, settings, args.results.place(), &mut progress)?;
     progress.clear();
-    let dir = store.dir().to_owned();
-    drop(store);
-    let report = Report::new(&store::read(&dir)?);
-    let format = if args.json { Format::Json } else { Format::Text };
-    let printed = print(&form(&report, format)?);
+    conclude(&measured, json, args.exit_zero)
+}
+
+/// Prints the report of a run, tells the rest on standard error, and gives the exit status.
+pub(super) fn conclude(measured: &Measured, json: bool, exit_zero: bool) -> Result<ExitCode, Failure> {
+    let Measured {
+        report,
+        end,
+        given_up,
+        dir,
+    } = measured;
+    let format = if json { Format::Json } else { Format::Text };
+    let printed = print(&form(report, format)?);
     if printed != ExitCode::SUCCESS {
         return Ok(printed);
     }
-    Ok(conclude(&report, &end, &given_up, &dir, args.exit_zero))
-}
-
-/// Tells what is left to be told of a run, on standard error, and gives the exit status.
-fn conclude(report: &Report, end: &End, given_up: &GivenUp, dir: &Path, exit_zero: bool) -> ExitCode {
     for (cell, reason) in given_up {
         let told = format!("cell {cell} was given up, QEMU, server or host failed: {reason}");
         fail(code::ENVIRONMENT, &told);
     }
     let again = format!("the results are in {}, and --resume goes on", dir.display());
     match end {
-        End::Signal(signal) => return fail(code::of_signal(*signal), &format!("interrupted; {again}")),
-        End::Broken(why) => return fail(code::ENVIRONMENT, &format!("{why}; {again}")),
+        End::Signal(signal) => {
+            let told = format!("interrupted; {again}");
+            return Err(Failure(code::of_signal(*signal), told));
+        }
+        End::Broken(why) => return Err(Failure(code::ENVIRONMENT, format!("{why}; {again}"))),
         End::Infra(why) => {
             let told = format!("QEMU, server or host fail every boot, the last one so: {why}; {again}");
-            return fail(code::ENVIRONMENT, &told);
+            return Err(Failure(code::ENVIRONMENT, told));
         }
         End::Complete | End::Time => {}
     }
     let _ = writeln!(
         io::stderr(),
         "boot-stress: {}; {}",
-        text::answers(report),
+        printable(&report.pairs_line().unwrap_or_else(|| text::answers(report))),
         dir.display()
     );
-    if !given_up.is_empty() {
-        return ExitCode::from(code::ENVIRONMENT);
-    }
-    if exit_zero {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(answer(report))
-    }
+    let status = match (given_up.is_empty(), exit_zero) {
+        (false, _) => code::ENVIRONMENT,
+        (true, true) => code::AS_EXPECTED,
+        (true, false) => answer(report),
+    };
+    Ok(ExitCode::from(status))
 }
 
 /// Exit status for what a report says.
 fn answer(report: &Report) -> u8 {
+    if let Some(pairs) = &report.pairs {
+        return match pairs.word(report) {
+            PairsWord::Differ => code::NOT_AS_EXPECTED,
+            PairsWord::NoDifference => code::AS_EXPECTED,
+            PairsWord::Inconclusive => code::INCONCLUSIVE,
+        };
+    }
     match report.word() {
         Word::AsExpected => code::AS_EXPECTED,
         Word::NotAsExpected => code::NOT_AS_EXPECTED,
@@ -333,40 +220,28 @@ fn form(report: &Report, format: Format) -> Result<String, Failure> {
     }
 }
 
-pub(super) fn report(args: &ReportArgs) -> ExitCode {
-    let report = store::read(&args.dir)
-        .map_err(Failure::from)
-        .map(|recorded| Report::new(&recorded));
-    match report.and_then(|report| Ok((form(&report, args.format)?, answer(&report)))) {
-        Ok((text, answer)) => match print(&text) {
-            ExitCode::SUCCESS => ExitCode::from(answer),
-            failed => failed,
-        },
-        Err(Failure(code, message)) => fail(code, &message),
+pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
+    let report = Report::new(&store::read(&args.dir)?);
+    match print(&form(&report, args.format)?) {
+        ExitCode::SUCCESS => Ok(ExitCode::from(answer(&report))),
+        failed => Ok(failed),
     }
 }
 
-pub(super) fn merge_main(args: &Merge) -> ExitCode {
-    match merge(&args.dirs, &args.out) {
-        Ok(merged) => {
-            let missing = match merged.missing {
-                0 => String::new(),
-                missing => format!(", {missing} shards are missing"),
-            };
-            print(&format!(
-                "{} boots of {} shards in {}{missing}\n",
-                merged.boots,
-                merged.shards,
-                args.out.display()
-            ))
-        }
-        Err(error) => {
-            let code = match &error {
-                MergeError::Store(error) => status(error),
-                MergeError::Twice { .. } | MergeError::InUse(_) => code::USAGE,
-                MergeError::Copy { .. } => code::ENVIRONMENT,
-            };
-            fail(code, &error.to_string())
-        }
-    }
+pub(super) fn merge_main(args: &Merge) -> Result<ExitCode, Failure> {
+    let merged = merge(&args.dirs, &args.out).map_err(|error| match error {
+        MergeError::Store(error) => Failure::from(error),
+        MergeError::Twice { .. } | MergeError::InUse(_) => Failure::usage(&error),
+        MergeError::Copy { .. } => Failure(code::ENVIRONMENT, error.to_string()),
+    })?;
+    let missing = match merged.missing {
+        0 => String::new(),
+        missing => format!(", {missing} shards are missing"),
+    };
+    Ok(print(&format!(
+        "{} boots of {} shards in {}{missing}\n",
+        merged.boots,
+        merged.shards,
+        args.out.display()
+    )))
 }

@@ -44,6 +44,11 @@ impl TomlError {
         }
     }
 
+    /// Mistake without its place, for a text that the user has not written.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
     /// Error at some bytes of `text`, which is that of the file of that name.
     pub fn at(file: &str, text: &str, span: Option<Range<usize>>, problem: impl Into<String>) -> Self {
         Self {

@@ -18,20 +18,31 @@ pub const NAME: &str = "beta-binomial confidence sequence";
 /// Halvings of an interval until a double tells no more.
 const STEPS: u32 = 200;
 
+/// Logarithm of the evidence against `rate` after `boots` boots with `hits` hits: the likelihood of the boots under the
+/// mixture, divided by that under `rate`.
+pub fn log_evidence(hits: u32, boots: u32, rate: f64) -> f64 {
+    let hits = hits.min(boots);
+    let (x, n) = (f64::from(hits), f64::from(boots));
+    // 0 · ln 0 is 0 here.
+    let of_hits = if hits > 0 { x * rate.ln() } else { 0.0 };
+    let of_others = if hits < boots {
+        (n - x) * (-rate).ln_1p()
+    } else {
+        0.0
+    };
+    ln_beta(x + 0.5, n - x + 0.5) - ln_beta(0.5, 0.5) - of_hits - of_others
+}
+
 /// The interval after `boots` boots with `hits` hits: rates that the mixture's evidence does not rule out at level
 /// `alpha`. Wider than the exact interval of a fixed number of boots, and 0 to 1 without boots.
 pub fn interval(hits: u32, boots: u32, alpha: f64) -> (f64, f64) {
-    let hits = hits.min(boots);
-    let (x, n) = (f64::from(hits), f64::from(boots));
-    let evidence = ln_beta(x + 0.5, n - x + 0.5) - ln_beta(0.5, 0.5);
-    let is_kept = |p: f64| {
-        // 0 · ln 0 is 0 here.
-        let of_hits = if hits > 0 { x * p.ln() } else { 0.0 };
-        let of_others = if hits < boots { (n - x) * (-p).ln_1p() } else { 0.0 };
-        evidence - of_hits - of_others < -alpha.ln()
-    };
+    let is_kept = |rate: f64| log_evidence(hits, boots, rate) < -alpha.ln();
     // The share itself is always kept: the mixture's likelihood is an average of others.
-    let share = if boots > 0 { x / n } else { 0.5 };
+    let share = if boots > 0 {
+        f64::from(hits.min(boots)) / f64::from(boots)
+    } else {
+        0.5
+    };
     (edge(0.0, share, &is_kept), edge(1.0, share, &is_kept))
 }
 

@@ -225,6 +225,7 @@ impl Reading<'_> {
                     Some(sprt.into_inner())
                 }
             },
+            pairs: None,
         };
         let starts = self.starts(&written.start)?;
         let plain = self.cells(written.kernels, written.recipes, written.overrides, &written.cpus)?;

@@ -18,11 +18,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::class::Class;
+use super::pairs::{self, Pairs};
 use super::record::{CellPart, Header, Skipped};
 use super::shard::Shard;
 use super::stop::{Reason, Stop};
 use super::store::Recorded;
-use super::tally::{CellTally, tally};
+use super::tally::{self, CellTally, tally};
 use crate::recipe::{ExpectBoots, FindingKind};
 use crate::stats::boschloo::{self, Count};
 use crate::stats::rate::{self, clopper_pearson};
@@ -57,6 +58,17 @@ impl Word {
             Self::Infra => "infra",
         }
     }
+}
+
+/// Answer for two cells that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairsWord {
+    /// Their rates are two.
+    Differ,
+    /// All pairs were made, and showed no difference.
+    NoDifference,
+    /// Too few pairs say something.
+    Inconclusive,
 }
 
 /// Interval of a rate, from 0 to 1.
@@ -144,6 +156,25 @@ pub struct Comparison {
     pub correction: &'static str,
 }
 
+/// Comparison of two cells by the pairs of their boots.
+#[derive(Debug, Clone, Serialize)]
+pub struct PairsReport {
+    /// Pairs of which both boots say something.
+    pub conclusive: u32,
+    /// Pairs of which the first cell's boot alone is a hit.
+    pub first_only: u32,
+    /// Pairs of which the second cell's boot alone is a hit.
+    pub second_only: u32,
+    /// p-value of the cells having one rate, valid at every number of pairs.
+    pub p: f64,
+    /// p-values up to this one are a difference.
+    pub alpha: f64,
+    /// Name of the test.
+    pub test: &'static str,
+    /// Whether a difference was found.
+    pub differ: bool,
+}
+
 /// Report of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -173,6 +204,9 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// Comparisons of kernels; none if a stop rule makes the number of boots depend on their outcomes.
     pub comparisons: Vec<Comparison>,
+    /// Comparison of the two cells of a run that ends when they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsReport>,
 }
 
 impl Report {
@@ -199,6 +233,9 @@ impl Report {
             } else {
                 comparisons(&cells)
             },
+            pairs: tally::pairs(header, &recorded.boots)
+                .zip(header.stop.pairs)
+                .map(|(pairs, test)| PairsReport::new(&pairs, test.alpha)),
             cells,
             skipped: header.skipped.clone(),
         }
@@ -212,6 +249,31 @@ impl Report {
             return Word::NotAsExpected;
         }
         words().max().unwrap_or(Word::Inconclusive)
+    }
+}
+
+impl PairsReport {
+    fn new(pairs: &Pairs, alpha: f64) -> Self {
+        Self {
+            conclusive: pairs.conclusive,
+            first_only: pairs.first_only,
+            second_only: pairs.second_only,
+            p: pairs.p,
+            alpha,
+            test: pairs::NAME,
+            differ: pairs.ended_at.is_some(),
+        }
+    }
+
+    /// The answer, with the report that it is of.
+    pub fn word(&self, report: &Report) -> PairsWord {
+        if self.differ {
+            PairsWord::Differ
+        } else if report.complete && self.conclusive >= report.boots.div_ceil(2) {
+            PairsWord::NoDifference
+        } else {
+            PairsWord::Inconclusive
+        }
     }
 }
 

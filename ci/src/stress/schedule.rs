@@ -9,6 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::class::Class;
+use super::pairs::Pairs;
 use super::record::{Boot, Header};
 use super::shard::Shard;
 use super::tally::Lane;
@@ -50,6 +51,10 @@ pub struct Schedule {
     again: VecDeque<Job>,
     /// The cell whose turn it is, and the boots that are left of its turn.
     turn: (usize, u32),
+    /// Boots of a turn.
+    turn_length: u32,
+    /// Pairs of the two cells that are compared.
+    pairs: Option<Pairs>,
 }
 
 impl Schedule {
@@ -63,6 +68,7 @@ impl Schedule {
             failed_in_a_row: 0,
             given_up: None,
         };
+        let mut pairs = header.stop.pairs.map(Pairs::new);
         let mut cells: Vec<Cell> = (0..header.cells.len()).map(cell).collect();
         let numbers: BTreeMap<&str, usize> = header
             .cells
@@ -71,26 +77,38 @@ impl Schedule {
             .map(|(at, part)| (part.key.as_str(), at))
             .collect();
         for boot in boots {
-            let cell = numbers.get(boot.cell.as_str()).and_then(|at| cells.get_mut(*at));
-            let Some(cell) = cell else { continue };
+            let number = numbers.get(boot.cell.as_str()).copied();
+            let Some((number, cell)) = number.and_then(|at| Some((at, cells.get_mut(at)?))) else {
+                continue;
+            };
             let of = cell.known.entry(boot.boot).or_insert((boot.class, 0));
             if boot.attempt >= of.1 {
                 *of = (boot.class, boot.attempt);
             }
             if boot.class != Class::Infra {
                 cell.lane.add(boot.boot, boot.class, boot.boot_ms.is_some());
+                if let Some(pairs) = &mut pairs {
+                    pairs.add(number, boot.boot, boot.class);
+                }
             }
         }
+        // Two cells that are compared take turns boot by boot, so that each pair has met the same host.
+        let turn_length = if pairs.is_some() { 1 } else { TURN };
         Self {
             cells,
             retries: header.retries,
             again: VecDeque::new(),
-            turn: (0, TURN),
+            turn: (0, turn_length),
+            turn_length,
+            pairs,
         }
     }
 
     /// The next boot to make.
     pub fn hand_out(&mut self) -> Option<Job> {
+        if self.is_decided() {
+            return None;
+        }
         while let Some(job) = self.again.pop_front() {
             if self.cells.get(job.cell).is_some_and(Cell::is_open) {
                 return Some(job);
@@ -110,7 +128,7 @@ impl Schedule {
                     attempt: attempts + 1,
                 });
             }
-            self.turn = ((at + 1) % self.cells.len(), TURN);
+            self.turn = ((at + 1) % self.cells.len(), self.turn_length);
         }
         None
     }
@@ -120,13 +138,17 @@ impl Schedule {
         let Some(cell) = self.cells.get_mut(job.cell) else {
             return true;
         };
+        let is_again =
+            boot.class == Class::Infra && job.attempt.saturating_sub(cell.failed(job.boot)) <= self.retries;
+        if let Some(pairs) = self.pairs.as_mut().filter(|_| !is_again) {
+            pairs.add(job.cell, boot.boot, boot.class);
+        }
         if boot.class != Class::Infra {
             cell.failed_in_a_row = 0;
             cell.lane.add(boot.boot, boot.class, boot.boot_ms.is_some());
             return true;
         }
-        let first = cell.known.get(&job.boot).map_or(0, |(_, attempts)| *attempts);
-        if job.attempt.saturating_sub(first) <= self.retries {
+        if is_again {
             self.again.push_back(Job {
                 attempt: job.attempt + 1,
                 ..job
@@ -139,6 +161,12 @@ impl Schedule {
             cell.given_up = Some(boot.reason.clone().unwrap_or_default());
         }
         true
+    }
+
+    /// Whether no pair of the two cells that are compared is needed, or can come.
+    fn is_decided(&self) -> bool {
+        let is_shut = |pairs: &Pairs| pairs.ended_at.is_some() || !self.cells.iter().all(Cell::is_open);
+        self.pairs.as_ref().is_some_and(is_shut)
     }
 
     /// Votes of a cell so far.
@@ -154,6 +182,11 @@ impl Schedule {
 }
 
 impl Cell {
+    /// Attempts of a boot that had failed when the run was resumed.
+    fn failed(&self, boot: u32) -> u32 {
+        self.known.get(&boot).map_or(0, |(_, attempts)| *attempts)
+    }
+
     fn is_open(&self) -> bool {
         self.lane.ended_at.is_none() && self.given_up.is_none()
     }
@@ -169,7 +202,6 @@ impl Cell {
         drop(boots);
         let boot = next?;
         self.cursor = boot;
-        let attempts = self.known.get(&boot).map_or(0, |(_, attempts)| *attempts);
-        Some((boot, attempts))
+        Some((boot, self.failed(boot)))
     }
 }

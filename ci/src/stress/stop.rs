@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! Stop rules of a cell: its number of boots, its first hit, a sequential test.
+//! Stop rules of a cell: its number of boots, its first hit, a sequential test. Of two cells: a test of their pairs.
 
 use serde::{Deserialize, Serialize};
 
 use super::class::Class;
+use super::pairs::PairTest;
 use crate::stats::sprt::{Decision, Sprt};
 
 /// Rules that end a cell before its number of boots.
@@ -17,12 +18,15 @@ pub struct Stop {
     /// A sequential test decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sprt: Option<Sprt>,
+    /// The run has two cells, and ends when their boots differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairTest>,
 }
 
 impl Stop {
     /// Whether the number of boots of a cell may depend on their outcomes.
     pub fn is_sequential(self) -> bool {
-        self.first_hit || self.sprt.is_some()
+        self.first_hit || self.sprt.is_some() || self.pairs.is_some()
     }
 }
 
@@ -36,6 +40,8 @@ pub enum Reason {
     SprtLow,
     /// The sequential test has found the rate high.
     SprtHigh,
+    /// The pairs of this cell and the other have shown a difference.
+    Differ,
     /// None of the first boots got as far as its first step.
     NotBooted,
 }

@@ -134,6 +134,12 @@ fn check(header: &Header) -> Result<(), String> {
             header.boots
         ));
     }
+    if let Some(test) = header.stop.pairs {
+        test.check()?;
+        if header.cells.len() != 2 || count != 1 {
+            return Err("its header compares cells, and does not have two of one shard".to_owned());
+        }
+    }
     header.stop.sprt.map_or(Ok(()), |sprt| sprt.check())
 }
 

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use super::class::Class;
+use super::pairs::Pairs;
 use super::record::{Boot, CellPart, Header, Title};
 use super::shard::Shard;
 use super::stop::{Reason, Stop, Votes};
@@ -68,6 +69,14 @@ impl Lane {
         let first = self.after(boot);
         std::iter::successors(Some(first), |boot| Some(self.after(*boot)))
             .take_while(|boot| *boot <= self.last)
+    }
+
+    /// Ends the lane at a boot, for a reason that lies outside of it; a rule that has ended it earlier stays.
+    fn end(&mut self, at: u32, reason: Reason) {
+        if self.ended_at.is_none_or(|end| end > at) {
+            self.ended_at = Some(at);
+            self.votes.ended = Some(reason);
+        }
     }
 
     /// Takes a boot of this lane; it votes when all before it have.
@@ -134,11 +143,11 @@ impl CellTally {
         self.of(Class::Hit) + self.of(Class::Clean)
     }
 
-    fn new(cell: &mut Vec<&Boot>, number: usize, header: &Header) -> Self {
-        cell.sort_by_key(|boot| (boot.boot, boot.attempt));
+    fn new(attempts: &Attempts<'_>, number: usize, header: &Header, pairs_end: Option<u32>) -> Self {
+        let Attempts { last, failed } = attempts;
         let mut tally = Self {
             classes: BTreeMap::new(),
-            infra_attempts: 0,
+            infra_attempts: *failed,
             surplus: 0,
             ended: Vec::new(),
             complete: true,
@@ -147,11 +156,6 @@ impl CellTally {
             dirs: Vec::new(),
             total_ms: 0,
         };
-        let last: BTreeMap<u32, &Boot> = (cell.iter().filter(|boot| (1..=header.boots).contains(&boot.boot)))
-            .map(|boot| (boot.boot, *boot))
-            .collect();
-        let failed = cell.iter().filter(|boot| boot.class == Class::Infra).count();
-        tally.infra_attempts = u32::try_from(failed).unwrap_or(u32::MAX);
         let lane = |shard: &Shard| (shard.index, Lane::new(*shard, number, header.boots, header.stop));
         let mut lanes: BTreeMap<u32, Lane> = header.shards.iter().map(lane).collect();
         let count = header.shards.first().map_or(1, |shard| shard.count);
@@ -162,6 +166,9 @@ impl CellTally {
                 lane.add(boot.boot, boot.class, boot.boot_ms.is_some());
                 *results.entry(lane.shard.index).or_default() += u32::from(boot.class != Class::Infra);
             }
+        }
+        if let Some(end) = pairs_end {
+            lanes.values_mut().for_each(|lane| lane.end(end, Reason::Differ));
         }
         for (index, lane) in &lanes {
             let all = results
@@ -212,15 +219,55 @@ impl CellTally {
     }
 }
 
+/// Attempts of the boots of a cell.
+#[derive(Default)]
+struct Attempts<'a> {
+    /// The last attempt of each boot.
+    last: BTreeMap<u32, &'a Boot>,
+    /// Attempts that QEMU, server or host failed.
+    failed: u32,
+}
+
+/// Attempts of the boots of each cell of the header. Boots of cells that it does not have are left out.
+fn attempts<'a>(header: &Header, boots: &'a [Boot]) -> Vec<Attempts<'a>> {
+    let mut by_cell: HashMap<&str, Attempts<'_>> = HashMap::new();
+    for boot in boots {
+        let of = by_cell.entry(&boot.cell).or_default();
+        of.failed += u32::from(boot.class == Class::Infra);
+        if (1..=header.boots).contains(&boot.boot) {
+            let last = of.last.entry(boot.boot).or_insert(boot);
+            if boot.attempt >= last.attempt {
+                *last = boot;
+            }
+        }
+    }
+    let cells = header.cells.iter();
+    cells
+        .map(|part| by_cell.remove(part.key.as_str()).unwrap_or_default())
+        .collect()
+}
+
+/// Pairs of the two cells of a run that compares them.
+pub fn pairs(header: &Header, boots: &[Boot]) -> Option<Pairs> {
+    let mut pairs = Pairs::new(header.stop.pairs?);
+    for (cell, Attempts { last, .. }) in attempts(header, boots).iter().enumerate() {
+        for boot in last.values() {
+            pairs.add(cell, boot.boot, boot.class);
+        }
+    }
+    Some(pairs)
+}
+
 /// Results of all cells, in the order of the header. Boots of cells that it does not have are left out.
 pub fn tally<'a>(header: &'a Header, boots: &[Boot]) -> Vec<(&'a CellPart, CellTally)> {
-    let mut by_cell: HashMap<&str, Vec<&Boot>> = HashMap::new();
-    for boot in boots {
-        by_cell.entry(&boot.cell).or_default().push(boot);
+    let pairs_end = pairs(header, boots).and_then(|pairs| pairs.ended_at);
+    let cells = header.cells.iter().zip(attempts(header, boots)).enumerate();
+    let mut cells: Vec<_> = cells
+        .map(|(number, (part, attempts))| (part, CellTally::new(&attempts, number, header, pairs_end)))
+        .collect();
+    // Without a partner no further boot is of use.
+    if header.stop.pairs.is_some() && cells.iter().any(|(_, tally)| !tally.ended.is_empty()) {
+        cells.iter_mut().for_each(|(_, tally)| tally.complete = true);
     }
-    let cells = header.cells.iter().enumerate().map(|(number, part)| {
-        let mut own = by_cell.remove(part.key.as_str()).unwrap_or_default();
-        (part, CellTally::new(&mut own, number, header))
-    });
-    cells.collect()
+    cells
 }

@@ -142,13 +142,21 @@ impl Bench {
         let matrix = self.path("matrix.toml");
         let text = format!("name = \"m\"\nkernels = [\"Image\"]\nrecipes = [\"recipe.toml\"]\n{more}");
         fs::write(&matrix, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
-        self.prepare(&mut command);
-        command.arg("stress").arg(matrix);
-        for name in ["qemu", "busybox", "cache"] {
-            command.arg(format!("--{name}")).arg(self.path(name));
-        }
+        let mut command = self.guests(&["stress"]);
+        command.arg(matrix);
         command
+    }
+
+    /// `boot-stress COMMAND` of the commands that boot guests side by side, with the programs of this bench and in its
+    /// directory.
+    pub fn guests(&self, command: &[&str]) -> Command {
+        let mut boot_stress = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
+        self.prepare(&mut boot_stress);
+        boot_stress.args(command).current_dir(self.dirs.path());
+        for name in ["qemu", "busybox", "cache"] {
+            boot_stress.arg(format!("--{name}")).arg(self.path(name));
+        }
+        boot_stress
     }
 
     /// Entries of the directory of runs.

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Word, junit, ktap};
+use super::{PairsWord, Report, Word, junit, ktap};
 use crate::stats::sprt::Sprt;
 use crate::stress::class::Class::{self, Clean, Hit, Inconclusive, Infra, OtherBug};
+use crate::stress::pairs::PairTest;
 use crate::stress::record::{Header, Line, Skipped};
 use crate::stress::samples::{boot, header};
 use crate::stress::store::{Recorded, read};
@@ -122,6 +123,35 @@ fn intervals_and_tests_fit_the_stop_rule() {
         report.cells[0].interval.method,
         "beta-binomial confidence sequence"
     );
+}
+
+#[test]
+fn two_cells_are_compared_in_one_line() {
+    let report = |cells: [&[(Class, usize)]; 2]| {
+        let mut header = header(10, &["r@a", "r@b"]);
+        header.stop.pairs = Some(PairTest { alpha: 0.05 });
+        Report::new(&recorded(&header, &cells.map(of)))
+    };
+    let word = |report: &Report| report.pairs.as_ref().unwrap().word(report);
+    let differ = report([&[(Hit, 7)], &[(Clean, 7)]]);
+    assert_eq!(word(&differ), PairsWord::Differ);
+    insta::assert_snapshot!(differ.to_string());
+    let equal = report([&[(Hit, 10)], &[(Hit, 9), (Clean, 1)]]);
+    assert_eq!(word(&equal), PairsWord::NoDifference);
+    assert!(
+        equal
+            .pairs_line()
+            .unwrap()
+            .contains("no difference shown (p 1.000"),
+        "{equal}"
+    );
+    for cells in [
+        // Not yet all boots; fewer than half say something.
+        [&[(Hit, 5)][..], &[(Hit, 5)]],
+        [&[(Hit, 4), (Inconclusive, 6)], &[(Hit, 10)]],
+    ] {
+        assert_eq!(word(&report(cells)), PairsWord::Inconclusive);
+    }
 }
 
 #[test]

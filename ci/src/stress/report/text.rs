@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{CellReport, Comparison, Report, Word};
+use super::{CellReport, Comparison, Interval, PairsReport, Report, Word};
 use crate::recipe::FindingKind;
 use crate::stats::sprt;
 use crate::stress::class::Class;
@@ -40,6 +40,9 @@ impl fmt::Display for Report {
         self.table(f)?;
         self.methods(f)?;
         self.comparisons(f)?;
+        if let Some(pairs) = self.pairs_line() {
+            writeln!(f, "\n{pairs}")?;
+        }
         self.other_titles(f)?;
         self.reasons(f)?;
         if !self.skipped.is_empty() {
@@ -108,6 +111,7 @@ impl Report {
             Reason::FirstHit => "first hit".to_owned(),
             Reason::SprtLow => format!("{}: rather p0", sprt::NAME),
             Reason::SprtHigh => format!("{}: rather p1", sprt::NAME),
+            Reason::Differ => "a difference".to_owned(),
             Reason::NotBooted => "the guest does not boot".to_owned(),
         });
         let mut notes: Vec<String> = ended.collect();
@@ -196,6 +200,41 @@ impl Report {
             )?;
         }
         Ok(())
+    }
+
+    /// Result of the pairs of two cells, for one line.
+    pub fn pairs_line(&self) -> Option<String> {
+        let PairsReport {
+            conclusive,
+            first_only,
+            second_only,
+            p,
+            alpha,
+            test,
+            differ,
+        } = self.pairs.as_ref()?;
+        let [first, second] = self.cells.as_slice() else {
+            return None;
+        };
+        let rate = |cell: &CellReport| {
+            let Interval { low, high, .. } = &cell.interval;
+            format!(
+                "{} {}/{} ({} to {} %)",
+                cell.part.key,
+                cell.hits,
+                cell.hits + cell.clean,
+                percent(*low),
+                percent(*high)
+            )
+        };
+        Some(format!(
+            "{} and {}: {} (p {}, level {alpha}; of {conclusive} pairs {first_only} have a hit of the first alone, \
+             {second_only} of the second; {test})",
+            rate(first),
+            rate(second),
+            if *differ { "DIFFER" } else { "no difference shown" },
+            p_value(*p),
+        ))
     }
 
     /// Bugs that no recipe looks for, over all cells.

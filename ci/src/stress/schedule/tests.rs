@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::{Job, Schedule, TURN};
 use crate::stress::class::Class::{self, Clean, Hit, Infra};
+use crate::stress::pairs::PairTest;
 use crate::stress::record::{Boot, Header};
 use crate::stress::samples::{boot, header};
 use crate::stress::shard::Shard;
@@ -85,6 +86,27 @@ fn a_cell_that_is_decided_has_no_more_boots() {
         schedule.done(job, &result(&header, job, class));
     }
     assert_eq!(made, [4, 100]);
+}
+
+/// Two cells that are compared take turns boot by boot, until the pairs decide.
+#[test]
+fn cells_that_are_compared_have_their_boots_in_pairs() {
+    let mut header = header(100, &["r@a", "r@b"]);
+    header.stop.pairs = Some(PairTest { alpha: 0.05 });
+    let mut schedule = Schedule::new(&header, Shard::WHOLE, &[]);
+    let (mut cells, mut boots) = (Vec::new(), Vec::new());
+    while let Some(job) = schedule.hand_out() {
+        cells.push(job.cell);
+        boots.push(result(&header, job, [Hit, Clean][job.cell]));
+        schedule.done(job, boots.last().unwrap());
+    }
+    assert_eq!(cells, [0, 1].repeat(7));
+    // A resumed run knows it.
+    assert_eq!(Schedule::new(&header, Shard::WHOLE, &boots).hand_out(), None);
+    let mut resumed = Schedule::new(&header, Shard::WHOLE, &boots[..13]);
+    let last = resumed.hand_out().map(|job| (job.cell, job.boot));
+    assert_eq!(last, Some((0, 8)), "the turn of the first cell, for its pair");
+    assert_eq!(resumed.hand_out().map(|job| (job.cell, job.boot)), Some((1, 7)));
 }
 
 proptest! {

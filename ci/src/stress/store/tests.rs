@@ -198,6 +198,22 @@ fn what_unfinished_boots_left_is_removed() {
     }
 }
 
+/// A file from elsewhere may say anything.
+#[test]
+fn headers_that_compare_have_two_cells_of_one_shard() {
+    let test = |alpha| Some(crate::stress::pairs::PairTest { alpha });
+    let mut two = header(3, &["a", "b"]);
+    two.stop.pairs = test(0.05);
+    assert_eq!(super::check(&two), Ok(()));
+    for (alpha, cells, count) in [(0.5, 2, 1), (0.05, 1, 1), (0.05, 2, 2)] {
+        let mut header = two.clone();
+        header.stop.pairs = test(alpha);
+        header.cells.truncate(cells);
+        header.shards = vec![Shard { index: 1, count }];
+        assert!(super::check(&header).is_err(), "{alpha} {cells} {count}");
+    }
+}
+
 /// docs/schemas/stress.schema.json describes the lines that are written.
 #[test]
 fn lines_fit_the_published_schema() {
@@ -211,6 +227,7 @@ fn lines_fit_the_published_schema() {
         alpha: 0.05,
         beta: 0.05,
     });
+    header.stop.pairs = Some(crate::stress::pairs::PairTest { alpha: 0.05 });
     header.skipped = vec![crate::stress::record::Skipped {
         key: "c".to_owned(),
         reason: "old".to_owned(),

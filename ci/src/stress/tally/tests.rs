@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::{CellTally, tally};
 use crate::stats::sprt::Sprt;
 use crate::stress::class::Class::{self, Clean, Hit, Inconclusive, Infra, OtherBug};
+use crate::stress::pairs::PairTest;
 use crate::stress::record::{Boot, Header};
 use crate::stress::samples::{boot, header};
 use crate::stress::shard::Shard;
@@ -100,6 +101,36 @@ fn a_guest_that_does_not_boot_ends_its_cell() {
     assert_eq!(one(&header, &boots).ended, []);
 }
 
+/// Boots after the pair that decides were under way by then.
+#[test]
+fn a_difference_of_pairs_ends_both_cells() {
+    let mut header = header(20, &["r@a", "r@b"]);
+    header.stop.pairs = Some(PairTest { alpha: 0.05 });
+    let of_pairs = |pairs: u32, classes: [Class; 2]| -> Vec<Boot> {
+        let numbers = 1..=pairs;
+        numbers
+            .flat_map(|number| [0, 1].map(|cell| boot(&header, cell, number, classes[cell])))
+            .collect()
+    };
+    let found = tally(&header, &of_pairs(9, [Hit, Clean]));
+    for (_, cell) in &found {
+        assert_eq!((cell.conclusive(), cell.surplus, cell.complete), (7, 2, true));
+        assert_eq!(cell.ended, [Reason::Differ]);
+    }
+    let found = tally(&header, &of_pairs(19, [Hit, Hit]));
+    assert!(
+        found
+            .iter()
+            .all(|(_, cell)| !cell.complete && cell.ended.is_empty())
+    );
+    // The guest of one cell does not boot; the other one has no partner any more.
+    let mut boots = of_pairs(3, [Clean, Inconclusive]);
+    boots
+        .iter_mut()
+        .for_each(|boot| boot.boot_ms = boot.boot_ms.filter(|_| boot.class == Clean));
+    assert!(tally(&header, &boots).iter().all(|(_, cell)| cell.complete));
+}
+
 #[test]
 fn boots_of_no_cell_and_of_no_number_are_left_out() {
     let header = header(2, &["r"]);
@@ -125,7 +156,8 @@ proptest! {
         keys in proptest::collection::vec(any::<u64>(), 60),
     ) {
         let mut header = header(60, &["r"]);
-        header.stop = Stop { first_hit, sprt: Some(Sprt { p0: 0.05, p1: 0.4, alpha: 0.05, beta: 0.05 }) };
+        let sprt = Some(Sprt { p0: 0.05, p1: 0.4, alpha: 0.05, beta: 0.05 });
+        header.stop = Stop { first_hit, sprt, pairs: None };
         header.shards = (1..=count).map(|index| Shard { index, count }).collect();
         let boots = of_classes(&header, &classes);
         let mut shuffled: Vec<_> = boots.iter().cloned().zip(keys).collect();
