@@ -2,6 +2,7 @@
 
 //! The command line.
 
+mod bisect;
 mod compare;
 mod dispatch;
 mod guests;
@@ -72,6 +73,9 @@ enum Command {
     /// Boot two kernels in turn, with and without a patch, until it is clear that they differ, or up to a limit.
     #[command(after_help = compare::EXIT_STATUS)]
     Compare(compare::Compare),
+    /// Find the commit that brings a bug which some boots show, with `git bisect run`.
+    #[command(after_help = bisect::EXIT_STATUS)]
+    Bisect(bisect::Bisect),
     /// Make the results of several shards one.
     Merge(stress::Merge),
     /// Report on results of `stress`, for people or for other programs.

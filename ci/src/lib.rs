@@ -11,9 +11,11 @@
 //! - [`setup`]: QEMU, kernel and the machine's files.
 //! - [`reproduce`]: a run of many boots.
 //! - [`stress`]: runs of many cells, their rates and reports.
+//! - [`bisect`]: the first commit with a bug, by stress runs of the commits between.
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 
+pub mod bisect;
 pub mod boot;
 pub mod cli;
 pub mod recipe;

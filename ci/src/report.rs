@@ -4,12 +4,14 @@
 //!
 //! - [`results`]: a line per boot and the consoles, on disk.
 //! - [`ndjson`]: a file of results, a line each.
+//! - [`journal`]: work that goes on after an interruption, a line for each decision.
 //! - [`shell`]: commands as text.
 //! - [`verdict`]: the answer, as text and as JSON.
 //! - [`bundle`]: a bug report to be mailed.
 //! - [`progress`]: reports while boots are under way.
 
 pub mod bundle;
+pub mod journal;
 pub mod ndjson;
 pub mod progress;
 pub mod results;

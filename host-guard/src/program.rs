@@ -3,7 +3,9 @@
 //! External programs: how one is started, and runs for its output, up to a time and a size.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -109,17 +111,8 @@ pub fn run(
 ) -> Result<Output, ProgramError> {
     let _orderly = Orderly::begin();
     let deadline = Instant::now() + limits.time;
-    let exec = Exec::cmd(program.as_ref())
-        .args(args)
-        .stdin(Redirection::Null)
-        .stdout(Redirection::Pipe)
-        .stderr(Redirection::Pipe)
-        // A group of its own, which is killed as a whole.
-        .setpgid();
-    let mut running = Running {
-        job: exec.start()?,
-        ended: false,
-    };
+    let exec = Exec::cmd(program.as_ref()).args(args);
+    let mut running = Running::start(exec.stdout(Redirection::Pipe).stderr(Redirection::Pipe))?;
     let mut pipes = running
         .job
         .communicate()?
@@ -137,19 +130,32 @@ pub fn run(
             Err(error) => return Err(error.into()),
         }
     }
-    let status = loop {
-        if let Some(status) = running.job.wait_timeout(next_wait(deadline, limits)?)? {
-            break status;
-        }
-    };
-    running.ended = true;
-    let status = status
-        .into_raw()
-        .ok_or_else(|| io::Error::other("its exit status is lost"))?;
+    let status = running.wait(|| next_wait(deadline, limits))?;
     Ok(Output {
-        status: ExitStatus::from_raw(status),
+        status,
         stdout,
         stderr,
+    })
+}
+
+/// Runs a program with empty standard input until it ends, however long that takes; its output goes to standard error.
+/// If a signal asks this process to end, the program and all that it has started in its process group are killed.
+///
+/// # Errors
+/// It cannot be started, or a signal asks for the end.
+pub fn run_shown(
+    program: impl AsRef<OsStr>,
+    args: impl IntoIterator<Item = impl Into<OsString>>,
+) -> Result<ExitStatus, ProgramError> {
+    let _orderly = Orderly::begin();
+    let stderr = || io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    let exec = Exec::cmd(program.as_ref()).args(args);
+    let exec = exec
+        .stdout(Redirection::File(stderr()?))
+        .stderr(Redirection::File(stderr()?));
+    Running::start(exec)?.wait(|| match signals::asked() {
+        Some(_) => Err(ProgramError::Interrupted),
+        None => Ok(TICK),
     })
 }
 
@@ -169,6 +175,30 @@ fn next_wait(deadline: Instant, limits: Limits) -> Result<Duration, ProgramError
 struct Running {
     job: Job,
     ended: bool,
+}
+
+impl Running {
+    fn start(exec: Exec) -> io::Result<Self> {
+        // A group of its own, which is killed as a whole.
+        let job = exec.stdin(Redirection::Null).setpgid().start()?;
+        Ok(Self { job, ended: false })
+    }
+
+    /// Waits for its end, as long as `next_wait` gives a time to wait.
+    fn wait(
+        &mut self,
+        next_wait: impl Fn() -> Result<Duration, ProgramError>,
+    ) -> Result<ExitStatus, ProgramError> {
+        let status = loop {
+            if let Some(status) = self.job.wait_timeout(next_wait()?)? {
+                break status;
+            }
+        };
+        self.ended = true;
+        let status = status.into_raw();
+        let status = status.ok_or_else(|| io::Error::other("its exit status is lost"))?;
+        Ok(ExitStatus::from_raw(status))
+    }
 }
 
 impl Drop for Running {

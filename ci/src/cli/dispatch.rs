@@ -3,13 +3,14 @@
 //! From the command line to the command.
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
 use host_guard::signals;
 
 use super::output::{Failure, code, fail, print};
-use super::{Cli, Command, compare, kernel_config, kernels, qemu_args, repro, reproduce, stress};
+use super::{Cli, Command, bisect, compare, kernel_config, kernels, qemu_args, repro, reproduce, stress};
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
 use crate::setup::doctor::Check;
@@ -17,25 +18,39 @@ use crate::setup::environment::Choice;
 
 /// Runs the command line `args`, program name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let is_bisect = args.get(1).is_some_and(|command| command == "bisect");
+    // `git bisect run` takes the status of a panic, 101, for a verdict; the message has been printed.
+    let run = || run(args, if is_bisect { bisect::FAILED } else { code::USAGE });
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(status) => status,
+        Err(_) if is_bisect => ExitCode::from(bisect::FAILED),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+fn run(args: Vec<OsString>, usage: u8) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // To a closed pipe there is nothing to say.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { code::USAGE } else { 0 });
+            return ExitCode::from(if error.use_stderr() { usage } else { 0 });
         }
     };
     // The server and `exec` do it themselves, or pass it on.
     if !matches!(cli.command, Command::VfioServer { .. } | Command::Exec { .. })
         && let Err(error) = signals::install()
     {
-        return fail(code::ENVIRONMENT, &format!("cannot catch signals: {error}"));
+        let status = usage.max(code::ENVIRONMENT);
+        return fail(status, &format!("cannot catch signals: {error}"));
     }
     match cli.command {
         Command::Reproduce(args) => reproduce::main(args),
         Command::Repro(args) => repro::main(args),
         Command::Stress(args) => stress::main(args).unwrap_or_else(Failure::tell),
         Command::Compare(args) => compare::main(args).unwrap_or_else(Failure::tell),
+        Command::Bisect(args) => bisect::main(args),
         Command::Merge(args) => stress::merge_main(&args).unwrap_or_else(Failure::tell),
         Command::Report(args) => stress::report(&args).unwrap_or_else(Failure::tell),
         Command::Doctor(parts) => doctor(&parts.into()),

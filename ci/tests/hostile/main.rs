@@ -2,6 +2,7 @@
 
 //! Recipes, files and programs of the host that mean harm: what a run does with them, without a guest.
 
+mod bisect;
 mod compare;
 mod files;
 mod recipes;

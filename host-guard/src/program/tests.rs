@@ -79,3 +79,10 @@ fn a_program_that_closes_its_output_and_stays_is_killed() {
     let error = shell("exec >&- 2>&-; sleep 1000", QUICK).unwrap_err();
     assert!(matches!(error, ProgramError::Time(_)), "{error}");
 }
+
+#[test]
+fn a_program_that_is_shown_has_no_limit_and_no_input() {
+    let status = run_shown("sh", ["-c", "cat; exit 3"]).unwrap();
+    assert_eq!(status.code(), Some(3));
+    assert!(matches!(run_shown("/none", [""; 0]), Err(ProgramError::Io(_))));
+}

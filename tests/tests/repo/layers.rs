@@ -65,6 +65,7 @@ const CRATES: [Crate; 4] = [
             &["setup"],
             &["reproduce"],
             &["stress"],
+            &["bisect"],
             &["cli"],
         ],
     },
