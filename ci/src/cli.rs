@@ -11,6 +11,7 @@ mod kernels;
 mod output;
 mod parts;
 mod qemu_args;
+mod replay;
 mod repro;
 mod reproduce;
 mod stress;
@@ -76,6 +77,9 @@ enum Command {
     /// Find the commit that brings a bug which some boots show, with `git bisect run`.
     #[command(after_help = bisect::EXIT_STATUS)]
     Bisect(bisect::Bisect),
+    /// Make a boot again that showed a bug, from its directory, and say how often the bug comes again.
+    #[command(after_help = replay::EXIT_STATUS)]
+    Replay(replay::Replay),
     /// Make the results of several shards one.
     Merge(stress::Merge),
     /// Report on results of `stress`, for people or for other programs.

@@ -6,7 +6,7 @@
 //! - [`class`]: what a boot says on the rate of its cell.
 //! - [`stop`], [`pairs`], [`tally`]: boots counted in their order, until a rule ends their cell.
 //! - [`shard`]: parts of a run for several machines.
-//! - [`record`], [`store`], [`merge`]: results on disk.
+//! - [`record`], [`store`], [`kept`], [`merge`]: results on disk.
 //! - [`schedule`], [`jobs`]: the next boot, and how many at a time.
 //! - [`prepare`], [`once`], [`work`], [`run`]: the boots.
 //! - [`measure`]: a matrix, from its cells to its report.
@@ -15,6 +15,7 @@
 pub mod arguments;
 pub mod class;
 pub mod jobs;
+pub mod kept;
 pub mod matrix;
 pub mod measure;
 pub mod merge;

@@ -73,6 +73,7 @@ impl GuestArgs {
             allowed: places(self.allow_path)?,
             jobs: self.jobs,
             seed: None,
+            boot_seed: None,
             boots: None,
             time: None,
             keep: None,

@@ -120,6 +120,27 @@ pub(super) fn main(args: Stress) -> Result<ExitCode, Failure> {
 
 /// Prints the report of a run, tells the rest on standard error, and gives the exit status.
 pub(super) fn conclude(measured: &Measured, json: bool, exit_zero: bool) -> Result<ExitCode, Failure> {
+    if let Some(failed) = tell(measured, json)? {
+        return Ok(failed);
+    }
+    let Measured { report, dir, .. } = measured;
+    let _ = writeln!(
+        io::stderr(),
+        "boot-stress: {}; {}",
+        printable(&report.pairs_line().unwrap_or_else(|| text::answers(report))),
+        dir.display()
+    );
+    let status = match (measured.given_up.is_empty(), exit_zero) {
+        (false, _) => code::ENVIRONMENT,
+        (true, true) => code::AS_EXPECTED,
+        (true, false) => answer(report),
+    };
+    Ok(ExitCode::from(status))
+}
+
+/// Prints the report of a run, and the reason if it did not get to its end. An exit status is that of a report that
+/// cannot be printed.
+pub(super) fn tell(measured: &Measured, json: bool) -> Result<Option<ExitCode>, Failure> {
     let Measured {
         report,
         end,
@@ -129,7 +150,7 @@ pub(super) fn conclude(measured: &Measured, json: bool, exit_zero: bool) -> Resu
     let format = if json { Format::Json } else { Format::Text };
     let printed = print(&form(report, format)?);
     if printed != ExitCode::SUCCESS {
-        return Ok(printed);
+        return Ok(Some(printed));
     }
     for (cell, reason) in given_up {
         let told = format!("cell {cell} was given up, QEMU, server or host failed: {reason}");
@@ -139,27 +160,15 @@ pub(super) fn conclude(measured: &Measured, json: bool, exit_zero: bool) -> Resu
     match end {
         End::Signal(signal) => {
             let told = format!("interrupted; {again}");
-            return Err(Failure(code::of_signal(*signal), told));
+            Err(Failure(code::of_signal(*signal), told))
         }
-        End::Broken(why) => return Err(Failure(code::ENVIRONMENT, format!("{why}; {again}"))),
+        End::Broken(why) => Err(Failure(code::ENVIRONMENT, format!("{why}; {again}"))),
         End::Infra(why) => {
             let told = format!("QEMU, server or host fail every boot, the last one so: {why}; {again}");
-            return Err(Failure(code::ENVIRONMENT, told));
+            Err(Failure(code::ENVIRONMENT, told))
         }
-        End::Complete | End::Time => {}
+        End::Complete | End::Time => Ok(None),
     }
-    let _ = writeln!(
-        io::stderr(),
-        "boot-stress: {}; {}",
-        printable(&report.pairs_line().unwrap_or_else(|| text::answers(report))),
-        dir.display()
-    );
-    let status = match (given_up.is_empty(), exit_zero) {
-        (false, _) => code::ENVIRONMENT,
-        (true, true) => code::AS_EXPECTED,
-        (true, false) => answer(report),
-    };
-    Ok(ExitCode::from(status))
 }
 
 /// Exit status for what a report says.

@@ -53,6 +53,8 @@ pub struct Settings<'a> {
     pub jobs: Option<u32>,
     /// Seed of the run, instead of the matrix's.
     pub seed: Option<u64>,
+    /// Seed of every boot, which each derives from that of the run if absent.
+    pub boot_seed: Option<u64>,
     /// Boots of each cell, instead of the matrix's.
     pub boots: Option<u32>,
     /// No boot begins later than this after the start, instead of the matrix's.
@@ -149,6 +151,7 @@ pub fn measure(
         name: matrix.name.clone(),
         matrix: matrix.text.clone(),
         seed: seed.unwrap_or_else(new_seed),
+        boot_seed: settings.boot_seed,
         boots: settings.boots.unwrap_or(matrix.boots),
         stop: matrix.stop,
         retries: matrix.retries,

@@ -40,6 +40,9 @@ pub struct Header {
     pub matrix: String,
     /// Seed of the run.
     pub seed: u64,
+    /// Seed of every boot, if they have one instead of one each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_seed: Option<u64>,
     /// Boots of each cell at most, those of all shards together.
     pub boots: u32,
     /// Rules that end a cell earlier.

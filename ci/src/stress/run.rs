@@ -120,6 +120,7 @@ pub fn run(
         cache: Cache::new(usize::try_from(jobs.most()).unwrap_or(1).min(options.cells.len()) + 1),
         results: store.dir().to_owned(),
         seed: options.header.seed,
+        boot_seed: options.header.boot_seed,
         keep: options.keep,
     };
     let (sender, messages) = channel();

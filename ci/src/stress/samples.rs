@@ -48,6 +48,7 @@ pub fn header(boots: u32, cells: &[&str]) -> Header {
         name: "sample".to_owned(),
         matrix: "name = \"sample\"\n".to_owned(),
         seed: 7,
+        boot_seed: None,
         boots,
         stop: Stop::default(),
         retries: 2,

@@ -15,6 +15,7 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use super::class::{Class, is_other_bug};
+use super::kept::{self, KeptBoot};
 use super::prepare::{Cache, Launch, Ready};
 use super::record::{Boot, Title};
 use super::schedule::Job;
@@ -41,6 +42,8 @@ pub struct Bench<'a> {
     pub results: PathBuf,
     /// Seed of the run.
     pub seed: u64,
+    /// Seed of every boot, if they have one instead of one each.
+    pub boot_seed: Option<u64>,
     /// Boots whose directories are kept.
     pub keep: Keep,
 }
@@ -87,7 +90,8 @@ impl Bench<'_> {
     /// [`WorkError`]; whatever else fails is [`Class::Infra`].
     pub fn boot(&self, job: Job, ready: &Ready, guests: u32) -> Result<Boot, WorkError> {
         let began = Instant::now();
-        let seed = seed(self.seed, &ready.part.key, job.boot);
+        let own_seed = || seed(self.seed, &ready.part.key, job.boot);
+        let seed = self.boot_seed.unwrap_or_else(own_seed);
         let dir = BootDir::make(self, job, ready, seed)?;
         let outcome = self.outcome(job, ready, seed, &dir);
         let mut boot = Boot {
@@ -124,6 +128,7 @@ impl Bench<'_> {
         }
         if self.keep == Keep::All || self.keep == Keep::Hits && boot.class != Class::Clean {
             boot.dir = dir.name.clone();
+            dir.describe(&boot, ready)?;
         } else {
             dir.remove();
         }
@@ -238,7 +243,7 @@ impl BootDir {
             path: Some(path),
             name: Some(name),
         };
-        dir.write("recipe.toml", &ready.cell.text)?;
+        dir.write(kept::RECIPE, &ready.cell.text)?;
         dir.write("repro.sh", &repro(bench, job, ready, seed))?;
         Ok(dir)
     }
@@ -254,6 +259,18 @@ impl BootDir {
     fn report(&self, report: &BootReport) -> Result<(), WorkError> {
         let text = serde_json::to_string_pretty(report).unwrap_or_default();
         self.write("verdict.json", &format!("{text}\n"))
+    }
+
+    /// Writes the description by which the boot is made again.
+    fn describe(&self, boot: &Boot, ready: &Ready) -> Result<(), WorkError> {
+        let kept = KeptBoot {
+            schema: kept::SCHEMA.to_owned(),
+            kernel: kernel_argument(ready).to_string_lossy().into_owned(),
+            cell: ready.part.clone(),
+            boot: boot.clone(),
+        };
+        let text = serde_json::to_string_pretty(&kept).unwrap_or_default();
+        self.write(kept::FILE, &format!("{text}\n"))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), WorkError> {
@@ -277,20 +294,25 @@ fn write_error(path: &Path, source: io::Error) -> WorkError {
     }
 }
 
+/// Kernel of a cell as `--kernel` takes it, also tomorrow: a short name of Debian's may mean another release then.
+fn kernel_argument(ready: &Ready) -> OsString {
+    let argument = &ready.cell.kernel_argument;
+    match argument.to_str() {
+        Some(name) if name.starts_with("debian:") => {
+            OsString::from(format!("debian:{}", ready.environment.guest.release))
+        }
+        _ => argument.clone(),
+    }
+}
+
 /// Script that makes a boot again, with the machine, kernel and seed that it had.
 fn repro(bench: &Bench<'_>, job: Job, ready: &Ready, seed: u64) -> String {
     let guest = &ready.environment.guest;
-    let kernel = &ready.cell.kernel_argument;
-    // A short name of Debian's may mean another release tomorrow.
-    let kernel = match kernel.to_str() {
-        Some(name) if name.starts_with("debian:") => OsString::from(format!("debian:{}", guest.release)),
-        _ => kernel.clone(),
-    };
     let mut arguments = vec![
         "--recipe".into(),
-        "recipe.toml".into(),
+        kept::RECIPE.into(),
         "--kernel".into(),
-        kernel,
+        kernel_argument(ready),
         "--smp".into(),
         ready.part.cpus.to_string().into(),
         "--boots".into(),

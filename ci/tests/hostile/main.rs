@@ -6,6 +6,7 @@ mod bisect;
 mod compare;
 mod files;
 mod recipes;
+mod replay;
 mod signals;
 mod stress;
 mod support;

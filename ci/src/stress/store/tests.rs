@@ -228,6 +228,7 @@ fn lines_fit_the_published_schema() {
         beta: 0.05,
     });
     header.stop.pairs = Some(crate::stress::pairs::PairTest { alpha: 0.05 });
+    header.boot_seed = Some(9);
     header.skipped = vec![crate::stress::record::Skipped {
         key: "c".to_owned(),
         reason: "old".to_owned(),
@@ -258,4 +259,12 @@ fn lines_fit_the_published_schema() {
 }
 
 /// Fields that are left out when there is nothing to say.
-const OPTIONAL: [&str; 6] = ["skipped", "jobs", "reason", "titles", "boot_ms", "dir"];
+const OPTIONAL: [&str; 7] = [
+    "skipped",
+    "boot_seed",
+    "jobs",
+    "reason",
+    "titles",
+    "boot_ms",
+    "dir",
+];

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Description of a boot in its directory, by which it is made again.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use host_guard::file;
+use serde::{Deserialize, Serialize};
+
+use super::class::Class;
+use super::record::{Boot, CellPart};
+
+/// Version of the description; it changes when a field changes its meaning or goes.
+pub const SCHEMA: &str = "boot-stress/boot/1";
+/// File of the description.
+pub const FILE: &str = "boot.json";
+/// File of the recipe.
+pub const RECIPE: &str = "recipe.toml";
+/// Longest description that is read, in bytes.
+const SIZE_MAX: u64 = 1 << 20;
+
+/// A boot whose directory was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBoot {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Kernel, as `--kernel` takes it; a release of Debian's in full.
+    pub kernel: String,
+    /// Machine, start, versions and hashes.
+    pub cell: CellPart,
+    /// Seed and result.
+    pub boot: Boot,
+}
+
+/// Reason why a boot cannot be made again.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    /// There is no description.
+    #[error("{}: {source}; a directory that a boot was kept in has it: boots/CELL/NUMBER.ATTEMPT below the results of \
+             `boot-stress stress`", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is none of a boot.
+    #[error("{}: {problem}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Mistake in it.
+        problem: String,
+    },
+}
+
+impl KeptBoot {
+    /// Reads the description in a directory.
+    ///
+    /// # Errors
+    /// There is none, or it is none of a boot.
+    pub fn read(dir: &Path) -> Result<Self, KeptError> {
+        let path = dir.join(FILE);
+        let text = file::read_text(&path, SIZE_MAX).map_err(|source| KeptError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let format = |problem: String| KeptError::Format {
+            path: path.clone(),
+            problem,
+        };
+        let kept: Self = serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
+        let (schema, seed) = (&kept.schema, kept.boot.seed);
+        if schema != SCHEMA {
+            return Err(format(format!(
+                "its schema is {schema:?}, and this version reads {SCHEMA:?}"
+            )));
+        }
+        // The server reads it as TOML.
+        if i64::try_from(seed).is_err() {
+            return Err(format(format!("its seed {seed} is larger than {}", i64::MAX)));
+        }
+        Ok(kept)
+    }
+
+    /// Whether the boot showed a bug that can be shown again: a hit, or another bug of the kernel.
+    pub fn shows_a_bug(&self) -> bool {
+        matches!(self.boot.class, Class::Hit | Class::OtherBug)
+    }
+}
