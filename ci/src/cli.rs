@@ -14,6 +14,7 @@ mod qemu_args;
 mod replay;
 mod repro;
 mod reproduce;
+mod shrink;
 mod stress;
 #[cfg(test)]
 mod tests;
@@ -80,6 +81,9 @@ enum Command {
     /// Make a boot again that showed a bug, from its directory, and say how often the bug comes again.
     #[command(after_help = replay::EXIT_STATUS)]
     Replay(replay::Replay),
+    /// Drop parts of a recipe as long as it still hits, and write the smallest one.
+    #[command(after_help = shrink::EXIT_STATUS)]
+    Shrink(shrink::Shrink),
     /// Make the results of several shards one.
     Merge(stress::Merge),
     /// Report on results of `stress`, for people or for other programs.

@@ -12,6 +12,7 @@
 //! - [`reproduce`]: a run of many boots.
 //! - [`stress`]: runs of many cells, their rates and reports.
 //! - [`bisect`]: the first commit with a bug, by stress runs of the commits between.
+//! - [`shrink`]: the smallest recipe that still hits.
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 
@@ -22,5 +23,6 @@ pub mod recipe;
 pub mod report;
 pub mod reproduce;
 pub mod setup;
+pub mod shrink;
 pub mod stats;
 pub mod stress;

@@ -11,7 +11,8 @@ use host_guard::signals;
 
 use super::output::{Failure, code, fail, print};
 use super::{
-    Cli, Command, bisect, compare, kernel_config, kernels, qemu_args, replay, repro, reproduce, stress,
+    Cli, Command, bisect, compare, kernel_config, kernels, qemu_args, replay, repro, reproduce, shrink,
+    stress,
 };
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
@@ -54,6 +55,7 @@ fn run(args: Vec<OsString>, usage: u8) -> ExitCode {
         Command::Compare(args) => compare::main(args).unwrap_or_else(Failure::tell),
         Command::Bisect(args) => bisect::main(args),
         Command::Replay(args) => replay::main(args).unwrap_or_else(Failure::tell),
+        Command::Shrink(args) => shrink::main(args).unwrap_or_else(Failure::tell),
         Command::Merge(args) => stress::merge_main(&args).unwrap_or_else(Failure::tell),
         Command::Report(args) => stress::report(&args).unwrap_or_else(Failure::tell),
         Command::Doctor(parts) => doctor(&parts.into()),

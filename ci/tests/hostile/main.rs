@@ -7,6 +7,7 @@ mod compare;
 mod files;
 mod recipes;
 mod replay;
+mod shrink;
 mod signals;
 mod stress;
 mod support;

@@ -83,7 +83,7 @@ fn directories_that_are_no_bug_are_refused() {
         .unwrap()
         .replace("\"clean\"", "\"hit\"");
     for (from, to, words) in [
-        ("\"cpus\": 1", "\"cpus\": 200", "`cpus`"),
+        ("\"cpus\": 4", "\"cpus\": 200", "`cpus`"),
         ("boot-stress/boot/1", "boot-stress/boot/9", "this version reads"),
         ("\"seed\": ", "\"seed\": 9999999999", "seed"),
     ] {

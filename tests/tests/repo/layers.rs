@@ -65,7 +65,7 @@ const CRATES: [Crate; 4] = [
             &["setup"],
             &["reproduce"],
             &["stress"],
-            &["bisect"],
+            &["bisect", "shrink"],
             &["cli"],
         ],
     },
