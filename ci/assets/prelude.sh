@@ -94,6 +94,11 @@ wait_mark() {
   done
   return 0
 }
+# `jitter ADDRESS`: as many turns as the word says, 4095 at most.
+jitter() {
+  turns=$(($(devmem "$1" 32) & 0xfff))
+  while [ "$turns" -gt 0 ]; do turns=$((turns - 1)); done
+}
 raise_mark() { devmem "$1" 32 1; }
 run() {
   timeout "$2" sh -e /steps/script "/steps/$step"

@@ -64,6 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             allowed: Places::default(),
             server_args: Vec::new(),
             limits: limits(recipe, None),
+            deterministic: false,
             stop: Arc::default(),
         };
         let report = bench.boot(1, None, &mut |_| {})?;

@@ -94,6 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         allowed: Places::anywhere(),
         server_args: Vec::new(),
         limits: limits(&recipe, None),
+        deterministic: false,
         stop: Arc::default(),
     };
     let console = tmpfs.path().join("console");

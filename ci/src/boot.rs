@@ -8,6 +8,7 @@
 //! - [`supervise`]: child processes that cannot outlive the run.
 //! - [`rundir`]: the directory of a run.
 //! - [`console`], [`classify`], [`findings`]: the console's lines, and the findings in them.
+//! - [`one_core`]: the core of the host that a deterministic guest has.
 //! - [`judge`], [`outcome`]: findings against expectations, and what comes of it.
 
 pub mod accel;
@@ -15,6 +16,7 @@ pub mod classify;
 pub mod console;
 pub mod findings;
 pub mod judge;
+pub mod one_core;
 pub mod outcome;
 pub mod run;
 pub mod rundir;

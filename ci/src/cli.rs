@@ -18,6 +18,7 @@ mod shrink;
 mod stress;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -89,6 +90,8 @@ enum Command {
     /// Report on results of `stress`, for people or for other programs.
     #[command(after_help = stress::EXIT_STATUS)]
     Report(stress::ReportArgs),
+    /// Find the edges of a recipe's delays, in polls, between which deterministic boots are as the recipe expects.
+    Window(window::WindowArgs),
     /// Check what a run needs, and say how to mend what is missing. Exits 0 or 3.
     Doctor(Parts),
     /// List Debian's kernels: those of the lock file, of the cache, of the archive.
@@ -155,6 +158,10 @@ struct Reproduce {
     /// NDJSON.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Make each deterministic boot twice, and fail with the first line of the console, or event of the trace, that
+    /// differs.
+    #[arg(long, requires = "deterministic", conflicts_with_all = ["trace", "keep_logs"])]
+    check_determinism: bool,
     /// Say every step of the guest.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
@@ -247,7 +254,21 @@ fn recipe_of(
         .transpose()
         .map_err(|error| usage(&error))?;
     machine::fit(&mut recipe, smp, gic, accel).map_err(|error| usage(&error))?;
+    deterministic(accel, &recipe)?;
     Ok(recipe)
+}
+
+/// Checks that boots of a recipe can be deterministic, if they shall be; a mistake has been reported.
+fn deterministic(accel: Accel, recipe: &Recipe) -> Result<(), ExitCode> {
+    match recipe.needs_host_time().filter(|_| accel.is_deterministic()) {
+        None => Ok(()),
+        Some(reason) => {
+            let name = &recipe.name;
+            let problem =
+                format!("boots of {name} cannot be deterministic: {reason}; leave --deterministic out");
+            Err(fail(code::USAGE, &problem))
+        }
+    }
 }
 
 /// Environment of a run of `recipe`, fetched first if need be; a mistake has been reported.

@@ -2,7 +2,12 @@
 
 //! A run: boots until there is a verdict.
 
+mod twice;
+pub mod window;
+
+use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +27,11 @@ use crate::report::verdict::{Part, TracePart, Verdict};
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
 use crate::setup::snapshot::{self, SnapshotError};
+use twice::{Difference, Recorded, compare};
 
+/// Console and trace of a boot that is made again, among the results.
+const AGAIN_CONSOLE: &str = "again.log";
+const AGAIN_TRACE: &str = "again.ndjson";
 /// Until the kernel's first console output: it comes within the first second of a boot on an idle host.
 const FIRST_OUTPUT: Duration = Duration::from_secs(20);
 /// Until the guest's script runs: eight seconds on two idle cores.
@@ -52,6 +61,9 @@ pub struct RunOptions {
     pub trace: TraceFile,
     /// Files and directories outside of the run that the recipe may use.
     pub allowed: Places,
+    /// Make each boot twice and compare the two; for deterministic boots with all consoles kept and a trace in the
+    /// results.
+    pub twice: bool,
 }
 
 /// Reason why a run has no verdict.
@@ -78,6 +90,22 @@ pub enum RunError {
     /// The snapshot that boots were to start from.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// A boot that was made twice was not equal.
+    #[error("boot {boot} was made twice and not equal: {difference}\n  see {} and {}", .first.display(),
+             .second.display())]
+    NotEqual {
+        /// Number of the boot.
+        boot: u32,
+        /// First difference.
+        difference: Box<Difference>,
+        /// Console of the boot.
+        first: PathBuf,
+        /// Console of its repetition.
+        second: PathBuf,
+    },
+    /// Two boots cannot be compared.
+    #[error("cannot compare two boots: {0}")]
+    Compare(io::Error),
 }
 
 /// Place of the trace of a run.
@@ -181,6 +209,7 @@ pub fn run(
         allowed: options.allowed.clone(),
         server_args: Vec::new(),
         limits: limits(recipe, options.timeout),
+        deterministic: environment.guest.accel.is_deterministic(),
         stop: Arc::default(),
     };
     let snapshot = match options.start {
@@ -259,6 +288,22 @@ pub fn run(
                 break;
             }
         }
+        if options.twice && broken.is_none() {
+            match again(
+                &bench,
+                boot,
+                boot_seed(seed, boot),
+                &results,
+                &mut verdict,
+                progress,
+            ) {
+                Ok(()) => {}
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+        }
         if options.until_hit && verdict.is_decided() {
             break;
         }
@@ -324,6 +369,49 @@ fn one(
     ));
     verdict.add(boot, report);
     Ok(outcome)
+}
+
+/// Makes a boot again, and compares the two. What the second one left is kept if they differ.
+fn again(
+    bench: &BootRunner<'_>,
+    boot: u32,
+    seed: u64,
+    results: &Results,
+    verdict: &mut Verdict,
+    progress: &mut Progress,
+) -> Result<(), RunError> {
+    progress.task(&format!("boot {boot}, again"));
+    let first = Recorded {
+        decided: verdict.console_of(boot).cloned(),
+        console: results.console(boot).unwrap_or_default(),
+        trace: results.dir().join(TRACE),
+    };
+    let mut second = Recorded {
+        decided: None,
+        console: results.dir().join(AGAIN_CONSOLE),
+        trace: results.dir().join(AGAIN_TRACE),
+    };
+    let bench = BootRunner {
+        trace: Some(second.trace.clone()),
+        ..bench.clone()
+    };
+    let report = bench.boot(seed, Some(&second.console), &mut |step| progress.detail(step))?;
+    second.decided = report.console;
+    match compare(&first, &second).map_err(RunError::Compare)? {
+        None => {
+            for path in [&second.console, &second.trace] {
+                let _ = fs::remove_file(path);
+            }
+            verdict.made_twice += 1;
+            Ok(())
+        }
+        Some(difference) => Err(RunError::NotEqual {
+            boot,
+            difference: Box::new(difference),
+            first: first.console,
+            second: second.console,
+        }),
+    }
 }
 
 /// Whether a line of the server's is about something that failed: an error of its log, or a message of its own.

@@ -14,20 +14,16 @@ const USAGE: i32 = 2;
 /// Runs a recipe until its verdict is decided, three boots at most unless the options say otherwise; returns the exit
 /// status, and what was printed.
 fn reproduce(recipe: &str, options: &[&str]) -> (Option<i32>, String) {
+    reproduce_with(recipe, &["--keep-logs", "all"], options)
+}
+
+fn reproduce_with(recipe: &str, logs: &[&str], options: &[&str]) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
     command
-        .args([
-            "reproduce",
-            "--locked",
-            "--recipe",
-            recipe,
-            "--keep-logs",
-            "all",
-            "--results",
-        ])
+        .args(["reproduce", "--locked", "--recipe", recipe, "--results"])
         .arg(directory.path().join("results"));
-    let output = command.args(options).output().unwrap();
+    let output = command.args(logs).args(options).output().unwrap();
     let name = Path::new(recipe).file_stem().unwrap().display();
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}{}.log", options.concat()));
     let console = fs::read(directory.path().join("results/boot-001.log")).unwrap_or_default();
@@ -182,4 +178,89 @@ fn recipes_that_cannot_start_warm_say_why() {
     let (status, said) = reproduce("suspend-late-fault", &["--start", "warm"]);
     assert_eq!(status, Some(USAGE), "{said}");
     assert!(said.contains("has a clock controller"), "{said}");
+}
+
+/// Boots of one seed are equal down to the last byte, cold and warm, with four CPUs, while other tests use the host;
+/// another seed is another boot.
+#[test]
+fn guest_deterministic_boots() {
+    let boot = |options: &[&str]| {
+        let options = [&["--deterministic", "--boots", "1"], options].concat();
+        let (status, said) = reproduce_with("two-iommus", &[], &options);
+        assert_eq!(status, Some(AS_EXPECTED), "{said}");
+        said
+    };
+    let console = |said: &str| {
+        let mut lines = said.lines().map(str::trim_start);
+        let console = lines.find(|line| line.starts_with("console  of boot 1:"));
+        console.unwrap_or_else(|| panic!("{said}")).to_owned()
+    };
+    let twice = |start| {
+        let said = boot(&["--seed", "1", "--check-determinism", "--start", start]);
+        assert!(
+            said.contains("1 boots made twice: equal consoles and traces"),
+            "{said}"
+        );
+        console(&said)
+    };
+    let cold = twice("cold");
+    assert_ne!(cold, console(&boot(&["--seed", "2"])));
+    assert_ne!(cold, twice("warm"));
+}
+
+#[test]
+fn recipes_that_cannot_be_deterministic_say_why() {
+    let (status, said) = reproduce("disk", &["--deterministic"]);
+    assert_eq!(status, Some(USAGE), "{said}");
+    assert!(
+        said.contains("its interrupts reach the guest at an instruction that the host chooses"),
+        "{said}"
+    );
+    let (status, said) = reproduce("few-smrs", &["--deterministic", "--accel", "kvm"]);
+    assert_eq!(status, Some(USAGE), "{said}");
+}
+
+/// The edges of a delay are where a boot with one poll less, or one more, shows something else; and a search that was
+/// ended makes no boot again.
+#[test]
+fn guest_window_of_a_delay() {
+    let directory = tempfile::tempdir().unwrap();
+    let window = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boot-stress"));
+        command.args([
+            "window",
+            "two-iommus",
+            "--locked",
+            "--start",
+            "warm",
+            "--most",
+            "64",
+            "--json",
+            "--results",
+        ]);
+        let output = command.arg(directory.path().join("window")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (found["windows"][0]["edges"].clone(), said)
+    };
+    let (edges, _) = window();
+    let lines = fs::read_to_string(directory.path().join("window/window.ndjson")).unwrap();
+    let as_expected = |polls: u64| {
+        let mut boots = lines
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let boot = boots.find(|line| line["type"] == "boot" && line["polls"] == polls);
+        boot.unwrap_or_else(|| panic!("{lines}"))["as_expected"].clone()
+    };
+    let first = edges["first"].as_u64().unwrap();
+    assert!(first > 0, "{edges}");
+    assert_eq!(
+        (as_expected(first), as_expected(first - 1)),
+        (true.into(), false.into()),
+        "{lines}"
+    );
+    let (again, said) = window();
+    assert_eq!(again, edges);
+    assert!(!said.contains("boot 1 of 1"), "{said}");
 }

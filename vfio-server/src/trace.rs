@@ -32,7 +32,7 @@ pub mod ring;
 mod tests;
 
 pub use format::Format;
-pub use line::{Line, parse};
+pub use line::{Line, What, parse};
 pub use output::Ended;
 use output::{Begin, Output};
 use ring::{DEFAULT_RECORDS, Record, Ring, Taken};

@@ -18,6 +18,10 @@ use serde::Serialize;
 /// Device file of KVM.
 const KVM: &str = "/dev/kvm";
 
+/// Limits of deterministic boots, for people.
+pub const SERIAL: &str =
+    "equal boots for equal seeds, but no two CPUs run at once, and memory is never seen out of order";
+
 /// Accelerator of the guest's CPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +29,10 @@ pub enum Accel {
     /// Emulation by QEMU, each CPU a thread.
     #[default]
     Tcg,
+    /// Emulation by QEMU, all CPUs in one thread, on a clock that counts instructions: boots of a seed are equal.
+    #[value(skip)]
+    #[serde(rename = "tcg-icount")]
+    Icount,
     /// The host's own CPUs.
     Kvm,
 }
@@ -33,6 +41,7 @@ impl fmt::Display for Accel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tcg => "TCG",
+            Self::Icount => "TCG-icount",
             Self::Kvm => "KVM",
         })
     }
@@ -79,6 +88,7 @@ impl Accel {
     pub fn why(self) -> Result<String, NoKvm> {
         match (self, kvm()) {
             (Self::Kvm, found) => found.map(|()| "accelerator: KVM, as asked for".to_owned()),
+            (Self::Icount, _) => Ok(format!("accelerator: TCG in one thread; {SERIAL}")),
             (Self::Tcg, Ok(())) => {
                 Ok("accelerator: TCG; KVM is there, and --accel kvm would use it".to_owned())
             }
@@ -92,18 +102,43 @@ impl Accel {
     pub fn gic(self, board: &Board) -> Gic {
         match self {
             Self::Kvm => board.gic.unwrap_or(Gic::V3),
-            Self::Tcg => board.gic(),
+            Self::Tcg | Self::Icount => board.gic(),
         }
     }
 
-    /// QEMU's `-accel`.
+    /// Whether boots of one seed are equal, whatever the host does beside.
     #[must_use]
-    pub fn option(self) -> &'static str {
+    pub fn is_deterministic(self) -> bool {
+        self == Self::Icount
+    }
+
+    /// This program's options that choose it.
+    #[must_use]
+    pub fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Tcg => &[],
+            Self::Icount => &["--deterministic"],
+            Self::Kvm => &["--accel", "kvm"],
+        }
+    }
+
+    /// QEMU's options for it.
+    #[must_use]
+    pub fn options(self) -> &'static [&'static str] {
         match self {
             // Every CPU a thread: the races need CPUs that really run side by side. With less room for translated code,
             // a boot translates parts of the kernel twice.
-            Self::Tcg => "tcg,thread=multi,tb-size=512",
-            Self::Kvm => "kvm",
+            Self::Tcg => &["-accel", "tcg,thread=multi,tb-size=512"],
+            // Four nanoseconds an instruction. A guest that idles goes on at once with its next timer.
+            Self::Icount => &[
+                "-accel",
+                "tcg,thread=single,tb-size=512",
+                "-icount",
+                "shift=2,sleep=off",
+                "-rtc",
+                "base=2026-01-01T00:00:00,clock=vm",
+            ],
+            Self::Kvm => &["-accel", "kvm"],
         }
     }
 }

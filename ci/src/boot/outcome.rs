@@ -50,6 +50,15 @@ pub struct Met {
     pub lines: Vec<String>,
 }
 
+/// Console of a deterministic boot, from its first byte to the line that decided the boot, or to the guest's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Console {
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    /// Its lines.
+    pub lines: u64,
+}
+
 /// Report of one boot.
 #[derive(Debug, Clone, Serialize)]
 pub struct BootReport {
@@ -80,6 +89,9 @@ pub struct BootReport {
     /// Standard error of the server and of QEMU, its last lines.
     #[serde(skip)]
     pub stderr_tail: Vec<String>,
+    /// Console of a deterministic boot that was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<Console>,
     /// Reason why the trace of this boot is incomplete, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,

@@ -24,6 +24,7 @@ use host_guard::program::Program;
 use host_guard::signals;
 use vfio_server::cli::Unclocked;
 
+use crate::boot::one_core::Core;
 use crate::boot::outcome::BootReport;
 use crate::boot::rundir::RunDir;
 use crate::boot::server::PrepareError;
@@ -36,6 +37,12 @@ use watch::{End, Watch};
 pub const SERVER: &str = "vfio-server";
 /// Prefix of the server's lines among those of a run.
 pub(crate) const OF_SERVER: &str = "vfio-server: ";
+
+/// Whether a line of a console's copy is a message of the server's, and none of the guest's.
+pub fn is_of_server(line: &str) -> bool {
+    let after = line.strip_prefix('[').and_then(|line| line.split_once("] "));
+    after.is_some_and(|(_, text)| text.starts_with(OF_SERVER))
+}
 
 /// Interval at which children, signals and time limits are checked.
 const TICK: Duration = Duration::from_millis(20);
@@ -125,6 +132,8 @@ pub struct BootRunner<'a> {
     pub server_args: Vec<OsString>,
     /// Limits of each boot.
     pub limits: Limits,
+    /// The guest's clock counts instructions.
+    pub deterministic: bool,
     /// Ends the boot once it is set, as a signal does.
     pub stop: Arc<AtomicBool>,
 }
@@ -208,6 +217,12 @@ impl BootRunner<'_> {
         })
     }
 
+    /// The core of a deterministic guest.
+    fn core(&self) -> Result<Option<Core>, BootError> {
+        let core = self.deterministic.then(Core::take).transpose();
+        core.map_err(|source| BootError::Start { name: "QEMU", source })
+    }
+
     fn has_to_end(&self) -> bool {
         signals::asked().is_some() || self.stop.load(Ordering::Relaxed)
     }
@@ -227,9 +242,10 @@ impl BootRunner<'_> {
             (None, None)
         };
         let lost = Arc::new(AtomicU32::new(0));
-        let mut qemu = self.start_qemu(&sender, &lost)?;
+        let core = self.core()?;
+        let mut qemu = self.start_qemu(core.as_ref(), &sender, &lost)?;
         drop(sender);
-        let mut watch = Watch::new(self.limits, &self.recipe.expect, console)?;
+        let mut watch = Watch::new(self.limits, &self.recipe.expect, console, self.deterministic)?;
         let end = self.watched(&mut server, &mut qemu, &messages, &lost, &log, &mut watch, step);
         let end = match end {
             Ok(end) => end,

@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use host_guard::confine::Places;
+use smmu_emu::DelayRule;
+use smmu_emu::plan::MAX_DELAY_US;
 use vfio_server::config::{Config as ServerConfig, SmmuConfig};
 use vfio_server::config::{DmaDeviceConfig, Kind};
 
@@ -87,7 +89,9 @@ fn master(master: &DmaDeviceConfig, dir: &Path) -> DmaDeviceConfig {
 
 /// The configuration of the server, as TOML, with the sockets in `dir`.
 ///
-/// The server opens no other file for a master than those of the run, and what is `allowed` besides.
+/// The server opens no other file for a master than those of the run, and what is `allowed` besides. With `guest_time`
+/// the bounds of delays that wait for a mark, which are in the host's time, are as long as they can be: those of the
+/// kernel come first.
 ///
 /// # Errors
 /// The directory's path is too long for a socket.
@@ -96,6 +100,7 @@ pub fn server_config(
     dir: &Path,
     seed: u64,
     allowed: &Places,
+    guest_time: bool,
 ) -> Result<String, PrepareError> {
     let files = allowed.paths().map(|allowed| {
         [dir.join(FILES)]
@@ -103,13 +108,20 @@ pub fn server_config(
             .chain(allowed.iter().cloned())
             .collect()
     });
+    let delay = |rule: &DelayRule| {
+        let mut rule = rule.clone();
+        if guest_time {
+            rule.at_most_us = rule.at_most_us.map(|_| MAX_DELAY_US);
+        }
+        rule
+    };
     let smmu = |smmu: &SmmuModel| {
         Ok(SmmuConfig {
             name: smmu.name.clone(),
             socket: rundir::socket(dir, &smmu.name)?,
             trace: None,
             model: smmu.model.clone(),
-            delay: smmu.delays.clone(),
+            delay: smmu.delays.iter().map(delay).collect(),
             dma_devices: smmu
                 .masters
                 .iter()

@@ -12,7 +12,7 @@ use host_guard::signals;
 use super::output::{Failure, code, fail, print};
 use super::{
     Cli, Command, bisect, compare, kernel_config, kernels, qemu_args, replay, repro, reproduce, shrink,
-    stress,
+    stress, window,
 };
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
@@ -58,6 +58,7 @@ fn run(args: Vec<OsString>, usage: u8) -> ExitCode {
         Command::Shrink(args) => shrink::main(args).unwrap_or_else(Failure::tell),
         Command::Merge(args) => stress::merge_main(&args).unwrap_or_else(Failure::tell),
         Command::Report(args) => stress::report(&args).unwrap_or_else(Failure::tell),
+        Command::Window(args) => window::main(args),
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::Kernels(args) => kernels::main(args),
         Command::QemuArgs(args) => qemu_args::main(args),

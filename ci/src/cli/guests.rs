@@ -8,8 +8,7 @@ use clap::{ArgAction, Args};
 use host_guard::signals;
 
 use super::output::{Failure, code};
-use super::parts::{KernelArgs, Parts, ProgramArgs, places};
-use crate::boot::accel::Accel;
+use super::parts::{AccelArgs, KernelArgs, Parts, ProgramArgs, places};
 use crate::boot::supervise::SELF;
 use crate::report::progress::Progress;
 use crate::report::results::{Keep, ResultsError};
@@ -31,9 +30,8 @@ pub(super) struct GuestArgs {
     /// Let recipes use this file, or files below this directory; may be repeated
     #[arg(long, value_name = "PATH")]
     allow_path: Vec<PathBuf>,
-    /// Accelerator of the guests' CPUs: KVM for hosts that are arm64 themselves.
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
-    accel: Accel,
+    #[command(flatten)]
+    accel: AccelArgs,
     #[command(flatten)]
     programs: ProgramArgs,
 }

@@ -13,12 +13,40 @@ use crate::boot::accel::Accel;
 use crate::setup::environment::Choice;
 use crate::setup::needs::{Inventories, Needs};
 
+/// Accelerator of the guest's CPUs.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct AccelArgs {
+    /// Accelerator of the guest's CPUs: KVM for hosts that are arm64 themselves.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
+    accel: Accel,
+    /// Make boots that depend on nothing but recipe, seed and kernel: all CPUs in one thread, on a clock that counts
+    /// instructions. Another seed is another interleaving.
+    #[arg(long, conflicts_with = "accel")]
+    deterministic: bool,
+}
+
+impl AccelArgs {
+    /// Those of deterministic boots.
+    pub const DETERMINISTIC: Self = Self {
+        accel: Accel::Tcg,
+        deterministic: true,
+    };
+
+    /// The accelerator.
+    pub fn accel(self) -> Accel {
+        if self.deterministic {
+            Accel::Icount
+        } else {
+            self.accel
+        }
+    }
+}
+
 /// Sources of QEMU, kernel and busybox, and the accelerator.
 #[derive(Debug, Args)]
 pub(super) struct Parts {
-    /// Accelerator of the guest's CPUs: KVM for hosts that are arm64 themselves.
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Accel::Tcg)]
-    pub accel: Accel,
+    #[command(flatten)]
+    pub accel: AccelArgs,
     #[command(flatten)]
     pub kernel: KernelArgs,
     #[command(flatten)]
@@ -80,7 +108,7 @@ impl From<Parts> for Choice {
                 },
         } = parts;
         Self {
-            accel,
+            accel: accel.accel(),
             gic: None,
             qemu,
             kernel,

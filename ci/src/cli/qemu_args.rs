@@ -27,9 +27,12 @@ pub(super) fn main(args: QemuArgs) -> ExitCode {
         allow_path,
         parts,
     } = args;
-    let checked = places(allow_path)
-        .map_err(Failure::tell)
-        .and_then(|allowed| Ok((recipe_of(&recipe, machine, parts.accel, &allowed)?, allowed)));
+    let checked = places(allow_path).map_err(Failure::tell).and_then(|allowed| {
+        Ok((
+            recipe_of(&recipe, machine, parts.accel.accel(), &allowed)?,
+            allowed,
+        ))
+    });
     let (recipe, allowed) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,
@@ -68,8 +71,9 @@ fn commands(
     let files = Files::generate(&dir, recipe, &layout, &environment.guest, Start::Cold)?;
     server::make_images(recipe, &dir)?;
     let config = dir.join("server.toml");
-    fs::write(&config, server::server_config(recipe, &dir, seed, allowed)?)
-        .map_err(|source| write(&config, source))?;
+    let guest_time = environment.guest.accel.is_deterministic();
+    let config_text = server::server_config(recipe, &dir, seed, allowed, guest_time)?;
+    fs::write(&config, config_text).map_err(|source| write(&config, source))?;
     let backing = Backing::Server { sockets: &dir };
     let qemu = machine::program(
         &environment.qemu,

@@ -14,8 +14,7 @@ use host_guard::confine::Places;
 
 use super::output::{code, fail, print};
 use super::reproduce::{report, status};
-use super::{Repro, environment_of};
-use crate::boot::accel::Accel;
+use super::{Repro, deterministic, environment_of};
 use crate::boot::supervise::SELF;
 use crate::recipe::{Recipe, Start, TomlError, script, text_of};
 use crate::report::bundle::Bundle;
@@ -44,8 +43,11 @@ pub(super) fn main(args: Repro) -> ExitCode {
         Ok(both) => both,
         Err(problem) => return fail(code::USAGE, &problem.to_string()),
     };
-    let accel = parts.accel;
+    let accel = parts.accel.accel();
     recipe.board.gic = Some(accel.gic(&recipe.board));
+    if let Err(code) = deterministic(accel, &recipe) {
+        return code;
+    }
     let kernel = parts.kernel.kernel.clone();
     let environment = match environment_of(parts, &recipe) {
         Ok(environment) => environment,
@@ -66,6 +68,7 @@ pub(super) fn main(args: Repro) -> ExitCode {
         results: None,
         trace: TraceFile::InResults,
         allowed: Places::default(),
+        twice: false,
     };
     let mut progress = Progress::new(verbose > 0);
     let result = run(&options, &environment, Path::new(SELF), &mut progress);
@@ -96,8 +99,8 @@ pub(super) fn main(args: Repro) -> ExitCode {
         let recipe_file = format!("{}.toml", options.recipe.name);
         let mut arguments = vec![format!("--boots {}", run.verdict.boots())];
         arguments.push(format!("--seed {}", run.verdict.seed));
-        if accel == Accel::Kvm {
-            arguments.push("--accel kvm".to_owned());
+        if !accel.arguments().is_empty() {
+            arguments.push(accel.arguments().join(" "));
         }
         // A kernel of one's own has a path that says nothing to others.
         let kernel = kernel.as_deref().and_then(OsStr::to_str);

@@ -12,7 +12,7 @@ use super::{Reproduce, environment_of, recipe_of};
 use crate::boot::supervise::SELF;
 use crate::recipe::Start;
 use crate::report::progress::Progress;
-use crate::report::results::ResultsError;
+use crate::report::results::{Keep, ResultsError};
 use crate::report::verdict::Word;
 use crate::reproduce::{Run, RunError, RunOptions, TraceFile, run};
 
@@ -32,13 +32,17 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         results,
         json,
         trace,
+        check_determinism,
         verbose,
         allow_path,
         parts,
     } = args;
-    let checked = places(allow_path)
-        .map_err(Failure::tell)
-        .and_then(|allowed| Ok((recipe_of(&recipe, machine, parts.accel, &allowed)?, allowed)));
+    let checked = places(allow_path).map_err(Failure::tell).and_then(|allowed| {
+        Ok((
+            recipe_of(&recipe, machine, parts.accel.accel(), &allowed)?,
+            allowed,
+        ))
+    });
     let (recipe, allowed) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,
@@ -59,10 +63,15 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         until_hit: until_hit || boots.is_none(),
         seed,
         timeout: timeout.map(Duration::from_secs),
-        keep: keep_logs,
+        keep: if check_determinism { Keep::All } else { keep_logs },
         results,
-        trace: trace.map_or(TraceFile::None, TraceFile::At),
+        trace: match trace {
+            Some(path) => TraceFile::At(path),
+            None if check_determinism => TraceFile::InResults,
+            None => TraceFile::None,
+        },
         allowed,
+        twice: check_determinism,
     };
     let environment = match environment_of(parts, &options.recipe) {
         Ok(environment) => environment,
@@ -112,7 +121,7 @@ pub(super) fn report(run: &Run, json: bool) -> ExitCode {
         return printed;
     }
     let code = match (broken, verdict.verdict) {
-        (Some(error @ RunError::Interrupted { .. }), _) => status(error),
+        (Some(error @ (RunError::Interrupted { .. } | RunError::NotEqual { .. })), _) => status(error),
         (_, word) if word != Word::Inconclusive && verdict.is_decided() => match word {
             Word::AsExpected => code::AS_EXPECTED,
             _ => code::NOT_AS_EXPECTED,

@@ -11,7 +11,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use guest_images::machine::layout::Layout;
+use guest_images::machine::layout::{self, Layout};
 use guest_images::system::initramfs::ExtraFile;
 use guest_images::system::modules::normal_name;
 
@@ -108,8 +108,9 @@ const POSTLUDE: &str = r#"
 }
 "#;
 
-/// The script for a recipe whose devices lie as `layout` says, and whose boots start like that.
-pub fn init(recipe: &Recipe, layout: &Layout, start: Start) -> String {
+/// The script for a recipe whose devices lie as `layout` says, and whose boots start like that. With `jitter` the seed
+/// of the run decides how long the guest computes before its first step.
+pub fn init(recipe: &Recipe, layout: &Layout, start: Start, jitter: bool) -> String {
     let mut script = PRELUDE.to_owned();
     script.push_str("finish() {\n  look_at_smmus");
     for smmu in &layout.smmus {
@@ -134,6 +135,9 @@ pub fn init(recipe: &Recipe, layout: &Layout, start: Start) -> String {
     }
     if start == Start::Warm {
         script.push_str(&wait_for_snapshot(recipe, layout));
+    }
+    if jitter && let Some(smmu) = layout.smmus.first() {
+        let _ = writeln!(script, "\njitter {:#x}", smmu.marks + layout::SEED);
     }
     script.push_str("\nsay begin\n");
     if recipe.quiet {

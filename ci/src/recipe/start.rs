@@ -6,6 +6,8 @@ use std::fmt;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use smmu_emu::DelayRule;
+use smmu_emu::plan::Site;
 
 use crate::recipe::{Action, FindingKind, Recipe};
 
@@ -53,5 +55,40 @@ impl Recipe {
             return Some("its guest boots a second time, which would wait for a snapshot again".to_owned());
         }
         None
+    }
+
+    /// Reason why boots of the recipe cannot be deterministic, if they cannot: something in them takes the host's time.
+    pub fn needs_host_time(&self) -> Option<String> {
+        self.smmus.iter().find_map(|smmu| {
+            let of_smmu = |reason: &str| format!("SMMU {}: {reason}", smmu.name);
+            smmu.masters
+                .first()
+                .map(|master| {
+                    format!(
+                        "master {} works in a thread of the server: its interrupts reach the guest at an instruction \
+                         that the host chooses",
+                        master.name
+                    )
+                })
+                .or_else(|| smmu.delays.iter().find_map(delay_in_host_time).map(of_smmu))
+                .or_else(|| {
+                    let settles = smmu.clock.is_some_and(|clock| clock.settle_us > 0 || clock.lock_us > 0);
+                    settles.then(|| of_smmu("its clock settles in the host's time (`settle_us`, `lock_us`)"))
+                })
+        })
+    }
+}
+
+/// Reason why a delay takes the host's time, if it does.
+fn delay_in_host_time(rule: &DelayRule) -> Option<&'static str> {
+    match rule.site {
+        _ if rule.time_us.is_some() => {
+            Some("a delay has `time_us`, time of the host's; `polls` and `until` take the guest's")
+        }
+        Site::Interrupt => Some("a delay of an interrupt ends at an instruction that the host chooses"),
+        Site::Register => {
+            Some("a reply that waits for a mark stops the one thread of all CPUs, which has to raise it")
+        }
+        _ => None,
     }
 }

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::boot::accel::Accel;
 use crate::boot::findings::{Finding, LateProbe};
-use crate::boot::outcome::{BootReport, GuestResult, Outcome, ServerMessage};
+use crate::boot::outcome::{BootReport, Console, GuestResult, Outcome, ServerMessage};
 use crate::recipe::{ExpectBoots, Expectations, Recipe, Start};
 use crate::stats::rate::Rate;
 
@@ -133,6 +133,16 @@ pub struct Said {
     pub message: ServerMessage,
 }
 
+/// A deterministic boot and its console.
+#[derive(Debug, Clone, Serialize)]
+pub struct BootConsole {
+    /// Number of the boot, from 1.
+    pub boot: u32,
+    /// The console.
+    #[serde(flatten)]
+    pub console: Console,
+}
+
 /// Trace of the last boot.
 #[derive(Debug, Clone, Serialize)]
 pub struct TracePart {
@@ -190,6 +200,12 @@ pub struct Verdict {
     pub step_results: Vec<StepResult>,
     /// Warnings and errors of the server.
     pub server_messages: Vec<Said>,
+    /// Boots that were made twice, and were equal.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub made_twice: u32,
+    /// Consoles of deterministic boots, the first 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consoles: Vec<BootConsole>,
     /// Reason why the run ended before it had to.
     pub ended_early: Option<String>,
     /// Duration of the run in milliseconds, without fetching anything.
@@ -207,6 +223,14 @@ pub struct Verdict {
     pub trace: Option<TracePart>,
     #[serde(skip)]
     expect: Expectations,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A path as text: JSON has no other bytes, and a verdict must not fail for want of them.
@@ -263,6 +287,8 @@ impl Verdict {
             hits: Vec::new(),
             step_results: Vec::new(),
             server_messages: Vec::new(),
+            made_twice: 0,
+            consoles: Vec::new(),
             ended_early: None,
             elapsed_ms: 0,
             first_as_expected_ms: None,
@@ -286,6 +312,7 @@ impl Verdict {
             results,
             tail,
             stderr_tail: _,
+            console,
             trace: incomplete,
             server_messages,
         } = report;
@@ -315,6 +342,9 @@ impl Verdict {
                 sum.lines = met.lines;
             }
         }
+        let console = console.filter(|_| self.consoles.len() < BOOTS_MAX);
+        self.consoles
+            .extend(console.map(|console| BootConsole { boot, console }));
         self.hits.extend(hits.into_iter().map(|late| Hit { boot, late }));
         let room = RESULTS_MAX.saturating_sub(self.step_results.len());
         let results = results.into_iter().take(room);
@@ -363,6 +393,12 @@ impl Verdict {
             ExpectBoots::Every if all_say_something => Word::AsExpected,
             ExpectBoots::Some | ExpectBoots::Every => Word::Inconclusive,
         }
+    }
+
+    /// Console of a deterministic boot, if it is among those that are kept.
+    pub fn console_of(&self, boot: u32) -> Option<&Console> {
+        let found = self.consoles.iter().find(|one| one.boot == boot)?;
+        Some(&found.console)
     }
 
     /// Whether further boots cannot change the word.

@@ -260,6 +260,7 @@ fn accelerator(accel: Accel) -> Finding {
         (Accel::Tcg, Ok(())) => Finding::Note(
             "TCG; KVM is there, and with --accel kvm the guest's CPUs run at the host's speed".to_owned(),
         ),
+        (Accel::Icount, _) => Finding::Well("TCG in one thread".to_owned()),
         (Accel::Tcg, Err(why)) => Finding::Well(format!("TCG; no KVM: {why}")),
     }
 }

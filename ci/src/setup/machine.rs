@@ -130,7 +130,7 @@ impl Files {
                 Err(source) => Err(FilesError::Write { path, source }),
             }
         };
-        let init = script::init(recipe, layout, start);
+        let init = script::init(recipe, layout, start, guest.accel.is_deterministic());
         let mut extra = script::files(recipe, layout);
         let held = HeldDevices::of(recipe, layout, &guest.present.builtin);
         extra.extend(held.files());
@@ -191,8 +191,8 @@ pub fn fit(recipe: &mut Recipe, cpus: Option<u8>, gic: Option<Gic>, accel: Accel
 fn cpu(image: &Path, accel: Accel) -> &'static str {
     match (accel, guest_images::system::kernel::page_kib(image)) {
         (Accel::Kvm, _) => "host",
-        (Accel::Tcg, Some(16)) => "cortex-a76",
-        (Accel::Tcg, _) => "cortex-a57",
+        (Accel::Tcg | Accel::Icount, Some(16)) => "cortex-a76",
+        (Accel::Tcg | Accel::Icount, _) => "cortex-a57",
     }
 }
 
@@ -226,7 +226,11 @@ pub fn program(
     };
     let gic = board.gic().machine_options();
     push("-machine", format!("virt,{gic},memory-backend=ram").into());
-    push("-accel", guest.accel.option().into());
+    for option in guest.accel.options().chunks(2) {
+        if let [flag, value] = option {
+            push(flag, (*value).into());
+        }
+    }
     push("-cpu", cpu(&guest.image, guest.accel).into());
     push("-smp", board.cpus.to_string().into());
     push("-m", format!("{}M", board.memory_mib).into());
@@ -246,27 +250,41 @@ pub fn program(
     push("-device", loader);
     push("-dtb", files.device_tree.clone().into());
     push("-initrd", files.initramfs.clone().into());
-    push("-append", script::cmdline(recipe, &guest.present.builtin).into());
+    let mut cmdline = script::cmdline(recipe, &guest.present.builtin);
+    if guest.accel.is_deterministic() {
+        cmdline.push_str(" nokaslr");
+    }
+    push("-append", cmdline.into());
     if let Backing::Server { sockets } = backing {
         for smmu in &layout.smmus {
-            let device = json!({
+            let mut device = json!({
                 "driver": "vfio-user-pci",
                 // QEMU reads it as hexadecimal.
                 "addr": format!("{:x}.0", smmu.slot),
                 "socket": { "type": "unix", "path": sockets.join(format!("{}.sock", smmu.name)).to_string_lossy() },
                 "x-msg-timeout": ANSWER_MS,
             });
+            if guest.accel.is_deterministic() {
+                // Writes to two SMMUs that are not waited for would be carried out in an order of the host's.
+                device["x-no-posted-writes"] = true.into();
+            }
             push("-device", device.to_string().into());
         }
     }
     for client in &layout.clients {
         // A transport without a device would refuse its driver; this one binds, and has no driver of its own loaded.
+        // A deterministic boot takes neither random numbers of the host's nor a thread that serves the queues.
         if let Some(slot) = client.virtio_slot {
-            push(
-                "-device",
-                format!("virtio-rng-device,bus=virtio-mmio-bus.{slot}").into(),
-            );
+            let device = if guest.accel.is_deterministic() {
+                "virtio-keyboard-device"
+            } else {
+                "virtio-rng-device"
+            };
+            push("-device", format!("{device},bus=virtio-mmio-bus.{slot}").into());
         }
+    }
+    if guest.accel.is_deterministic() {
+        args.extend(["-global".into(), "virtio-mmio.ioeventfd=off".into()]);
     }
     args.push("-nodefaults".into());
     // A guest that panics resets, and that is the end of the boot; unless the recipe has it reboot.

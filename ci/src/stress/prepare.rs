@@ -22,6 +22,7 @@ use super::class;
 use super::matrix::{Cell, Matrix};
 use super::once::Once;
 use super::record::{CellPart, Skipped};
+use crate::boot::accel::Accel;
 use crate::boot::run::BootRunner;
 use crate::boot::run::snapshot::incoming;
 use crate::boot::rundir::{RunDir, RunDirError};
@@ -110,11 +111,22 @@ pub fn all(
     let (mut ready, mut skipped) = (Vec::new(), Vec::new());
     for cell in &matrix.cells {
         let mut cell = cell.clone();
-        let key = cell.key.clone();
+        let mut key = cell.key.clone();
+        if base.accel.is_deterministic() {
+            // Its rate is a share of seeds, and not to be pooled with others.
+            key.push_str(",deterministic");
+        }
         if cell.start == Start::Warm
             && let Some(reason) = cell.recipe.needs_cold_start()
         {
             let reason = format!("it cannot start warm: {reason}");
+            skipped.push(Skipped { key, reason });
+            continue;
+        }
+        if base.accel.is_deterministic()
+            && let Some(reason) = cell.recipe.needs_host_time()
+        {
+            let reason = format!("its boots cannot be deterministic: {reason}");
             skipped.push(Skipped { key, reason });
             continue;
         }
@@ -200,6 +212,8 @@ pub fn all(
 pub struct Launch<'a> {
     /// This program, with its hidden subcommands.
     pub helper: &'a Path,
+    /// Accelerator of the guests' CPUs.
+    pub accel: Accel,
     /// Limit of one boot.
     pub timeout: Option<Duration>,
     /// Files and directories outside of the run that recipes may use.
@@ -221,6 +235,7 @@ impl Launch<'_> {
             allowed: self.allowed.clone(),
             server_args: Vec::new(),
             limits: limits(recipe, self.timeout),
+            deterministic: self.accel.is_deterministic(),
             stop: Arc::clone(&self.stop),
         }
     }

@@ -78,7 +78,7 @@ pub struct CellPart {
     pub image_sha256: String,
     /// QEMU's version.
     pub qemu: String,
-    /// `tcg` or `kvm`.
+    /// `tcg`, `tcg-icount` (deterministic) or `kvm`.
     pub accelerator: String,
     /// CPUs of the guest.
     pub cpus: u8,
@@ -149,6 +149,9 @@ pub struct Boot {
     /// Findings on its console.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub titles: Vec<Title>,
+    /// SHA-256 of its console up to the line that decided it, hexadecimal; of deterministic boots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console_sha256: Option<String>,
     /// From the start of QEMU to the guest's first step, in milliseconds; absent if it did not get there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_ms: Option<u64>,

@@ -26,6 +26,7 @@ use super::schedule::{Job, Schedule};
 use super::shard::Shard;
 use super::store::{Store, StoreError};
 use super::work::{Bench, WorkError};
+use crate::boot::accel::Accel;
 use crate::report::progress::Progress;
 use crate::report::results::Keep;
 
@@ -55,6 +56,8 @@ pub struct Options<'a> {
     pub jobs: Option<u32>,
     /// Boots whose directories are kept.
     pub keep: Keep,
+    /// Accelerator of the guests' CPUs.
+    pub accel: Accel,
     /// Limit of one boot.
     pub timeout: Option<Duration>,
     /// No boot begins later than this after the start.
@@ -112,6 +115,7 @@ pub fn run(
     let bench = Bench {
         launch: Launch {
             helper: options.helper,
+            accel: options.accel,
             timeout: options.timeout,
             allowed: options.allowed.clone(),
             stop: Arc::default(),

@@ -74,6 +74,7 @@ pub fn boot(header: &Header, cell: usize, boot: u32, class: Class) -> Boot {
             Class::OtherBug => vec![title(FindingKind::Oops, "amba_dma_configure", true)],
             _ => Vec::new(),
         },
+        console_sha256: None,
         boot_ms: has_result.then_some(4000),
         total_ms: 6000,
         guests: 2,

@@ -20,7 +20,6 @@ use super::prepare::{Cache, Launch, Ready};
 use super::record::{Boot, Title};
 use super::schedule::Job;
 use super::store::BOOTS;
-use crate::boot::accel::Accel;
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::boot::run::BootError;
 use crate::boot::rundir::RunDir;
@@ -103,6 +102,7 @@ impl Bench<'_> {
             class: Class::Infra,
             reason: None,
             titles: Vec::new(),
+            console_sha256: None,
             boot_ms: None,
             total_ms: 0,
             guests,
@@ -113,6 +113,7 @@ impl Bench<'_> {
                 boot.class = Class::of(&report, &ready.cell.recipe.expect);
                 boot.reason = reason(&report.outcome);
                 boot.titles = titles(&report, ready);
+                boot.console_sha256 = report.console.as_ref().map(|console| console.sha256.clone());
                 boot.boot_ms = report.boot_ms;
                 boot.total_ms = report.total_ms;
                 dir.report(&report)?;
@@ -323,9 +324,7 @@ fn repro(bench: &Bench<'_>, job: Job, ready: &Ready, seed: u64) -> String {
     if ready.part.start != Start::Cold {
         arguments.extend(["--start".into(), ready.part.start.to_string().into()]);
     }
-    if guest.accel == Accel::Kvm {
-        arguments.extend(["--accel".into(), "kvm".into()]);
-    }
+    arguments.extend(guest.accel.arguments().iter().map(Into::into));
     for path in bench.launch.allowed.paths().into_iter().flatten() {
         arguments.extend(["--allow-path".into(), path.clone().into_os_string()]);
     }

@@ -54,6 +54,8 @@ const BAR4_OFFSET: u64 = 0x00c0_0000;
 /// Bytes of the marks at the start of BAR2: as large as a page of a guest can be, since what programs map must not
 /// share one with what drivers have.
 pub const MARKS: u64 = 0x1_0000;
+/// Offset among the marks of the word that reads as the low 32 bits of the run's seed.
+pub const SEED: u64 = MARKS - 4;
 /// Bytes of each master's register block behind the marks, and of the clock controller's.
 pub const BLOCK: u64 = 0x1000;
 /// Most masters of an SMMU: what lies between BAR2 and BAR4, without the marks and a clock controller.

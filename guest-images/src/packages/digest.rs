@@ -19,13 +19,29 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 /// Those of [`file::open`] and of reading.
 pub fn of_file(path: &Path) -> io::Result<String> {
     let mut file = file::open(path)?;
-    let mut hash = Sha256::new();
+    let mut hash = Running::default();
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
+            0 => return Ok(hash.finish()),
             count => hash.update(buffer.get(..count).unwrap_or_default()),
         }
+    }
+}
+
+/// SHA-256 of bytes that come in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Running(Sha256);
+
+impl Running {
+    /// Adds a piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// SHA-256 of all pieces.
+    pub fn finish(self) -> String {
+        hexadecimal(&self.0.finalize())
     }
 }
 

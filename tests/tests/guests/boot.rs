@@ -245,6 +245,7 @@ fn with_bench<R>(
         allowed: Places::anywhere(),
         server_args: vec!["--control".into(), control.as_os_str().to_owned()],
         limits: limits(recipe, None),
+        deterministic: false,
         stop: Arc::default(),
     };
     run(bench, control, monitor)

@@ -2,9 +2,8 @@
 
 //! The PCI function of one SMMU: the only place where vfio-user's requests and the model meet.
 //!
-//! BAR0 is the register space. BAR2 begins with the marks (word i is mark i; writing anything but 0 raises it), which
-//! the register blocks of the DMA devices follow, in the order of the configuration, and then that of the clock
-//! controller. BAR4 is the MSI-X table and pending bits.
+//! BAR0 is the register space. BAR2 begins with the [`marks`], which the register blocks of the DMA devices follow, in
+//! the order of the configuration, and then that of the clock controller. BAR4 is the MSI-X table and pending bits.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use vfio_bindings::bindings::vfio::{
 
 use super::clock::{Change, ClockController};
 use super::dma_devices::{DmaDevice, DmaDevices};
+use super::marks::{self, MARKS_SIZE};
 use super::pci::{self, ConfigSpace};
 use crate::config::ClockConfig;
 use crate::config::{DmaDeviceConfig, DmaDeviceError};
@@ -60,10 +60,6 @@ pub mod irq {
     /// Number of kinds.
     pub const COUNT: u32 = 5;
 }
-
-/// Bytes of the marks. As large as a page of a guest can be, so that no DMA device's registers share one with them:
-/// Linux does not let a program map a page that belongs to a driver (`CONFIG_IO_STRICT_DEVMEM`).
-pub const MARKS_SIZE: u64 = 64 << 10;
 
 /// One SMMU as a PCI function.
 #[derive(Debug)]
@@ -248,7 +244,10 @@ impl Function {
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
                     (_, Some((clock, offset))) => clock.read(now, offset, data),
                     (Some(offset), None) => self.dma_devices.read(offset, data),
-                    (None, None) => self.read_marks(offset, data),
+                    (None, None) => {
+                        let seed = || self.smmu.lock().seed();
+                        marks::read(self.host.run(), seed, offset, data);
+                    }
                 }
             }
             region::MSIX => match offset.checked_sub(u64::from(pci::PENDING_OFFSET)) {
@@ -281,7 +280,7 @@ impl Function {
                 match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
                     (_, Some((clock, offset))) => clock.write(now, offset, data),
                     (Some(offset), None) => self.dma_devices.write(offset, data),
-                    (None, None) => self.write_marks(offset, data),
+                    (None, None) => marks::write(self.host.run(), offset, data),
                 }
             }
             region::CONFIG => self.config.write(offset, data),
@@ -299,23 +298,6 @@ impl Function {
             .fold(MARKS_SIZE, |at, _| at + BLOCK_SIZE);
         let offset = offset.checked_sub(first).filter(|offset| *offset < BLOCK_SIZE)?;
         Some((self.clock.as_mut()?, offset))
-    }
-
-    fn read_marks(&self, offset: u64, data: &mut [u8]) {
-        for (at, byte) in (offset..).zip(data) {
-            let mark = usize::try_from(at / 4).unwrap_or(usize::MAX);
-            *byte = u8::from(at.is_multiple_of(4) && self.host.run().is_raised(mark));
-        }
-    }
-
-    fn write_marks(&self, offset: u64, data: &[u8]) {
-        for (at, byte) in (offset..).zip(data) {
-            if *byte != 0 {
-                self.host
-                    .run()
-                    .raise(usize::try_from(at / 4).unwrap_or(usize::MAX));
-            }
-        }
     }
 
     /// Maps guest memory.

@@ -54,9 +54,10 @@ impl BootRunner<'_> {
         let (server, _) = self.start_server(0, &sender, &messages, &log)?;
         let mut server = Some(server);
         let lost = Arc::new(AtomicU32::new(0));
-        let mut qemu = self.start_qemu(&sender, &lost)?;
+        let core = self.core()?;
+        let mut qemu = self.start_qemu(core.as_ref(), &sender, &lost)?;
         drop(sender);
-        let mut watch = Watch::new(self.limits, &self.recipe.expect, None)?;
+        let mut watch = Watch::new(self.limits, &self.recipe.expect, None, false)?;
         let end = self.watched(&mut server, &mut qemu, &messages, &lost, &log, &mut watch, step);
         let saved = match end {
             Ok(End::Ready) => self.migrate(&monitor, file),

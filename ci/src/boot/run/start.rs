@@ -16,6 +16,7 @@ use vfio_server::cli::Unclocked;
 
 use super::log::ServerLog;
 use super::{BootError, BootRunner, Message, SERVER, TICK, watch};
+use crate::boot::one_core::{Core, main_loop_first};
 use crate::boot::server;
 use crate::boot::supervise::{Supervised, describe};
 
@@ -42,7 +43,13 @@ impl BootRunner<'_> {
             }
         })?;
         let config = self.dir.file("server.toml");
-        let text = server::server_config(self.recipe, self.dir.path(), seed, &self.allowed)?;
+        let text = server::server_config(
+            self.recipe,
+            self.dir.path(),
+            seed,
+            &self.allowed,
+            self.deterministic,
+        )?;
         fs::write(&config, text).map_err(|source| BootError::Write {
             path: config.clone(),
             source,
@@ -111,9 +118,11 @@ impl BootRunner<'_> {
         }
     }
 
-    /// Starts QEMU; `lost` counts lines that say that a vfio-user device stopped answering.
+    /// Starts QEMU, on that core if there is one; `lost` counts lines that say that a vfio-user device stopped
+    /// answering.
     pub(super) fn start_qemu(
         &self,
+        core: Option<&Core>,
         sender: &SyncSender<Message>,
         lost: &Arc<AtomicU32>,
     ) -> Result<Supervised, BootError> {
@@ -123,8 +132,12 @@ impl BootRunner<'_> {
                 lost.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let mut qemu = Supervised::spawn("QEMU", self.helper, &self.qemu, false, on_stderr)
-            .map_err(|source| BootError::Start { name: "QEMU", source })?;
+        let start = |qemu: &Program| Supervised::spawn("QEMU", self.helper, qemu, false, on_stderr);
+        let started = match core {
+            Some(core) => core.with(|| start(&main_loop_first(&self.qemu))),
+            None => start(&self.qemu),
+        };
+        let mut qemu = started.map_err(|source| BootError::Start { name: "QEMU", source })?;
         if let Some(mut stdout) = qemu.take_stdout() {
             let sender = sender.clone();
             thread::spawn(move || {

@@ -8,12 +8,14 @@ mod tests;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use guest_images::packages::digest;
+
 use super::copy::Copy;
 use super::{BootError, Limits, OF_SERVER};
 use crate::boot::classify::{Classifier, Event, Sentinel};
 use crate::boot::findings::Finding;
 use crate::boot::judge::Judge;
-use crate::boot::outcome::{BootReport, GuestResult, ServerMessage};
+use crate::boot::outcome::{BootReport, Console, GuestResult, ServerMessage};
 use crate::recipe::{Expectations, FindingKind};
 
 /// After the last finding that was looked for: time for what follows from it, such as a second warning.
@@ -83,6 +85,12 @@ impl Clock {
 pub(super) struct Watch {
     limits: Limits,
     copy: Option<Copy>,
+    /// Hash of the console so far, of a deterministic boot. It ends with the line that decides the boot: the host
+    /// chooses how much of what follows is seen.
+    hash: Option<digest::Running>,
+    /// Lines in it.
+    lines: u64,
+    decided: Option<Console>,
     classifier: Classifier,
     judge: Judge,
     /// Events of the guest's life that do not end the boot.
@@ -114,11 +122,15 @@ impl Watch {
         limits: Limits,
         expect: &Expectations,
         console: Option<&Path>,
+        deterministic: bool,
     ) -> Result<Self, BootError> {
         let copy = console.map(Copy::create).transpose()?;
         Ok(Self {
             limits,
             copy,
+            hash: deterministic.then(digest::Running::default),
+            lines: 0,
+            decided: None,
             classifier: Classifier::looking_for(expect.lines()),
             judge: Judge::new(expect),
             wanted: Wanted {
@@ -155,13 +167,32 @@ impl Watch {
             copy.write(bytes)?;
         }
         self.any_output |= !bytes.is_empty();
-        for event in self.classifier.feed(bytes) {
-            self.event(event, step);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if let Some(hash) = &mut self.hash {
+                hash.update(line);
+                self.lines += u64::from(line.ends_with(b"\n"));
+            }
+            for event in self.classifier.feed(line) {
+                self.event(event, step);
+            }
+            if self.enough.is_some() {
+                self.decide();
+            }
         }
         if let Some(time) = self.classifier.take_time() {
             self.guest_clock = Some((Instant::now(), time));
         }
         Ok(())
+    }
+
+    /// The line that was read last decides a deterministic boot, unless another has.
+    fn decide(&mut self) {
+        if let Some(hash) = self.hash.take() {
+            self.decided = Some(Console {
+                sha256: hash.finish(),
+                lines: self.lines,
+            });
+        }
     }
 
     /// A line that the server logged at a time, onto the console's clock.
@@ -332,7 +363,10 @@ impl Watch {
         self.copy.as_mut().map_or(Ok(()), Copy::finish)
     }
 
-    pub(super) fn report(self, end: End, total: Duration) -> BootReport {
+    pub(super) fn report(mut self, end: End, total: Duration) -> BootReport {
+        if end == End::Powered {
+            self.decide();
+        }
         let incomplete = self.incomplete(end);
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let (outcome, expectations) = self.judge.conclude(incomplete, self.begun.is_some());
@@ -348,6 +382,7 @@ impl Watch {
             server_messages: self.server_messages,
             tail: self.classifier.tail().map(str::to_owned).collect(),
             stderr_tail: Vec::new(),
+            console: self.decided,
             trace: None,
         }
     }

@@ -55,7 +55,7 @@ unload = "virtio_mmio"
 
 /// The part of the script that differs between recipes.
 fn own_part(recipe: &Recipe) -> String {
-    let script = init(recipe, &recipe.layout().unwrap(), Start::Cold);
+    let script = init(recipe, &recipe.layout().unwrap(), Start::Cold, false);
     let at = script.find("finish() {").unwrap();
     script[at..].to_owned()
 }
@@ -84,7 +84,7 @@ fn the_time_limit_covers_every_wait() {
 fn scripts_are_shell() {
     let shipped = SHIPPED.iter().map(|shipped| shipped.recipe().unwrap());
     for recipe in shipped.chain([recipe(""), recipe("quiet = true")]) {
-        let script = init(&recipe, &recipe.layout().unwrap(), Start::Cold);
+        let script = init(&recipe, &recipe.layout().unwrap(), Start::Cold, false);
         let mut shell = Command::new("sh")
             .arg("-n")
             .stdin(Stdio::piped())
@@ -121,4 +121,15 @@ fn a_step_that_waits_for_the_log_does_not_find_its_own_line() {
     assert_eq!(wait(own), (false, late.to_owned()));
     let found = format!("{own}\n[ 9.1] platform c2: deferred probe pending: wait for supplier");
     assert_eq!(wait(&found), (true, String::new()));
+}
+
+/// The seed decides how long a deterministic guest computes, right before its first step.
+#[test]
+fn jitter_comes_before_the_first_step() {
+    let recipe = crate::recipe::shipped("two-iommus").unwrap().recipe().unwrap();
+    let layout = recipe.layout().unwrap();
+    let script = init(&recipe, &layout, Start::Warm, true);
+    let (_, after) = script.split_once("drivers_probe").unwrap();
+    assert!(after.contains("\njitter 0x3080fffc\n\nsay begin\n"), "{after}");
+    assert!(!init(&recipe, &layout, Start::Warm, false).contains("\njitter 0x"));
 }

@@ -86,6 +86,7 @@ fn report() -> String {
             tail: Vec::new(),
             server_messages: Vec::new(),
             stderr_tail: Vec::new(),
+            console: None,
             trace: None,
         },
     );

@@ -20,6 +20,7 @@ fn report(outcome: Outcome) -> BootReport {
         tail: Vec::new(),
         server_messages: Vec::new(),
         stderr_tail: Vec::new(),
+        console: None,
         trace: None,
     }
 }

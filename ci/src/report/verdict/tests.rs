@@ -55,6 +55,7 @@ fn report(outcome: Outcome, console: &str) -> BootReport {
         tail: classifier.tail().map(str::to_owned).collect(),
         server_messages: Vec::new(),
         stderr_tail: Vec::new(),
+        console: None,
         trace: None,
     }
 }

@@ -4,8 +4,12 @@
 
 use std::fmt;
 
-use super::{ExpectationPart, FindingPart, Hit, Reason, Said, StepResult, TracePart, Verdict, Word};
+use super::{
+    BootConsole, ExpectationPart, FindingPart, Hit, Reason, Said, StepResult, TracePart, Verdict, Word,
+};
+use crate::boot::accel::SERIAL;
 use crate::boot::findings::Kind;
+use crate::boot::outcome::Console;
 use crate::recipe::ExpectBoots;
 use crate::stats::rate::Rate;
 
@@ -48,6 +52,20 @@ impl fmt::Display for Verdict {
             "  guest    -smp {}, GICv{gic}, {}, seed {}",
             self.cpus, self.accelerator, self.seed
         )?;
+        if self.accelerator.is_deterministic() {
+            writeln!(f, "  clock    instructions: {SERIAL}")?;
+            for BootConsole { boot, console } in self.consoles.iter().take(SHOWN) {
+                let Console { sha256, lines } = console;
+                writeln!(f, "  console  of boot {boot}: {lines} lines, SHA-256 {sha256}")?;
+            }
+        }
+        if self.made_twice > 0 {
+            let boots = self.made_twice;
+            writeln!(
+                f,
+                "  check    {boots} boots made twice: equal consoles and traces"
+            )?;
+        }
         if let Some(snapshot) = &self.snapshot {
             writeln!(f, "  start    {}, from snapshot {snapshot}", self.start)?;
         }

@@ -15,6 +15,10 @@ fn recipe() -> Recipe {
 }
 
 fn command(backing: Backing<'_>) -> String {
+    command_with(Accel::Tcg, backing)
+}
+
+fn command_with(accel: Accel, backing: Backing<'_>) -> String {
     let recipe = recipe();
     let qemu = Qemu {
         program: Program {
@@ -26,7 +30,7 @@ fn command(backing: Backing<'_>) -> String {
         source: "test".into(),
     };
     let guest = Guest {
-        accel: Accel::Tcg,
+        accel,
         image: "/cache/a,b/Image".into(),
         modules: None,
         present: Present::default(),
@@ -54,6 +58,17 @@ fn the_command_line() {
     insta::assert_snapshot!(command(Backing::Server {
         sockets: Path::new("/run/it's")
     }));
+}
+
+/// Nothing in the command line of a deterministic boot takes the host's time or its random numbers.
+#[test]
+fn the_command_line_of_a_deterministic_boot() {
+    let sockets = Backing::Server {
+        sockets: Path::new("/run"),
+    };
+    let [usual, equal] = [Accel::Tcg, Accel::Icount].map(|accel| command_with(accel, sockets));
+    let changed: Vec<&str> = equal.lines().filter(|line| !usual.contains(line)).collect();
+    insta::assert_snapshot!(changed.join("\n"));
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn report(outcome: Outcome, kinds: &[FindingKind]) -> BootReport {
         server_messages: Vec::new(),
         tail: Vec::new(),
         stderr_tail: Vec::new(),
+        console: None,
         trace: None,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smmu_emu::{MarkRule, Marks};
 
 use super::*;
+use crate::function::SEED_OFFSET;
 use crate::host::Run;
 
 fn mark(name: &str) -> MarkRule {
@@ -12,11 +13,15 @@ fn mark(name: &str) -> MarkRule {
 }
 
 fn function() -> Function {
+    function_with(Plan::default())
+}
+
+fn function_with(plan: Plan) -> Function {
     let marks = Marks::new(vec![mark("zero"), mark("one"), mark("two")], &["a"]).unwrap();
     let model = Config::default();
     let vectors = u16::try_from(model.interrupt_lines().len()).unwrap();
     let host = Host::new("a".into(), Arc::new(Run::new(marks)), vectors);
-    Function::new(&model, Plan::default(), host).unwrap()
+    Function::new(&model, plan, host).unwrap()
 }
 
 fn read32(function: &mut Function, region: u32, offset: u64) -> u32 {
@@ -131,6 +136,16 @@ fn marks_are_words_and_any_byte_raises() {
     assert_eq!(all, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     function.write(region::BLOCKS, 4092, &[1; 4]).unwrap();
     assert_eq!(read32(&mut function, region::BLOCKS, 4092), 0, "no such mark");
+}
+
+#[test]
+fn the_last_word_of_the_marks_is_the_seed() {
+    let plan: Plan = toml::from_str("seed = 0x123456789").unwrap();
+    let mut function = function_with(plan);
+    assert_eq!(read32(&mut function, region::BLOCKS, SEED_OFFSET), 0x2345_6789);
+    function.write(region::BLOCKS, SEED_OFFSET, &[1; 4]).unwrap();
+    assert_eq!(read32(&mut function, region::BLOCKS, SEED_OFFSET), 0x2345_6789);
+    assert_eq!(read32(&mut function, region::BLOCKS, SEED_OFFSET - 4), 0);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use guest_images::packages::digest;
+
 use super::{End, Watch, tells_of_lost_device};
-use crate::boot::outcome::{BootReport, Outcome, ServerMessage};
+use crate::boot::outcome::{BootReport, Console, Outcome, ServerMessage};
 use crate::boot::run::Limits;
 use crate::recipe::Recipe;
 
@@ -22,7 +24,7 @@ fn watch_for(expect: &str, limits: Limits, console: &str) -> Watch {
     let text =
         format!("name = \"t\"\nsummary = \"\"\n{word}\n[board]\n[[board.smmu]]\nname = \"a\"\n{tables}");
     let recipe = Recipe::parse(&text, "test").unwrap_or_else(|error| panic!("{error}"));
-    let mut watch = Watch::new(limits, &recipe.expect, None).unwrap();
+    let mut watch = Watch::new(limits, &recipe.expect, None, false).unwrap();
     watch.console(console.as_bytes(), &mut |_| {}).unwrap();
     watch
 }
@@ -270,7 +272,7 @@ fn messages_of_the_server_stand_on_the_clock_of_the_console() {
         "test",
     )
     .unwrap();
-    let mut watch = Watch::new(LIMITS, &recipe.expect, Some(&path)).unwrap();
+    let mut watch = Watch::new(LIMITS, &recipe.expect, Some(&path), false).unwrap();
     watch.server(Instant::now(), "WARN early").unwrap();
     let console = |watch: &mut Watch, text: &str| watch.console(text.as_bytes(), &mut |_| {}).unwrap();
     console(&mut watch, "[   12.500000] first\n[   13.0");
@@ -317,4 +319,40 @@ fn accesses_without_a_clock_are_a_finding_with_their_number() {
         let report = watch.report(End::Powered, Duration::from_secs(1));
         assert_eq!(report.expectations[0].met, met, "{accesses}");
     }
+}
+
+/// A deterministic boot's console in pieces of `size` bytes.
+fn console_of(text: &str, size: usize, end: End) -> Option<Console> {
+    let recipe = Recipe::parse(
+        "name = \"t\"\nsummary = \"\"\nexpect = \"hit\"\n[board]\n[[board.smmu]]\nname = \"a\"\n",
+        "test",
+    )
+    .unwrap();
+    let mut watch = Watch::new(LIMITS, &recipe.expect, None, true).unwrap();
+    for piece in text.as_bytes().chunks(size) {
+        watch.console(piece, &mut |_| {}).unwrap();
+    }
+    watch.report(end, Duration::from_secs(1)).console
+}
+
+/// The host chooses the pieces in which a console comes, and how much of it is seen after the line that decides.
+#[test]
+fn a_deterministic_console_ends_with_the_line_that_decides() {
+    let decided = format!("{BEGIN}{DONE}");
+    let whole = console_of(&decided, 4096, End::Seen).unwrap();
+    assert_eq!(whole.lines, 3);
+    assert_eq!(whole.sha256, digest::of_bytes(decided.as_bytes()));
+    let more = format!("{decided}[ 9.1] reboot: Power down\n");
+    for size in [1, 7, 4096] {
+        assert_eq!(console_of(&more, size, End::Powered).as_ref(), Some(&whole));
+    }
+    // One that nothing decides goes to the guest's end, and has none if that was not seen.
+    assert_eq!(console_of(BEGIN, 4096, End::Powered).unwrap().lines, 2);
+    assert_eq!(console_of(BEGIN, 4096, End::Timeout), None);
+}
+
+#[test]
+fn boots_at_the_hosts_pace_have_no_hash() {
+    let report = watch(LIMITS, &format!("{BEGIN}{DONE}")).report(End::Powered, Duration::ZERO);
+    assert_eq!(report.console, None);
 }
