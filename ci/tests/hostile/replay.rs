@@ -85,7 +85,7 @@ fn directories_that_are_no_bug_are_refused() {
     for (from, to, words) in [
         ("\"cpus\": 4", "\"cpus\": 200", "`cpus`"),
         ("boot-stress/boot/1", "boot-stress/boot/9", "this version reads"),
-        ("\"seed\": ", "\"seed\": 9999999999", "seed"),
+        ("\"seed\": ", "\"seed\": 9223372036854775808, \"of\": ", "seed"),
     ] {
         fs::write(&description, text.replace(from, to)).unwrap();
         run(replay(&bench, &dir)).says(2, &[words]);
