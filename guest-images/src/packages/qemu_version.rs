@@ -10,6 +10,9 @@ pub const OLDEST: Version = Version(10, 1, 1);
 /// The first release whose `virt` machine has a GICv2m frame beside a GICv3 (`msi=gicv2m`).
 pub const OLDEST_GICV3: Version = Version(11, 0, 0);
 
+/// The first release that takes the place of a locked one unasked: of the series with which every recipe was run.
+pub const OLDEST_REPLACEMENT: Version = Version(11, 1, 0);
+
 /// A version of QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::packages::archive::{ArchiveError, Suites, archive_error};
 use crate::packages::index::Index;
 use crate::packages::lock::{Lock, QEMU_PACKAGE, Set, SetKind};
-use crate::packages::qemu_version::{OLDEST_GICV3, Version};
+use crate::packages::qemu_version::{OLDEST_REPLACEMENT, Version};
 use crate::packages::release::{FLAVOURS, Name, offered, version_key};
 use crate::packages::store::Store;
 use crate::packages::wanted::Wanted;
@@ -137,11 +137,11 @@ pub(crate) fn again(
             let host = set.name.strip_prefix(QEMU_SET).unwrap_or_default();
             let found = qemu(wanted, host, &suites.index(host, &|_| true)?).map_err(error)?;
             let version = Lock::qemu_version(&found);
-            // The board is not known here: it has to do for all of them.
             match version.and_then(Version::parse) {
-                Some(version) if version >= OLDEST_GICV3 => Ok(found),
+                Some(version) if version >= OLDEST_REPLACEMENT => Ok(found),
                 _ => Err(error(format!(
-                    "its QEMU is of version {}, and {OLDEST_GICV3} is the first that every board works with",
+                    "its QEMU is of version {}, and nothing before {OLDEST_REPLACEMENT} takes the place of a locked \
+                     one; name one of yours with `boot-stress --qemu`",
                     version.unwrap_or("unknown")
                 ))),
             }

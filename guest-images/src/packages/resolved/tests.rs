@@ -385,8 +385,10 @@ fn a_qemu_takes_the_place_of_another_if_it_is_new_enough() {
     archive.wanted.suites = vec!["lts".to_owned()];
     let error = store.with_archive(archive).qemu(&lock).unwrap_err().to_string();
     assert!(
-        error
-            .ends_with("its QEMU is of version 10.0.13, and 11.0.0 is the first that every board works with"),
+        error.ends_with(
+            "its QEMU is of version 10.0.13, and nothing before 11.1.0 takes the place of a locked one; name one of \
+             yours with `boot-stress --qemu`"
+        ),
         "{error}"
     );
 }
