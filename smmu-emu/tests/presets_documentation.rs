@@ -75,7 +75,8 @@ IDR2 28 HADS 28 28: attributes of table descriptors can be disabled (`hierarchy_
 IDR2 28 VMID16S 15 15: 16-bit VMIDs (`vmid16`); Linux then sets VMID16EN and writes CBA2R.VMID16
 IDR2 28 PTFSv8_64kB 14 14: granule of 64 KiB (`granule_64k`); SMMUv1 does not show it, MMU-401 has it
 IDR2 28 PTFSv8_16kB 13 13: granule of 16 KiB (`granule_16k`)
-IDR2 28 PTFSv8_4kB 12 12: granule of 4 KiB (`granule_4k`); one of the three has to be the kernel's page size
+IDR2 28 PTFSv8_4kB 12 12: granule of 4 KiB (`granule_4k`); of the three Linux takes its own page size, else a smaller \
+one
 IDR2 28 UBS 11 8: 5: bus addresses of 49 bits; Linux uses 48 of them for stage 1
 IDR2 28 OAS 7 4: bits of a physical address: 0 to 5 are 32, 36, 40, 42, 44, 48 (`address_bits`); the limit of stage \
 2's output, and of DMA masks of table walks

@@ -23,6 +23,7 @@ use crate::boot::accel::{Accel, NoKvm};
 use crate::recipe::Recipe;
 use crate::setup::machine::Guest;
 use crate::setup::needs::{Inventories, Needs};
+use crate::setup::pages::PartialPage;
 use crate::setup::qemu::{self, Qemu, Unfit};
 
 /// Source of a QEMU of the lock file.
@@ -117,12 +118,35 @@ pub enum EnvironmentError {
         /// Drivers and options that are missing.
         missing: Missing,
     },
+    /// A reserved region that the kernel's pages do not divide.
+    #[error("kernel {kernel} cannot run this recipe: {problem}")]
+    Pages {
+        /// Source of the kernel.
+        kernel: String,
+        /// The region.
+        problem: PartialPage,
+    },
+    /// Modules that the recipe unloads, and the kernel has built in.
+    #[error(
+        "kernel {kernel} cannot run this recipe: {} cannot be unloaded, being built into this kernel (only drivers \
+         whose devices all wait for a `load` are taken from them): `unbind` the devices, or take a kernel with modules",
+        modules.join(", ")
+    )]
+    NotUnloaded {
+        /// Source of the kernel.
+        kernel: String,
+        /// The modules.
+        modules: Vec<String>,
+    },
 }
 
 impl EnvironmentError {
     /// Whether the kernel lacks what the recipe needs: others may run it.
     pub fn is_of_kernel(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::CannotPrint { .. })
+        matches!(
+            self,
+            Self::Missing { .. } | Self::CannotPrint { .. } | Self::Pages { .. } | Self::NotUnloaded { .. }
+        )
     }
 
     /// Whether the command line is at fault: a kernel that is not one, or not in the lock file; a busybox that is not
@@ -133,23 +157,22 @@ impl EnvironmentError {
         {
             return matches!(**error, ArchiveError::Kernel(_));
         }
-        matches!(
-            self,
-            Self::Busybox(_)
-                | Self::Missing { .. }
-                | Self::CannotPrint { .. }
-                | Self::Store(StoreError::Lock(_))
-                | Self::Kernel(
-                    KernelError::Store(StoreError::Lock(_))
-                        | KernelError::Read { .. }
-                        | KernelError::Format { .. }
-                        | KernelError::Choice(_)
-                        | KernelError::Module(_)
-                        | KernelError::Modules { .. }
-                        | KernelError::Directory { .. }
-                        | KernelError::Config { .. }
-                )
-        )
+        self.is_of_kernel()
+            || matches!(
+                self,
+                Self::Busybox(_)
+                    | Self::Store(StoreError::Lock(_))
+                    | Self::Kernel(
+                        KernelError::Store(StoreError::Lock(_))
+                            | KernelError::Read { .. }
+                            | KernelError::Format { .. }
+                            | KernelError::Choice(_)
+                            | KernelError::Module(_)
+                            | KernelError::Modules { .. }
+                            | KernelError::Directory { .. }
+                            | KernelError::Config { .. }
+                    )
+            )
     }
 }
 

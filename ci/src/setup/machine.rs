@@ -25,6 +25,7 @@ use crate::boot::server::{ANSWER_MS, PrepareError};
 use crate::recipe::script;
 use crate::recipe::{Action, FindingKind, Recipe, Start, Step};
 use crate::setup::needs::{HeldDevices, Present};
+use crate::setup::pages::Tables;
 use crate::setup::qemu::Qemu;
 
 /// Kernel's Image in a guest whose recipe asks for it.
@@ -133,6 +134,7 @@ impl Files {
         let init = script::init(recipe, layout, start, guest.accel.is_deterministic());
         let mut extra = script::files(recipe, layout);
         let held = HeldDevices::of(recipe, layout, &guest.present.builtin);
+        let smmu_pages = Tables::of(recipe).pages(&guest.image);
         extra.extend(held.files());
         extra.extend(guest.present.files());
         if start == Start::Warm {
@@ -167,7 +169,7 @@ impl Files {
             shim: write("shim", shim::boot_shim(layout)?)?,
             device_tree: write(
                 "device-tree",
-                dt::device_tree(&recipe.board, layout, &held.names())?,
+                dt::device_tree(&recipe.board, layout, &held.names(), &smmu_pages)?,
             )?,
             initramfs: write("initramfs", initramfs)?,
         })

@@ -21,6 +21,7 @@ use guest_images::system::modules::normal_name;
 
 use crate::recipe::{Action, FindingKind, Recipe, Step};
 use crate::setup::environment::EnvironmentError;
+use crate::setup::pages::Tables;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,10 @@ pub struct Needs {
     pub purposes: Vec<Purpose>,
     /// Name of the recipe if it looks for the late-probe warning, which kernels before 6.15 do not have.
     pub late_probe: Option<String>,
+    /// Modules that steps unload, and that no device on the board waits for: they cannot be built in.
+    pub unloads: Vec<String>,
+    /// Translation tables of the SMMUs.
+    pub tables: Tables,
     /// Modules are loaded before the first step and then taken for built in: what recipes do on a kernel with its
     /// drivers built in can so be seen on any kernel.
     pub as_built_in: bool,
@@ -123,6 +128,8 @@ impl Needs {
                 .expect
                 .wants(FindingKind::LateProbe)
                 .then(|| recipe.name.clone()),
+            unloads: unloads(recipe),
+            tables: Tables::of(recipe),
             as_built_in: false,
         }
     }
@@ -144,9 +151,17 @@ impl Needs {
     /// The drivers that are there from boot, if the kernel has everything.
     ///
     /// # Errors
-    /// [`EnvironmentError::Missing`] with everything that it does not have; [`EnvironmentError::CannotPrint`].
+    /// [`EnvironmentError::Missing`] with everything that it does not have; [`EnvironmentError::CannotPrint`],
+    /// [`EnvironmentError::Pages`], [`EnvironmentError::NotUnloaded`].
     pub fn check(&self, kernel: &Kernel, known: &Inventories) -> Result<Present, EnvironmentError> {
         self.check_release(&kernel.release)?;
+        let source = || kernel.source.clone();
+        if let Err(problem) = self.tables.check(&kernel.image) {
+            return Err(EnvironmentError::Pages {
+                kernel: source(),
+                problem,
+            });
+        }
         let inventory = known.of(kernel)?;
         let (mut present, mut missing) = (Present::default(), Missing::default());
         for module in &self.modules {
@@ -169,13 +184,40 @@ impl Needs {
             .iter()
             .flat_map(|purpose| inventory.missing(*purpose));
         missing.options = options.collect();
-        if missing.is_empty() {
-            return Ok(present);
+        if !missing.is_empty() {
+            missing.source = inventory.config_source().unwrap_or_default().to_owned();
+            return Err(EnvironmentError::Missing {
+                kernel: source(),
+                missing,
+            });
         }
-        missing.source = inventory.config_source().unwrap_or_default().to_owned();
-        let kernel = kernel.source.clone();
-        Err(EnvironmentError::Missing { kernel, missing })
+        let unloads = self.unloads.iter();
+        let stay = unloads.filter(|module| matches!(inventory.state(module), State::BuiltIn));
+        let modules: Vec<String> = stay.cloned().collect();
+        if !modules.is_empty() {
+            return Err(EnvironmentError::NotUnloaded {
+                kernel: source(),
+                modules,
+            });
+        }
+        Ok(present)
     }
+}
+
+/// Modules that steps of a recipe unload, except those whose driver, if it is built in, has only devices that wait for
+/// it: a step takes it from them.
+fn unloads(recipe: &Recipe) -> Vec<String> {
+    let modules = recipe.steps.iter().filter_map(|step| match &step.action {
+        Action::Unload { module } => Some(module.clone()),
+        _ => None,
+    });
+    let modules: BTreeSet<String> = modules.collect();
+    let held = recipe
+        .layout()
+        .map(|layout| HeldDevices::of(recipe, &layout, &modules))
+        .unwrap_or_default();
+    let waited_for = |module: &String| held.by_module.contains_key(module) && !held.at_boot.contains(module);
+    modules.into_iter().filter(|module| !waited_for(module)).collect()
 }
 
 /// A device that waits for a driver.
@@ -191,6 +233,8 @@ struct Waiting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeldDevices {
     by_module: BTreeMap<String, Vec<Waiting>>,
+    /// Modules with a device that does not wait: its driver is there before the bus adds it.
+    at_boot: BTreeSet<String>,
 }
 
 impl HeldDevices {
@@ -204,7 +248,7 @@ impl HeldDevices {
             recipe.steps.iter().position(loads)
         };
         let bus_driver = loaded_by("dwc3-of-simple");
-        let mut by_module = BTreeMap::new();
+        let (mut by_module, mut at_boot) = (BTreeMap::new(), BTreeSet::new());
         for module in builtin {
             let Some(step) = loaded_by(module) else { continue };
             let mut devices = Vec::new();
@@ -214,11 +258,14 @@ impl HeldDevices {
                 }
                 // A child whose driver is there before the bus adds it finds its driver then.
                 let late = client.parent.is_none() || bus_driver.is_none_or(|bus| bus < step);
-                if let (true, Some(device)) = (late, layout.sysfs_name(&client.name)) {
-                    devices.push(Waiting {
+                match layout.sysfs_name(&client.name) {
+                    Some(device) if late => devices.push(Waiting {
                         name: client.name.clone(),
                         device,
-                    });
+                    }),
+                    _ => {
+                        at_boot.insert(module.clone());
+                    }
                 }
             }
             if normal_name(module) == "fixed" {
@@ -236,7 +283,7 @@ impl HeldDevices {
                 by_module.insert(module.clone(), devices);
             }
         }
-        Self { by_module }
+        Self { by_module, at_boot }
     }
 
     /// Their names on the board.

@@ -265,13 +265,42 @@ pub struct StreamIdRange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReservedRegion {
-    /// First I/O address, and first physical address; a multiple of 4096.
+    /// First I/O address, and first physical address; a multiple of 4096, and of [`LARGEST_PAGE`] with `pages`.
     pub iova: u64,
     /// Size in bytes; a multiple of 4096.
-    pub size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Or its size in pages of the translation tables that map it, which are up to kernel and SMMU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u32>,
+}
+
+/// Smallest page of a kernel and of an SMMU's translation tables, in bytes.
+pub const SMALLEST_PAGE: u64 = 4 << 10;
+/// Largest page of a kernel and of an SMMU's translation tables, in bytes.
+pub const LARGEST_PAGE: u64 = 64 << 10;
+
+impl ReservedRegion {
+    /// Size in bytes where translation tables have pages of `page` bytes.
+    pub fn bytes(&self, page: u64) -> u64 {
+        self.size
+            .unwrap_or_else(|| u64::from(self.pages.unwrap_or(0)) * page)
+    }
 }
 
 impl Board {
+    /// Bytes in each page of the tables that map a region, if those of the board's SMMUs have pages of `smmu_pages`
+    /// bytes, in board order: of the SMMUs behind which the region's clients are, the largest.
+    pub fn page_of(&self, region: ReservedRegion, smmu_pages: &[u64]) -> u64 {
+        let clients = self.clients.iter();
+        let iommus = clients
+            .filter(|client| client.reserved_region == Some(region))
+            .flat_map(|client| &client.iommus);
+        let smmus = iommus.filter_map(|iommu| self.smmus.iter().position(|smmu| smmu.name == iommu.smmu));
+        let pages = smmus.filter_map(|smmu| smmu_pages.get(smmu).copied());
+        pages.max().unwrap_or(SMALLEST_PAGE)
+    }
+
     /// Number of a regulator among those with a start-up delay; `None` for other regulators.
     pub(crate) fn switched_regulator(&self, name: &str) -> Option<usize> {
         let mut switched = self.suppliers.iter().filter(|s| s.startup_delay_us.is_some());

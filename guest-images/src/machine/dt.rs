@@ -39,16 +39,23 @@ pub type Held = BTreeSet<String>;
 /// Begin of the `compatible` of a device that is held.
 const HELD: &str = "smmu-emu,held-";
 
-/// Flattened device tree of the board, in which the clients and suppliers of `held` have no driver.
+/// Flattened device tree of the board, in which the clients and suppliers of `held` have no driver, for a kernel whose
+/// translation tables have pages of `smmu_pages` bytes, in the order of the board's SMMUs.
 ///
 /// # Errors
 ///
 /// A board whose references do not resolve (one that [`Layout::new`] refuses), or a tree that cannot be written.
-pub fn device_tree(board: &Board, layout: &Layout, held: &Held) -> Result<Vec<u8>, BoardError> {
+pub fn device_tree(
+    board: &Board,
+    layout: &Layout,
+    held: &Held,
+    smmu_pages: &[u64],
+) -> Result<Vec<u8>, BoardError> {
     let tree = Tree {
         board,
         layout,
         held,
+        smmu_pages,
         phandles: phandles(board),
     };
     let write = || -> Result<Vec<u8>, TreeError> {
@@ -75,7 +82,7 @@ impl From<vm_fdt::Error> for TreeError {
 
 /// Key of a region's phandle; no name of a board has a space in it.
 fn region_key(region: ReservedRegion) -> String {
-    format!("region {:x} {:x}", region.iova, region.size)
+    format!("{region:?}")
 }
 
 /// Key of the phandle of an SMMU's clock controller.
@@ -125,6 +132,7 @@ struct Tree<'a> {
     board: &'a Board,
     layout: &'a Layout,
     held: &'a Held,
+    smmu_pages: &'a [u64],
     phandles: BTreeMap<String, u32>,
 }
 
@@ -268,8 +276,9 @@ impl Tree<'_> {
             .collect();
         for region in regions {
             let node = fdt.begin_node(&format!("region@{:x}", region.iova))?;
+            let size = region.bytes(self.board.page_of(region, self.smmu_pages));
             // Linux makes a one-to-one mapping where `reg` and `iommu-addresses` name the same range.
-            reg(fdt, &[(region.iova, region.size)])?;
+            reg(fdt, &[(region.iova, size)])?;
             fdt.property_null("no-map")?;
             let mut addresses = Vec::new();
             for client in self
@@ -280,7 +289,7 @@ impl Tree<'_> {
             {
                 addresses.push(self.phandle(&client.name)?);
                 addresses.extend(cells(region.iova));
-                addresses.extend(cells(region.size));
+                addresses.extend(cells(size));
             }
             fdt.property_array_u32("iommu-addresses", &addresses)?;
             fdt.property_phandle(self.phandle(&region_key(region))?)?;

@@ -41,6 +41,6 @@ fn in_guest_time_a_mark_is_waited_for_as_long_as_can_be() {
             .map(|rule| (rule.polls, rule.at_most_us))
             .collect::<Vec<_>>()
     };
-    assert_eq!(bounds(false), [(Some(10), None), (None, Some(1_000_000))]);
+    assert_eq!(bounds(false), [(Some(10), None), (None, Some(2_000_000))]);
     assert_eq!(bounds(true), [(Some(10), None), (None, Some(MAX_DELAY_US))]);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use std::path::Path;
+
 use guest_images::system::inventory::Evidence;
 
 use super::*;
@@ -60,24 +62,11 @@ fn every_driver_of_the_shipped_recipes_is_in_the_table() {
 #[test]
 fn what_a_recipe_needs_is_told_before_its_boot() {
     let directory = tempfile::tempdir().unwrap();
-    let config = directory.path().join("config");
-    std::fs::write(
-        &config,
+    let kernel = built_in(
+        directory.path(),
         "CONFIG_VIRTIO_MMIO=y\nCONFIG_REGULATOR_FIXED_VOLTAGE=y\n",
-    )
-    .unwrap();
-    let image = directory.path().join("Image");
-    std::fs::write(&image, "").unwrap();
-    let kernel = Kernel {
-        image,
-        modules: None,
-        release: "7.3.4".to_owned(),
-        source: "<kernel>".to_owned(),
-        evidence: Evidence {
-            config: Some(config.clone()),
-            ..Evidence::default()
-        },
-    };
+    );
+    let config = directory.path().join("config");
     let error = Needs::of(&recipe("attach-lock"))
         .check(&kernel, &Inventories::default())
         .unwrap_err();
@@ -94,6 +83,84 @@ fn what_a_recipe_needs_is_told_before_its_boot() {
         (present.in_kernel(), present.files()),
         (present.builtin.clone(), None)
     );
+}
+
+/// A kernel without modules whose configuration has these drivers on.
+fn built_in(dir: &Path, config: &str) -> Kernel {
+    let (config_file, image) = (dir.join("config"), dir.join("Image"));
+    std::fs::write(&config_file, config).unwrap();
+    std::fs::write(&image, "").unwrap();
+    Kernel {
+        image,
+        modules: None,
+        release: "7.3.4".to_owned(),
+        source: "<kernel>".to_owned(),
+        evidence: Evidence {
+            config: Some(config_file),
+            ..Evidence::default()
+        },
+    }
+}
+
+/// Regions that the pages of the kernel do not divide are told of first, with the kernel's name.
+#[test]
+fn a_region_of_half_a_page_is_refused_before_the_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = built_in(dir.path(), "");
+    let mut header = [0; 64];
+    header[24] = 3 << 1;
+    header[56..60].copy_from_slice(b"ARM\x64");
+    std::fs::write(&kernel.image, header).unwrap();
+    let mut recipe = recipe("two-iommus");
+    let region = recipe
+        .board
+        .clients
+        .iter_mut()
+        .find_map(|client| client.reserved_region.as_mut());
+    let region = region.unwrap();
+    (region.pages, region.size) = (None, Some(0x1000));
+    let error = Needs::of(&recipe)
+        .check(&kernel, &Inventories::default())
+        .unwrap_err();
+    assert!(error.is_of_kernel() && error.is_usage());
+    insta::assert_snapshot!(error);
+}
+
+/// Drivers that are built in are taken from devices that wait for a `load`; `rmmod` of any other would fail.
+#[test]
+fn unloading_what_is_built_in_is_refused_before_the_boot() {
+    let text = include_str!("../../../tests/recipes/built-in.toml");
+    let unloads = |text: &str| Needs::of(&Recipe::parse(text, "r.toml").unwrap()).unloads;
+    assert_eq!(unloads(text), Vec::<String>::new());
+    // Nothing on the board is of that driver, and nothing is bound late if no step loads it.
+    for (old, new) in [
+        ("kind = \"virtio-mmio\"", "kind = \"plain\""),
+        ("\nload = \"virtio_mmio\"", "\nsleep_ms = 1"),
+    ] {
+        assert_eq!(unloads(&text.replace(old, new)), ["virtio_mmio"], "{new}");
+    }
+    // The bus comes last, and its child is bound then.
+    let child = text.replace("[[step]]\nload = \"fixed\"", "[[step]]\nload = \"virtio_mmio\"")
+        + "\n[[step]]\nload = \"dwc3-of-simple\"\n";
+    let child = child
+        .replace("modules = [", "modules = [\"dwc3-of-simple\", ")
+        .replace(
+            "name = \"dog\"",
+            "name = \"bus\"\nkind = \"bus\"\n\n[[board.client]]\nname = \"c1\"\nkind = \"virtio-mmio\"\n\
+         parent = \"bus\"\niommus = [{ smmu = \"a\", stream_ids = [3] }]\n\n[[board.client]]\nname = \"dog\"",
+        );
+    assert_eq!(unloads(&child), ["fixed", "virtio_mmio"]);
+
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = |state: &str| built_in(dir.path(), &format!("CONFIG_VIRTIO_MMIO={state}\n"));
+    let needs = Needs {
+        unloads: vec!["virtio_mmio".to_owned()],
+        ..Needs::default()
+    };
+    let error = needs.check(&kernel("y"), &Inventories::default()).unwrap_err();
+    assert!(error.is_of_kernel() && error.is_usage());
+    insta::assert_snapshot!(error);
+    needs.check(&kernel("m"), &Inventories::default()).unwrap();
 }
 
 /// Only recipes that want to see the warning are refused, and only on kernels that do not have it.

@@ -136,6 +136,12 @@ fn mistakes_are_named() {
          [1] }]\nreserved_region = { iova = 0x80000800, size = 0x1000 }",
         "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = \
          [1] }]\nreserved_region = { iova = 0x40000000, size = 0x1000 }",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = \
+         [1] }]\nreserved_region = { iova = 0x80000000 }",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = \
+         [1] }]\nreserved_region = { iova = 0x80000000, size = 0x1000, pages = 1 }",
+        "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = \
+         [1] }]\nreserved_region = { iova = 0x80001000, pages = 1 }",
     ];
     let errors: Vec<String> = cases.iter().map(|case| error(case)).collect();
     insta::assert_snapshot!(errors.join("\n"));
@@ -147,6 +153,26 @@ fn overlapping_regions_are_refused_and_shared_ones_are_not() {
     let overlapping = format!("{}0x81fff000{}", &FULL[..second], &FULL[second + 10..]);
     assert_eq!(
         error(&overlapping),
+        "board: client \"boot\": reserved_region overlaps another one; share it or keep apart"
+    );
+}
+
+/// Regions in pages are kept apart for the largest of them.
+#[test]
+fn regions_in_pages_do_not_overlap_on_any_kernel() {
+    let first = FULL.find("size = 0x2000000").unwrap();
+    let second = FULL.rfind("0x80000000").unwrap();
+    let with = |pages: u32| {
+        format!(
+            "{}pages = {pages}{}0x90000000{}",
+            &FULL[..first],
+            &FULL[first + 16..second],
+            &FULL[second + 10..]
+        )
+    };
+    parse(&with(0x1000)).validate().unwrap();
+    assert_eq!(
+        error(&with(0x1001)),
         "board: client \"boot\": reserved_region overlaps another one; share it or keep apart"
     );
 }

@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Board, BoardError, BoardSmmu, Client, ClientKind, MAX_MEMORY_MIB, MAX_SMMUS, MAX_STREAM_IDS,
-    MAX_SWITCHED_REGULATORS, MIN_MEMORY_MIB, ReservedRegion, Supplier, SupplierKind,
+    Board, BoardError, BoardSmmu, Client, ClientKind, LARGEST_PAGE, MAX_MEMORY_MIB, MAX_SMMUS,
+    MAX_STREAM_IDS, MAX_SWITCHED_REGULATORS, MIN_MEMORY_MIB, ReservedRegion, SMALLEST_PAGE, Supplier,
+    SupplierKind,
 };
 
 impl Board {
@@ -182,15 +183,18 @@ impl Board {
         regions.sort_unstable();
         let error = |name: &str, problem: String| Err(BoardError::new(format!("client \"{name}\""), problem));
         for (region, name) in &regions {
-            let aligned = region.iova % 4096 == 0 && region.size % 4096 == 0 && region.size != 0;
-            if !aligned
-                || region
-                    .iova
-                    .checked_add(region.size)
-                    .is_none_or(|end| end > 1 << 48)
-            {
-                let problem = "reserved_region: iova and size are multiples of 4096, not empty, below 2^48";
-                return error(name, problem.to_owned());
+            let problem = match (region.size, region.pages) {
+                (Some(_), None) => "iova and size are multiples of 4096, not empty, below 2^48",
+                (None, Some(_)) => {
+                    "iova is a multiple of 65536, pages not 0, all of them below 2^48 with 65536 bytes each"
+                }
+                _ => return error(name, "reserved_region has one of `size` and `pages`".to_owned()),
+            };
+            let grain = region.pages.map_or(SMALLEST_PAGE, |_| LARGEST_PAGE);
+            let size = region.bytes(LARGEST_PAGE);
+            let aligned = region.iova % grain == 0 && size % grain == 0 && size != 0;
+            if !aligned || region.iova.checked_add(size).is_none_or(|end| end > 1 << 48) {
+                return error(name, format!("reserved_region: {problem}"));
             }
             // The one-to-one mapping makes these I/O addresses physical ones too, and nothing may live there.
             let memory_end = 0x4000_0000 + u64::from(self.memory_mib) * (1 << 20);
@@ -202,7 +206,7 @@ impl Board {
         }
         for pair in regions.windows(2) {
             let [(a, _), (b, name)] = pair else { continue };
-            if a != b && a.iova + a.size > b.iova {
+            if a != b && a.iova + a.bytes(LARGEST_PAGE) > b.iova {
                 return error(
                     name,
                     "reserved_region overlaps another one; share it or keep apart".to_owned(),

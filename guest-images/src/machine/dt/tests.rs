@@ -13,7 +13,7 @@ use crate::machine::layout::tests::{MASTERS, SHAPE};
 
 fn tree(board: &Board) -> Vec<u8> {
     let shapes = vec![SHAPE; board.smmus.len()];
-    device_tree(board, &Layout::new(board, &shapes).unwrap(), &Held::new()).unwrap()
+    device_tree(board, &Layout::new(board, &shapes).unwrap(), &Held::new(), &[]).unwrap()
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn devices_that_are_held_have_no_driver() {
     let clients = board.clients.iter().map(|client| client.name.clone());
     let suppliers = board.suppliers.iter().map(|supplier| supplier.name.clone());
     let held: Held = clients.chain(suppliers).collect();
-    let blob = device_tree(&board, &Layout::new(&board, &shapes).unwrap(), &held).unwrap();
+    let blob = device_tree(&board, &Layout::new(&board, &shapes).unwrap(), &held, &[]).unwrap();
     let (with, without) = (
         Fdt::new(&blob).unwrap().root().to_string(),
         Fdt::new(&tree(&board)).unwrap().root().to_string(),
@@ -41,6 +41,44 @@ fn devices_that_are_held_have_no_driver() {
         );
     }
     assert!(with.contains("smmu-emu,held-mmio"), "{with}");
+}
+
+/// A region in pages has as many bytes as the tables of its SMMU make of them; one in bytes has its bytes.
+#[test]
+fn a_region_in_pages_grows_with_them() {
+    let smmus = "[[smmu]]\nname = 'a'\n[[smmu]]\nname = 'b'\n";
+    let client = |name: &str, smmu: &str, region: &str| {
+        format!(
+            "[[client]]\nname = '{name}'\nkind = 'plain'\niommus = [{{ smmu = '{smmu}', stream_ids = [1] }}]\n\
+             reserved_region = {{ {region} }}\n"
+        )
+    };
+    let board: Board = toml::from_str(&format!(
+        "{smmus}{}{}{}",
+        client("in-pages", "b", "iova = 0x80000000, pages = 2048"),
+        client("shares-it", "a", "iova = 0x80000000, pages = 2048"),
+        client("in-bytes", "b", "iova = 0x90000000, size = 0x1000"),
+    ))
+    .unwrap();
+    board.validate().unwrap();
+    let sizes = |smmu_pages: &[u64]| {
+        let layout = Layout::new(&board, &[SHAPE; 2]).unwrap();
+        let blob = device_tree(&board, &layout, &Held::new(), smmu_pages).unwrap();
+        let fdt = Fdt::new(&blob).unwrap();
+        ["80000000", "90000000"].map(|iova| {
+            let node = fdt.find_node(&format!("/reserved-memory/region@{iova}")).unwrap();
+            let cells = |property: &str, at: usize| {
+                let value = node.property(property).unwrap().value().to_vec();
+                u64::from_be_bytes(value[at..at + 8].try_into().unwrap())
+            };
+            // Address and size of two cells each; a phandle before them.
+            assert_eq!(cells("reg", 8), cells("iommu-addresses", 12));
+            cells("reg", 8)
+        })
+    };
+    assert_eq!(sizes(&[4096, 4096]), [0x80_0000, 0x1000]);
+    assert_eq!(sizes(&[4096, 65536]), [0x800_0000, 0x1000]);
+    assert_eq!(sizes(&[16384, 4096]), [0x200_0000, 0x1000]);
 }
 
 #[test]
@@ -55,7 +93,7 @@ fn the_nodes_of_masters() {
         ..shape(&["disk", "dma"])
     };
     let layout = Layout::new(&board, &[shape(&["probe"]), clocked]).unwrap();
-    let blob = device_tree(&board, &layout, &Held::new()).unwrap();
+    let blob = device_tree(&board, &layout, &Held::new(), &[]).unwrap();
     let fdt = Fdt::new(&blob).unwrap();
     let nodes = [
         "/dma-controller@31811000",
