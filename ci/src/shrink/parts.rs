@@ -10,7 +10,7 @@ mod tests;
 
 use std::fmt;
 
-use toml_edit::{DocumentMut, Item, TableLike, TomlError, Value, value};
+use toml_edit::{Array, DocumentMut, Item, RawString, TableLike, TomlError, Value, value};
 
 /// Part of a recipe. Numbers are from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,7 +193,7 @@ impl Text {
             Part::Step(step) => remove(root.get_mut("step"), *step),
             Part::Word { array, word } => {
                 if let Some(words) = root.get_mut(array).and_then(Item::as_array_mut) {
-                    words.retain(|other| other.as_str() != Some(word));
+                    retain_values(words, |other| other.as_str() != Some(word));
                 }
                 let loads = |table: &dyn TableLike| table.get("load").and_then(Item::as_str) == Some(word);
                 if *array == "modules" {
@@ -286,9 +286,21 @@ fn retain(item: Option<&mut Item>, keep: &dyn Fn(&dyn TableLike) -> bool) {
     match item {
         Some(Item::ArrayOfTables(tables)) => tables.retain(|table| keep(table)),
         Some(Item::Value(Value::Array(values))) => {
-            values.retain(|value| value.as_inline_table().is_none_or(|table| keep(table)));
+            retain_values(values, |value| {
+                value.as_inline_table().is_none_or(|table| keep(table))
+            });
         }
         _ => {}
+    }
+}
+
+/// Keeps some values of an array, without the space that stood before the one that is now the first.
+fn retain_values(values: &mut Array, keep: impl FnMut(&Value) -> bool) {
+    values.retain(keep);
+    if let Some(first) = values.get_mut(0)
+        && first.decor().prefix().and_then(RawString::as_str) == Some(" ")
+    {
+        first.decor_mut().set_prefix("");
     }
 }
 

@@ -22,6 +22,17 @@ const STEPS: u32 = 200;
 /// mixture, divided by that under `rate`.
 pub fn log_evidence(hits: u32, boots: u32, rate: f64) -> f64 {
     let hits = hits.min(boots);
+    log_mixture(hits, boots) - log_likelihood(hits, boots, rate)
+}
+
+/// Logarithm of the likelihood of the boots under the mixture.
+fn log_mixture(hits: u32, boots: u32) -> f64 {
+    let (x, n) = (f64::from(hits), f64::from(boots));
+    ln_beta(x + 0.5, n - x + 0.5) - ln_beta(0.5, 0.5)
+}
+
+/// Logarithm of the likelihood of the boots under one rate.
+fn log_likelihood(hits: u32, boots: u32, rate: f64) -> f64 {
     let (x, n) = (f64::from(hits), f64::from(boots));
     // 0 · ln 0 is 0 here.
     let of_hits = if hits > 0 { x * rate.ln() } else { 0.0 };
@@ -30,16 +41,18 @@ pub fn log_evidence(hits: u32, boots: u32, rate: f64) -> f64 {
     } else {
         0.0
     };
-    ln_beta(x + 0.5, n - x + 0.5) - ln_beta(0.5, 0.5) - of_hits - of_others
+    of_hits + of_others
 }
 
 /// The interval after `boots` boots with `hits` hits: rates that the mixture's evidence does not rule out at level
 /// `alpha`. Wider than the exact interval of a fixed number of boots, and 0 to 1 without boots.
 pub fn interval(hits: u32, boots: u32, alpha: f64) -> (f64, f64) {
-    let is_kept = |rate: f64| log_evidence(hits, boots, rate) < -alpha.ln();
+    let hits = hits.min(boots);
+    let mixture = log_mixture(hits, boots);
+    let is_kept = |rate: f64| mixture - log_likelihood(hits, boots, rate) < -alpha.ln();
     // The share itself is always kept: the mixture's likelihood is an average of others.
     let share = if boots > 0 {
-        f64::from(hits.min(boots)) / f64::from(boots)
+        f64::from(hits) / f64::from(boots)
     } else {
         0.5
     };

@@ -4,10 +4,11 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Bench, Run, run};
+use crate::support::{Bench, Ended, Run, run};
 
 /// A guest that shows the warning if the server's configuration delays `ats`; all wait as long as `wait` is there.
 const GUEST: &str = "dir=$(printf '%s\\n' \"$@\" | sed -n 's/.*\"path\":\"\\([^\"]*\\)\\/a.sock\".*/\\1/p')\n\
@@ -43,6 +44,11 @@ fn shrink(bench: &Bench) -> Command {
     ])
 }
 
+/// Runs a command that boots some hundred guests.
+fn work(command: Command) -> Ended {
+    Run::start(command).end_within(Duration::from_secs(300))
+}
+
 #[track_caller]
 fn is_small(bench: &Bench) {
     let small = fs::read_to_string(bench.path("small.toml")).unwrap();
@@ -58,7 +64,7 @@ fn is_small(bench: &Bench) {
 #[test]
 fn a_padded_recipe_is_shrunk() {
     let bench = bench();
-    run(shrink(&bench)).says(
+    work(shrink(&bench)).says(
         0,
         &[
             "small.toml: ",
@@ -75,7 +81,7 @@ fn a_padded_recipe_is_shrunk() {
     // Done is done: nothing is booted again.
     let boots = || fs::read_to_string(bench.path("boots")).unwrap().lines().count();
     let before = boots();
-    run(shrink(&bench)).says(0, &["small.toml: "]);
+    work(shrink(&bench)).says(0, &["small.toml: "]);
     assert_eq!(boots(), before);
     let mut other = shrink(&bench);
     other.args(["--boots", "7"]);
@@ -93,7 +99,7 @@ fn a_work_that_is_killed_goes_on() {
     first.signal(Signal::KILL);
     first.process.wait().unwrap();
     fs::remove_file(bench.path("wait")).unwrap();
-    run(shrink(&bench)).says(0, &["small.toml: "]);
+    work(shrink(&bench)).says(0, &["small.toml: "]);
     is_small(&bench);
 }
 

@@ -194,8 +194,13 @@ impl Run {
     }
 
     /// Waits for the end, which has to come soon.
-    pub fn end(mut self) -> Ended {
-        let deadline = Instant::now() + PROMISE;
+    pub fn end(self) -> Ended {
+        self.end_within(PROMISE)
+    }
+
+    /// Waits for the end of work that takes a while.
+    pub fn end_within(mut self, limit: Duration) -> Ended {
+        let deadline = Instant::now() + limit;
         let stdout = read_beside(self.process.stdout.take().unwrap());
         let stderr = read_beside(self.process.stderr.take().unwrap());
         let status = loop {

@@ -14,7 +14,7 @@ fn an_smmu_goes_with_its_model_its_clients_and_their_steps() {
         .to_string();
     // The watchdog has another SMMU.
     assert!(
-        without.contains("iommus = [ { smmu = \"b\", stream_ids = [4] }]"),
+        without.contains("iommus = [{ smmu = \"b\", stream_ids = [4] }]"),
         "{without}"
     );
     Recipe::parse(&without, "without a").unwrap();
