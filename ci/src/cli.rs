@@ -12,6 +12,7 @@ mod output;
 mod parts;
 mod qemu_args;
 mod replay;
+mod report;
 mod repro;
 mod reproduce;
 mod shrink;
@@ -87,9 +88,9 @@ enum Command {
     Shrink(shrink::Shrink),
     /// Make the results of several shards one.
     Merge(stress::Merge),
-    /// Report on results of `stress`, for people or for other programs.
-    #[command(after_help = stress::EXIT_STATUS)]
-    Report(stress::ReportArgs),
+    /// Report on results of `stress`, for people or for other programs, and compare them with those of earlier runs.
+    #[command(after_help = report::EXIT_STATUS)]
+    Report(report::ReportArgs),
     /// Find the edges of a recipe's delays, in polls, between which deterministic boots are as the recipe expects.
     Window(window::WindowArgs),
     /// Check what a run needs, and say how to mend what is missing. Exits 0 or 3.

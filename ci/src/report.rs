@@ -8,10 +8,14 @@
 //! - [`shell`]: commands as text.
 //! - [`verdict`]: the answer, as text and as JSON.
 //! - [`bundle`]: a bug report to be mailed.
+//! - [`mail`]: lines of mails.
+//! - [`date`]: times as text.
 //! - [`progress`]: reports while boots are under way.
 
 pub mod bundle;
+pub mod date;
 pub mod journal;
+pub mod mail;
 pub mod ndjson;
 pub mod progress;
 pub mod results;

@@ -8,7 +8,7 @@
 //! - [`shard`]: parts of a run for several machines.
 //! - [`record`], [`store`], [`kept`], [`merge`]: results on disk.
 //! - [`schedule`], [`jobs`]: the next boot, and how many at a time.
-//! - [`prepare`], [`once`], [`work`], [`run`]: the boots.
+//! - [`prepare`], [`once`], [`work`], [`run`]: the boots; [`repeat`]: one of them again.
 //! - [`measure`]: a matrix, from its cells to its report.
 //! - [`report`]: results for people and for other programs.
 
@@ -24,10 +24,11 @@ pub mod overrides;
 pub mod pairs;
 pub mod prepare;
 pub mod record;
+pub mod repeat;
 pub mod report;
 pub mod run;
-#[cfg(test)]
-mod samples;
+#[cfg(any(test, feature = "testing"))]
+pub mod samples;
 pub mod schedule;
 pub mod shard;
 pub mod stop;

@@ -4,6 +4,7 @@
 
 pub mod driver;
 pub mod oracle;
+pub mod python;
 pub mod qmp;
 pub mod raw;
 pub mod served;

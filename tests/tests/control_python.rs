@@ -3,9 +3,10 @@
 //! The control socket driven by PyPI's `qemu.qmp`, as QEMU's own tools do it: `QMPClient` and `qmp-shell`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
+use integration_tests::python::Venv;
 use integration_tests::raw::RawClient;
 use integration_tests::served::{Served, region};
 
@@ -41,45 +42,14 @@ async def main():
 asyncio.run(main())
 "#;
 
-/// Runs a program to its end; what to do if it cannot.
-fn run(command: &mut Command, remedy: &str) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}\n{remedy}"));
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{stdout}{stderr}\n{remedy}",
-        output.status
-    );
-    stdout.into_owned()
-}
-
-/// A virtual environment with `qemu.qmp`, from the index that pip is configured for.
-fn environment(directory: &Path) -> PathBuf {
-    let venv = directory.join("venv");
-    run(
-        Command::new("python3").args(["-m", "venv"]).arg(&venv),
-        "this test needs Python 3.9 or newer with venv: on Debian, apt install python3-venv",
-    );
-    let bin = venv.join("bin");
-    run(
-        Command::new(bin.join("pip")).args(["install", "--quiet", "--disable-pip-version-check", "qemu.qmp"]),
-        "this test needs the package qemu.qmp from the index that pip is configured for (pip config list)",
-    );
-    bin
-}
-
 #[test]
 fn qemu_qmp_drives_the_control_socket() {
     let mut served =
         Served::controlled(Path::new(env!("CARGO_BIN_EXE_server-under-test")), &["a"], "").unwrap();
-    let bin = environment(served.directory());
+    let venv = Venv::new(served.directory(), &["qemu.qmp"]).unwrap();
 
-    let mut client = Command::new(bin.join("python"))
+    let mut client = venv
+        .program("python")
         .args(["-c", SCRIPT])
         .arg(served.control())
         .stdout(Stdio::piped())
@@ -93,7 +63,8 @@ fn qemu_qmp_drives_the_control_socket() {
     assert_eq!(next(&mut lines).as_deref(), Some("fired"));
     assert!(client.wait().unwrap().success());
 
-    let mut shell = Command::new(bin.join("qmp-shell"))
+    let mut shell = venv
+        .program("qmp-shell")
         .arg(served.control())
         .env("HOME", served.directory())
         .stdin(Stdio::piped())

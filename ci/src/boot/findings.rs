@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::recipe::{FindingKind, FindingRef};
 
 /// Place at which the kernel noticed the late probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// In the walk over the bus when the IOMMU registered (`probe_iommu_group`).
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 /// One line of a call trace as printed, `__iommu_probe_device+0x1f8/0x560 (P)`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Frame(String);
 
@@ -33,7 +33,7 @@ impl Frame {
 }
 
 /// One occurrence of the warning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateProbe {
     /// The device, `a000000.virtio_mmio`.
     pub device: String,
@@ -79,7 +79,30 @@ impl Frame {
     }
 }
 
+impl LateProbe {
+    /// Source line, CPU and task that noticed it, as far as they are known.
+    pub fn noticed_by(&self) -> Option<String> {
+        let parts = [
+            self.source.clone(),
+            self.cpu.map(|cpu| format!("CPU {cpu}")),
+            self.comm.clone(),
+            self.pid.map(|pid| format!("PID {pid}")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
 impl Kind {
+    /// Place at which it was noticed, for people.
+    pub fn place(self) -> &'static str {
+        match self {
+            Self::Walk => "In the walk over the bus when the IOMMU registered",
+            Self::Replay => "Replayed when the driver was bound",
+            Self::Unknown => "Seen, and the call trace does not say where",
+        }
+    }
+
     /// Name in recipes and in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -107,7 +130,7 @@ impl Kind {
 }
 
 /// Something found on the console.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its kind.
     pub kind: FindingKind,
@@ -118,14 +141,14 @@ pub struct Finding {
     /// Occurrences.
     pub count: u32,
     /// Decoded fields of the first occurrence.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, u64>,
     /// The kernel's time stamp of the first occurrence, seconds as printed.
     pub time: Option<String>,
     /// The line of the first occurrence, without its prefixes.
     pub text: String,
     /// The call trace of the first occurrence, innermost first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<Frame>,
 }
 

@@ -11,8 +11,8 @@ use host_guard::signals;
 
 use super::output::{Failure, code, fail, print};
 use super::{
-    Cli, Command, bisect, compare, kernel_config, kernels, qemu_args, replay, repro, reproduce, shrink,
-    stress, window,
+    Cli, Command, bisect, compare, kernel_config, kernels, qemu_args, replay, report, repro, reproduce,
+    shrink, stress, window,
 };
 use crate::boot::{run, supervise};
 use crate::recipe::{ExpectBoots, SHIPPED, shipped};
@@ -57,7 +57,7 @@ fn run(args: Vec<OsString>, usage: u8) -> ExitCode {
         Command::Replay(args) => replay::main(args).unwrap_or_else(Failure::tell),
         Command::Shrink(args) => shrink::main(args).unwrap_or_else(Failure::tell),
         Command::Merge(args) => stress::merge_main(&args).unwrap_or_else(Failure::tell),
-        Command::Report(args) => stress::report(&args).unwrap_or_else(Failure::tell),
+        Command::Report(args) => report::main(&args).unwrap_or_else(Failure::tell),
         Command::Window(args) => window::main(args),
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::Kernels(args) => kernels::main(args),

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! `boot-stress stress`, `merge` and `report`.
+//! `boot-stress stress` and `merge`.
 
 use std::env;
-use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use host_guard::text::printable;
 
 use super::guests::{GuestArgs, ResultsArgs};
-use super::output::{Failure, code, escape_json, fail, print};
+use super::output::{Failure, code, fail, print};
+use super::report::{Format, answer};
 use crate::stress::matrix::{BOOTS_MAX, Matrix};
 use crate::stress::measure::{Measured, Settings, measure};
 use crate::stress::merge::{MergeError, merge};
-use crate::stress::report::{PairsWord, Report, Word, junit, ktap, text};
+use crate::stress::report::kcidb::Names;
+use crate::stress::report::text;
 use crate::stress::run::End;
 use crate::stress::shard::Shard;
-use crate::stress::store;
 
-/// Exit statuses of `stress` and `report`, for the help text.
+/// Exit statuses of `stress`, for the help text.
 pub const EXIT_STATUS: &str = "\
 EXIT STATUS
   0  as expected: each cell whose recipe looks for something has a hit, and no control has one
@@ -72,29 +72,6 @@ pub(super) struct Merge {
     /// Directory for the results of all, new or empty.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-}
-
-/// Form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// Everything, `boot-stress/report/1`.
-    Json,
-    /// JUnit XML, a case for each cell.
-    Junit,
-    /// Kernel test anything protocol, a result for each cell.
-    Ktap,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ReportArgs {
-    /// Directory of results, of a run that is over or goes on.
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
-    /// Form of the report.
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Text)]
-    format: Format,
 }
 
 pub(super) fn main(args: Stress) -> Result<ExitCode, Failure> {
@@ -148,7 +125,7 @@ pub(super) fn tell(measured: &Measured, json: bool) -> Result<Option<ExitCode>, 
         dir,
     } = measured;
     let format = if json { Format::Json } else { Format::Text };
-    let printed = print(&form(report, format)?);
+    let printed = print(&format.of(report, &[], &Names::default())?);
     if printed != ExitCode::SUCCESS {
         return Ok(Some(printed));
     }
@@ -168,23 +145,6 @@ pub(super) fn tell(measured: &Measured, json: bool) -> Result<Option<ExitCode>, 
             Err(Failure(code::ENVIRONMENT, told))
         }
         End::Complete | End::Time => Ok(None),
-    }
-}
-
-/// Exit status for what a report says.
-fn answer(report: &Report) -> u8 {
-    if let Some(pairs) = &report.pairs {
-        return match pairs.word(report) {
-            PairsWord::Differ => code::NOT_AS_EXPECTED,
-            PairsWord::NoDifference => code::AS_EXPECTED,
-            PairsWord::Inconclusive => code::INCONCLUSIVE,
-        };
-    }
-    match report.word() {
-        Word::AsExpected => code::AS_EXPECTED,
-        Word::NotAsExpected => code::NOT_AS_EXPECTED,
-        Word::Inconclusive => code::INCONCLUSIVE,
-        Word::Infra => code::ENVIRONMENT,
     }
 }
 
@@ -213,27 +173,6 @@ fn shard(args: &Stress) -> Result<(Shard, Option<&'static str>), Failure> {
             "--shard-count needs --shard-index M, or --shard env".to_owned(),
         )),
         (None, _, None) => Ok((Shard::WHOLE, None)),
-    }
-}
-
-fn form(report: &Report, format: Format) -> Result<String, Failure> {
-    let broken =
-        |error: &dyn Display| Failure(code::ENVIRONMENT, format!("cannot write the report: {error}"));
-    match format {
-        Format::Text => Ok(report.to_string()),
-        Format::Json => serde_json::to_string_pretty(report)
-            .map(|text| escape_json(&text) + "\n")
-            .map_err(|error| broken(&error)),
-        Format::Junit => junit::xml(report).map_err(|error| broken(&error)),
-        Format::Ktap => Ok(ktap::text(report)),
-    }
-}
-
-pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
-    let report = Report::new(&store::read(&args.dir)?);
-    match print(&form(&report, args.format)?) {
-        ExitCode::SUCCESS => Ok(ExitCode::from(answer(&report))),
-        failed => Ok(failed),
     }
 }
 

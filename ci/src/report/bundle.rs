@@ -15,10 +15,8 @@ use std::fmt::Write as _;
 use vfio_server::trace::Line;
 
 use crate::recipe::Recipe;
+use crate::report::mail::wrap;
 use crate::report::verdict::Verdict;
-
-/// Columns of a mail.
-const COLUMNS: usize = 72;
 
 /// Contents of a report beside the verdict.
 #[derive(Debug, Clone)]
@@ -167,29 +165,4 @@ impl Bundle<'_> {
         let _ = writeln!(text, "    {}", self.arguments.join(" "));
         text
     }
-}
-
-/// Breaks words into lines of [`COLUMNS`]; a longer word has a line of its own.
-fn wrap(words: &str, first: &str, next: &str) -> String {
-    let mut text = first.to_owned();
-    let mut column = first.chars().count();
-    let mut begun = false;
-    for word in words.split_whitespace() {
-        let width = word.chars().count();
-        if begun && column + 1 + width > COLUMNS {
-            text.push('\n');
-            text.push_str(next);
-            column = next.chars().count();
-            begun = false;
-        }
-        if begun {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += width;
-        begun = true;
-    }
-    text.push('\n');
-    text
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::boot::run::OF_SERVER;
 use crate::recipe::ExpectBoots;
+use crate::report::date;
 use crate::report::ndjson::Log;
 
 /// Consoles to keep.
@@ -240,35 +241,11 @@ fn new_below(base: &Path, recipe: &str) -> Result<PathBuf, ResultsError> {
         } else {
             format!("-{attempt}")
         };
-        let dir = base.join(format!("{}-{recipe}{tail}", date(seconds)));
+        let dir = base.join(format!("{}-{recipe}{tail}", date::compact(seconds)));
         match fs::create_dir(&dir) {
             Ok(()) => return Ok(dir),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
             Err(source) => return Err(ResultsError::Write { path: dir, source }),
         }
     }
-}
-
-/// Seconds since 1970 as `20261122-190512`, UTC.
-fn date(seconds: u64) -> String {
-    let (days, time) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's civil_from_days, for days after 1970.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!(
-        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
-        time / 3600,
-        time / 60 % 60,
-        time % 60
-    )
 }

@@ -21,7 +21,7 @@ use host_guard::signals;
 use super::class;
 use super::matrix::{Cell, Matrix};
 use super::once::Once;
-use super::record::{CellPart, Skipped};
+use super::record::{self, CellPart, Skipped};
 use crate::boot::accel::Accel;
 use crate::boot::run::BootRunner;
 use crate::boot::run::snapshot::incoming;
@@ -192,6 +192,7 @@ pub fn all(
             start: cell.start,
             expect_boots: cell.recipe.expect.boots,
             counted: class::counted(&cell.recipe.expect),
+            delays: record::delays(&cell.recipe),
         };
         ready.push(Ready {
             cell,

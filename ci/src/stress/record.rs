@@ -4,13 +4,16 @@
 //!
 //! `docs/schemas/stress.schema.json` is their schema. A reader ignores fields and types of lines that it does not know.
 
+use std::collections::BTreeMap;
+
 use guest_images::machine::gic::Gic;
 use serde::{Deserialize, Serialize};
+use smmu_emu::plan::Time;
 
 use super::class::Class;
 use super::shard::Shard;
 use super::stop::Stop;
-use crate::recipe::{ExpectBoots, FindingKind, Start};
+use crate::recipe::{ExpectBoots, FindingKind, Recipe, Start};
 
 /// Version of the lines; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "boot-stress/stress/1";
@@ -90,6 +93,32 @@ pub struct CellPart {
     pub expect_boots: ExpectBoots,
     /// Description of the boots that are hits.
     pub counted: String,
+    /// Delays of its recipe that are numbers, by [`delays`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub delays: BTreeMap<String, u64>,
+}
+
+/// Delays of a recipe that are numbers: SMMU, site and unit, such as `a ats polls`, and status reads (`polls`) or
+/// microseconds (`us`, the mean of those that are drawn). Further rules of one name are numbered from 2.
+pub fn delays(recipe: &Recipe) -> BTreeMap<String, u64> {
+    let mut delays = BTreeMap::new();
+    for smmu in &recipe.smmus {
+        for rule in &smmu.delays {
+            let (unit, number) = match (rule.polls, rule.time_us) {
+                (Some(polls), _) => ("polls", u64::from(polls)),
+                (None, Some(Time::Fixed(us))) => ("us", us),
+                (None, Some(Time::Uniform(bounds))) => ("us", bounds.min.midpoint(bounds.max)),
+                (None, Some(Time::Exponential(drawn))) => ("us", drawn.mean),
+                (None, None) => continue,
+            };
+            let name = format!("{} {} {unit}", smmu.name, rule.site.name());
+            let names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name} {number}")));
+            if let Some(free) = names.into_iter().find(|name| !delays.contains_key(name)) {
+                delays.insert(free, number);
+            }
+        }
+    }
+    delays
 }
 
 /// A cell without boots.

@@ -2,13 +2,21 @@
 
 //! Report of a stress run: rates with their intervals, comparisons with their tests.
 //!
-//! - [`text`]: for people.
-//! - [`junit`], [`ktap`]: for other programs, a case for each cell.
+//! - [`text`]: for people. [`email`]: for a mailing list. [`html`]: a page.
+//! - [`junit`], [`ktap`], [`kcidb`]: for other programs, a case for each cell.
+//! - [`changes`]: comparison with earlier runs, which [`previous`] reads.
+//! - [`evidence`]: findings of boots, from their directories.
 //!
 //! All forms are made of one [`Report`], which is the JSON form.
 
+pub mod changes;
+pub mod email;
+pub mod evidence;
+pub mod html;
 pub mod junit;
+pub mod kcidb;
 pub mod ktap;
+pub mod previous;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -28,6 +36,7 @@ use crate::recipe::{ExpectBoots, FindingKind};
 use crate::stats::boschloo::{self, Count};
 use crate::stats::rate::{self, clopper_pearson};
 use crate::stats::{holm, sequence};
+use changes::Changes;
 
 /// Version of the JSON form; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "boot-stress/report/1";
@@ -175,6 +184,19 @@ pub struct PairsReport {
     pub differ: bool,
 }
 
+/// A bug that no recipe looks for, over all cells.
+#[derive(Debug, Clone)]
+pub struct OtherBug<'a> {
+    /// Its kind.
+    pub kind: FindingKind,
+    /// Name of the trouble within its kind.
+    pub title: &'a str,
+    /// Boots that showed it.
+    pub boots: u32,
+    /// Cells that have such boots, and the first of each.
+    pub cells: Vec<(&'a CellReport, u32)>,
+}
+
 /// Report of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -194,6 +216,8 @@ pub struct Report {
     pub shards: Vec<Shard>,
     /// Times that the run was begun and resumed.
     pub sessions: usize,
+    /// First of these times, seconds since 1970; absent if it is not recorded.
+    pub began: Option<u64>,
     /// Whether all cells are complete.
     pub complete: bool,
     /// Lines of the results that cannot be read.
@@ -207,6 +231,9 @@ pub struct Report {
     /// Comparison of the two cells of a run that ends when they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PairsReport>,
+    /// Comparison with earlier runs, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
 }
 
 impl Report {
@@ -226,6 +253,7 @@ impl Report {
             stop: header.stop,
             shards: header.shards.clone(),
             sessions: recorded.sessions.len(),
+            began: recorded.sessions.iter().map(|session| session.time).min(),
             complete: cells.iter().all(|cell| cell.complete),
             damaged_lines: recorded.damaged,
             comparisons: if header.stop.is_sequential() {
@@ -238,7 +266,33 @@ impl Report {
                 .map(|(pairs, test)| PairsReport::new(&pairs, test.alpha)),
             cells,
             skipped: header.skipped.clone(),
+            changes: None,
         }
+    }
+
+    /// Bugs that no recipe looks for, by kind and title.
+    pub fn other_bugs(&self) -> Vec<OtherBug<'_>> {
+        let mut bugs: BTreeMap<(FindingKind, &str), OtherBug<'_>> = BTreeMap::new();
+        for cell in &self.cells {
+            for TitleReport {
+                kind,
+                title,
+                boots,
+                first_boot,
+                ..
+            } in cell.bugs()
+            {
+                let bug = bugs.entry((*kind, title)).or_insert(OtherBug {
+                    kind: *kind,
+                    title,
+                    boots: 0,
+                    cells: Vec::new(),
+                });
+                bug.boots += boots;
+                bug.cells.push((cell, *first_boot));
+            }
+        }
+        bugs.into_values().collect()
     }
 
     /// The answer for all cells: that of the worst.
@@ -278,6 +332,16 @@ impl PairsReport {
 }
 
 impl CellReport {
+    /// Titles of bugs that its recipe does not look for.
+    pub fn bugs(&self) -> impl Iterator<Item = &TitleReport> {
+        self.titles.iter().filter(|title| title.other_bug)
+    }
+
+    /// Boots that are in a number of it.
+    pub fn counted(&self) -> u32 {
+        self.hits + self.clean + self.other_bug + self.inconclusive + self.infra
+    }
+
     fn new(header: &Header, part: &CellPart, tally: CellTally) -> Self {
         let (hits, boots) = (tally.of(Class::Hit), tally.conclusive());
         let counted: u32 = tally.classes.values().sum();

@@ -2,13 +2,18 @@
 
 //! Headers and boots for tests.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use guest_images::machine::gic::Gic;
 
 use super::class::Class;
-use super::record::{Boot, CellPart, Header, SCHEMA, Title};
+use super::record::{Boot, CellPart, Header, SCHEMA, Session, Title};
 use super::shard::Shard;
 use super::stop::Stop;
+use super::store::{Store, StoreError};
 use crate::recipe::{ExpectBoots, FindingKind, Start};
+use crate::report::results::directory;
 
 /// A header with as many boots of cells of these names; those that end in `-control` are controls. A name may have a
 /// kernel after `@`.
@@ -40,6 +45,7 @@ pub fn header(boots: u32, cells: &[&str]) -> Header {
                 "as expected: late-probe warning"
             }
             .to_owned(),
+            delays: BTreeMap::new(),
         }
     };
     Header {
@@ -89,4 +95,35 @@ fn title(kind: FindingKind, title: &str, other_bug: bool) -> Title {
         count: 1,
         other_bug,
     }
+}
+
+/// Writes results with boots of these classes of each cell, made at `time`, seconds since 1970.
+///
+/// # Errors
+/// The directory cannot be written, or has results.
+pub fn write(dir: &Path, header: &Header, time: u64, cells: &[Vec<Class>]) -> Result<(), StoreError> {
+    let dir = directory(Some(dir), &header.name)?;
+    let mut store = Store::create(dir, header)?;
+    store.begin(Session {
+        number: 0,
+        time,
+        host_cpus: 2,
+        jobs: Some(2),
+    })?;
+    for (cell, classes) in cells.iter().enumerate() {
+        let boots: Vec<Boot> = (1..)
+            .zip(classes)
+            .map(|(number, class)| boot(header, cell, number, *class))
+            .collect();
+        store.record_all(boots.iter())?;
+    }
+    Ok(())
+}
+
+/// Classes, each as often as its number says.
+pub fn of(counts: &[(Class, usize)]) -> Vec<Class> {
+    counts
+        .iter()
+        .flat_map(|(class, count)| vec![*class; *count])
+        .collect()
 }

@@ -5,7 +5,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -18,12 +17,12 @@ use super::class::{Class, is_other_bug};
 use super::kept::{self, KeptBoot};
 use super::prepare::{Cache, Launch, Ready};
 use super::record::{Boot, Title};
+use super::repeat;
 use super::schedule::Job;
 use super::store::BOOTS;
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::boot::run::BootError;
 use crate::boot::rundir::RunDir;
-use crate::recipe::Start;
 use crate::report::results::Keep;
 use crate::report::shell;
 use crate::reproduce::boot_seed;
@@ -266,7 +265,9 @@ impl BootDir {
     fn describe(&self, boot: &Boot, ready: &Ready) -> Result<(), WorkError> {
         let kept = KeptBoot {
             schema: kept::SCHEMA.to_owned(),
-            kernel: kernel_argument(ready).to_string_lossy().into_owned(),
+            kernel: repeat::kernel(&ready.part, &ready.cell.kernel_argument)
+                .to_string_lossy()
+                .into_owned(),
             cell: ready.part.clone(),
             boot: boot.clone(),
         };
@@ -295,36 +296,14 @@ fn write_error(path: &Path, source: io::Error) -> WorkError {
     }
 }
 
-/// Kernel of a cell as `--kernel` takes it, also tomorrow: a short name of Debian's may mean another release then.
-fn kernel_argument(ready: &Ready) -> OsString {
-    let argument = &ready.cell.kernel_argument;
-    match argument.to_str() {
-        Some(name) if name.starts_with("debian:") => {
-            OsString::from(format!("debian:{}", ready.environment.guest.release))
-        }
-        _ => argument.clone(),
-    }
-}
-
 /// Script that makes a boot again, with the machine, kernel and seed that it had.
 fn repro(bench: &Bench<'_>, job: Job, ready: &Ready, seed: u64) -> String {
-    let guest = &ready.environment.guest;
-    let mut arguments = vec![
-        "--recipe".into(),
-        kept::RECIPE.into(),
-        "--kernel".into(),
-        kernel_argument(ready),
-        "--smp".into(),
-        ready.part.cpus.to_string().into(),
-        "--boots".into(),
-        "1".into(),
-        "--seed".into(),
-        seed.to_string().into(),
-    ];
-    if ready.part.start != Start::Cold {
-        arguments.extend(["--start".into(), ready.part.start.to_string().into()]);
-    }
-    arguments.extend(guest.accel.arguments().iter().map(Into::into));
+    let mut arguments = repeat::arguments(
+        &ready.part,
+        kept::RECIPE.as_ref(),
+        &ready.cell.kernel_argument,
+        seed,
+    );
     for path in bench.launch.allowed.paths().into_iter().flatten() {
         arguments.extend(["--allow-path".into(), path.clone().into_os_string()]);
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use vfio_server::trace::Line;
 use vfio_server::trace::line::{Injection, NoMemory, Register, Request, What};
 
-use super::COLUMNS;
+use crate::report::mail::COLUMNS;
 
 /// Lines at the begin and at the end of a trace that are shown.
 const HEAD: usize = 24;

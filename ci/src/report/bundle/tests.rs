@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{Bundle, COLUMNS, decode, wrap};
+use super::{Bundle, decode};
 use crate::boot::accel::Accel;
 use crate::boot::findings::Finding;
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::recipe::{FindingKind, shipped};
+use crate::report::mail::COLUMNS;
 use crate::report::verdict::{Part, Verdict};
 
 const CONSOLE: &str = "\
@@ -141,14 +142,4 @@ fn equal_lines_of_a_trace_are_told_once_and_a_long_trace_is_cut() {
     let text = decode::decode(&many.collect::<Vec<_>>());
     assert!(text.contains("(952 lines left out)"), "{text}");
     assert_eq!(text.lines().count(), 49);
-}
-
-#[test]
-fn words_are_wrapped_and_a_long_one_has_its_own_line() {
-    let long = "x".repeat(100);
-    assert_eq!(
-        wrap(&format!("one {long} two"), "- ", "  "),
-        format!("- one\n  {long}\n  two\n")
-    );
-    assert_eq!(wrap("", "a", "b"), "a\n");
 }

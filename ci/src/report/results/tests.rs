@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Keep, Results, ResultsError, date};
+use super::{Keep, Results, ResultsError};
 use crate::boot::findings::Finding;
 use crate::boot::outcome::{BootReport, Outcome};
 use crate::recipe::{ExpectBoots, FindingKind};
@@ -23,13 +23,6 @@ fn report(outcome: Outcome) -> BootReport {
         console: None,
         trace: None,
     }
-}
-
-#[test]
-fn dates() {
-    assert_eq!(date(0), "19700101-000000");
-    assert_eq!(date(951_782_400), "20000229-000000");
-    assert_eq!(date(1_795_374_312), "20261122-190512");
 }
 
 #[test]

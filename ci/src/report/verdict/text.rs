@@ -8,7 +8,6 @@ use super::{
     BootConsole, ExpectationPart, FindingPart, Hit, Reason, Said, StepResult, TracePart, Verdict, Word,
 };
 use crate::boot::accel::SERIAL;
-use crate::boot::findings::Kind;
 use crate::boot::outcome::Console;
 use crate::recipe::ExpectBoots;
 use crate::stats::rate::Rate;
@@ -289,7 +288,7 @@ impl Verdict {
             let Some(Hit { late: first, .. }) = group.first() else {
                 continue;
             };
-            writeln!(f, "\n{}:", place(first.kind))?;
+            writeln!(f, "\n{}:", first.kind.place())?;
             for Hit { boot, late } in group.iter().take(SHOWN) {
                 let time = late
                     .time
@@ -301,13 +300,8 @@ impl Verdict {
                     f,
                     "  boot {boot}: {time}{driver} {device}: late IOMMU probe at driver bind, something fishy here!"
                 )?;
-                let mut who = Vec::new();
-                who.extend(late.source.clone());
-                who.extend(late.cpu.map(|cpu| format!("CPU {cpu}")));
-                who.extend(late.comm.clone());
-                who.extend(late.pid.map(|pid| format!("PID {pid}")));
-                if !who.is_empty() {
-                    writeln!(f, "    at {}", who.join(", "))?;
+                if let Some(noticed_by) = late.noticed_by() {
+                    writeln!(f, "    at {noticed_by}")?;
                 }
             }
             if group.len() > SHOWN {
@@ -344,14 +338,6 @@ fn alike(a: &Hit, b: &Hit) -> bool {
             .collect::<Vec<_>>()
     };
     a.late.kind == b.late.kind && path(a) == path(b)
-}
-
-fn place(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Walk => "In the walk over the bus when the IOMMU registered",
-        Kind::Replay => "Replayed when the driver was bound",
-        Kind::Unknown => "Seen, and the call trace does not say where",
-    }
 }
 
 fn named(kind: &str, title: &str) -> String {

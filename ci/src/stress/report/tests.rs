@@ -1,35 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use std::fmt::Write as _;
-
-use super::{PairsWord, Report, Word, junit, ktap};
+use super::changes::{Changes, Night};
+use super::evidence::Evidence;
+use super::kcidb::{self, Names};
+use super::{PairsWord, Report, Word, email, junit, ktap};
+use crate::report::mail::COLUMNS;
 use crate::stats::sprt::Sprt;
 use crate::stress::class::Class::{self, Clean, Hit, Inconclusive, Infra, OtherBug};
 use crate::stress::pairs::PairTest;
-use crate::stress::record::{Header, Line, Skipped};
-use crate::stress::samples::{boot, header};
+use crate::stress::record::{Header, Skipped};
+use crate::stress::samples::{header, of, write};
 use crate::stress::store::{Recorded, read};
 
 /// Results with these boots of each cell, read from a file.
 fn recorded(header: &Header, cells: &[Vec<Class>]) -> Recorded {
     let dir = tempfile::tempdir().unwrap();
-    let mut text = String::new();
-    let mut line = |line: Line| writeln!(text, "{}", serde_json::to_string(&line).unwrap()).unwrap();
-    line(Line::Header(Box::new(header.clone())));
-    for (cell, classes) in cells.iter().enumerate() {
-        for (number, class) in (1..).zip(classes) {
-            line(Line::Boot(Box::new(boot(header, cell, number, *class))));
-        }
-    }
-    std::fs::write(dir.path().join(crate::report::results::LOG), text).unwrap();
+    write(dir.path(), header, 1_795_374_312, cells).unwrap();
     read(dir.path()).unwrap()
 }
 
-fn of(counts: &[(Class, usize)]) -> Vec<Class> {
-    counts
-        .iter()
-        .flat_map(|(class, count)| vec![*class; *count])
-        .collect()
+/// Evidence of a hit of the sample, from a `verdict.json`.
+fn evidence() -> Vec<Evidence> {
+    let dir = tempfile::tempdir().unwrap();
+    let header = header(40, &["race@debian:7.3.4"]);
+    write(
+        dir.path(),
+        &header,
+        1_795_374_312,
+        &[of(&[(Hit, 30), (Clean, 10)])],
+    )
+    .unwrap();
+    let boot = dir.path().join("boots/cell-0/000001.1");
+    std::fs::create_dir_all(&boot).unwrap();
+    std::fs::write(boot.join("verdict.json"), include_str!("verdict.json")).unwrap();
+    std::fs::write(boot.join("console.log"), "").unwrap();
+    let recorded = read(dir.path()).unwrap();
+    Evidence::of(&Report::new(&recorded), &recorded, dir.path())
+}
+
+#[test]
+fn as_mail() {
+    let mut report = sample();
+    let night = Night {
+        dir: "/nights/1".into(),
+        report: Report {
+            began: Some(1_795_287_912),
+            ..sample()
+        },
+    };
+    report.changes = Some(Changes::new(&report, &[night]));
+    let text = email::text(&report, &evidence());
+    insta::assert_snapshot!(text);
+    // Lines of the kernel stay as they were printed.
+    for line in text.lines().filter(|line| !line.starts_with("[  ")) {
+        assert!(line.chars().count() <= COLUMNS, "{line}");
+    }
+}
+
+#[test]
+fn as_kcidb() {
+    let names = Names::new("me_2", Some("run")).unwrap();
+    let objects = kcidb::objects(&sample(), &names);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&objects).unwrap());
+    for wrong in ["", "Me", "a-b", "a:b"] {
+        assert!(Names::new(wrong, None).is_err(), "{wrong}");
+    }
+}
+
+/// Of each cell one boot for each set of titles; without its directory nothing is known but the boot.
+#[test]
+fn evidence_is_bounded_and_a_directory_that_is_gone_is_no_error() {
+    let header = header(40, &["race@debian:7.3.4", "race@debian:6.16.3"]);
+    let recorded = recorded(&header, &[of(&[(Hit, 40)]), of(&[(Hit, 20), (OtherBug, 20)])]);
+    let found = Evidence::of(&Report::new(&recorded), &recorded, "/nowhere".as_ref());
+    let boots: Vec<_> = (found.iter())
+        .map(|one| (one.cell.as_str(), one.boot, one.class))
+        .collect();
+    assert_eq!(
+        boots,
+        [
+            ("race@debian:7.3.4,smp=2", 1, Hit),
+            ("race@debian:6.16.3,smp=2", 1, Hit)
+        ]
+    );
+    let nothing = |one: &Evidence| one.late_probes.is_empty() && one.files.is_empty();
+    assert!(found.iter().all(nothing));
 }
 
 /// Two kernels, a recipe and its control; a boot that failed; another bug.

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{CellReport, Comparison, Interval, PairsReport, Report, Word};
-use crate::recipe::FindingKind;
 use crate::stats::sprt;
 use crate::stress::class::Class;
 use crate::stress::record::Skipped;
@@ -17,7 +16,7 @@ const SHOWN: usize = 40;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let boots: u32 = self.cells.iter().map(counted).sum();
+        let boots: u32 = self.cells.iter().map(CellReport::counted).sum();
         let shards = self.shards.first().map_or(1, |shard| shard.count);
         write!(
             f,
@@ -37,6 +36,7 @@ impl fmt::Display for Report {
                 "NOT COMPLETE: not all boots were made; --resume makes the others."
             )?;
         }
+        self.changes(f)?;
         self.table(f)?;
         self.methods(f)?;
         self.comparisons(f)?;
@@ -58,16 +58,22 @@ impl fmt::Display for Report {
     }
 }
 
-/// Boots of a cell that are in a number of it.
-fn counted(cell: &CellReport) -> u32 {
-    cell.hits + cell.clean + cell.other_bug + cell.inconclusive + cell.infra
-}
-
-fn percent(share: f64) -> String {
+/// A share in per cent.
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1}", share * 100.0)
 }
 
-fn p_value(p: f64) -> String {
+/// Interval of a cell's rate in per cent.
+pub(super) fn interval(cell: &CellReport) -> String {
+    format!(
+        "{} to {}",
+        percent(cell.interval.low),
+        percent(cell.interval.high)
+    )
+}
+
+/// A p-value with as many digits as are of use.
+pub(super) fn p_value(p: f64) -> String {
     if p < 0.001 {
         format!("{p:.1e}")
     } else {
@@ -76,6 +82,17 @@ fn p_value(p: f64) -> String {
 }
 
 impl Report {
+    fn changes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(changes) = &self.changes else {
+            return Ok(());
+        };
+        writeln!(f, "\n{}", changes.summary())?;
+        for line in changes.lines().take(SHOWN) {
+            writeln!(f, "  {line}")?;
+        }
+        Ok(())
+    }
+
     fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.cells.iter().map(|cell| cell.part.key.chars().count()).max();
         let width = width.unwrap_or(0).clamp(4, 60);
@@ -86,8 +103,7 @@ impl Report {
         )?;
         for cell in &self.cells {
             let boots = cell.hits + cell.clean;
-            let interval = &cell.interval;
-            let interval = format!("{} to {}", percent(interval.low), percent(interval.high));
+            let interval = interval(cell);
             let mean = cell.mean_s.map_or("-".to_owned(), |mean| format!("{mean:.1}"));
             writeln!(
                 f,
@@ -118,7 +134,7 @@ impl Report {
         notes.sort();
         notes.dedup();
         if !cell.complete {
-            notes.push(format!("{} of {} boots", counted(cell), self.boots));
+            notes.push(format!("{} of {} boots", cell.counted(), self.boots));
         }
         if cell.surplus > 0 {
             notes.push(format!("{} boots beyond the end not counted", cell.surplus));
@@ -239,29 +255,24 @@ impl Report {
 
     /// Bugs that no recipe looks for, over all cells.
     fn other_titles(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut titles: BTreeMap<(FindingKind, &str), (u32, Vec<String>)> = BTreeMap::new();
-        for cell in &self.cells {
-            for title in cell.titles.iter().filter(|title| title.other_bug) {
-                let (boots, cells) = titles.entry((title.kind, &title.title)).or_default();
-                *boots += title.boots;
-                cells.push(format!("{} boot {}", cell.part.key, title.first_boot));
-            }
-        }
-        if titles.is_empty() {
+        let bugs = self.other_bugs();
+        if bugs.is_empty() {
             return Ok(());
         }
         writeln!(f, "\nOther bugs, by title:")?;
-        for ((kind, title), (boots, cells)) in titles.iter().take(SHOWN) {
-            let more = cells.len() - 1;
-            let first = cells.first().map(String::as_str).unwrap_or_default();
-            write!(f, "  {boots} boots: {} {title}; first {first}", kind.words())?;
-            match more {
+        for bug in bugs.iter().take(SHOWN) {
+            let (words, title) = (bug.kind.words(), bug.title);
+            write!(f, "  {} boots: {words} {title}", bug.boots)?;
+            if let Some((cell, boot)) = bug.cells.first() {
+                write!(f, "; first {} boot {boot}", cell.part.key)?;
+            }
+            match bug.cells.len().saturating_sub(1) {
                 0 => writeln!(f)?,
-                _ => writeln!(f, ", and {more} more cells")?,
+                more => writeln!(f, ", and {more} more cells")?,
             }
         }
-        if titles.len() > SHOWN {
-            writeln!(f, "  and {} more, see --format json", titles.len() - SHOWN)?;
+        if bugs.len() > SHOWN {
+            writeln!(f, "  and {} more, see --format json", bugs.len() - SHOWN)?;
         }
         Ok(())
     }

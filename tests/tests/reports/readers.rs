@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Readers of JUnit XML, KCIDB JSON and KTAP.
+
+use std::path::Path;
+use std::process::Command;
+
+use integration_tests::python::{Venv, run};
+use serde_json::{Value, json};
+
+use crate::sample::form;
+
+/// Prints suites, cases, their results and properties; the totals have to be those of the cases.
+const JUNIT: &str = "
+import json, sys
+from junitparser import JUnitXml, Properties
+xml = JUnitXml.fromfile(sys.argv[1])
+told = (xml.tests, xml.failures, xml.errors, xml.skipped)
+xml.update_statistics()
+assert told == (xml.tests, xml.failures, xml.errors, xml.skipped), told
+properties = lambda case: {one.name: one.value for all in case.iterchildren(Properties) for one in all}
+print(json.dumps([[suite.name, case.name, [type(result).__name__ for result in case.result], properties(case)]
+                  for suite in xml for case in suite]))
+";
+
+#[test]
+fn junitparser_reads_the_junit_xml() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = form(dir.path(), "junit");
+    let venv = Venv::new(dir.path(), &["junitparser"]).unwrap();
+    let cases = run(venv.program("python").args(["-c", JUNIT]).arg(file)).unwrap();
+    let cases: Vec<(String, String, Vec<String>, Value)> = serde_json::from_str(&cases).unwrap();
+    let of = |name: &str| {
+        cases
+            .iter()
+            .find(|(_, case, ..)| case == name)
+            .unwrap_or_else(|| panic!("{cases:?}"))
+    };
+    let (suite, _, results, properties) = of("race@debian:7.3.4,smp=2");
+    assert_eq!((suite.as_str(), results.len()), ("debian:7.3.4", 0));
+    assert_eq!(
+        (&properties["hits"], &properties["clean"], &properties["seed"]),
+        (&json!("30"), &json!("9"), &json!("7"))
+    );
+    for (name, result) in [
+        ("race-control@debian:7.3.4,smp=2", "Failure"),
+        ("race-control@debian:6.16.3,smp=2", "Skipped"),
+        ("race+long@debian:6.16.3,smp=2", "Error"),
+        ("race@debian:6.12,smp=2", "Skipped"),
+    ] {
+        assert_eq!(of(name).2, [result], "{name}");
+    }
+    assert_eq!(cases.len(), 9);
+}
+
+/// Prints the objects once the schema has taken them, and refuses them with another version or key.
+const KCIDB: &str = "
+import copy, json, sys
+from kcidb_io.schema import LATEST
+objects = json.load(open(sys.argv[1]))
+assert (LATEST.major, LATEST.minor) >= (5, 3)
+LATEST.validate(objects)
+for spoil in (lambda o: o.update(other=1), lambda o: o['tests'][0].pop('origin'),
+              lambda o: o['version'].update(minor=4)):
+    spoilt = copy.deepcopy(objects)
+    spoil(spoilt)
+    assert not LATEST.is_valid(spoilt), spoilt
+ids = {name: [one['id'] for one in objects[name]] for name in ('checkouts', 'builds', 'tests', 'issues', 'incidents')}
+for name, values in ids.items():
+    assert len(values) == len(set(values)), name
+assert {one['checkout_id'] for one in objects['builds']} <= set(ids['checkouts'])
+assert {one['build_id'] for one in objects['tests']} <= set(ids['builds'])
+assert {one['issue_id'] for one in objects['incidents']} <= set(ids['issues'])
+assert {one['test_id'] for one in objects['incidents']} <= set(ids['tests'])
+print(json.dumps({one['comment']: one['status'] for one in objects['tests']}))
+";
+
+#[test]
+fn kcidb_io_takes_the_kcidb_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = form(dir.path(), "kcidb");
+    let venv = Venv::new(dir.path(), &["kcidb-io"]).unwrap();
+    let tests = run(venv.program("python").args(["-c", KCIDB]).arg(file)).unwrap();
+    let tests: Value = serde_json::from_str(&tests).unwrap();
+    // A test fails if the bug was seen, whether or not its recipe looks for it.
+    for (cell, status) in [
+        ("race@debian:7.3.4,smp=2", "FAIL"),
+        ("race-control@debian:7.3.4,smp=2", "FAIL"),
+        ("race+short@debian:6.16.3,smp=2", "PASS"),
+        ("race-control@debian:6.16.3,smp=2", "SKIP"),
+        ("race+long@debian:6.16.3,smp=2", "ERROR"),
+    ] {
+        assert_eq!(tests[cell], status, "{cell}: {tests:#}");
+    }
+}
+
+/// The parser is part of the kernel's sources, which are no package: `ci/kunit` runs this test.
+#[test]
+#[ignore = "needs the sources of a kernel, which ci/kunit names or fetches"]
+fn kunit_parses_the_ktap() {
+    let tree =
+        std::env::var_os("SMMU_EMU_KERNEL_SOURCE").expect("SMMU_EMU_KERNEL_SOURCE names a kernel's sources");
+    let dir = tempfile::tempdir().unwrap();
+    let file = form(dir.path(), "ktap");
+    let output = Command::new("python3")
+        .arg(Path::new(&tree).join("tools/testing/kunit/kunit.py"))
+        .args(["parse", "--json"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    // A result is not ok.
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let at = text.find("\n{").expect("JSON");
+    let found: Value = serde_json::from_str(&text[at..]).unwrap();
+    let cases = found["test_cases"].as_array().unwrap();
+    let status = |name: &str| {
+        let case = cases.iter().find(|case| case["name"] == name);
+        case.unwrap_or_else(|| panic!("no {name} in {found:#}"))["status"].clone()
+    };
+    for (name, expected) in [
+        ("race@debian:7.3.4,smp=2", "PASS"),
+        ("race-control@debian:7.3.4,smp=2", "FAIL"),
+        ("race-control@debian:6.16.3,smp=2", "SKIP"),
+        ("race+long@debian:6.16.3,smp=2", "FAIL"),
+        ("race@debian:6.12,smp=2", "SKIP"),
+    ] {
+        assert_eq!(status(name), expected, "{name}");
+    }
+    assert_eq!(cases.len(), 9);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! Results of a run in which each class of boots occurs, with texts that mean harm.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use boot_stress::stress::class::Class::{self, Clean, Hit, Inconclusive, Infra, OtherBug};
+use boot_stress::stress::record::{Header, Skipped};
+use boot_stress::stress::samples::{header, of, write};
+use serde_json::json;
+
+/// Text of a guest that looks like markup, like the end of a text, and like orders to a terminal.
+pub const HOSTILE: &str =
+    "</pre><script>alert(1)</script><img src=x onerror=alert(2)> ]]> \u{1b}[2J \u{202e} \"'&";
+
+/// Begin of the run, seconds since 1970.
+pub const BEGAN: u64 = 1_795_374_312;
+
+/// Two kernels, a recipe with three delays, its control, and a cell that was left out.
+pub fn sample_header() -> Header {
+    let mut header = header(
+        40,
+        &[
+            "race@debian:7.3.4",
+            "race-control@debian:7.3.4",
+            "race@debian:6.16.3",
+            "race-control@debian:6.16.3",
+        ],
+    );
+    for kernel in [0, 2] {
+        for (change, polls) in [("short", 1), ("long", 4)] {
+            let mut cell = header.cells[kernel].clone();
+            cell.key = cell.key.replace("race@", &format!("race+{change}@"));
+            cell.change = Some(change.to_owned());
+            cell.delays.insert("a ats polls".to_owned(), polls);
+            header.cells.push(cell);
+        }
+    }
+    header.skipped = vec![Skipped {
+        key: "race@debian:6.12,smp=2".to_owned(),
+        reason: format!("this kernel cannot print it {HOSTILE}"),
+    }];
+    header
+}
+
+/// Classes of the sample's boots.
+pub fn classes() -> Vec<Vec<Class>> {
+    vec![
+        of(&[(Hit, 30), (Clean, 9), (Inconclusive, 1)]),
+        of(&[(Hit, 1), (Clean, 39)]),
+        of(&[(Hit, 12), (Clean, 26), (OtherBug, 2)]),
+        of(&[(Clean, 8), (Inconclusive, 32)]),
+        of(&[(Hit, 2), (Clean, 38)]),
+        of(&[(Hit, 11), (Clean, 29)]),
+        of(&[(Clean, 40)]),
+        of(&[(Infra, 3)]),
+    ]
+}
+
+/// Writes a run, and the directories of its hits.
+pub fn results(dir: &Path, header: &Header, time: u64, classes: &[Vec<Class>]) {
+    write(dir, header, time, classes).unwrap();
+    for cell in (0..header.cells.len()).filter(|cell| classes[*cell].contains(&Hit)) {
+        let boot = dir.join(format!("boots/cell-{cell}/000001.1"));
+        fs::create_dir_all(&boot).unwrap();
+        fs::write(boot.join("console.log"), HOSTILE).unwrap();
+        let hit = json!({
+            "device": HOSTILE, "driver": HOSTILE, "time": "9.100000", "cpu": 1, "pid": 7, "comm": HOSTILE,
+            "source": HOSTILE, "kind": "replay", "trace": [HOSTILE, "really_probe+0x7c/0x3f8"], "raw": [HOSTILE],
+        });
+        let oops = json!({
+            "kind": "oops", "device": HOSTILE, "title": HOSTILE, "count": 1, "time": HOSTILE, "text": HOSTILE,
+            "trace": [HOSTILE],
+        });
+        let verdict = json!({ "outcome": "as-expected", "hits": [hit], "findings": [oops] });
+        fs::write(boot.join("verdict.json"), verdict.to_string()).unwrap();
+    }
+}
+
+/// `boot-stress report` of a directory.
+pub fn report(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_boot-stress-under-test"))
+        .arg("report")
+        .arg(dir)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// A form of the report of the sample, as a file beside its results.
+pub fn form(dir: &Path, name: &str) -> std::path::PathBuf {
+    results(dir, &sample_header(), BEGAN, &classes());
+    let file = dir.join(format!("report.{name}"));
+    let output = report(dir, &["--write", &format!("{name}={}", file.display())]);
+    // A control has a hit.
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    file
+}
