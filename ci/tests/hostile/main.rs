@@ -5,6 +5,7 @@
 mod bisect;
 mod compare;
 mod files;
+mod nights;
 mod recipes;
 mod replay;
 mod shrink;
