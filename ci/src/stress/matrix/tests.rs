@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -191,4 +192,18 @@ fn recipes_and_kernels_beside_the_matrix() {
         error.contains("m.toml:3:12: ") && error.contains("mine.toml:"),
         "{error}"
     );
+}
+
+/// The shipped matrix is read, and has each shipped recipe but those for kernels without modules.
+#[test]
+fn the_nightly_matrix_has_all_recipes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("nightly.toml");
+    let matrix = Matrix::read(&path).unwrap();
+    let named: BTreeSet<&str> = matrix.cells.iter().map(|cell| cell.recipe_name.as_str()).collect();
+    for shipped in SHIPPED {
+        let name = shipped.recipe().unwrap().name;
+        assert_eq!(named.contains(name.as_str()), !name.contains("builtin"), "{name}");
+    }
+    let kernels: BTreeSet<&str> = matrix.cells.iter().map(|cell| cell.kernel.as_str()).collect();
+    assert_eq!(matrix.cells.len(), named.len() * kernels.len());
 }
