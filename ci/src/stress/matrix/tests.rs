@@ -199,7 +199,11 @@ fn recipes_and_kernels_beside_the_matrix() {
 fn the_nightly_matrix_has_all_recipes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("nightly.toml");
     let matrix = Matrix::read(&path).unwrap();
-    let named: BTreeSet<&str> = matrix.cells.iter().map(|cell| cell.recipe_name.as_str()).collect();
+    let named: BTreeSet<&str> = matrix
+        .cells
+        .iter()
+        .map(|cell| cell.recipe_name.as_str())
+        .collect();
     for shipped in SHIPPED {
         let name = shipped.recipe().unwrap().name;
         assert_eq!(named.contains(name.as_str()), !name.contains("builtin"), "{name}");
