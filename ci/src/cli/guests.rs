@@ -9,9 +9,11 @@ use host_guard::signals;
 
 use super::output::{Failure, code};
 use super::parts::{AccelArgs, KernelArgs, Parts, ProgramArgs, places};
+use crate::boot::accel::Accel;
 use crate::boot::supervise::SELF;
 use crate::report::progress::Progress;
 use crate::report::results::{Keep, ResultsError};
+use crate::stress::kept::KeptBoot;
 use crate::stress::measure::{MeasureError, Place, Settings};
 use crate::stress::prepare::PrepareError;
 use crate::stress::run::JOBS_MAX;
@@ -54,6 +56,15 @@ pub(super) struct ResultsArgs {
 }
 
 impl GuestArgs {
+    /// The accelerator; a deterministic boot is made again, or shrunk, as one.
+    pub(super) fn accel(&self, kept: Option<&KeptBoot>) -> Accel {
+        if kept.is_some_and(KeptBoot::is_deterministic) {
+            Accel::Icount
+        } else {
+            self.accel.accel()
+        }
+    }
+
     pub(super) fn progress(&self) -> Progress {
         Progress::new(self.verbose > 0)
     }

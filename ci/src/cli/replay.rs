@@ -71,11 +71,13 @@ pub(super) fn main(args: Replay) -> Result<ExitCode, Failure> {
     };
     let matrix = arguments.matrix().map_err(|problem| Failure::usage(&problem))?;
     let mut progress = args.guests.progress();
-    let settings = Settings {
+    let accel = args.guests.accel(Some(&kept));
+    let mut settings = Settings {
         boot_seed: Some(kept.boot.seed),
         keep: args.results.keep_logs,
         ..args.guests.settings()?
     };
+    settings.choice.accel = accel;
     let json = args.results.json;
     let measured = measure(&matrix, settings, args.results.place(), &mut progress)?;
     progress.clear();

@@ -10,11 +10,12 @@ use clap::Args;
 
 use super::guests::GuestArgs;
 use super::output::{Failure, code, print};
+use crate::boot::accel::Accel;
 use crate::recipe::{Recipe, Start, shipped, text_of};
 use crate::report::journal::Blank;
 use crate::shrink::decisions::{Baseline, Decisions, LOG, SCHEMA};
 use crate::shrink::parts::Text;
-use crate::shrink::query::ByRate;
+use crate::shrink::query::{ByRate, Query as _};
 use crate::shrink::search::{ShrinkError, smallest};
 use crate::stress::kept::{self, KeptBoot};
 use crate::stress::matrix::BOOTS_MAX;
@@ -77,10 +78,10 @@ impl From<ShrinkError> for Failure {
 }
 
 pub(super) fn main(args: Shrink) -> Result<ExitCode, Failure> {
-    let wanted = wanted(&args)?;
+    let (wanted, accel) = wanted(&args)?;
     let mut progress = args.guests.progress();
-    let teller = args.guests.progress();
-    let settings = args.guests.settings()?;
+    let mut settings = args.guests.settings()?;
+    settings.choice.accel = accel;
     if args.state.to_str().is_none() {
         return Err(Failure::usage(&format!(
             "--state: {} is not UTF-8",
@@ -100,16 +101,19 @@ pub(super) fn main(args: Shrink) -> Result<ExitCode, Failure> {
         begun(&args.state, &mut query)?
     };
     let baseline = decisions.baseline().clone();
-    let test = baseline.test().map_err(ShrinkError::Recipe)?;
-    teller.line(&format!(
-        "the whole recipe hits in {}/{} boots; a smaller one counts if its rate is rather {:.2} than {:.2}",
-        baseline.hits, baseline.conclusive, test.p1, test.p0
+    query.stop = baseline.stop().map_err(ShrinkError::Recipe)?;
+    let counts = match query.stop.sprt {
+        Some(test) => format!("if its rate is rather {:.2} than {:.2}", test.p1, test.p0),
+        None => "if its boot with this seed hits".to_owned(),
+    };
+    query.tell(&format!(
+        "the whole recipe hits in {}/{} boots; a smaller one counts {counts}",
+        baseline.hits, baseline.conclusive
     ));
     query.baseline = &baseline;
-    query.stop.sprt = Some(test);
     let text = Text::parse(&baseline.recipe).map_err(|error| Failure::usage(&error))?;
     let whole = text.to_string();
-    let smallest = smallest(text, &mut decisions, &mut query, &|line| teller.line(line))?.to_string();
+    let smallest = smallest(text, &mut decisions, &mut query)?.to_string();
     fs::write(&args.out, &smallest).map_err(|error| {
         Failure(
             code::ENVIRONMENT,
@@ -129,7 +133,7 @@ pub(super) fn main(args: Shrink) -> Result<ExitCode, Failure> {
 }
 
 /// The work that the command line names, before its rate is known.
-fn wanted(args: &Shrink) -> Result<Baseline, Failure> {
+fn wanted(args: &Shrink) -> Result<(Baseline, Accel), Failure> {
     let dir = Path::new(&args.recipe);
     let kept = if shipped(&args.recipe).is_none() && dir.is_dir() {
         Some(KeptBoot::read(dir)?)
@@ -152,7 +156,9 @@ fn wanted(args: &Shrink) -> Result<Baseline, Failure> {
         .start
         .or(kept.as_ref().map(|kept| kept.cell.start))
         .unwrap_or_default();
-    Ok(Baseline {
+    let accel = args.guests.accel(kept.as_ref());
+    let of_boot = kept.as_ref().map(|kept| kept.boot.seed);
+    let baseline = Baseline {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         recipe: whole.to_string(),
@@ -160,10 +166,12 @@ fn wanted(args: &Shrink) -> Result<Baseline, Failure> {
         start,
         boots: args.boots,
         share: args.share,
-        seed: args.seed,
+        seed: of_boot.filter(|_| accel.is_deterministic()).unwrap_or(args.seed),
+        deterministic: accel.is_deterministic(),
         hits: 0,
         conclusive: 0,
-    })
+    };
+    Ok((baseline, accel))
 }
 
 /// The work in a directory, if it is the one that is wanted.
@@ -197,6 +205,6 @@ fn begun(dir: &Path, query: &mut ByRate<'_>) -> Result<Decisions, Failure> {
         ..query.baseline.clone()
     };
     // A recipe that does not hit leaves no work behind.
-    baseline.test().map_err(ShrinkError::Recipe)?;
+    baseline.stop().map_err(ShrinkError::Recipe)?;
     Ok(blank.begin(baseline).map_err(ShrinkError::from)?.into())
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::recipe::Start;
 use crate::report::journal::{Journal, JournalError};
+use crate::stats::rate::Rate;
 use crate::stats::sprt::Sprt;
+use crate::stress::stop::Stop;
 
 /// Version of the lines; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "boot-stress/shrink/1";
@@ -33,8 +35,11 @@ pub struct Baseline {
     pub boots: u32,
     /// Share of the whole recipe's rate that a smaller one keeps.
     pub share: f64,
-    /// Seed; each recipe has its own.
+    /// Seed of the work; that of every boot if these are deterministic.
     pub seed: u64,
+    /// Whether boots of one seed are equal: one is enough for an answer.
+    #[serde(default)]
+    pub deterministic: bool,
     /// Hits of the whole recipe.
     pub hits: u32,
     /// Boots of the whole recipe that say something.
@@ -131,23 +136,33 @@ impl From<Journal<Baseline, Decision>> for Decisions {
 }
 
 impl Baseline {
-    /// Test of a smaller recipe: its rate is rather `p1`, which the whole recipe has at least, or the share of it.
+    /// Boots of a recipe at most.
+    pub fn most(&self) -> u32 {
+        if self.deterministic { 1 } else { self.boots }
+    }
+
+    /// Stop rule for a smaller recipe: none if its only boot decides; else the test whether its rate is rather `p1`,
+    /// which the whole recipe has at least, or the share of it.
     ///
     /// # Errors
     /// No hit.
-    pub fn test(&self) -> Result<Sprt, String> {
-        let low = crate::stats::rate::Rate::new(self.hits, self.conclusive).low;
+    pub fn stop(&self) -> Result<Stop, String> {
+        let Self { hits, conclusive, .. } = self;
+        let low = Rate::new(*hits, *conclusive).low;
         let test = Sprt {
             p0: low * self.share,
             p1: low,
             alpha: 0.05,
             beta: 0.05,
         };
-        test.check().map(|()| test).map_err(|_| {
-            format!(
-                "the recipe does not hit: {} of {} boots that say something",
-                self.hits, self.conclusive
-            )
+        if test.check().is_err() {
+            return Err(format!(
+                "the recipe does not hit: {hits} of {conclusive} boots that say something"
+            ));
+        }
+        Ok(Stop {
+            sprt: (!self.deterministic).then_some(test),
+            ..Stop::default()
         })
     }
 }

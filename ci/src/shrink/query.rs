@@ -36,16 +36,20 @@ pub trait Query {
     /// # Errors
     /// There is no answer, for a reason that lies outside of the recipe.
     fn ask(&mut self, number: u32, recipe: &str) -> Result<Answer, MeasureError>;
+
+    /// Takes a line on what an answer means.
+    fn tell(&self, line: &str);
 }
 
-/// Queries by a sequential test of the recipe's rate, in as many boots as that takes.
+/// Queries by a sequential test of the recipe's rate, in as many boots as that takes; by one boot if boots of one seed
+/// are equal.
 #[derive(Debug)]
 pub struct ByRate<'a> {
     /// Directory of the work.
     pub dir: &'a Path,
     /// Kernel, start, seed, and the most boots.
     pub baseline: &'a Baseline,
-    /// The test; without one all boots are made.
+    /// The test; without one all boots are made, and a hit decides.
     pub stop: Stop,
     /// Settings of the runs.
     pub settings: Settings<'static>,
@@ -74,12 +78,13 @@ impl ByRate<'_> {
             recipes: &[path.display().to_string()],
             cpus: None,
             start: self.baseline.start,
-            boots: self.baseline.boots,
+            boots: self.baseline.most(),
             stop: self.stop,
         };
         let matrix = arguments.matrix().map_err(MeasureError::Matrix)?;
         let settings = Settings {
             seed: Some(boot_seed(self.baseline.seed, number)),
+            boot_seed: self.baseline.deterministic.then_some(self.baseline.seed),
             keep: Some(Keep::None),
             ..self.settings.clone()
         };
@@ -91,7 +96,7 @@ impl ByRate<'_> {
 impl Query for ByRate<'_> {
     fn ask(&mut self, number: u32, recipe: &str) -> Result<Answer, MeasureError> {
         match self.measure(number, recipe) {
-            Ok(measured) => Ok(answer(measured.only_cell()?)),
+            Ok(measured) => Ok(answer(measured.only_cell()?, self.stop)),
             // A recipe that no machine or kernel can run is not smaller.
             Err(MeasureError::Prepare(error @ (PrepareError::Nothing(_) | PrepareError::Board { .. }))) => {
                 Ok(Answer {
@@ -104,13 +109,21 @@ impl Query for ByRate<'_> {
             Err(error) => Err(error),
         }
     }
+
+    fn tell(&self, line: &str) {
+        self.progress.line(line);
+    }
 }
 
 /// Answer of a run that the test has ended, or that has no boot left.
-fn answer(cell: &CellReport) -> Answer {
+fn answer(cell: &CellReport, stop: Stop) -> Answer {
+    let is_high = match stop.sprt {
+        Some(_) => cell.ended.contains(&Reason::SprtHigh),
+        None => cell.hits > 0,
+    };
     let silent = cell.other_bug + cell.inconclusive + cell.infra;
     Answer {
-        hits_still: cell.ended.contains(&Reason::SprtHigh) && silent == 0,
+        hits_still: is_high && silent == 0,
         hits: cell.hits,
         conclusive: cell.hits + cell.clean,
         reason: (silent > 0).then(|| format!("{silent} boots that say nothing")),

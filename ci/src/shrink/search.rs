@@ -30,7 +30,7 @@ pub enum ShrinkError {
     Recipe(String),
 }
 
-/// The smallest recipe of a text that hits. `tell` gets a line for each decision.
+/// The smallest recipe of a text that hits.
 ///
 /// # Errors
 /// A query has no answer; the decisions so far are on disk.
@@ -38,13 +38,8 @@ pub fn smallest(
     mut text: Text,
     decisions: &mut Decisions,
     query: &mut dyn Query,
-    tell: &dyn Fn(&str),
 ) -> Result<Text, ShrinkError> {
-    let mut search = Search {
-        decisions,
-        query,
-        tell,
-    };
+    let mut search = Search { decisions, query };
     loop {
         let before = text.to_string();
         for kind in 0..text.parts().len() {
@@ -60,7 +55,6 @@ pub fn smallest(
 struct Search<'a> {
     decisions: &'a mut Decisions,
     query: &'a mut dyn Query,
-    tell: &'a dyn Fn(&str),
 }
 
 impl Search<'_> {
@@ -97,8 +91,9 @@ impl Search<'_> {
         if let Some(known) = self.decisions.of(&recipe_sha256) {
             return Ok(known);
         }
-        // Refused without a boot.
-        if Recipe::parse(&recipe, "the smaller recipe").is_err() {
+        // Refused without a boot; a server has at least one SMMU.
+        let checked = Recipe::parse(&recipe, "the smaller recipe");
+        if !checked.is_ok_and(|recipe| !recipe.smmus.is_empty()) {
             return Ok(false);
         }
         let number = self.decisions.next();
@@ -124,7 +119,7 @@ impl Search<'_> {
             conclusive,
             reason,
         })?;
-        (self.tell)(&told);
+        self.query.tell(&told);
         Ok(hits_still)
     }
 }

@@ -20,6 +20,10 @@ fn kept(bench: &Bench, results: &str) -> PathBuf {
         .args(["--exit-zero", "--results"])
         .arg(bench.path(results));
     run(command).says(0, &[]);
+    only_boot(bench, results)
+}
+
+fn only_boot(bench: &Bench, results: &str) -> PathBuf {
     let below = |dir: PathBuf| fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
     below(below(bench.path(results).join("boots")))
 }
@@ -68,6 +72,19 @@ fn another_bug_comes_again() {
     run(replay(&bench, &dir)).says(0, &["the bug came again in 3/3 boots"]);
     fs::remove_file(bench.path("oops")).unwrap();
     run(replay(&bench, &dir)).says(1, &["the bug came again in 0/3 boots"]);
+}
+
+#[test]
+fn a_deterministic_boot_is_made_again_as_one() {
+    let bench = Bench::new(GUEST);
+    bench.recipe("");
+    let mut command = bench.stress("boots = 1\n");
+    command.args(["--exit-zero", "--deterministic", "--results", "results"]);
+    run(command).says(0, &[]);
+    fs::remove_file(bench.path("arguments")).unwrap();
+    run(replay(&bench, &only_boot(&bench, "results"))).says(0, &["in 3/3 boots"]);
+    let arguments = fs::read_to_string(bench.path("arguments")).unwrap();
+    assert!(arguments.contains("-icount"), "{arguments}");
 }
 
 #[test]

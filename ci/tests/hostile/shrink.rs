@@ -115,3 +115,24 @@ fn recipes_that_do_not_hit_are_not_shrunk() {
     share.args(["--share", "1.5"]);
     run(share).says(2, &["--share"]);
 }
+
+#[test]
+fn one_deterministic_boot_is_an_answer() {
+    let bench = bench();
+    let mut command = shrink(&bench);
+    command.arg("--deterministic");
+    work(command).says(
+        0,
+        &[
+            "the whole recipe hits in 1/1 boots",
+            "if its boot with this seed hits",
+        ],
+    );
+    is_small(&bench);
+    let lines = |name: &str| fs::read_to_string(bench.path(name)).unwrap().lines().count();
+    assert_eq!(
+        lines("boots"),
+        lines("work/shrink.ndjson"),
+        "a boot for each line"
+    );
+}

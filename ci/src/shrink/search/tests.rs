@@ -29,6 +29,8 @@ impl Query for Needs {
             reason: None,
         })
     }
+
+    fn tell(&self, _: &str) {}
 }
 
 fn begun(dir: &std::path::Path, recipe: &str) -> Decisions {
@@ -41,6 +43,7 @@ fn begun(dir: &std::path::Path, recipe: &str) -> Decisions {
         boots: 20,
         share: 0.5,
         seed: 1,
+        deterministic: false,
         hits: 20,
         conclusive: 20,
     };
@@ -49,9 +52,7 @@ fn begun(dir: &std::path::Path, recipe: &str) -> Decisions {
 
 fn search(decisions: &mut Decisions, needs: &mut Needs, recipe: &str) -> Option<String> {
     let text = Text::parse(recipe).unwrap();
-    smallest(text, decisions, needs, &|_| {})
-        .ok()
-        .map(|text| text.to_string())
+    smallest(text, decisions, needs).ok().map(|text| text.to_string())
 }
 
 const TEXTS: &[&str] = &["\"watchdog\"", "sp805_wdt", "site = \"ats\""];
