@@ -16,6 +16,7 @@ use super::reproduce::status;
 use super::{MachineArgs, environment_of, recipe_of};
 use crate::boot::supervise::SELF;
 use crate::recipe::{Start, text_of};
+use crate::report::journal::JournalError;
 use crate::report::progress::Progress;
 use crate::report::results::directory;
 use crate::reproduce::window::{
@@ -122,8 +123,8 @@ fn window(args: WindowArgs) -> Result<String, ExitCode> {
         let status = match &error {
             WindowError::Run(error) => status(error),
             WindowError::Inconclusive { .. } => code::INCONCLUSIVE,
-            WindowError::Other(_) => code::USAGE,
-            WindowError::Results(_) | WindowError::Read { .. } => code::ENVIRONMENT,
+            WindowError::Other(_) | WindowError::Journal(JournalError::Format { .. }) => code::USAGE,
+            WindowError::Journal(_) => code::ENVIRONMENT,
         };
         fail(status, &format!("{error}\n  --results {again} goes on from here"))
     })?;
@@ -167,18 +168,7 @@ fn for_people(identity: &Identity, windows: &[Window], most: u32, dir: &Path) ->
         } = delay;
         let found = match edges {
             None => format!("a boot with the recipe's {polls} polls is not as expected: no window"),
-            Some(Edges { first: 0, last: None }) => format!("as expected without it, and up to {most} polls"),
-            Some(Edges {
-                first: 0,
-                last: Some(last),
-            }) => {
-                format!("as expected without it, and up to {last} polls")
-            }
-            Some(Edges { first, last: None }) => format!("as expected from {first} polls on, up to {most}"),
-            Some(Edges {
-                first,
-                last: Some(last),
-            }) => format!("as expected from {first} to {last} polls"),
+            Some(edges) => range(edges, most),
         };
         let _ = writeln!(
             text,
@@ -194,4 +184,25 @@ fn for_people(identity: &Identity, windows: &[Window], most: u32, dir: &Path) ->
     );
     let _ = writeln!(text, "\nResults  {}", dir.display());
     text
+}
+
+/// The range of polls in words.
+fn range(edges: &Edges, most: u32) -> String {
+    let Edges {
+        first,
+        last,
+        equal_from,
+    } = edges;
+    let from = match first {
+        0 => "without it, and".to_owned(),
+        first => format!("from {first} polls on,"),
+    };
+    let to = match (last, equal_from) {
+        (Some(last), _) => format!("up to {last}"),
+        (None, Some(same)) => {
+            format!("without an end: boots of {same} and more are equal, the kernel waits no longer")
+        }
+        (None, None) => format!("at least up to {most}"),
+    };
+    format!("as expected {from} {to}")
 }

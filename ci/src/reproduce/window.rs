@@ -5,16 +5,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Run, RunError, RunOptions, TraceFile, run};
 use crate::recipe::{Recipe, Start};
-use crate::report::ndjson::{self, Log};
+use crate::report::journal::{Blank, Journal, JournalError};
 use crate::report::progress::Progress;
-use crate::report::results::{Keep, ResultsError};
+use crate::report::results::Keep;
 use crate::report::verdict::Word;
 use crate::setup::environment::Environment;
 
@@ -59,12 +59,13 @@ struct Boot {
     console_sha256: Option<String>,
 }
 
-/// A line of the file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-enum Line {
-    Header(Identity),
-    Boot(Boot),
+impl Boot {
+    fn answer(&self) -> Answer {
+        Answer {
+            as_expected: self.as_expected,
+            console: self.console_sha256.clone(),
+        }
+    }
 }
 
 /// A delay in polls of a recipe.
@@ -90,6 +91,17 @@ pub struct Edges {
     pub first: u32,
     /// The most; absent if there was none up to the most that was tried.
     pub last: Option<u32>,
+    /// Number from which on boots are equal, whatever the number: the kernel waits no longer.
+    pub equal_from: Option<u32>,
+}
+
+/// Answer of one boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// It was as the recipe expects.
+    pub as_expected: bool,
+    /// Hash of its console, if it has one.
+    pub console: Option<String>,
 }
 
 /// Result for one delay.
@@ -118,17 +130,9 @@ pub enum WindowError {
         /// Why.
         reason: String,
     },
-    /// The results cannot be written, or are in use.
+    /// The journal of the search.
     #[error(transparent)]
-    Results(#[from] ResultsError),
-    /// The results cannot be read.
-    #[error("{}: {source}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system.
-        source: io::Error,
-    },
+    Journal(#[from] JournalError),
     /// The directory has the results of another search.
     #[error("{} is of another recipe, kernel, QEMU, seed or start; choose another directory with --results DIR",
             .0.display())]
@@ -168,41 +172,56 @@ fn with_polls(recipe: &Recipe, delay: &Delay, polls: u32) -> Recipe {
     recipe
 }
 
-/// Finds the edges around `own` of something that holds for a range of numbers without a gap. `None` if it does not
-/// hold for `own`.
+/// Finds the edges around `own` of a range without a gap in which boots are as expected. `None` if the one of `own` is
+/// not.
 ///
 /// # Errors
-/// Those of `holds`.
+/// Those of `boot`.
 pub fn edges<E>(
     own: u32,
     most: u32,
-    mut holds: impl FnMut(u32) -> Result<bool, E>,
+    mut boot: impl FnMut(u32) -> Result<Answer, E>,
 ) -> Result<Option<Edges>, E> {
-    if !holds(own)? {
+    let mut before = boot(own)?;
+    if !before.as_expected {
         return Ok(None);
     }
-    let first = if holds(0)? {
+    let first = if boot(0)?.as_expected {
         0
     } else {
-        between(own, 0, &mut holds)?
+        between(own, 0, &mut boot)?
     };
-    let mut last = own;
-    while last < most {
-        let next = last.saturating_mul(2).clamp(1, most);
-        if !holds(next)? {
-            let last = Some(between(last, next, &mut holds)?);
-            return Ok(Some(Edges { first, last }));
+    let mut edges = Edges {
+        first,
+        last: None,
+        equal_from: None,
+    };
+    let mut polls = own;
+    while polls < most {
+        let next = polls.saturating_mul(2).clamp(1, most);
+        let answer = boot(next)?;
+        if !answer.as_expected {
+            edges.last = Some(between(polls, next, &mut boot)?);
+            break;
         }
-        last = next;
+        if answer.console.is_some() && answer.console == before.console {
+            edges.equal_from = Some(polls);
+            break;
+        }
+        (polls, before) = (next, answer);
     }
-    Ok(Some(Edges { first, last: None }))
+    Ok(Some(edges))
 }
 
-/// The number next to those for which it does not hold, between one for which it holds and one for which it does not.
-fn between<E>(mut good: u32, mut bad: u32, holds: &mut impl FnMut(u32) -> Result<bool, E>) -> Result<u32, E> {
+/// The number next to those whose boots are not as expected, between one whose boot is and one whose boot is not.
+fn between<E>(
+    mut good: u32,
+    mut bad: u32,
+    boot: &mut impl FnMut(u32) -> Result<Answer, E>,
+) -> Result<u32, E> {
     while good.abs_diff(bad) > 1 {
         let middle = good.midpoint(bad);
-        if holds(middle)? {
+        if boot(middle)?.as_expected {
             good = middle;
         } else {
             bad = middle;
@@ -237,21 +256,20 @@ impl Search<'_> {
         delays: &[Delay],
         progress: &mut Progress,
     ) -> Result<Vec<Window>, WindowError> {
-        let (mut log, mut boots) = self.open(identity)?;
+        let mut journal = self.journal(identity)?;
         let mut windows = Vec::new();
         for delay in delays {
             let mut taken = 0;
             let found = edges(delay.polls, self.most, |polls| {
                 taken += 1;
                 let known = |boot: &&Boot| (boot.delay, boot.polls) == (delay.number, polls);
-                if let Some(known) = boots.iter().find(known) {
-                    return Ok::<_, WindowError>(known.as_expected);
+                if let Some(known) = journal.lines.iter().find(known) {
+                    return Ok::<_, WindowError>(known.answer());
                 }
                 let boot = self.boot(delay, polls, progress)?;
-                log.append(&Line::Boot(boot.clone()))?;
-                let as_expected = boot.as_expected;
-                boots.push(boot);
-                Ok(as_expected)
+                let answer = boot.answer();
+                journal.append(boot)?;
+                Ok(answer)
             })?;
             windows.push(Window {
                 delay: delay.clone(),
@@ -262,33 +280,19 @@ impl Search<'_> {
         Ok(windows)
     }
 
-    /// Opens the file of the boots, and reads those that are there.
-    fn open(&self, identity: &Identity) -> Result<(Log, Vec<Boot>), WindowError> {
+    /// Begins the journal, or goes on with the one that is there.
+    fn journal(&self, identity: &Identity) -> Result<Journal<Identity, Boot>, WindowError> {
         let path = self.dir.join(FILE);
-        let read = |source| WindowError::Read {
-            path: path.clone(),
-            source,
-        };
-        std::fs::create_dir_all(&self.dir).map_err(read)?;
-        let mut log = Log::open(&self.dir, FILE)?;
-        log.lock()?;
-        if log.is_empty()? {
-            log.append(&Line::Header(identity.clone()))?;
+        // A search that was killed before its first line has left an empty file.
+        if fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
+            return Ok(Blank::create(&self.dir, FILE)?.begin(identity.clone())?);
         }
-        let (mut same, mut boots) = (false, Vec::new());
-        let lines = ndjson::read(&path, |_, line| match serde_json::from_str(line) {
-            Ok(Line::Header(known)) => same = known == *identity,
-            Ok(Line::Boot(boot)) => boots.push(boot),
-            Err(_) => {}
-        })
-        .map_err(read)?;
-        if !same {
-            return Err(WindowError::Other(path));
+        let journal = Journal::open(&self.dir, FILE)?;
+        if journal.first == *identity {
+            Ok(journal)
+        } else {
+            Err(WindowError::Other(path))
         }
-        if lines.is_cut {
-            log.cut(lines.length)?;
-        }
-        Ok((log, boots))
     }
 
     /// Makes a boot.
@@ -299,7 +303,7 @@ impl Search<'_> {
             ..self.options.clone()
         };
         // Of a boot that was cut short.
-        let _ = options.results.as_ref().map(std::fs::remove_dir_all);
+        let _ = options.results.as_ref().map(fs::remove_dir_all);
         progress.line(&format!("delay {} with {polls} polls", delay.number));
         let Run { verdict, broken, .. } = run(&options, self.environment, self.helper, progress)?;
         if let Some(error) = broken {
