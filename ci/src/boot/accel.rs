@@ -106,7 +106,7 @@ impl Accel {
         }
     }
 
-    /// Whether boots of one seed are equal, whatever the host does beside.
+    /// Whether boots of one seed are equal.
     #[must_use]
     pub fn is_deterministic(self) -> bool {
         self == Self::Icount
