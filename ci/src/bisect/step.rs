@@ -82,7 +82,7 @@ pub fn calibrate(
     let measured = boots.of_commit(kernel, "calibration", settings, progress)?;
     let measured = measured.map_err(BisectError::Calibration)?;
     let cell = measured.only_cell()?;
-    let rate = Rate::new(cell.hits, cell.hits + cell.clean);
+    let rate = Rate::new(cell.hits, cell.count().boots);
     if rate.as_expected == 0 {
         let reasons = cell
             .reasons
@@ -182,7 +182,7 @@ fn judge(cell: &CellReport) -> (Verdict, Option<String>) {
     let first = first.map(|(class, (boot, reason))| format!("; boot {boot}, {class}: {reason}"));
     let reason = format!(
         "{} boots say something, {} other bug, {} inconclusive, {} infra{}",
-        cell.hits + cell.clean,
+        cell.count().boots,
         cell.other_bug,
         cell.inconclusive,
         cell.infra,

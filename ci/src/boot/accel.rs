@@ -13,7 +13,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use guest_images::machine::board::Board;
 use guest_images::machine::gic::Gic;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Device file of KVM.
 const KVM: &str = "/dev/kvm";
@@ -23,7 +23,7 @@ pub const SERIAL: &str =
     "equal boots for equal seeds, but no two CPUs run at once, and memory is never seen out of order";
 
 /// Accelerator of the guest's CPUs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Accel {
     /// Emulation by QEMU, each CPU a thread.
@@ -106,6 +106,16 @@ impl Accel {
         }
     }
 
+    /// Name in results.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcg => "tcg",
+            Self::Icount => "tcg-icount",
+            Self::Kvm => "kvm",
+        }
+    }
+
     /// Whether boots of one seed are equal.
     #[must_use]
     pub fn is_deterministic(self) -> bool {
@@ -122,23 +132,20 @@ impl Accel {
         }
     }
 
-    /// QEMU's options for it.
+    /// QEMU's options for it, with their values.
     #[must_use]
-    pub fn options(self) -> &'static [&'static str] {
+    pub fn options(self) -> &'static [(&'static str, &'static str)] {
         match self {
             // Every CPU a thread: the races need CPUs that really run side by side. With less room for translated code,
             // a boot translates parts of the kernel twice.
-            Self::Tcg => &["-accel", "tcg,thread=multi,tb-size=512"],
+            Self::Tcg => &[("-accel", "tcg,thread=multi,tb-size=512")],
             // Four nanoseconds an instruction. A guest that idles goes on at once with its next timer.
             Self::Icount => &[
-                "-accel",
-                "tcg,thread=single,tb-size=512",
-                "-icount",
-                "shift=2,sleep=off",
-                "-rtc",
-                "base=2026-01-01T00:00:00,clock=vm",
+                ("-accel", "tcg,thread=single,tb-size=512"),
+                ("-icount", "shift=2,sleep=off"),
+                ("-rtc", "base=2026-01-01T00:00:00,clock=vm"),
             ],
-            Self::Kvm => &["-accel", "kvm"],
+            Self::Kvm => &[("-accel", "kvm")],
         }
     }
 }

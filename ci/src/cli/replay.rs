@@ -107,7 +107,7 @@ pub(super) fn main(args: Replay) -> Result<ExitCode, Failure> {
 
 /// Boots that showed the bug of the kept boot: the hits, or those with its other bug.
 fn shown_again(kept: &KeptBoot, cell: &CellReport) -> Rate {
-    let conclusive = cell.hits + cell.clean;
+    let conclusive = cell.count().boots;
     if kept.boot.class == Class::Hit {
         return Rate::new(cell.hits, conclusive);
     }
@@ -125,9 +125,13 @@ fn shown_again(kept: &KeptBoot, cell: &CellReport) -> Rate {
 /// Parts that are not those of the kept boot, a line each.
 fn differences(then: &CellPart, now: &CellPart) -> Vec<String> {
     let rows = [
-        ("the kernel's Image", &then.image_sha256, &now.image_sha256),
+        (
+            "the kernel's Image",
+            then.image_sha256.as_str(),
+            now.image_sha256.as_str(),
+        ),
         ("QEMU", &then.qemu, &now.qemu),
-        ("the accelerator", &then.accelerator, &now.accelerator),
+        ("the accelerator", then.accelerator.name(), now.accelerator.name()),
     ];
     let differ = rows.iter().filter(|(_, then, now)| then != now);
     differ

@@ -201,7 +201,7 @@ fn begun(dir: &Path, query: &mut ByRate<'_>) -> Result<Decisions, Failure> {
     let cell = measured.only_cell()?;
     let baseline = Baseline {
         hits: cell.hits,
-        conclusive: cell.hits + cell.clean,
+        conclusive: cell.count().boots,
         ..query.baseline.clone()
     };
     // A recipe that does not hit leaves no work behind.

@@ -228,10 +228,8 @@ pub fn program(
     };
     let gic = board.gic().machine_options();
     push("-machine", format!("virt,{gic},memory-backend=ram").into());
-    for option in guest.accel.options().chunks(2) {
-        if let [flag, value] = option {
-            push(flag, (*value).into());
-        }
+    for (flag, value) in guest.accel.options() {
+        push(flag, (*value).into());
     }
     push("-cpu", cpu(&guest.image, guest.accel).into());
     push("-smp", board.cpus.to_string().into());

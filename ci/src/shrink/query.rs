@@ -125,7 +125,7 @@ fn answer(cell: &CellReport, stop: Stop) -> Answer {
     Answer {
         hits_still: is_high && silent == 0,
         hits: cell.hits,
-        conclusive: cell.hits + cell.clean,
+        conclusive: cell.count().boots,
         reason: (silent > 0).then(|| format!("{silent} boots that say nothing")),
     }
 }

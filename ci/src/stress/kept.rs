@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::class::Class;
 use super::record::{Boot, CellPart};
-use crate::boot::accel::Accel;
 
 /// Version of the description; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "boot-stress/boot/1";
@@ -90,7 +89,7 @@ impl KeptBoot {
 
     /// Whether it is equal in each repetition.
     pub fn is_deterministic(&self) -> bool {
-        self.cell.accelerator == Accel::Icount.to_string().to_lowercase()
+        self.cell.accelerator.is_deterministic()
     }
 
     /// Whether the boot showed a bug that can be shown again: a hit, or another bug of the kernel.

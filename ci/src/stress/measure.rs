@@ -177,7 +177,6 @@ pub fn measure(
         store.dir().display()
     ));
     let options = Options {
-        accel: settings.choice.accel,
         helper: settings.helper,
         cells: &cells,
         header: &header,

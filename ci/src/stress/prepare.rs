@@ -22,11 +22,10 @@ use super::class;
 use super::matrix::{Cell, Matrix};
 use super::once::Once;
 use super::record::{self, CellPart, Skipped};
-use crate::boot::accel::Accel;
 use crate::boot::run::BootRunner;
 use crate::boot::run::snapshot::incoming;
 use crate::boot::rundir::{RunDir, RunDirError};
-use crate::recipe::{Recipe, Start};
+use crate::recipe::Start;
 use crate::reproduce::limits;
 use crate::setup::environment::{Choice, Environment, EnvironmentError};
 use crate::setup::machine::{self, Backing, Files, FilesError};
@@ -186,7 +185,7 @@ pub fn all(
             release: environment.guest.release.clone(),
             image_sha256,
             qemu: environment.qemu.version.clone(),
-            accelerator: environment.guest.accel.to_string().to_lowercase(),
+            accelerator: environment.guest.accel,
             cpus: cell.recipe.board.cpus,
             gic,
             start: cell.start,
@@ -213,8 +212,6 @@ pub fn all(
 pub struct Launch<'a> {
     /// This program, with its hidden subcommands.
     pub helper: &'a Path,
-    /// Accelerator of the guests' CPUs.
-    pub accel: Accel,
     /// Limit of one boot.
     pub timeout: Option<Duration>,
     /// Files and directories outside of the run that recipes may use.
@@ -224,8 +221,9 @@ pub struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// The runner of a boot with its sockets in `dir`.
-    pub fn runner<'b>(&'b self, recipe: &'b Recipe, dir: &'b RunDir, qemu: Program) -> BootRunner<'b> {
+    /// The runner of a boot of a cell with its sockets in `dir`.
+    pub fn runner<'b>(&'b self, ready: &'b Ready, dir: &'b RunDir, qemu: Program) -> BootRunner<'b> {
+        let recipe = &ready.cell.recipe;
         BootRunner {
             helper: self.helper,
             dir,
@@ -236,7 +234,7 @@ impl Launch<'_> {
             allowed: self.allowed.clone(),
             server_args: Vec::new(),
             limits: limits(recipe, self.timeout),
-            deterministic: self.accel.is_deterministic(),
+            deterministic: ready.environment.guest.accel.is_deterministic(),
             stop: Arc::clone(&self.stop),
         }
     }
@@ -289,7 +287,7 @@ impl Prepared {
         };
         if cell.start == Start::Warm {
             let dir = RunDir::create()?;
-            let runner = launch.runner(recipe, &dir, prepared.program(ready, dir.path()));
+            let runner = launch.runner(ready, &dir, prepared.program(ready, dir.path()));
             prepared.snapshot = Some(snapshot::of(
                 runner,
                 &prepared.files,

@@ -13,6 +13,7 @@ use smmu_emu::plan::Time;
 use super::class::Class;
 use super::shard::Shard;
 use super::stop::Stop;
+use crate::boot::accel::Accel;
 use crate::recipe::{ExpectBoots, FindingKind, Recipe, Start};
 
 /// Version of the lines; it changes when a field changes its meaning or goes.
@@ -81,8 +82,8 @@ pub struct CellPart {
     pub image_sha256: String,
     /// QEMU's version.
     pub qemu: String,
-    /// `tcg`, `tcg-icount` (deterministic) or `kvm`.
-    pub accelerator: String,
+    /// Accelerator of the guest's CPUs.
+    pub accelerator: Accel,
     /// CPUs of the guest.
     pub cpus: u8,
     /// Version of its interrupt controller.
@@ -96,6 +97,16 @@ pub struct CellPart {
     /// Delays of its recipe that are numbers, by [`delays`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub delays: BTreeMap<String, u64>,
+}
+
+impl CellPart {
+    /// Name of its recipe, with that of the override.
+    pub fn changed_recipe(&self) -> String {
+        match &self.change {
+            Some(change) => format!("{}+{change}", self.recipe),
+            None => self.recipe.clone(),
+        }
+    }
 }
 
 /// Delays of a recipe that are numbers: SMMU, site and unit, such as `a ats polls`, and status reads (`polls`) or

@@ -5,7 +5,6 @@
 use std::ffi::{OsStr, OsString};
 
 use super::record::CellPart;
-use crate::boot::accel::Accel;
 use crate::recipe::Start;
 
 /// Kernel of a cell, as `--kernel` takes it; a release of Debian's in full, for a short name may mean another one
@@ -36,9 +35,6 @@ pub fn arguments(part: &CellPart, recipe: &OsStr, kernel: &OsStr, seed: u64) -> 
     if part.start != Start::Cold {
         arguments.extend(["--start".into(), part.start.to_string().into()]);
     }
-    let accels = [Accel::Tcg, Accel::Icount, Accel::Kvm];
-    let is_it = |accel: &Accel| accel.to_string().to_lowercase() == part.accelerator;
-    let accel = accels.into_iter().find(is_it).unwrap_or_default();
-    arguments.extend(accel.arguments().iter().map(Into::into));
+    arguments.extend(part.accelerator.arguments().iter().map(Into::into));
     arguments
 }

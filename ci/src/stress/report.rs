@@ -337,6 +337,14 @@ impl CellReport {
         self.titles.iter().filter(|title| title.other_bug)
     }
 
+    /// Hits, and boots that say something: what a rate is made of.
+    pub fn count(&self) -> Count {
+        Count {
+            hits: self.hits,
+            boots: self.hits + self.clean,
+        }
+    }
+
     /// Boots that are in a number of it.
     pub fn counted(&self) -> u32 {
         self.hits + self.clean + self.other_bug + self.inconclusive + self.infra
@@ -406,10 +414,6 @@ fn word(expect: ExpectBoots, tally: &CellTally) -> Word {
 
 /// Each cell against the one of the same recipe on the first kernel.
 fn comparisons(cells: &[CellReport]) -> Vec<Comparison> {
-    let count = |cell: &CellReport| Count {
-        hits: cell.hits,
-        boots: cell.hits + cell.clean,
-    };
     let same = |a: &CellPart, b: &CellPart| {
         let of = |part: &CellPart| (part.recipe.clone(), part.change.clone(), part.cpus, part.start);
         of(a) == of(b) && a.kernel != b.kernel
@@ -417,13 +421,13 @@ fn comparisons(cells: &[CellReport]) -> Vec<Comparison> {
     let mut found = Vec::new();
     for (at, cell) in cells.iter().enumerate() {
         let before = cells.iter().take(at).find(|other| same(&other.part, &cell.part));
-        let Some(reference) = before.filter(|other| count(other).boots > 0 && count(cell).boots > 0) else {
+        let Some(reference) = before.filter(|other| other.count().boots > 0 && cell.count().boots > 0) else {
             continue;
         };
         found.push(Comparison {
             reference: reference.part.key.clone(),
             cell: cell.part.key.clone(),
-            p: boschloo::differ(count(reference), count(cell)),
+            p: boschloo::differ(reference.count(), cell.count()),
             p_corrected: 1.0,
             test: boschloo::NAME,
             correction: holm::NAME,

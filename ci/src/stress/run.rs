@@ -26,7 +26,6 @@ use super::schedule::{Job, Schedule};
 use super::shard::Shard;
 use super::store::{Store, StoreError};
 use super::work::{Bench, WorkError};
-use crate::boot::accel::Accel;
 use crate::report::progress::Progress;
 use crate::report::results::Keep;
 
@@ -56,8 +55,6 @@ pub struct Options<'a> {
     pub jobs: Option<u32>,
     /// Boots whose directories are kept.
     pub keep: Keep,
-    /// Accelerator of the guests' CPUs.
-    pub accel: Accel,
     /// Limit of one boot.
     pub timeout: Option<Duration>,
     /// No boot begins later than this after the start.
@@ -115,7 +112,6 @@ pub fn run(
     let bench = Bench {
         launch: Launch {
             helper: options.helper,
-            accel: options.accel,
             timeout: options.timeout,
             allowed: options.allowed.clone(),
             stop: Arc::default(),

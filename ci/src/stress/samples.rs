@@ -12,6 +12,7 @@ use super::record::{Boot, CellPart, Header, SCHEMA, Session, Title};
 use super::shard::Shard;
 use super::stop::Stop;
 use super::store::{Store, StoreError};
+use crate::boot::accel::Accel;
 use crate::recipe::{ExpectBoots, FindingKind, Start};
 use crate::report::results::directory;
 
@@ -30,7 +31,7 @@ pub fn header(boots: u32, cells: &[&str]) -> Header {
             release: "7.3.4+deb13-arm64".to_owned(),
             image_sha256: "11".to_owned(),
             qemu: "11.1.3".to_owned(),
-            accelerator: "tcg".to_owned(),
+            accelerator: Accel::Tcg,
             cpus: 2,
             gic: Gic::V2,
             start: Start::Cold,

@@ -152,7 +152,7 @@ impl Bench<'_> {
         }
         let runner = self
             .launch
-            .runner(recipe, &sockets, prepared.program(ready, sockets.path()));
+            .runner(ready, &sockets, prepared.program(ready, sockets.path()));
         dir.command(&shell::command(&runner.qemu))
             .map_err(Failure::Fatal)?;
         runner

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::text::p_value;
 use super::{CellReport, Report, TitleReport};
+use crate::boot::accel::Accel;
 use crate::recipe::FindingKind;
 use crate::report::date;
 use crate::stats::boschloo::{self, Count};
@@ -55,7 +56,7 @@ pub struct Point {
     /// QEMU's version.
     pub qemu: String,
     /// Accelerator of the guest's CPUs.
-    pub accelerator: String,
+    pub accelerator: Accel,
 }
 
 /// Nights of a cell, this one last.
@@ -151,7 +152,7 @@ impl Changes {
         let has_boots = |cells: &[CellReport], key: &str| {
             cells
                 .iter()
-                .any(|cell| cell.part.key == key && count(cell).boots > 0)
+                .any(|cell| cell.part.key == key && cell.count().boots > 0)
         };
         let missing = last
             .iter()
@@ -282,7 +283,7 @@ impl Trend {
 
 impl Point {
     fn new(cell: &CellReport, began: u64) -> Self {
-        let Count { hits, boots } = count(cell);
+        let Count { hits, boots } = cell.count();
         Self {
             began,
             hits,
@@ -291,7 +292,7 @@ impl Point {
             image_sha256: cell.part.image_sha256.clone(),
             recipe_sha256: cell.part.recipe_sha256.clone(),
             qemu: cell.part.qemu.clone(),
-            accelerator: cell.part.accelerator.clone(),
+            accelerator: cell.part.accelerator,
         }
     }
 
@@ -304,8 +305,7 @@ impl Point {
 
     /// Whether the rates are of one recipe and accelerator.
     fn is_comparable(&self, other: &Self) -> bool {
-        let of = |point: &Self| (point.recipe_sha256.clone(), point.accelerator.clone());
-        of(self) == of(other)
+        (&self.recipe_sha256, self.accelerator) == (&other.recipe_sha256, other.accelerator)
     }
 
     /// Differences of what was booted, beside the rate.
@@ -323,13 +323,6 @@ impl Point {
             found.push(format!("QEMU was {} and is {}", before.qemu, self.qemu));
         }
         found
-    }
-}
-
-fn count(cell: &CellReport) -> Count {
-    Count {
-        hits: cell.hits,
-        boots: cell.hits + cell.clean,
     }
 }
 

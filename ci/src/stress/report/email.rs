@@ -56,7 +56,7 @@ fn subject(report: &Report) -> String {
                 "Subject: [smmu-emu] {}: {} of {} boots of {}{also}",
                 first.part.recipe,
                 first.hits,
-                first.hits + first.clean,
+                first.count().boots,
                 first.part.release
             )
         }
@@ -65,13 +65,7 @@ fn subject(report: &Report) -> String {
 
 fn introduction(report: &Report) -> String {
     let mut machines: Vec<String> = (report.cells.iter())
-        .map(|cell| {
-            format!(
-                "QEMU {} ({})",
-                cell.part.qemu,
-                cell.part.accelerator.to_uppercase()
-            )
-        })
+        .map(|cell| format!("QEMU {} ({})", cell.part.qemu, cell.part.accelerator))
         .collect();
     machines.sort();
     machines.dedup();
@@ -99,14 +93,12 @@ fn table(text: &mut String, report: &Report) {
     let mut groups: Vec<(String, Vec<&CellReport>)> = Vec::new();
     for cell in &report.cells {
         let part = &cell.part;
-        let change = part
-            .change
-            .as_ref()
-            .map(|name| format!("+{name}"))
-            .unwrap_or_default();
         let name = format!(
-            "{}{change}, {} CPUs, {} start: boots {}",
-            part.recipe, part.cpus, part.start, part.counted
+            "{}, {} CPUs, {} start: boots {}",
+            part.changed_recipe(),
+            part.cpus,
+            part.start,
+            part.counted
         );
         match groups.iter_mut().find(|(known, _)| *known == name) {
             Some((_, cells)) => cells.push(cell),
@@ -121,17 +113,14 @@ fn table(text: &mut String, report: &Report) {
     for (name, cells) in groups {
         text.push_str(&wrap(&name, "", "  "));
         for cell in cells {
-            let boots = format!("{}/{}", cell.hits, cell.hits + cell.clean);
+            let boots = format!("{}/{}", cell.hits, cell.count().boots);
             let share = cell.share.map_or("-".to_owned(), percent);
+            let mut release = cell.part.release.as_str();
             // A release may be longer; the numbers are on a line of their own then.
-            if cell.part.release.chars().count() > 26 {
-                let _ = writeln!(text, "  {}", cell.part.release);
+            if release.chars().count() > 26 {
+                let _ = writeln!(text, "  {release}");
+                release = "";
             }
-            let release = if cell.part.release.chars().count() > 26 {
-                ""
-            } else {
-                &cell.part.release
-            };
             let _ = writeln!(text, "  {release:<26} {boots:>9} {share:>7}  {}", interval(cell));
         }
     }

@@ -148,13 +148,8 @@ pub fn page<'a>(report: &'a Report, evidence: &'a [Evidence]) -> Result<String, 
 /// Name of a row, which all kernels have, and what is told apart by it.
 fn row_of(cell: &CellReport) -> (String, String) {
     let part = &cell.part;
-    let change = part
-        .change
-        .as_ref()
-        .map(|name| format!("+{name}"))
-        .unwrap_or_default();
     (
-        format!("{}{change}", part.recipe),
+        part.changed_recipe(),
         format!("{} CPUs, {} start", part.cpus, part.start),
     )
 }
@@ -241,10 +236,7 @@ fn delays(report: &Report) -> Vec<Chart> {
             let sample = Sample {
                 at,
                 label: at.to_string(),
-                count: Count {
-                    hits: cell.hits,
-                    boots: cell.hits + cell.clean,
-                },
+                count: cell.count(),
             };
             match series.iter_mut().find(|(kernel, _)| *kernel == cell.part.kernel) {
                 Some((_, samples)) => samples.push(sample),

@@ -73,7 +73,7 @@ fn case(report: &Report, cell: &CellReport) -> TestCase {
 
 /// Hits, rate and interval of a cell in one line.
 pub(super) fn line(cell: &CellReport) -> String {
-    let boots = cell.hits + cell.clean;
+    let boots = cell.count().boots;
     let mut line = format!(
         "{} of {boots} boots hit, {:.0} % interval {:.1} % to {:.1} % ({}); {} other bugs, {} inconclusive, {} infra",
         cell.hits,

@@ -119,16 +119,11 @@ pub fn objects(report: &Report, names: &Names) -> Value {
 
 fn test(report: &Report, cell: &CellReport, origin: &str, id: &str, build: &str) -> Value {
     let part = &cell.part;
-    let change = part
-        .change
-        .as_ref()
-        .map(|name| format!("_{name}"))
-        .unwrap_or_default();
     let mut test = json!({
         "id": id,
         "build_id": build,
         "origin": origin,
-        "path": format!("smmu-emu.{}", element(&format!("{}{change}", part.recipe))),
+        "path": format!("smmu-emu.{}", element(&part.changed_recipe())),
         "comment": printable(&part.key),
         "status": status(cell),
         "number": { "value": cell.hits, "unit": "boots" },
@@ -137,7 +132,7 @@ fn test(report: &Report, cell: &CellReport, origin: &str, id: &str, build: &str)
             "comment": format!(
                 "QEMU {} ({}), {} CPUs, GICv{}, {} start, smmu-emu {}",
                 part.qemu,
-                part.accelerator,
+                part.accelerator.name(),
                 part.cpus,
                 u8::from(part.gic),
                 part.start,

@@ -102,7 +102,7 @@ impl Report {
             "cell", "hits", "%", "95 % interval", "other", "incon", "infra", "s/boot"
         )?;
         for cell in &self.cells {
-            let boots = cell.hits + cell.clean;
+            let boots = cell.count().boots;
             let interval = interval(cell);
             let mean = cell.mean_s.map_or("-".to_owned(), |mean| format!("{mean:.1}"));
             writeln!(
@@ -238,7 +238,7 @@ impl Report {
                 "{} {}/{} ({} to {} %)",
                 cell.part.key,
                 cell.hits,
-                cell.hits + cell.clean,
+                cell.count().boots,
                 percent(*low),
                 percent(*high)
             )
