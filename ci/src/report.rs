@@ -3,6 +3,7 @@
 //! The results of a run, on disk and for people.
 //!
 //! - [`results`]: a line per boot and the consoles, on disk.
+//! - [`file_error`]: files that cannot be used.
 //! - [`ndjson`]: a file of results, a line each.
 //! - [`journal`]: work that goes on after an interruption, a line for each decision.
 //! - [`shell`]: commands as text.
@@ -14,6 +15,7 @@
 
 pub mod bundle;
 pub mod date;
+pub mod file_error;
 pub mod journal;
 pub mod mail;
 pub mod ndjson;

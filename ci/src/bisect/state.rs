@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Plan;
 use crate::recipe::Start;
 use crate::recipe::toml_file;
+use crate::report::file_error::FileError;
 use crate::report::journal::{Blank, Journal, JournalError};
 use crate::report::results::ResultsError;
 
@@ -143,9 +144,9 @@ impl State {
     /// There is none, it is in use, or was changed.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let journal: Journal<Calibration, Step> = Journal::open(dir, LOG)?;
-        let format = |path: PathBuf, problem: &str| JournalError::Format {
-            path,
-            problem: problem.to_owned(),
+        let format = |path: PathBuf, problem: &str| {
+            let problem = problem.to_owned();
+            JournalError::from(FileError::Format { path, problem })
         };
         let Calibration { schema, plan, .. } = &journal.first;
         if schema != SCHEMA {

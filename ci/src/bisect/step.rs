@@ -11,6 +11,7 @@ use host_guard::signals;
 use super::commit;
 use super::plan::Plan;
 use super::state::{self, Calibration, SCHEMA, State, Step, Subject, Verdict, recipe_path};
+use crate::report::file_error::FileError;
 use crate::report::journal::JournalError;
 use crate::report::progress::Progress;
 use crate::reproduce::boot_seed;
@@ -265,7 +266,7 @@ impl Boots<'_> {
             let place = Place::of(self.dir.join(name));
             match self.measure(kernel.clone(), place, settings.clone(), progress) {
                 Err(BisectError::Measure(MeasureError::Store(
-                    StoreError::Other { .. } | StoreError::Format { .. },
+                    StoreError::Other { .. } | StoreError::File(FileError::Format { .. }),
                 ))) => {}
                 Err(BisectError::Measure(MeasureError::Prepare(error))) if is_of_commit(&error) => {
                     return Ok(Err(error.to_string()));

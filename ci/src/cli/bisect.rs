@@ -17,6 +17,7 @@ use crate::bisect::plan::Plan;
 use crate::bisect::state::{Calibration, KernelSource, State, Step, Subject, Verdict};
 use crate::bisect::step::{BisectError, Wanted, calibrate, step};
 use crate::recipe::{DEFAULT, Start, text_of};
+use crate::report::file_error::FileError;
 use crate::report::journal::JournalError;
 use crate::report::progress::Progress;
 use crate::reproduce::new_seed;
@@ -189,7 +190,9 @@ fn one_step(args: StepArgs) -> Result<u8, Failure> {
 fn open(dir: &Path) -> Result<State, Failure> {
     State::open(dir).map_err(|error| {
         let hint = match error {
-            JournalError::Read { .. } => "; `boot-stress bisect calibrate` at the bad end begins a bisection",
+            JournalError::File(FileError::Read { .. }) => {
+                "; `boot-stress bisect calibrate` at the bad end begins a bisection"
+            }
             _ => "",
         };
         Failure(FAILED, format!("{error}{hint}"))

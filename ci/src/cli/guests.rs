@@ -11,6 +11,7 @@ use super::output::{Failure, code};
 use super::parts::{AccelArgs, KernelArgs, Parts, ProgramArgs, places};
 use crate::boot::accel::Accel;
 use crate::boot::supervise::SELF;
+use crate::report::file_error::FileError;
 use crate::report::progress::Progress;
 use crate::report::results::{Keep, ResultsError};
 use crate::stress::kept::KeptBoot;
@@ -91,6 +92,20 @@ impl GuestArgs {
     }
 }
 
+/// The boot that was kept in a directory.
+pub(super) fn kept_boot(dir: &Path) -> Result<KeptBoot, Failure> {
+    KeptBoot::read(dir).map_err(|error| {
+        let hint = match error {
+            FileError::Read { .. } => {
+                "; a directory that a boot was kept in has it: boots/CELL/NUMBER.ATTEMPT below the results of \
+                 `boot-stress stress`"
+            }
+            FileError::Format { .. } => "",
+        };
+        Failure::usage(&format!("{error}{hint}"))
+    })
+}
+
 impl ResultsArgs {
     pub(super) fn place(self) -> Place {
         match self.resume {
@@ -104,9 +119,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let status = match &error {
             StoreError::Results(ResultsError::InUse { .. } | ResultsError::Locked { .. })
-            | StoreError::Format { .. }
+            | StoreError::File(FileError::Format { .. })
             | StoreError::Other { .. } => code::USAGE,
-            StoreError::Results(_) | StoreError::Read { .. } => code::ENVIRONMENT,
+            StoreError::Results(_) | StoreError::File(FileError::Read { .. }) => code::ENVIRONMENT,
         };
         Self(status, error.to_string())
     }

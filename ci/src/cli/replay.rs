@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::guests::{GuestArgs, ResultsArgs};
+use super::guests::{GuestArgs, ResultsArgs, kept_boot};
 use super::output::{Failure, code};
 use super::stress::tell;
 use crate::stats::rate::{self, Rate};
 use crate::stress::arguments::Arguments;
 use crate::stress::class::Class;
-use crate::stress::kept::{KeptBoot, KeptError, RECIPE};
+use crate::stress::kept::{KeptBoot, RECIPE};
 use crate::stress::matrix::BOOTS_MAX;
 use crate::stress::measure::{Settings, measure};
 use crate::stress::record::CellPart;
@@ -45,14 +45,8 @@ pub(super) struct Replay {
     guests: GuestArgs,
 }
 
-impl From<KeptError> for Failure {
-    fn from(error: KeptError) -> Self {
-        Self::usage(&error)
-    }
-}
-
 pub(super) fn main(args: Replay) -> Result<ExitCode, Failure> {
-    let kept = KeptBoot::read(&args.dir)?;
+    let kept = kept_boot(&args.dir)?;
     if !kept.shows_a_bug() {
         let problem = format!(
             "this boot was {}: it showed no bug to be shown again",

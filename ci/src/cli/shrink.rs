@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::guests::GuestArgs;
+use super::guests::{GuestArgs, kept_boot};
 use super::output::{Failure, code, print};
 use crate::boot::accel::Accel;
 use crate::recipe::{Recipe, Start, shipped, text_of};
@@ -17,7 +17,7 @@ use crate::shrink::decisions::{Baseline, Decisions, LOG, SCHEMA};
 use crate::shrink::parts::Text;
 use crate::shrink::query::{ByRate, Query as _};
 use crate::shrink::search::{ShrinkError, smallest};
-use crate::stress::kept::{self, KeptBoot};
+use crate::stress::kept;
 use crate::stress::matrix::BOOTS_MAX;
 use crate::stress::stop::Stop;
 
@@ -136,7 +136,7 @@ pub(super) fn main(args: Shrink) -> Result<ExitCode, Failure> {
 fn wanted(args: &Shrink) -> Result<(Baseline, Accel), Failure> {
     let dir = Path::new(&args.recipe);
     let kept = if shipped(&args.recipe).is_none() && dir.is_dir() {
-        Some(KeptBoot::read(dir)?)
+        Some(kept_boot(dir)?)
     } else {
         None
     };

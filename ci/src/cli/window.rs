@@ -16,6 +16,7 @@ use super::reproduce::status;
 use super::{MachineArgs, environment_of, recipe_of};
 use crate::boot::supervise::SELF;
 use crate::recipe::{Start, text_of};
+use crate::report::file_error::FileError;
 use crate::report::journal::JournalError;
 use crate::report::progress::Progress;
 use crate::report::results::directory;
@@ -123,7 +124,9 @@ fn window(args: WindowArgs) -> Result<String, ExitCode> {
         let status = match &error {
             WindowError::Run(error) => status(error),
             WindowError::Inconclusive { .. } => code::INCONCLUSIVE,
-            WindowError::Other(_) | WindowError::Journal(JournalError::Format { .. }) => code::USAGE,
+            WindowError::Other(_) | WindowError::Journal(JournalError::File(FileError::Format { .. })) => {
+                code::USAGE
+            }
             WindowError::Journal(_) => code::ENVIRONMENT,
         };
         fail(status, &format!("{error}\n  --results {again} goes on from here"))

@@ -6,12 +6,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::file_error::FileError;
 use super::ndjson::{self, Log};
 use super::results::{ResultsError, directory};
 
@@ -21,22 +21,9 @@ pub enum JournalError {
     /// It cannot be written, is in use, or is there already.
     #[error(transparent)]
     Results(#[from] ResultsError),
-    /// It cannot be read.
-    #[error("{}: {source}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is no journal of this work.
-    #[error("{}: {problem}", .path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Mistake in it.
-        problem: String,
-    },
+    /// It cannot be read, or is no journal of this work.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// A journal without its first line, locked against others.
@@ -110,16 +97,16 @@ impl<F: DeserializeOwned, L: Serialize + DeserializeOwned> Journal<F, L> {
                 problem.get_or_insert(format!("line {number}: {error}"));
             }
         });
-        let read = read.map_err(|source| JournalError::Read {
+        let read = read.map_err(|source| FileError::Read {
             path: path.clone(),
             source,
         })?;
-        let format = |problem: String| JournalError::Format {
+        let format = |problem: String| FileError::Format {
             path: path.clone(),
             problem,
         };
         if let Some(problem) = problem {
-            return Err(format(problem));
+            return Err(format(problem).into());
         }
         let first = first.ok_or_else(|| format("it has no whole line: nothing was begun".to_owned()))?;
         let log = Log::open(dir, name)?;

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Start;
+use crate::report::file_error::FileError;
 use crate::report::journal::{Journal, JournalError};
 use crate::stats::rate::Rate;
 use crate::stats::sprt::Sprt;
@@ -86,7 +87,7 @@ impl Decisions {
                 journal.first.schema
             );
             let path = dir.join(LOG);
-            return Err(JournalError::Format { path, problem });
+            return Err(FileError::Format { path, problem }.into());
         }
         Ok(journal.into())
     }

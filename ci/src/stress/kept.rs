@@ -5,14 +5,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use host_guard::file;
 use serde::{Deserialize, Serialize};
 
 use super::class::Class;
 use super::record::{Boot, CellPart};
+use crate::report::file_error::FileError;
 
 /// Version of the description; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "boot-stress/boot/1";
@@ -36,40 +36,18 @@ pub struct KeptBoot {
     pub boot: Boot,
 }
 
-/// Reason why a boot cannot be made again.
-#[derive(Debug, thiserror::Error)]
-pub enum KeptError {
-    /// There is no description.
-    #[error("{}: {source}; a directory that a boot was kept in has it: boots/CELL/NUMBER.ATTEMPT below the results of \
-             `boot-stress stress`", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is none of a boot.
-    #[error("{}: {problem}", .path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Mistake in it.
-        problem: String,
-    },
-}
-
 impl KeptBoot {
     /// Reads the description in a directory.
     ///
     /// # Errors
     /// There is none, or it is none of a boot.
-    pub fn read(dir: &Path) -> Result<Self, KeptError> {
+    pub fn read(dir: &Path) -> Result<Self, FileError> {
         let path = dir.join(FILE);
-        let text = file::read_text(&path, SIZE_MAX).map_err(|source| KeptError::Read {
+        let text = file::read_text(&path, SIZE_MAX).map_err(|source| FileError::Read {
             path: path.clone(),
             source,
         })?;
-        let format = |problem: String| KeptError::Format {
+        let format = |problem: String| FileError::Format {
             path: path.clone(),
             problem,
         };

@@ -7,12 +7,12 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::matrix::BOOTS_MAX;
 use super::record::{Boot, Header, Line, SCHEMA, Session};
 use super::shard::Shard;
+use crate::report::file_error::FileError;
 use crate::report::ndjson::{self, Log};
 use crate::report::results::{LOG, ResultsError};
 
@@ -25,22 +25,9 @@ pub enum StoreError {
     /// They cannot be written.
     #[error(transparent)]
     Results(#[from] ResultsError),
-    /// They cannot be read.
-    #[error("{}: {source}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// They are not those of a stress run.
-    #[error("{}: {problem}", .path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Mistake in it.
-        problem: String,
-    },
+    /// They cannot be read, or are not those of a stress run.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// They are those of another run.
     #[error("{} has the results of another run: {difference}; resume with the matrix, kernels and options of that \
              run, or choose a new directory with --results DIR", .path.display())]
@@ -90,7 +77,7 @@ pub fn read(dir: &Path) -> Result<Recorded, StoreError> {
             (_, Err(_)) => damaged += u32::from(!is_object_with_type(text)),
         }
     });
-    let lines = lines.map_err(|source| StoreError::Read {
+    let lines = lines.map_err(|source| FileError::Read {
         path: path.clone(),
         source,
     })?;
@@ -99,11 +86,11 @@ pub fn read(dir: &Path) -> Result<Recorded, StoreError> {
         (Some(header), _) => header,
         (None, problem) => {
             let problem = problem.unwrap_or_else(missing);
-            return Err(StoreError::Format { path, problem });
+            return Err(FileError::Format { path, problem }.into());
         }
     };
     if let Err(problem) = check(&header) {
-        return Err(StoreError::Format { path, problem });
+        return Err(FileError::Format { path, problem }.into());
     }
     Ok(Recorded {
         header,
@@ -197,7 +184,7 @@ impl Store {
         // To open it for appending would make it.
         if let Err(source) = fs::metadata(dir.join(LOG)) {
             let path = dir.join(LOG);
-            return Err(StoreError::Read { path, source });
+            return Err(FileError::Read { path, source }.into());
         }
         let log = Log::open(&dir, LOG)?;
         log.lock()?;

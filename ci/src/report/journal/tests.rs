@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::{Blank, Journal, JournalError};
+use crate::report::file_error::FileError;
 
 const NAME: &str = "work.ndjson";
 
@@ -52,7 +53,10 @@ fn a_directory_has_one_work_at_a_time() {
 #[test]
 fn damage_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(open(dir.path()), Err(JournalError::Read { .. })));
+    assert!(matches!(
+        open(dir.path()),
+        Err(JournalError::File(FileError::Read { .. }))
+    ));
     for (text, problem) in [
         ("", "nothing was begun"),
         ("\"work", "nothing was begun"),

@@ -27,7 +27,7 @@ fn a_description_is_read_again() {
 fn other_files_are_none() {
     let dir = tempfile::tempdir().unwrap();
     let problem = || KeptBoot::read(dir.path()).unwrap_err().to_string();
-    assert!(problem().contains("boots/CELL/NUMBER.ATTEMPT"), "{}", problem());
+    assert!(problem().contains(FILE), "{}", problem());
     let later = serde_json::to_string(&sample())
         .unwrap()
         .replace("boot/1", "boot/2");

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::Report;
 use super::changes::Night;
+use crate::report::file_error::FileError;
 use crate::report::results::LOG;
 use crate::stress::store::{self, StoreError};
 
@@ -40,7 +41,7 @@ impl Previous {
                 }
                 continue;
             }
-            let entries = fs::read_dir(path).map_err(|source| StoreError::Read {
+            let entries = fs::read_dir(path).map_err(|source| FileError::Read {
                 path: path.clone(),
                 source,
             })?;

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use super::{Store, StoreError, read};
+use crate::report::file_error::FileError;
 use crate::report::results::{LOG, ResultsError};
 use crate::stress::class::Class::{Clean, Hit, Infra};
 use crate::stress::record::{Line, Session};
@@ -146,10 +147,13 @@ fn a_directory_is_of_one_run_at_a_time() {
 fn what_is_no_stress_run_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(LOG);
-    assert!(matches!(read(dir.path()), Err(StoreError::Read { .. })));
+    assert!(matches!(
+        read(dir.path()),
+        Err(StoreError::File(FileError::Read { .. }))
+    ));
     assert!(matches!(
         Store::resume(dir.path().to_owned(), &header(1, &["a"])),
-        Err(StoreError::Read { .. })
+        Err(StoreError::File(FileError::Read { .. }))
     ));
     assert!(!path.exists());
     let mut no_shard = header(3, &["a"]);
