@@ -22,9 +22,7 @@ mod tests;
 mod window;
 
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -41,8 +39,8 @@ use crate::setup::machine;
 pub use dispatch::main;
 pub use output::code;
 
-use output::fail;
-use parts::Parts;
+use output::Failure;
+use parts::{AllowArgs, Parts};
 
 /// Exit statuses, for the help text and for [`code`].
 pub const EXIT_STATUS: &str = "\
@@ -166,10 +164,8 @@ struct Reproduce {
     /// Say every step of the guest.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
-    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be
-    /// repeated
-    #[arg(long, value_name = "PATH")]
-    allow_path: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: AllowArgs,
     #[command(flatten)]
     parts: Parts,
 }
@@ -213,10 +209,8 @@ struct QemuArgs {
         value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs())
     )]
     seed: u64,
-    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be
-    /// repeated
-    #[arg(long, value_name = "PATH")]
-    allow_path: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: AllowArgs,
     #[command(flatten)]
     parts: Parts,
 }
@@ -232,52 +226,59 @@ struct MachineArgs {
     gic: Option<u8>,
 }
 
-/// The recipe that was named, on the machine that was asked for and with no more files than are allowed; a mistake has
-/// been reported.
+/// The recipe that was named, on the machine that was asked for and with no more files than are allowed.
 fn recipe_of(
     name: &str,
     MachineArgs { smp, gic }: MachineArgs,
     accel: Accel,
     allowed: &Places,
-) -> Result<Recipe, ExitCode> {
-    let usage = |problem: &dyn Display| fail(code::USAGE, &problem.to_string());
-    let mut recipe = Recipe::find(name).map_err(|error| usage(&error))?;
+) -> Result<Recipe, Failure> {
+    let mut recipe = Recipe::find(name).map_err(|error| Failure::usage(&error))?;
     if let Some(file) = recipe.foreign_files().find(|file| !allowed.has(file.path)) {
         let recipe = if shipped(name).is_some() {
             "the recipe"
         } else {
             name
         };
-        return Err(usage(&format!("{recipe}: {file}")));
+        return Err(Failure::usage(&format!("{recipe}: {file}")));
     }
     let gic = gic
         .map(Gic::try_from)
         .transpose()
-        .map_err(|error| usage(&error))?;
-    machine::fit(&mut recipe, smp, gic, accel).map_err(|error| usage(&error))?;
-    deterministic(accel, &recipe)?;
+        .map_err(|error| Failure::usage(&error))?;
+    machine::fit(&mut recipe, smp, gic, accel).map_err(|error| Failure::usage(&error))?;
+    check_accel(&recipe, accel)?;
     Ok(recipe)
 }
 
-/// Checks that boots of a recipe can be deterministic, if they shall be; a mistake has been reported.
-fn deterministic(accel: Accel, recipe: &Recipe) -> Result<(), ExitCode> {
+/// Checks that boots of a recipe can be deterministic, if they shall be.
+fn check_accel(recipe: &Recipe, accel: Accel) -> Result<(), Failure> {
     match recipe.needs_host_time().filter(|_| accel.is_deterministic()) {
         None => Ok(()),
-        Some(reason) => {
-            let name = &recipe.name;
-            let problem =
-                format!("boots of {name} cannot be deterministic: {reason}; leave --deterministic out");
-            Err(fail(code::USAGE, &problem))
-        }
+        Some(reason) => Err(Failure::usage(&format!(
+            "boots of {} cannot be deterministic: {reason}; leave --deterministic out",
+            recipe.name
+        ))),
     }
 }
 
-/// Environment of a run of `recipe`, fetched first if need be; a mistake has been reported.
-fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, ExitCode> {
+/// Checks that boots of a recipe can start so.
+fn check_start(recipe: &Recipe, start: Start) -> Result<(), Failure> {
+    match recipe.needs_cold_start().filter(|_| start == Start::Warm) {
+        None => Ok(()),
+        Some(reason) => Err(Failure::usage(&format!(
+            "{} cannot start warm: {reason}; leave --start out",
+            recipe.name
+        ))),
+    }
+}
+
+/// Environment of a run of `recipe`, fetched first if need be.
+fn environment_of(parts: Parts, recipe: &Recipe) -> Result<Environment, Failure> {
     let progress = Arc::from(guest_images::packages::progress::on_stderr());
     Choice::from(parts)
         .environment(recipe, progress)
-        .map_err(|error| fail(status_of(&error), &error.to_string()))
+        .map_err(|error| Failure(status_of(&error), error.to_string()))
 }
 
 /// Exit status of a run without an environment.

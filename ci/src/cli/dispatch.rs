@@ -49,8 +49,8 @@ fn run(args: Vec<OsString>, usage: u8) -> ExitCode {
         return fail(status, &format!("cannot catch signals: {error}"));
     }
     match cli.command {
-        Command::Reproduce(args) => reproduce::main(args),
-        Command::Repro(args) => repro::main(args),
+        Command::Reproduce(args) => reproduce::main(args).unwrap_or_else(Failure::tell),
+        Command::Repro(args) => repro::main(args).unwrap_or_else(Failure::tell),
         Command::Stress(args) => stress::main(args).unwrap_or_else(Failure::tell),
         Command::Compare(args) => compare::main(args).unwrap_or_else(Failure::tell),
         Command::Bisect(args) => bisect::main(args),
@@ -58,10 +58,10 @@ fn run(args: Vec<OsString>, usage: u8) -> ExitCode {
         Command::Shrink(args) => shrink::main(args).unwrap_or_else(Failure::tell),
         Command::Merge(args) => stress::merge_main(&args).unwrap_or_else(Failure::tell),
         Command::Report(args) => report::main(&args).unwrap_or_else(Failure::tell),
-        Command::Window(args) => window::main(args),
+        Command::Window(args) => window::main(args).unwrap_or_else(Failure::tell),
         Command::Doctor(parts) => doctor(&parts.into()),
         Command::Kernels(args) => kernels::main(args),
-        Command::QemuArgs(args) => qemu_args::main(args),
+        Command::QemuArgs(args) => qemu_args::main(args).unwrap_or_else(Failure::tell),
         Command::KernelConfig(args) => kernel_config::main(args),
         Command::Recipes { show: None } => print(&list()),
         Command::Recipes { show: Some(name) } => match shipped(&name) {

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use host_guard::signals;
 
 use super::output::{Failure, code};
-use super::parts::{AccelArgs, KernelArgs, Parts, ProgramArgs, places};
+use super::parts::{AccelArgs, AllowArgs, KernelArgs, Parts, ProgramArgs};
 use crate::boot::accel::Accel;
 use crate::boot::supervise::SELF;
 use crate::report::file_error::FileError;
@@ -30,9 +30,8 @@ pub(super) struct GuestArgs {
     /// Say every boot.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
-    /// Let recipes use this file, or files below this directory; may be repeated
-    #[arg(long, value_name = "PATH")]
-    allow_path: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: AllowArgs,
     #[command(flatten)]
     accel: AccelArgs,
     #[command(flatten)]
@@ -80,7 +79,7 @@ impl GuestArgs {
         Ok(Settings {
             helper: Path::new(SELF),
             choice: parts.into(),
-            allowed: places(self.allow_path)?,
+            allowed: self.allowed.places()?,
             jobs: self.jobs,
             seed: None,
             boot_seed: None,

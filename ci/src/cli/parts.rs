@@ -127,18 +127,29 @@ impl From<Parts> for Choice {
     }
 }
 
-/// The files and directories that recipes may use, as absolute paths.
-pub(super) fn places(allowed: Vec<PathBuf>) -> Result<Places, Failure> {
-    let absolute = |path: PathBuf| match std::path::absolute(&path) {
-        Ok(path) if path.to_str().is_some() => Ok(path),
-        Ok(path) => Err(format!(
-            "{} is not UTF-8, as paths of recipes are",
-            path.display()
-        )),
-        Err(error) => Err(format!("{}: {error}", path.display())),
-    };
-    let places: Result<_, String> = allowed.into_iter().map(absolute).collect();
-    places
-        .map(Places::new)
-        .map_err(|problem| Failure::usage(&format!("--allow-path: {problem}")))
+/// Files of the host that recipes may use.
+#[derive(Debug, Args)]
+pub(super) struct AllowArgs {
+    /// Let the recipe use this file, or files below this directory: images and consoles outside of the run; may be
+    /// repeated
+    #[arg(long, value_name = "PATH")]
+    allow_path: Vec<PathBuf>,
+}
+
+impl AllowArgs {
+    /// The files and directories, as absolute paths.
+    pub(super) fn places(self) -> Result<Places, Failure> {
+        let absolute = |path: PathBuf| match std::path::absolute(&path) {
+            Ok(path) if path.to_str().is_some() => Ok(path),
+            Ok(path) => Err(format!(
+                "{} is not UTF-8, as paths of recipes are",
+                path.display()
+            )),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        };
+        let places: Result<_, String> = self.allow_path.into_iter().map(absolute).collect();
+        places
+            .map(Places::new)
+            .map_err(|problem| Failure::usage(&format!("--allow-path: {problem}")))
+    }
 }

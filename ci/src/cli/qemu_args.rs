@@ -8,8 +8,7 @@ use std::process::ExitCode;
 
 use host_guard::confine::Places;
 
-use super::output::{Failure, code, fail, print};
-use super::parts::places;
+use super::output::{Failure, code, print};
 use super::{QemuArgs, environment_of, recipe_of};
 use crate::boot::run::SERVER;
 use crate::boot::server;
@@ -18,39 +17,28 @@ use crate::report::shell;
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
 
-pub(super) fn main(args: QemuArgs) -> ExitCode {
+pub(super) fn main(args: QemuArgs) -> Result<ExitCode, Failure> {
     let QemuArgs {
         recipe,
         dir,
         seed,
         machine,
-        allow_path,
+        allowed,
         parts,
     } = args;
-    let checked = places(allow_path).map_err(Failure::tell).and_then(|allowed| {
-        Ok((
-            recipe_of(&recipe, machine, parts.accel.accel(), &allowed)?,
-            allowed,
-        ))
-    });
-    let (recipe, allowed) = match checked {
-        Ok(checked) => checked,
-        Err(code) => return code,
-    };
-    let environment = match environment_of(parts, &recipe) {
-        Ok(environment) => environment,
-        Err(code) => return code,
-    };
+    let allowed = allowed.places()?;
+    let recipe = recipe_of(&recipe, machine, parts.accel.accel(), &allowed)?;
+    let environment = environment_of(parts, &recipe)?;
     if dir.to_str().is_none() {
         let problem = format!(
             "--dir: {} is not UTF-8, as the server's configuration is",
             dir.display()
         );
-        return fail(code::USAGE, &problem);
+        return Err(Failure::usage(&problem));
     }
     match commands(&recipe, &environment, &dir, seed, &allowed) {
-        Ok(text) => print(&text),
-        Err(error) => fail(code::ENVIRONMENT, &error.to_string()),
+        Ok(text) => Ok(print(&text)),
+        Err(error) => Err(Failure(code::ENVIRONMENT, error.to_string())),
     }
 }
 

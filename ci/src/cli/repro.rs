@@ -12,17 +12,18 @@ use std::process::ExitCode;
 use guest_images::packages::digest;
 use host_guard::confine::Places;
 
-use super::output::{code, fail, print};
-use super::reproduce::{report, status};
-use super::{Repro, deterministic, environment_of};
+use super::output::{Failure, code, print};
+use super::reproduce::report;
+use super::{Repro, check_accel, environment_of};
 use crate::boot::supervise::SELF;
-use crate::recipe::{Recipe, Start, TomlError, script, text_of};
+use crate::recipe::{Recipe, Start, TomlError, text_of};
 use crate::report::bundle::Bundle;
 use crate::report::progress::Progress;
 use crate::report::results::Keep;
 use crate::report::verdict::Word;
 use crate::reproduce::{RunOptions, TraceFile, run};
 use crate::setup::environment::{ARCHIVE, Environment, LOCK_FILE};
+use crate::setup::machine;
 
 /// Boots at most until one is as expected.
 const BOOTS: u32 = 3;
@@ -30,7 +31,7 @@ const BOOTS: u32 = 3;
 const CONSOLE_MAX: u64 = 16 << 20;
 const TRACE_MAX: u64 = 256 << 20;
 
-pub(super) fn main(args: Repro) -> ExitCode {
+pub(super) fn main(args: Repro) -> Result<ExitCode, Failure> {
     let Repro {
         recipe: name,
         out,
@@ -39,22 +40,14 @@ pub(super) fn main(args: Repro) -> ExitCode {
         verbose,
         parts,
     } = args;
-    let (mut recipe, text) = match recipe_and_text(&name) {
-        Ok(both) => both,
-        Err(problem) => return fail(code::USAGE, &problem.to_string()),
-    };
+    let (mut recipe, text) = recipe_and_text(&name).map_err(|problem| Failure::usage(&problem))?;
     let accel = parts.accel.accel();
     recipe.board.gic = Some(accel.gic(&recipe.board));
-    if let Err(code) = deterministic(accel, &recipe) {
-        return code;
-    }
+    check_accel(&recipe, accel)?;
     let kernel = parts.kernel.kernel.clone();
-    let environment = match environment_of(parts, &recipe) {
-        Ok(environment) => environment,
-        Err(code) => return code,
-    };
+    let environment = environment_of(parts, &recipe)?;
     if let Err(error) = make(&out) {
-        return fail(code::ENVIRONMENT, &unusable(&out, &error));
+        return Err(Failure(code::ENVIRONMENT, unusable(&out, &error)));
     }
     let options = RunOptions {
         recipe,
@@ -73,13 +66,10 @@ pub(super) fn main(args: Repro) -> ExitCode {
     let mut progress = Progress::new(verbose > 0);
     let result = run(&options, &environment, Path::new(SELF), &mut progress);
     progress.clear();
-    let run = match result {
-        Ok(run) => run,
-        Err(error) => return fail(status(&error), &error.to_string()),
-    };
+    let run = result?;
     if run.verdict.verdict != Word::AsExpected {
         // Nothing to mail: the verdict says why.
-        return report(&run, false);
+        return Ok(report(&run, false));
     }
     let console = run.verdict.files.last().map(|path| limited(path, CONSOLE_MAX));
     let console = console.transpose().map(Option::unwrap_or_default);
@@ -121,7 +111,7 @@ pub(super) fn main(args: Repro) -> ExitCode {
             recipe_sha256: &digest::of_bytes(text.as_bytes()),
             kernel_sha256: &digest::of_file(&environment.guest.image)?,
             qemu_sha256: &digest::of_file(&qemu_program(&environment))?,
-            cmdline: &script::cmdline(&options.recipe, &environment.guest.present.builtin),
+            cmdline: &machine::cmdline(&options.recipe, &environment.guest),
             arguments: &arguments,
             verdict: &verdict,
             console: &console,
@@ -130,8 +120,8 @@ pub(super) fn main(args: Repro) -> ExitCode {
         write(&out, &recipe_file, &text, &bundle.text())
     });
     match written {
-        Ok(files) => print(&files),
-        Err(error) => fail(code::ENVIRONMENT, &unusable(&out, &error)),
+        Ok(files) => Ok(print(&files)),
+        Err(error) => Err(Failure(code::ENVIRONMENT, unusable(&out, &error))),
     }
 }
 

@@ -7,10 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::output::{Failure, code, escape_json, fail, print};
-use super::parts::places;
-use super::{Reproduce, environment_of, recipe_of};
+use super::{Reproduce, check_start, environment_of, recipe_of};
 use crate::boot::supervise::SELF;
-use crate::recipe::Start;
 use crate::report::progress::Progress;
 use crate::report::results::{Keep, ResultsError};
 use crate::report::verdict::Word;
@@ -19,7 +17,7 @@ use crate::reproduce::{Run, RunError, RunOptions, TraceFile, run};
 /// Boots of a run without `--boots`.
 const BOOTS: u32 = 3;
 
-pub(super) fn main(args: Reproduce) -> ExitCode {
+pub(super) fn main(args: Reproduce) -> Result<ExitCode, Failure> {
     let Reproduce {
         boots,
         start,
@@ -34,28 +32,12 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         trace,
         check_determinism,
         verbose,
-        allow_path,
+        allowed,
         parts,
     } = args;
-    let checked = places(allow_path).map_err(Failure::tell).and_then(|allowed| {
-        Ok((
-            recipe_of(&recipe, machine, parts.accel.accel(), &allowed)?,
-            allowed,
-        ))
-    });
-    let (recipe, allowed) = match checked {
-        Ok(checked) => checked,
-        Err(code) => return code,
-    };
-    if start == Start::Warm
-        && let Some(reason) = recipe.needs_cold_start()
-    {
-        let name = &recipe.name;
-        return fail(
-            code::USAGE,
-            &format!("{name} cannot start warm: {reason}; leave --start out"),
-        );
-    }
+    let allowed = allowed.places()?;
+    let recipe = recipe_of(&recipe, machine, parts.accel.accel(), &allowed)?;
+    check_start(&recipe, start)?;
     let options = RunOptions {
         recipe,
         boots: boots.unwrap_or(BOOTS),
@@ -73,16 +55,19 @@ pub(super) fn main(args: Reproduce) -> ExitCode {
         allowed,
         twice: check_determinism,
     };
-    let environment = match environment_of(parts, &options.recipe) {
-        Ok(environment) => environment,
-        Err(code) => return code,
-    };
+    let environment = environment_of(parts, &options.recipe)?;
     let mut progress = Progress::new(verbose > 0);
     let result = run(&options, &environment, Path::new(SELF), &mut progress);
     progress.clear();
     match result {
-        Ok(run) => report(&run, json),
-        Err(error) => fail(status(&error), &error.to_string()),
+        Ok(run) => Ok(report(&run, json)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self(status(&error), error.to_string())
     }
 }
 

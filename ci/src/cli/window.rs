@@ -2,7 +2,7 @@
 
 //! `boot-stress window`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,10 +10,10 @@ use clap::{ArgAction, Args};
 use guest_images::packages::digest;
 use smmu_emu::plan::MAX_POLLS;
 
-use super::output::{Failure, code, escape_json, fail, print};
-use super::parts::{AccelArgs, KernelArgs, Parts, ProgramArgs, places};
+use super::output::{Failure, code, escape_json, print};
+use super::parts::{AccelArgs, AllowArgs, KernelArgs, Parts, ProgramArgs};
 use super::reproduce::status;
-use super::{MachineArgs, environment_of, recipe_of};
+use super::{MachineArgs, check_start, environment_of, recipe_of};
 use crate::boot::supervise::SELF;
 use crate::recipe::{Start, text_of};
 use crate::report::file_error::FileError;
@@ -61,9 +61,8 @@ pub(super) struct WindowArgs {
     /// Say every step of the guest.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
-    /// Let the recipe use this file, or files below this directory; may be repeated
-    #[arg(long, value_name = "PATH")]
-    allow_path: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: AllowArgs,
     #[command(flatten)]
     machine: MachineArgs,
     #[command(flatten)]
@@ -72,55 +71,8 @@ pub(super) struct WindowArgs {
     programs: ProgramArgs,
 }
 
-pub(super) fn main(args: WindowArgs) -> ExitCode {
-    match window(args) {
-        Ok(text) => print(&text),
-        Err(code) => code,
-    }
-}
-
-fn window(args: WindowArgs) -> Result<String, ExitCode> {
-    let parts = Parts {
-        accel: AccelArgs::DETERMINISTIC,
-        kernel: args.kernel,
-        programs: args.programs,
-    };
-    let allowed = places(args.allow_path).map_err(Failure::tell)?;
-    let recipe = recipe_of(&args.recipe, args.machine, parts.accel.accel(), &allowed)?;
-    if let Some(reason) = recipe.needs_cold_start().filter(|_| args.start == Start::Warm) {
-        let problem = format!("{} cannot start warm: {reason}; leave --start out", recipe.name);
-        return Err(fail(code::USAGE, &problem));
-    }
-    let delays = chosen(delays(&recipe), args.delay).map_err(|problem| fail(code::USAGE, &problem))?;
-    let (text, _) =
-        text_of(&args.recipe, Path::new("")).map_err(|error| fail(code::USAGE, &error.to_string()))?;
-    let environment = environment_of(parts, &recipe)?;
-    let image_sha256 = digest::of_file(&environment.guest.image)
-        .map_err(|error| fail(code::ENVIRONMENT, &error.to_string()))?;
-    let identity = Identity {
-        schema: SCHEMA.to_owned(),
-        recipe_sha256: digest::of_bytes(text.as_bytes()),
-        release: environment.guest.release.clone(),
-        image_sha256,
-        qemu: environment.qemu.version.clone(),
-        cpus: recipe.board.cpus,
-        seed: args.seed,
-        start: args.start,
-    };
-    let dir = directory(args.results.as_deref(), &format!("window-{}", recipe.name))
-        .map_err(|error| fail(code::ENVIRONMENT, &error.to_string()))?;
-    let search = Search {
-        options: options(recipe, args.start, args.seed, allowed),
-        environment: &environment,
-        helper: Path::new(SELF),
-        dir,
-        most: args.most,
-    };
-    let mut progress = Progress::new(args.verbose > 0);
-    let windows = search.run(&identity, &delays, &mut progress);
-    progress.clear();
-    let windows = windows.map_err(|error| {
-        let again = search.dir.display();
+impl From<WindowError> for Failure {
+    fn from(error: WindowError) -> Self {
         let status = match &error {
             WindowError::Run(error) => status(error),
             WindowError::Inconclusive { .. } => code::INCONCLUSIVE,
@@ -129,14 +81,60 @@ fn window(args: WindowArgs) -> Result<String, ExitCode> {
             }
             WindowError::Journal(_) => code::ENVIRONMENT,
         };
-        fail(status, &format!("{error}\n  --results {again} goes on from here"))
-    })?;
-    if args.json {
-        let all = serde_json::json!({ "search": identity, "windows": windows });
-        let text = serde_json::to_string_pretty(&all).unwrap_or_default();
-        return Ok(escape_json(&text) + "\n");
+        Self(status, error.to_string())
     }
-    Ok(for_people(&identity, &windows, args.most, &search.dir))
+}
+
+pub(super) fn main(args: WindowArgs) -> Result<ExitCode, Failure> {
+    let parts = Parts {
+        accel: AccelArgs::DETERMINISTIC,
+        kernel: args.kernel,
+        programs: args.programs,
+    };
+    let allowed = args.allowed.places()?;
+    let recipe = recipe_of(&args.recipe, args.machine, parts.accel.accel(), &allowed)?;
+    check_start(&recipe, args.start)?;
+    let delays = chosen(delays(&recipe), args.delay).map_err(|problem| Failure::usage(&problem))?;
+    let (text, _) = text_of(&args.recipe, Path::new("")).map_err(|error| Failure::usage(&error))?;
+    let environment = environment_of(parts, &recipe)?;
+    let broken = |error: &dyn Display| Failure(code::ENVIRONMENT, error.to_string());
+    let identity = Identity {
+        schema: SCHEMA.to_owned(),
+        recipe_sha256: digest::of_bytes(text.as_bytes()),
+        release: environment.guest.release.clone(),
+        image_sha256: digest::of_file(&environment.guest.image).map_err(|error| broken(&error))?,
+        qemu: environment.qemu.version.clone(),
+        cpus: recipe.board.cpus,
+        seed: args.seed,
+        start: args.start,
+    };
+    let name = format!("window-{}", recipe.name);
+    let search = Search {
+        dir: directory(args.results.as_deref(), &name).map_err(|error| broken(&error))?,
+        options: options(recipe, args.start, args.seed, allowed),
+        environment: &environment,
+        helper: Path::new(SELF),
+        most: args.most,
+    };
+    let mut progress = Progress::new(args.verbose > 0);
+    let windows = search.run(&identity, &delays, &mut progress);
+    progress.clear();
+    let windows = windows.map_err(|error| {
+        let Failure(status, problem) = error.into();
+        let again = search.dir.display();
+        Failure(
+            status,
+            format!("{problem}\n  --results {again} goes on from here"),
+        )
+    })?;
+    let text = if args.json {
+        let all = serde_json::json!({ "search": identity, "windows": windows });
+        let text = serde_json::to_string_pretty(&all).map_err(|error| broken(&error))?;
+        escape_json(&text) + "\n"
+    } else {
+        for_people(&identity, &windows, args.most, &search.dir)
+    };
+    Ok(print(&text))
 }
 
 /// The delays to look at.

@@ -198,6 +198,15 @@ fn cpu(image: &Path, accel: Accel) -> &'static str {
     }
 }
 
+/// The kernel's command line; that of a deterministic boot has no address that is drawn.
+pub fn cmdline(recipe: &Recipe, guest: &Guest) -> String {
+    let mut line = script::cmdline(recipe, &guest.present.builtin);
+    if guest.accel.is_deterministic() {
+        line.push_str(" nokaslr");
+    }
+    line
+}
+
 /// A value within an option of QEMU, where a comma is written twice.
 fn option_value(text: &OsStr) -> OsString {
     let mut value = Vec::with_capacity(text.len());
@@ -250,11 +259,7 @@ pub fn program(
     push("-device", loader);
     push("-dtb", files.device_tree.clone().into());
     push("-initrd", files.initramfs.clone().into());
-    let mut cmdline = script::cmdline(recipe, &guest.present.builtin);
-    if guest.accel.is_deterministic() {
-        cmdline.push_str(" nokaslr");
-    }
-    push("-append", cmdline.into());
+    push("-append", cmdline(recipe, guest).into());
     if let Backing::Server { sockets } = backing {
         for smmu in &layout.smmus {
             let mut device = json!({
