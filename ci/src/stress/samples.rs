@@ -16,6 +16,14 @@ use crate::boot::accel::Accel;
 use crate::recipe::{ExpectBoots, FindingKind, Start};
 use crate::report::results::directory;
 
+/// A recipe and its control on two kernels.
+pub const RACE: [&str; 4] = [
+    "race@debian:7.3.4",
+    "race-control@debian:7.3.4",
+    "race@debian:6.16.3",
+    "race-control@debian:6.16.3",
+];
+
 /// A header with as many boots of cells of these names; those that end in `-control` are controls. A name may have a
 /// kernel after `@`.
 pub fn header(boots: u32, cells: &[&str]) -> Header {

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use boot_stress::stress::class::Class::{self, Clean, Hit, Inconclusive, Infra, OtherBug};
 use boot_stress::stress::record::{Header, Skipped};
-use boot_stress::stress::samples::{header, of, write};
+use boot_stress::stress::samples::{RACE, header, of, write};
 use serde_json::json;
 
 /// Text of a guest that looks like markup, like the end of a text, and like orders to a terminal.
@@ -20,15 +20,7 @@ pub const BEGAN: u64 = 1_795_374_312;
 
 /// Two kernels, a recipe with three delays, its control, and a cell that was left out.
 pub fn sample_header() -> Header {
-    let mut header = header(
-        40,
-        &[
-            "race@debian:7.3.4",
-            "race-control@debian:7.3.4",
-            "race@debian:6.16.3",
-            "race-control@debian:6.16.3",
-        ],
-    );
+    let mut header = header(40, &RACE);
     for kernel in [0, 2] {
         for (change, polls) in [("short", 1), ("long", 4)] {
             let mut cell = header.cells[kernel].clone();

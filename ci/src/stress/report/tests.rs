@@ -9,7 +9,7 @@ use crate::stats::sprt::Sprt;
 use crate::stress::class::Class::{self, Clean, Hit, Inconclusive, Infra, OtherBug};
 use crate::stress::pairs::PairTest;
 use crate::stress::record::{Header, Skipped};
-use crate::stress::samples::{header, of, write};
+use crate::stress::samples::{RACE, header, of, write};
 use crate::stress::store::{Recorded, read};
 
 /// Results with these boots of each cell, read from a file.
@@ -89,15 +89,7 @@ fn evidence_is_bounded_and_a_directory_that_is_gone_is_no_error() {
 
 /// Two kernels, a recipe and its control; a boot that failed; another bug.
 fn sample() -> Report {
-    let mut header = header(
-        40,
-        &[
-            "race@debian:7.3.4",
-            "race-control@debian:7.3.4",
-            "race@debian:6.16.3",
-            "race-control@debian:6.16.3",
-        ],
-    );
+    let mut header = header(40, &RACE);
     header.skipped = vec![Skipped {
         key: "race@debian:6.12,smp=2".to_owned(),
         reason: "kernel 6.12.117 cannot print it".to_owned(),
