@@ -75,6 +75,11 @@ with sync_playwright() as playwright:
             small = page.evaluate('''[...document.querySelectorAll('body *')].filter(one => one.closest('svg') === null
                 && parseFloat(getComputedStyle(one).fontSize) < 12).length''')
             assert small == 0, small
+            cut = page.evaluate('''[...document.querySelectorAll('svg text')].filter(text => {
+                const [own, all] = [text, text.ownerSVGElement].map(one => one.getBoundingClientRect());
+                return own.left < all.left || own.right > all.right || own.bottom > all.bottom + 1;
+            }).map(text => text.textContent)''')
+            assert cut == [], cut
     assert len(grounds) == 2, grounds
     browser.close()
 ";

@@ -7,7 +7,7 @@ use crate::stats::rate::{ALPHA, clopper_pearson};
 use crate::stress::report::text::percent;
 
 /// Edges of the area for points.
-const LEFT: f64 = 34.0;
+const LEFT: f64 = 46.0;
 const RIGHT: f64 = 312.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 132.0;
@@ -34,6 +34,10 @@ pub struct Chart {
     pub title: String,
     /// Label of the horizontal axis.
     pub axis: String,
+    /// Left edge of the area for points.
+    pub left: f64,
+    /// Its right edge.
+    pub right: f64,
     /// Positions and labels on that axis.
     pub ticks: Vec<(f64, String)>,
     /// Positions and labels of the vertical axis.
@@ -93,6 +97,8 @@ impl Chart {
         Self {
             title,
             axis,
+            left: LEFT,
+            right: RIGHT,
             ticks: ticks
                 .map(|(number, (_, label))| (across(number, values.len()), label.clone()))
                 .collect(),
