@@ -173,7 +173,7 @@ impl Recipe {
 fn shapes(smmus: &[SmmuModel]) -> Vec<SmmuShape> {
     let shape = |smmu: &SmmuModel| SmmuShape {
         register_space: smmu.model.register_space(),
-        // One line per bank and the global one; a count that does not fit has no room for interrupts either.
+        // All lines but the global one; a count that does not fit has no room for interrupts either.
         context_banks: u8::try_from(smmu.model.interrupt_lines().len().saturating_sub(1)).unwrap_or(u8::MAX),
         masters: smmu.masters.iter().map(|master| master.name.clone()).collect(),
         clock: smmu.clock.is_some(),

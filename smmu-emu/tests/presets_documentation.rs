@@ -21,7 +21,8 @@ A preset is where the values of all absent fields of a configuration come from (
 | `mmu-500-ats` | the same with address translation operations | `arm,mmu-500` | as above; no part is known that \
 clears ATOSNS |
 | `mmu-401` | MMU-401 of Juno's PCIe: SMMUv1, stage 2 alone | `arm,mmu-401` | what Linux logs there: 4 banks (4 \
-stage-2 only), 32 groups, page sizes 0x60211000, 40 bits |
+stage-2 only), 32 groups, page sizes 0x60211000, 40 bits, fault records (FSR without FORMAT, FSYNR0 with NSATTR and \
+NSSTATE); 64 KiB and one interrupt from its device tree; a stream match conflict faults, as Xen met it there |
 | `smmuv2-generic` | SMMUv2 with every feature of the model but event counters (`pmu_groups`) | `arm,smmu-v2` | chosen |
 | `qcom-x1e-adreno` | the GPU's SMMU of Snapdragon X Elite | `qcom,adreno-smmu`, `qcom,smmu-500` | banks (25 \
 interrupts) and size (256 KiB) from the device tree; groups, stages and 36 bits are assumed |
@@ -53,7 +54,8 @@ IDR0 20 SMS 27 27: stream matching; 0 is stream indexing (`stream_match_groups =
 IDR0 20 ATOSNS 26 26: 1: **no** address translation operations (`ats`); with 0 `iova_to_phys` writes CBn_ATS1PR
 IDR0 20 PTFS 25 24: 0: AArch32 short and long, 1: long alone, 2: none (`aarch32_short`, `aarch32_long`); a 64-bit \
 kernel only takes page sizes from it, unless no AArch64 granule is there
-IDR0 20 NUMIRPT 23 16: 1: one interrupt per context bank; the device tree has to list NUMCB of them
+IDR0 20 NUMIRPT 23 16: version 2: 1, one interrupt per context bank, and the device tree has to list NUMCB of them; \
+version 1: the interrupts that software assigns to banks with CBAR.IRPTNDX (`context_interrupts`)
 IDR0 20 EXSMRGS 15 15: extended groups (`extended_stream_match_groups`); ignored
 IDR0 20 CTTW 14 14: table walks are coherent (`coherent_walk`); a notice is logged if `dma-coherent` disagrees
 IDR0 20 BTM 13 13: broadcast TLB maintenance; ignored, PTM is set
@@ -62,7 +64,8 @@ IDR0 20 EXIDS 8 8: 16-bit stream IDs (`extended_stream_ids`); Linux then sets EX
 IDR0 20 NUMSMRG 7 0: stream-matching groups (`stream_match_groups`); with 0 under SMS the probe fails; more devices \
 than groups fail to attach
 IDR1 24 PAGESIZE 31 31: 1: register pages of 64 KiB (`page_size`)
-IDR1 24 NUMPAGENDXB 30 28: 2^(n+1) pages in each half; a warning if the region in the device tree has another size
+IDR1 24 NUMPAGENDXB 30 28: 2^(n+1) pages in each half (`register_pages`); a warning if the region in the device tree \
+has another size
 IDR1 24 HAFDBS 25 24: 2: hardware updates access flags and dirty states (`hardware_update`); unused
 IDR1 24 NUMS2CB 23 16: banks with stage 2 only (`stage2_only_banks`); stage 1 domains take banks from here on; more \
 than NUMCB fail the probe
@@ -81,6 +84,7 @@ IDR2 28 UBS 11 8: 5: bus addresses of 49 bits; Linux uses 48 of them for stage 1
 IDR2 28 OAS 7 4: bits of a physical address: 0 to 5 are 32, 36, 40, 42, 44, 48 (`address_bits`); the limit of stage \
 2's output, and of DMA masks of table walks
 IDR2 28 IAS 3 0: bits of an intermediate address, as OAS (`input_bits`); the output of stage 1 and input of stage 2
+sCR0 0 SMCFCFG 21 21: 1: a stream match conflict faults, whatever is written (`conflict_faults`)
 IDR7 3c MAJOR 7 4: 2 and later: `sACR.CACHE_LOCK` guards `CBn_ACTLR`; `arm,mmu-500` clears it
 IDR7 3c MINOR 3 0: revision
 ";

@@ -84,7 +84,7 @@ const MASKS_AND_RESETS: &[(&str, u64, u64)] = &[
     ("CBn_FSR", 0x8000_01fe, 0),
     ("CBn_FSRRESTORE", 0x8000_01fe, 0),
     ("CBn_FAR", u64::MAX, 0),
-    ("CBn_FSYNR0", 0x00ff_0f7f, 0),
+    ("CBn_FSYNR0", 0x00ff_0fff, 0),
     ("CBn_TLBIASID", 0x0000_ffff, 0),
     ("ITCTRL", 0x0000_0001, 0),
     ("TBU_PWR_STATUS", 0, 1),

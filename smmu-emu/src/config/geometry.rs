@@ -52,6 +52,10 @@ pub struct Geometry {
     pub page_size: PageSize,
     /// log2 of the number of pages in each half of the register space (`IDR1.NUMPAGENDXB` + 1).
     pub page_count_shift: u32,
+    /// Context interrupts: one for each bank in version 2, those that software assigns in version 1.
+    pub context_interrupts: u16,
+    /// Stream match conflicts always fault.
+    pub conflict_faults: bool,
     /// Stage 1 translation.
     pub stage1: bool,
     /// Stage 2 translation.
@@ -111,6 +115,7 @@ impl Geometry {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.check_streams()?;
         self.check_translation()?;
+        self.check_registers()?;
         require!(
             self.tlb_entries,
             (1..=1 << 16).contains(&self.tlb_entries),
@@ -164,6 +169,33 @@ impl Geometry {
             self.extended_stream_ids,
             !self.extended_stream_ids || self.stream_id_bits == 15,
             "needs `stream_id_bits` = 15 and stream matching"
+        );
+        Ok(())
+    }
+
+    fn check_registers(&self) -> Result<(), ConfigError> {
+        let banks = self.context_banks;
+        let has_page_7 = self.is_qcom() || self.extended_stream_match_groups != 0;
+        let least = banks.next_power_of_two().max(if has_page_7 { 8 } else { 4 });
+        if self.page_count() < least.into() {
+            return Err(ConfigError::Field {
+                field: "register_pages",
+                value: self.page_count().to_string(),
+                allowed: format!(
+                    "must be at least {least}, for {banks} context banks and the global registers"
+                ),
+            });
+        }
+        let interrupts = self.context_interrupts;
+        require!(
+            self.context_interrupts,
+            self.is_version_1() || interrupts == banks,
+            "must be {banks}, one for each context bank: software assigns them in SMMUv1 alone (`mmu-401`)"
+        );
+        require!(
+            self.context_interrupts,
+            (1..=128).contains(&interrupts),
+            "must be 1 to 128"
         );
         Ok(())
     }
@@ -249,6 +281,8 @@ impl Geometry {
             extended_stream_ids,
             page_size,
             page_count_shift,
+            context_interrupts,
+            conflict_faults,
             stage1,
             stage2,
             nested,
@@ -272,15 +306,6 @@ impl Geometry {
         )
     }
 
-    /// NUMPAGE is the smallest power of two, and at least 16 as in MMU-500, that holds all context banks.
-    pub(super) fn with_pages(self) -> Self {
-        let pages = self.context_banks.next_power_of_two().max(16);
-        Self {
-            page_count_shift: pages.trailing_zeros(),
-            ..self
-        }
-    }
-
     /// Whether the implementation-defined registers and reset values of MMU-500 are there.
     #[must_use]
     pub fn is_mmu_500(&self) -> bool {
@@ -300,6 +325,11 @@ impl Geometry {
     #[must_use]
     pub fn is_version_1(&self) -> bool {
         self.implementation == Implementation::Mmu401
+    }
+
+    /// The context banks.
+    pub(crate) fn banks(&self) -> impl Iterator<Item = u8> + use<> {
+        0..u8::try_from(self.context_banks).unwrap_or(u8::MAX)
     }
 
     /// Pages in each half of the register space (NUMPAGE, IHI 0062D §8.1).
@@ -330,11 +360,11 @@ impl Geometry {
         u16::from(self.pmu_groups) * u16::from(self.pmu_counters)
     }
 
-    /// The interrupt lines: the global one, one per context bank, one per group of event counters.
+    /// The interrupt lines: the global one, the context interrupts, one per group of event counters.
     pub fn lines(&self) -> impl Iterator<Item = Line> + use<> {
-        let banks = u8::try_from(self.context_banks).unwrap_or(u8::MAX);
+        let context = u8::try_from(self.context_interrupts).unwrap_or(u8::MAX);
         core::iter::once(Line::Global)
-            .chain((0..banks).map(Line::Context))
+            .chain((0..context).map(Line::Context))
             .chain((0..self.pmu_groups).map(Line::Pmu))
     }
 }

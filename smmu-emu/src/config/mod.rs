@@ -118,6 +118,18 @@ pub struct Config {
     /// Size of a register page.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub page_size: Option<PageSize>,
+    /// Pages in each half of the register space, a power of two up to 256 (`IDR1.NUMPAGENDXB`). By default as many as
+    /// the context banks need, and at least 16; with `mmu-401` at least 8.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub register_pages: Option<u16>,
+    /// Context interrupts that software assigns to banks, 1 to 128 (`IDR0.NUMIRPT`, `CBARn.IRPTNDX`). SMMUv1 alone:
+    /// version 2 has one for each bank.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub context_interrupts: Option<u16>,
+    /// Stream match conflicts always fault: `sCR0.SMCFCFG` reads one. If false, software decides, and it is zero out of
+    /// reset.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub conflict_faults: Option<bool>,
     /// Stage 1 translation (`IDR0.S1TS`).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stage1: Option<bool>,
@@ -245,6 +257,13 @@ impl Config {
                 .extended_stream_ids
                 .unwrap_or(preset.extended_stream_ids && groups != 0 && stream_id_bits == 15),
             page_size: self.page_size.unwrap_or(preset.page_size),
+            page_count_shift: self.page_count_shift(banks, preset.page_count_shift)?,
+            context_interrupts: self.context_interrupts.unwrap_or(if preset.is_version_1() {
+                preset.context_interrupts
+            } else {
+                banks
+            }),
+            conflict_faults: self.conflict_faults.unwrap_or(preset.conflict_faults),
             stage1,
             stage2,
             nested: self.nested.unwrap_or(preset.nested && stage1 && stage2),
@@ -271,11 +290,26 @@ impl Config {
             secure_state: self.secure_state.unwrap_or(preset.secure_state),
             pmu_groups: self.pmu_groups.unwrap_or(preset.pmu_groups),
             pmu_counters: self.pmu_counters.unwrap_or(preset.pmu_counters),
-            page_count_shift: preset.page_count_shift,
         };
         geometry.check()?;
         self.check_live_groups(&geometry)?;
-        Ok(geometry.with_pages())
+        Ok(geometry)
+    }
+
+    /// log2 of NUMPAGE: `register_pages`, or the smallest power of two that holds all context banks and is not below
+    /// that of the preset.
+    fn page_count_shift(&self, banks: u16, least: u32) -> Result<u32, ConfigError> {
+        match self.register_pages {
+            None => Ok(banks.next_power_of_two().trailing_zeros().max(least)),
+            Some(pages) if pages.is_power_of_two() && (2..=256).contains(&pages) => {
+                Ok(pages.trailing_zeros())
+            }
+            Some(pages) => Err(ConfigError::Field {
+                field: "register_pages",
+                value: pages.to_string(),
+                allowed: "must be a power of two, 2 to 256".into(),
+            }),
+        }
     }
 
     fn check_live_groups(&self, geometry: &Geometry) -> Result<(), ConfigError> {

@@ -84,6 +84,8 @@ const MMU_500: Geometry = Geometry {
     extended_stream_ids: false,
     page_size: PageSize::Size4K,
     page_count_shift: 4,
+    context_interrupts: 16,
+    conflict_faults: true,
     stage1: true,
     stage2: true,
     nested: true,
@@ -107,12 +109,14 @@ const MMU_500: Geometry = Geometry {
 };
 
 /// MMU-401 as Linux logs it on Juno: 4 banks, all stage 2, 32 groups, 40 bits, page sizes 0x60211000 (4 KiB and 64
-/// KiB).
+/// KiB). Its device tree has 64 KiB of registers, and one interrupt for all faults of banks.
 const MMU_401: Geometry = Geometry {
     implementation: Implementation::Mmu401,
     context_banks: 4,
     stage2_only_banks: 4,
     stream_match_groups: 32,
+    page_count_shift: 3,
+    context_interrupts: 1,
     stage1: false,
     nested: false,
     aarch32_short: false,
@@ -127,6 +131,7 @@ const GENERIC: Geometry = Geometry {
     implementation: Implementation::Generic,
     extended_stream_match_groups: 256,
     extended_stream_ids: true,
+    conflict_faults: false,
     ats: true,
     coherent_walk: true,
     vmid16: true,
@@ -143,7 +148,6 @@ const QCOM_X1E_ADRENO: Geometry = Geometry {
     implementation: Implementation::QcomMmu500,
     context_banks: 25,
     stream_match_groups: 24,
-    page_count_shift: 5,
     stage2: false,
     nested: false,
     aarch32_short: false,
@@ -160,6 +164,5 @@ const TEGRA_MMU_500: Geometry = Geometry {
     context_banks: 64,
     stream_match_groups: 128,
     page_size: PageSize::Size64K,
-    page_count_shift: 6,
     ..MMU_500
 };

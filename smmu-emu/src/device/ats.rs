@@ -7,7 +7,6 @@
 //! clears, `CBn_PAR` shows what it held before.
 
 use crate::arch::fault::{Cause, GlobalCause, GlobalFault};
-use crate::arch::line::Line;
 use crate::arch::transaction::{Intent, Origin};
 use crate::device::bank_state::{Arrival, Disposition, Released, StallOutcome};
 use crate::device::busy::Operations;
@@ -196,8 +195,7 @@ impl Smmu {
 
     /// Takes out every operation that waits for a bank and hands it over, once.
     fn for_waiting(&mut self, stage2_bank: u8, mut act: impl FnMut(&mut Self, u8, Waiting)) {
-        for line in self.geometry.lines() {
-            let Line::Context(bank) = line else { continue };
+        for bank in self.geometry.banks() {
             let taken = self.operations_of(bank).and_then(|operations| {
                 operations
                     .waiting

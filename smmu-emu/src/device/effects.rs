@@ -60,9 +60,10 @@ fn act(id: &RegisterId, access: RegisterAccess<'_>) -> Option<u64> {
     match id.row.effect {
         Effect::None => None,
         Effect::Control => access.written(|smmu, env, _| smmu.control_changed(env, scope)),
-        Effect::BankAttributes => {
-            access.written(|smmu, env, _| smmu.release_bank(env, scope, Release::Retry))
-        }
+        Effect::BankAttributes => access.written(|smmu, env, _| {
+            smmu.release_bank(env, scope, Release::Retry);
+            smmu.line_assigned(env);
+        }),
         Effect::Identification => access.shown(|smmu, _| {
             let stored = smmu.registers.get(id);
             Some(secure::identification(
@@ -74,7 +75,7 @@ fn act(id: &RegisterId, access: RegisterAccess<'_>) -> Option<u64> {
         }),
         Effect::FaultStatus => match access {
             Write(smmu, env, _) => {
-                smmu.update_line(env, line_of(scope), true);
+                smmu.update_line(env, smmu.line_in(scope), true);
                 None
             }
             access => {
@@ -186,7 +187,7 @@ impl Smmu {
     }
 
     fn control_changed(&mut self, env: &mut dyn Env, scope: Scope) {
-        self.update_line(env, line_of(scope), true);
+        self.update_line(env, self.line_in(scope), true);
         match scope {
             Scope::Global => self.global_control_changed(env),
             Scope::Bank(bank) => self.bank_control_changed(env, bank),
@@ -200,10 +201,11 @@ impl Smmu {
         }
     }
 
-    /// FORMAT of a bank follows its configuration at any time (IHI 0062D §3.5, [`Format`]).
+    /// FORMAT of a bank follows its configuration at any time (IHI 0062D §3.5, [`Format`]); SMMUv1 has no such field.
     fn format_in_fsr(&self, scope: Scope) -> u32 {
         match scope {
             Scope::Global => 0,
+            Scope::Bank(_) if self.geometry.is_version_1() => 0,
             Scope::Bank(bank) => Format::in_fsr(self.registers.format(bank)),
         }
     }
@@ -220,15 +222,15 @@ impl Smmu {
                 self.registers.set_bank(bank, Cb::Fsr, faults.bits().into());
             }
         }
-        self.update_line(host, line_of(scope), true);
+        self.update_line(host, self.line_in(scope), true);
     }
-}
 
-/// The line that a register belongs to.
-fn line_of(scope: Scope) -> Line {
-    match scope {
-        Scope::Global => Line::Global,
-        Scope::Bank(bank) => Line::Context(bank),
+    /// The line that a register belongs to.
+    fn line_in(&self, scope: Scope) -> Line {
+        match scope {
+            Scope::Global => Line::Global,
+            Scope::Bank(bank) => self.line_of(bank),
+        }
     }
 }
 

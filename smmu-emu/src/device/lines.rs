@@ -18,11 +18,36 @@ impl Smmu {
                 let other = !faults.difference(GlobalFaults::CAF).is_empty();
                 (scr0.gfie() && other) || (scr0.gcfgfie() && configuration)
             }
-            Line::Context(bank) => {
-                let faults = self.registers.context_faults(bank).difference(ContextFaults::SS);
-                self.registers.sctlr(bank).cfie() && !faults.is_empty()
-            }
+            Line::Context(_) if self.geometry.is_version_1() => self
+                .geometry
+                .banks()
+                .any(|bank| self.line_of(bank) == line && self.asks(bank)),
+            Line::Context(bank) => self.asks(bank),
             Line::Pmu(group) => self.pmu.interrupts(&self.geometry, group),
+        }
+    }
+
+    /// Whether a context bank asks for its interrupt.
+    fn asks(&self, bank: u8) -> bool {
+        let faults = self.registers.context_faults(bank).difference(ContextFaults::SS);
+        self.registers.sctlr(bank).cfie() && !faults.is_empty()
+    }
+
+    /// The interrupt line of a context bank: in SMMUv1 the one that IRPTNDX names, which may be none.
+    pub(crate) fn line_of(&self, bank: u8) -> Line {
+        Line::Context(if self.geometry.is_version_1() {
+            self.registers.cbar(bank).irptndx()
+        } else {
+            bank
+        })
+    }
+
+    /// CBAR was written: in SMMUv1 the bank may ask on another line from here on.
+    pub(crate) fn line_assigned(&mut self, host: &mut dyn Host) {
+        if self.geometry.is_version_1() {
+            for line in self.geometry.lines() {
+                self.update_line(host, line, false);
+            }
         }
     }
 

@@ -134,7 +134,7 @@ impl Smmu {
                 stalled: disposition == Disposition::Stall,
             })
         });
-        self.update_line(host, Line::Context(bank), false);
+        self.update_line(host, self.line_of(bank), false);
         disposition
     }
 
@@ -151,6 +151,8 @@ impl Smmu {
             .with_s1cbndx(nested.map_or(0, |nested| nested.stage1_bank))
             .with_ptwf(cause == ContextCause::ExternalOnWalk)
             .with_atof(origin == Origin::Operation)
+            .with_nsattr(self.geometry.is_version_1())
+            .with_nsstate(self.geometry.is_version_1())
             .with_ind(intent.instruction)
             .with_pnu(intent.privileged)
             .with_wnr(intent.write)

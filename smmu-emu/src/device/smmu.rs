@@ -69,7 +69,7 @@ impl Lines {
     pub(crate) fn low(geometry: &Geometry) -> Self {
         Self {
             global: false,
-            context: vec![false; geometry.context_banks.into()],
+            context: vec![false; geometry.context_interrupts.into()],
             pmu: vec![false; geometry.pmu_groups.into()],
         }
     }
@@ -78,7 +78,7 @@ impl Lines {
     pub(crate) fn is_high(&self, line: Line) -> bool {
         match line {
             Line::Global => self.global,
-            Line::Context(bank) => self.context.get(usize::from(bank)).copied().unwrap_or(false),
+            Line::Context(number) => self.context.get(usize::from(number)).copied().unwrap_or(false),
             Line::Pmu(group) => self.pmu.get(usize::from(group)).copied().unwrap_or(false),
         }
     }
@@ -86,7 +86,7 @@ impl Lines {
     pub(crate) fn get_mut(&mut self, line: Line) -> Option<&mut bool> {
         match line {
             Line::Global => Some(&mut self.global),
-            Line::Context(bank) => self.context.get_mut(usize::from(bank)),
+            Line::Context(number) => self.context.get_mut(usize::from(number)),
             Line::Pmu(group) => self.pmu.get_mut(usize::from(group)),
         }
     }
@@ -154,9 +154,9 @@ impl Smmu {
             if high || self.injector.is_high(line) {
                 drive_line(host, line, false);
             }
-            if let Line::Context(bank) = line {
-                host.resumed(bank);
-            }
+        }
+        for bank in self.geometry.banks() {
+            host.resumed(bank);
         }
         self.injector.reset();
     }

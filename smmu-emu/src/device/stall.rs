@@ -8,7 +8,6 @@
 //! nothing for a waiter. [`Host::resumed`](crate::Host::resumed) says when asking is worth while.
 
 use crate::arch::fault::{Cause, GlobalFault};
-use crate::arch::line::Line;
 use crate::arch::response::{Response, Stall};
 use crate::arch::transaction::BankAccess;
 use crate::device::bank_state::{Arrival, BankControl, Release, StallOutcome};
@@ -77,7 +76,7 @@ impl Smmu {
                 waiters.release(released, next);
             }
         }
-        self.update_line(env, Line::Context(bank), false);
+        self.update_line(env, self.line_of(bank), false);
         self.release_operations(env, bank, released);
         env.resumed(bank);
     }
@@ -104,10 +103,8 @@ impl Smmu {
     /// sCR0 was written: with CLIENTPD no client is translated, so none waits.
     pub(crate) fn global_control_changed(&mut self, env: &mut dyn Env) {
         if self.registers.scr0().clientpd() {
-            for line in self.geometry.lines() {
-                if let Line::Context(bank) = line {
-                    self.release(env, bank, Release::Off);
-                }
+            for bank in self.geometry.banks() {
+                self.release(env, bank, Release::Off);
             }
         }
     }

@@ -41,7 +41,7 @@ use crate::tlb::{SavedTlb, Tlb};
 use crate::translate::decoded::DecodeCache;
 
 /// The form of states that this version of the crate writes and reads.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 /// The state of an SMMU: [`Smmu::save`], [`Smmu::restore`]. With the feature `serde` in any
 /// self-describing format that has 64-bit numbers and null, such as JSON.
@@ -307,10 +307,8 @@ impl Smmu {
         self.lines = lines;
         self.injector = injector;
         self.injector.wake(host);
-        for line in self.geometry.lines() {
-            if let Line::Context(bank) = line {
-                host.resumed(bank);
-            }
+        for bank in self.geometry.banks() {
+            host.resumed(bank);
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
 /// Secure copies of registers of global space 0: nothing is taken away from Non-secure software yet.
 pub(crate) fn secure_values(geometry: &Geometry) -> [(Gr0, u32); 3] {
     let scr1 = Scr1::ZERO
-        .with_nsnumirpto(1)
+        .with_nsnumirpto(numirpt(geometry))
         .with_nsnumsmrgo(u8::masked_new(geometry.stream_match_groups))
         .with_nsnumcbo(u8::masked_new(geometry.context_banks));
     [
@@ -109,21 +109,22 @@ pub(crate) fn cba2r_fixed(geometry: &Geometry) -> u32 {
 }
 
 fn scr0(geometry: &Geometry) -> Scr0 {
-    Scr0::ZERO.with_clientpd(true).with_smcfcfg(geometry.is_mmu_500())
+    Scr0::ZERO
+        .with_clientpd(true)
+        .with_smcfcfg(geometry.conflict_faults)
 }
 
 /// The bits of sCR0 that software cannot change in this configuration.
 ///
-/// MMU-500 always reports stream match conflicts, never stalls by global control and has no configuration access
-/// faults (its sCR0 has the read-only bits 0x00200330).
+/// MMU-500 never stalls by global control and has no configuration access faults; with SMCFCFG its sCR0 has the
+/// read-only bits 0x00200330.
 pub(crate) fn scr0_fixed(geometry: &Geometry) -> u32 {
     let mut fixed = 0;
+    if geometry.conflict_faults {
+        fixed |= Scr0::smcfcfg_mask();
+    }
     if geometry.is_mmu_500() {
-        fixed |= Scr0::smcfcfg_mask()
-            | Scr0::gse_mask()
-            | Scr0::stalld_mask()
-            | Scr0::gcfgfie_mask()
-            | Scr0::gcfgfre_mask();
+        fixed |= Scr0::gse_mask() | Scr0::stalld_mask() | Scr0::gcfgfie_mask() | Scr0::gcfgfre_mask();
     }
     if !geometry.vmid16 {
         fixed |= Scr0::vmid16en_mask();
@@ -132,6 +133,15 @@ pub(crate) fn scr0_fixed(geometry: &Geometry) -> u32 {
         fixed |= Scr0::exidenable_mask();
     }
     fixed
+}
+
+/// NUMIRPT: the interrupts that software assigns; in version 2, 1 says that there is one for each bank.
+fn numirpt(geometry: &Geometry) -> u8 {
+    if geometry.is_version_1() {
+        u8::masked_new(geometry.context_interrupts)
+    } else {
+        1
+    }
 }
 
 fn idr0(geometry: &Geometry) -> Idr0 {
@@ -147,7 +157,7 @@ fn idr0(geometry: &Geometry) -> Idr0 {
         .with_sms(geometry.stream_match_groups != 0)
         .with_atosns(!geometry.ats)
         .with_ptfs(u2::new(aarch32))
-        .with_numirpt(1)
+        .with_numirpt(numirpt(geometry))
         .with_exsmrgs(geometry.extended_stream_match_groups != 0)
         .with_cttw(geometry.coherent_walk)
         .with_btm(true)

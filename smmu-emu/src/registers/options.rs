@@ -8,7 +8,7 @@ use crate::registers::file::Registers;
 use crate::registers::identity;
 use crate::registers::register::RegisterId;
 use crate::spec::any::AnyRegister;
-use crate::spec::bank::Actlr;
+use crate::spec::bank::{Actlr, Fsynr0};
 use crate::spec::cb::Cb;
 use crate::spec::effect::Features;
 use crate::spec::global::{Sacr, Scr2, Smr};
@@ -50,8 +50,9 @@ pub(crate) fn implemented(geometry: &Geometry, register: AnyRegister, index: u16
         AnyRegister::Gr0(Gr0::Scr2) if geometry.extended_stream_match_groups == 0 => {
             (!Scr2::exsmrgenable_mask()).into()
         }
-        AnyRegister::Gr1(Gr1::Cbar) => (!(Cbar::irptndx_mask() | fixed_type(geometry, index))).into(),
+        AnyRegister::Gr1(Gr1::Cbar) => (!cbar_fixed(geometry, index)).into(),
         AnyRegister::Gr1(Gr1::Cba2r) => (!identity::cba2r_fixed(geometry)).into(),
+        AnyRegister::Cb(Cb::Fsynr0) if !geometry.is_version_1() => (!Fsynr0::nsstate_mask()).into(),
         AnyRegister::Cb(Cb::Tcr2) => (!tcr2_missing(geometry)).into(),
         AnyRegister::Cb(Cb::Actlr) if !geometry.is_qcom() => (!Actlr::QCOM).into(),
         _ => u64::MAX,
@@ -66,10 +67,17 @@ fn tcr2_missing(geometry: &Geometry) -> u32 {
     missing(updates, geometry.hardware_update) | missing(hierarchy, geometry.hierarchy_disable)
 }
 
-/// A bank of a single stage has that type and no other.
-fn fixed_type(geometry: &Geometry, bank: u16) -> u32 {
+/// The bits of CBAR that software cannot change. A bank of a single stage has that type and no other; in version 2
+/// each bank has an interrupt of its own.
+fn cbar_fixed(geometry: &Geometry, bank: u16) -> u32 {
     let both = u8::try_from(bank).is_ok_and(|bank| geometry.has_stage1(bank)) && geometry.stage2;
-    if both { 0 } else { Cbar::kind_mask() }
+    let kind = if both { 0 } else { Cbar::kind_mask() };
+    let interrupt = if geometry.is_version_1() {
+        0
+    } else {
+        Cbar::irptndx_mask()
+    };
+    kind | interrupt
 }
 
 /// ID and MASK have as many bits as a stream ID. With EXIDS the word holds either format, as written.

@@ -162,6 +162,9 @@ fields! {
         /// The transaction's Non-secure attribute.
         #[bit(8, rw)]
         nsattr: bool,
+        /// The stream is Non-secure (SMMUv1).
+        #[bit(7, rw)]
+        nsstate: bool,
         /// Instruction fetch.
         #[bit(6, rw)]
         ind: bool,

@@ -26,7 +26,7 @@ fields! {
     /// `CBARn`: attributes of a context bank, in four formats that TYPE chooses between.
     #[reset(Self::ZERO.with_kind(BankType::Stage1WithFault))]
     pub struct Cbar {
-        /// Interrupt of the bank (`IDR0.NUMIRPT` > 1).
+        /// Context interrupt of the bank (SMMUv1).
         #[bits(24..=31, rw)]
         irptndx: u8,
         /// Write-allocate hint of bypassed stage 2 (type 1).

@@ -32,7 +32,7 @@ fields! {
         /// AArch32 table formats: 0 short and long, 1 long only, 2 none.
         #[bits(24..=25, rw)]
         ptfs: u2,
-        /// Number of context interrupts; 1 means one per bank.
+        /// Number of context interrupts; in version 2, 1 means one per bank.
         #[bits(16..=23, rw)]
         numirpt: u8,
         /// Extended stream-matching groups.

@@ -112,7 +112,8 @@ fields! {
 
     /// `CBn_FSYNR0`.
     fsynr0 "Fsynr0" {
-        S1CBNDX 23:16, AFR 11, PTWF 10, ATOF 9, NSATTR 8, IND 6, PNU 5, WNR 4, S1PTWF 3, NESTED 2, PLVL 1:0,
+        S1CBNDX 23:16, AFR 11, PTWF 10, ATOF 9, NSATTR 8, NSSTATE 7, IND 6, PNU 5, WNR 4, S1PTWF 3, NESTED 2,
+        PLVL 1:0,
     }
 
     /// `sGFSYNR0`.

@@ -16,6 +16,7 @@ mod injection;
 mod injection_host;
 mod inspect;
 mod linux;
+mod mmu_401;
 mod nested;
 mod pmu;
 mod presets;

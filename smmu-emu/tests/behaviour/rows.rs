@@ -66,6 +66,8 @@ fn bits(row: &Row) -> (u64, u64) {
     match row.name {
         // Behaviours 13 and 20: one interrupt per bank, and no MMU-500.
         "CBARn" => (row.write & 0x00ff_ffff, 0),
+        // NSSTATE is SMMUv1's.
+        "CBn_FSYNR0" => (row.write & !0x80, 0),
         "sACR" | "CBn_ACTLR" => (0, 0),
         // P is a trigger.
         "PMCR" => (1, 0),

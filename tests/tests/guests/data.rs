@@ -13,7 +13,7 @@ use crate::boot::{Boot, boot, recipe};
 const LONG_MIB: u32 = 512;
 
 /// SHA-256 of what the host has put on the data disk, as busybox prints it.
-fn digest(recipe: &Recipe) -> String {
+pub fn digest(recipe: &Recipe) -> String {
     let image = recipe
         .images
         .iter()

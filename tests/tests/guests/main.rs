@@ -11,3 +11,4 @@ mod faults;
 mod kexec;
 mod leak;
 mod memory;
+mod presets;
