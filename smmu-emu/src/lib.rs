@@ -43,7 +43,9 @@ pub use arch::memory::{BusError, Memory};
 pub use arch::response::{Response, Stall};
 pub use arch::stage::Stage;
 pub use arch::transaction::{Intent, Origin, Transaction, Translation};
-pub use config::{Config, ConfigError, Geometry, Implementation, LiveGroup, PageSize, Preset, TlbMode};
+pub use config::{
+    Config, ConfigError, Geometry, Implementation, LiveGroup, LiveKind, PageSize, Preset, TlbMode,
+};
 pub use device::counters::Counters;
 pub use device::inspect::{self, Register};
 pub use device::smmu::{NewError, Smmu};

@@ -25,7 +25,8 @@ stage-2 only), 32 groups, page sizes 0x60211000, 40 bits, fault records (FSR wit
 NSSTATE); 64 KiB and one interrupt from its device tree; a stream match conflict faults, as Xen met it there |
 | `smmuv2-generic` | SMMUv2 with every feature of the model but event counters (`pmu_groups`) | `arm,smmu-v2` | chosen |
 | `qcom-x1e-adreno` | the GPU's SMMU of Snapdragon X Elite | `qcom,adreno-smmu`, `qcom,smmu-500` | banks (25 \
-interrupts) and size (256 KiB) from the device tree; groups, stages and 36 bits are assumed |
+interrupts, an upper bound) and size (256 KiB) from the device tree; no address translation operations and page sizes \
+0x61311000, as Linux logs them on sc8280xp, sc8180x and qcm2290; groups and 36 bits are assumed |
 | `tegra-mmu-500` | one instance of Tegra194's | `nvidia,tegra194-smmu` | what Linux logs there: 64 banks, 128 groups, \
 page sizes 0x61311000, 48 bits; pages of 64 KiB from its size of 8 MiB |
 
@@ -38,10 +39,14 @@ descriptors and TCR fields are those that Linux uses there.
 
 ## Identification
 
-Each number can be changed in the configuration, as far as a field is named. `live_groups = [{ stream_id = 0x400, mask \
-= 2 }]` has the
-first groups valid and bypassing out of reset, as a boot loader with a display leaves them; `qcom_smmu_cfg_probe` \
-keeps those.
+Each number can be changed in the configuration, as far as a field is named.
+
+`live_groups = [{ stream_id = 0x400, mask = 2 }]` has groups valid out of reset, as a boot loader with a display
+leaves them: from the first on or where `group` says, of a `kind` (`bypass`, `fault`, or `translate` with a
+`context_bank`); `qcom_smmu_cfg_probe` keeps those. Qualcomm's other SMMUs, as their logs show them:
+`filtered_s2cr = true` (sc8280xp: a hypervisor stores a bypass as a fault, and ignores a fault),
+`stream_match_groups = 162`, `context_banks = 110`, `bus_bits = 36` (its 15000000), `bus_bits = 32` (MSM8998's
+cd00000), `cbar_reset = 0x100ff` (banks as Gunyah leaves them for U-Boot).
 
 ";
 
@@ -80,7 +85,8 @@ IDR2 28 PTFSv8_64kB 14 14: granule of 64 KiB (`granule_64k`); SMMUv1 does not sh
 IDR2 28 PTFSv8_16kB 13 13: granule of 16 KiB (`granule_16k`)
 IDR2 28 PTFSv8_4kB 12 12: granule of 4 KiB (`granule_4k`); of the three Linux takes its own page size, else a smaller \
 one
-IDR2 28 UBS 11 8: 5: bus addresses of 49 bits; Linux uses 48 of them for stage 1
+IDR2 28 UBS 11 8: bits of a bus address (`bus_bits`): 0 to 4 are 32, 36, 40, 42, 44, which TCR2.SEP = 7 extends with \
+zeros; 5 is 49, of which Linux uses 48 for stage 1
 IDR2 28 OAS 7 4: bits of a physical address: 0 to 5 are 32, 36, 40, 42, 44, 48 (`address_bits`); the limit of stage \
 2's output, and of DMA masks of table walks
 IDR2 28 IAS 3 0: bits of an intermediate address, as OAS (`input_bits`); the output of stage 1 and input of stage 2

@@ -68,7 +68,7 @@ const BEHAVIOURS: [&str; 64] = [
     "PAR of a success and of a failure",
     "an operation whose stage 2 stalls stays active until RESUME",
     "sACR.CACHE_LOCK guards ACTLR; bits 8 and 10 stick",
-    "all groups up to 127 match, and nothing is behind them (more are a deviation)",
+    "all groups match up to the last one, 127 or Qualcomm's 243, and nothing is behind them",
     "after power loss nothing is retained; meanwhile the registers are not there",
     "STALLD makes faults terminate; CFCFG keeps its value",
     "a matched stream of type fault is an ICF, not a USF",

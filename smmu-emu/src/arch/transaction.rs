@@ -25,7 +25,7 @@ pub struct Intent {
 pub struct Transaction {
     /// Stream ID. Bits that the implementation does not have are ignored.
     pub stream_id: u16,
-    /// Bus address, of which the lower 49 bits count.
+    /// Bus address, of which as many bits count as the bus has (`IDR2.UBS`).
     pub address: u64,
     /// Kind of the access.
     pub intent: Intent,
@@ -55,7 +55,7 @@ pub(crate) struct BankAccess {
     pub(crate) transaction: Transaction,
 }
 
-/// Bits of a bus address (IDR2.UBS = 5).
+/// Bits of a bus address at most (IDR2.UBS = 5).
 pub(crate) const BUS_BITS: u32 = 49;
 
 /// Requester of a translation.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, PageSize, TlbMode};
 use crate::arch::line::Line;
+use crate::spec::gr1::{BankType, Cbar};
 
 /// Implementation: its additions to the architecture, and its omissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +79,12 @@ pub struct Geometry {
     pub granule_16k: bool,
     /// 64 KiB granule.
     pub granule_64k: bool,
+    /// Bits of a bus address.
+    pub bus_bits: u8,
+    /// A hypervisor filters what Non-secure software writes to S2CRn.
+    pub filtered_s2cr: bool,
+    /// CBARn out of reset, where it is not the architecture's.
+    pub cbar_reset: Option<u32>,
     /// Physical address bits.
     pub address_bits: u8,
     /// Intermediate address bits.
@@ -133,10 +140,11 @@ impl Geometry {
 
     fn check_streams(&self) -> Result<(), ConfigError> {
         let indexing = self.stream_match_groups == 0;
+        let most = if self.is_qcom() { 244 } else { 128 };
         require!(
             self.stream_match_groups,
-            self.stream_match_groups <= 128,
-            "must be 0 to 128"
+            self.stream_match_groups <= most,
+            "must be 0 to {most}"
         );
         let (groups, extended) = (self.stream_match_groups, self.extended_stream_match_groups);
         require!(
@@ -197,10 +205,35 @@ impl Geometry {
             (1..=128).contains(&interrupts),
             "must be 1 to 128"
         );
+        if let Some(reset) = self.cbar_reset {
+            let cbar = Cbar::new_with_raw_value(reset);
+            let fixed = self.banks().find(|&bank| {
+                self.fixed_type(bank.into())
+                    .is_some_and(|kind| kind != cbar.kind())
+            });
+            let error = |allowed: &str| {
+                Err(ConfigError::Field {
+                    field: "cbar_reset",
+                    value: format!("{reset:#x}"),
+                    allowed: allowed.into(),
+                })
+            };
+            if fixed.is_some() {
+                return error(
+                    "bits 17 and 16 (TYPE) must be those of banks of one stage: 0 is stage 2, 1 is stage 1",
+                );
+            }
+            if cbar.irptndx() != 0 && !self.is_version_1() {
+                return error(
+                    "bits 31 to 24 (IRPTNDX) must be 0: software assigns interrupts in SMMUv1 alone",
+                );
+            }
+        }
         Ok(())
     }
 
     fn check_translation(&self) -> Result<(), ConfigError> {
+        const BUS: [u8; 6] = [32, 36, 40, 42, 44, 49];
         const SIZES: [u8; 6] = [32, 36, 40, 42, 44, 48];
         let banks = self.context_banks;
         require!(self.context_banks, (1..=128).contains(&banks), "must be 1 to 128");
@@ -237,6 +270,11 @@ impl Geometry {
             "needs `aarch32_long`"
         );
         require!(
+            self.bus_bits,
+            BUS.contains(&self.bus_bits),
+            "must be 32, 36, 40, 42, 44 or 49"
+        );
+        require!(
             self.address_bits,
             SIZES.contains(&self.address_bits),
             "must be 32, 36, 40, 42, 44 or 48"
@@ -258,6 +296,17 @@ impl Geometry {
     /// Whether the hardware of a context bank can translate stage 1.
     pub(crate) fn has_stage1(&self, bank: u8) -> bool {
         self.stage1 && u16::from(bank) >= self.stage2_only_banks
+    }
+
+    /// The type of a bank that has a single stage.
+    pub(crate) fn fixed_type(&self, bank: u16) -> Option<BankType> {
+        if !u8::try_from(bank).is_ok_and(|bank| self.has_stage1(bank)) {
+            Some(BankType::Stage2)
+        } else if !self.stage2 {
+            Some(BankType::Stage1)
+        } else {
+            None
+        }
     }
 
     /// The first field in which another geometry differs, with its value here and there.
@@ -294,6 +343,9 @@ impl Geometry {
             granule_4k,
             granule_16k,
             granule_64k,
+            bus_bits,
+            filtered_s2cr,
+            cbar_reset,
             address_bits,
             input_bits,
             hardware_update,

@@ -22,9 +22,11 @@ use thiserror::Error;
 use crate::arch::line::Line;
 
 mod geometry;
+mod live;
 mod preset;
 
 pub use geometry::{Geometry, Implementation};
+pub use live::{LiveGroup, LiveKind};
 pub use preset::Preset;
 
 /// Size of a register page (`IDR1.PAGESIZE`).
@@ -68,19 +70,6 @@ impl PageSize {
     }
 }
 
-/// A stream-matching group that firmware has left valid (`live_groups`). Its streams bypass until software says
-/// otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
-pub struct LiveGroup {
-    /// Stream ID to match (`SMRn.ID`).
-    pub stream_id: u16,
-    /// Bits of the stream ID to ignore (`SMRn.MASK`); none if absent.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub mask: u16,
-}
-
 /// An SMMU as a user describes it: a preset, and fields that override it.
 ///
 /// ```
@@ -103,7 +92,8 @@ pub struct Config {
     /// Number of them, the lowest, that translate stage 2 only (`IDR1.NUMS2CB`).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stage2_only_banks: Option<u16>,
-    /// Number of stream-matching groups, 1 to 128 (`IDR0.NUMSMRG`); 0 is stream indexing (`IDR0.SMS` = 0).
+    /// Number of stream-matching groups, 1 to 128 (`IDR0.NUMSMRG`), up to 244 with Qualcomm's presets; 0 is stream
+    /// indexing (`IDR0.SMS` = 0).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub stream_match_groups: Option<u16>,
     /// Number of extended stream-matching groups, up to 1024 (`IDR0.EXSMRGS`, `IDR2.EXNUMSMRG`); 0 is none.
@@ -163,6 +153,17 @@ pub struct Config {
     /// The 64 KiB granule of AArch64 tables (`IDR2.PTFSv8_64kB`).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub granule_64k: Option<bool>,
+    /// Bits of a bus address: 32, 36, 40, 42, 44 or 49 (`IDR2.UBS`). With fewer than 49, TCR2.SEP = 7 extends it with
+    /// zeros.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub bus_bits: Option<u8>,
+    /// A hypervisor stands before S2CRn, as on some of Qualcomm's parts: of Non-secure software's writes it stores a
+    /// bypass as a fault, and ignores a fault.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub filtered_s2cr: Option<bool>,
+    /// CBARn out of reset, as a hypervisor leaves all of them; that of the preset if absent.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub cbar_reset: Option<u32>,
     /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub address_bits: Option<u8>,
@@ -184,8 +185,8 @@ pub struct Config {
     /// Event counters in each group, 1 to 15.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub pmu_counters: Option<u8>,
-    /// The first groups out of reset, as a boot loader that has used a display leaves them: valid, of type bypass, with
-    /// no bank (0xff). Qualcomm's driver of Linux takes them over. Without any, groups are zero out of reset.
+    /// Groups that are valid out of reset, as a boot loader that has used a display leaves them. Qualcomm's driver of
+    /// Linux takes them over. All other groups are zero out of reset.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub live_groups: Vec<LiveGroup>,
     /// Mode of the TLB: "normal" (the default), "strict-stale" or "off".
@@ -275,6 +276,9 @@ impl Config {
             granule_4k: self.granule_4k.unwrap_or(preset.granule_4k),
             granule_16k: self.granule_16k.unwrap_or(preset.granule_16k),
             granule_64k: self.granule_64k.unwrap_or(preset.granule_64k),
+            bus_bits: self.bus_bits.unwrap_or(preset.bus_bits),
+            filtered_s2cr: self.filtered_s2cr.unwrap_or(preset.filtered_s2cr),
+            cbar_reset: self.cbar_reset.or(preset.cbar_reset),
             address_bits: self.address_bits.unwrap_or(preset.address_bits),
             input_bits: self
                 .input_bits
@@ -292,7 +296,7 @@ impl Config {
             pmu_counters: self.pmu_counters.unwrap_or(preset.pmu_counters),
         };
         geometry.check()?;
-        self.check_live_groups(&geometry)?;
+        LiveGroup::check(&self.live_groups, &geometry)?;
         Ok(geometry)
     }
 
@@ -310,28 +314,6 @@ impl Config {
                 allowed: "must be a power of two, 2 to 256".into(),
             }),
         }
-    }
-
-    fn check_live_groups(&self, geometry: &Geometry) -> Result<(), ConfigError> {
-        let error = |value: String, allowed: String| ConfigError::Field {
-            field: "live_groups",
-            value,
-            allowed,
-        };
-        let (count, groups) = (self.live_groups.len(), geometry.stream_match_groups);
-        if count > groups.into() {
-            let allowed = format!("must be {groups} (`stream_match_groups`) groups at most");
-            return Err(error(format!("{count} groups"), allowed));
-        }
-        let bits = geometry.stream_id_bits;
-        let wide = self
-            .live_groups
-            .iter()
-            .find(|group| (group.stream_id | group.mask) >> bits != 0);
-        wide.map_or(Ok(()), |group| {
-            let value = format!("stream_id {:#x}, mask {:#x}", group.stream_id, group.mask);
-            Err(error(value, format!("must have {bits} bits (`stream_id_bits`)")))
-        })
     }
 
     /// Bytes of the register space (`SMMU_TOP`), a power of two; the smallest one for a configuration that is not

@@ -28,7 +28,7 @@ pub enum Preset {
     /// registers.
     #[cfg_attr(feature = "serde", serde(rename = "smmuv2-generic"))]
     Generic,
-    /// The GPU's SMMU of Snapdragon X Elite: stage 1 alone, ATS, few groups.
+    /// The GPU's SMMU of Snapdragon X Elite: stage 1 alone, few groups.
     #[cfg_attr(feature = "serde", serde(rename = "qcom-x1e-adreno"))]
     QcomX1eAdreno,
     /// One instance of an SMMU of Tegra194: 64 banks, 128 groups, register pages of 64 KiB.
@@ -97,6 +97,9 @@ const MMU_500: Geometry = Geometry {
     granule_4k: true,
     granule_16k: false,
     granule_64k: true,
+    bus_bits: 49,
+    filtered_s2cr: false,
+    cbar_reset: None,
     address_bits: 48,
     input_bits: 48,
     hardware_update: false,
@@ -143,15 +146,14 @@ const GENERIC: Geometry = Geometry {
 };
 
 /// Sizes after the device tree of x1e80100 (256 KiB of registers, one interrupt for global faults and 25 for banks);
-/// the other numbers are of that kind of SMMU and not read from the part.
+/// the other numbers are of that kind of SMMU and not read from the part: no address translation operations, and page
+/// sizes 0x61311000, as Linux logs them on sc8280xp, sc8180x and qcm2290.
 const QCOM_X1E_ADRENO: Geometry = Geometry {
     implementation: Implementation::QcomMmu500,
     context_banks: 25,
     stream_match_groups: 24,
     stage2: false,
     nested: false,
-    aarch32_short: false,
-    ats: true,
     coherent_walk: true,
     address_bits: 36,
     input_bits: 36,

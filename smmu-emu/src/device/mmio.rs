@@ -144,7 +144,9 @@ impl Smmu {
     fn store(&mut self, env: &mut dyn Env, hit: &RegisterHit, written: u64) {
         let RegisterHit { id, lanes, .. } = hit;
         let writable = options::writable(&self.geometry, &self.registers, id);
-        let new = id.row.merge(writable, self.registers.get(id), written, *lanes);
+        let old = self.registers.get(id);
+        let new = id.row.merge(writable, old, written, *lanes);
+        let new = options::filtered(&self.geometry, id, old, new);
         self.registers.set(id, new);
         // A trigger of 64 bits acts on its low half alone, extended with zeros; the upper half on its own does
         // nothing (IHI 0062D §5).

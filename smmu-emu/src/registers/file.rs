@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 use arbitrary_int::traits::Integer;
 use arbitrary_int::u15;
 
-use crate::config::{Geometry, LiveGroup};
+use crate::config::{Geometry, LiveGroup, LiveKind};
 use crate::registers::identity;
 use crate::registers::options;
 use crate::registers::register::{RegisterId, Scope};
@@ -124,14 +124,21 @@ impl Registers {
         }
     }
 
-    /// The first groups as firmware leaves them: valid, their streams bypass.
+    /// The groups that firmware leaves valid.
     pub(crate) fn with_live_groups(mut self, live: &[LiveGroup]) -> Self {
-        for (group, live) in (0..).zip(live) {
+        for (group, live) in LiveGroup::numbered(live) {
             let smr = Smr::ZERO
                 .with_valid(true)
                 .with_mask(u15::masked_new(live.mask))
                 .with_id(u15::masked_new(live.stream_id));
-            let s2cr = S2cr::ZERO.with_kind(StreamType::Bypass).with_cbndx(u8::MAX);
+            let kind = match live.kind {
+                LiveKind::Bypass => StreamType::Bypass,
+                LiveKind::Fault => StreamType::Fault,
+                LiveKind::Translate => StreamType::Translate,
+            };
+            let s2cr = S2cr::ZERO
+                .with_kind(kind)
+                .with_cbndx(live.context_bank.unwrap_or(u8::MAX));
             self.set_smr(group, smr.raw_value().into());
             self.set_s2cr(group, s2cr.raw_value().into());
         }

@@ -9,7 +9,7 @@ use arbitrary_int::{u2, u3, u4, u6, u11};
 use crate::config::{Geometry, Implementation, PageSize};
 use crate::spec::global::Scr0;
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::{BankType, Cba2r, Cbar, Gr1};
+use crate::spec::gr1::{Cba2r, Cbar, Gr1};
 use crate::spec::ident::{Idr0, Idr1, Idr2, Idr7, address_bits};
 use crate::spec::pm::{Pm, Pmcfgr, Pmcgcr};
 use crate::spec::secure::Scr1;
@@ -82,13 +82,11 @@ pub(crate) fn pmcfgr(groups: u8, counters: u16) -> Pmcfgr {
 /// Registers of global space 1 that the stages of the bank fix, and the formats that there are. SMMUv1 has no CBA2R;
 /// its 64 KiB format is AArch64's, and its long descriptors walk alike with 4 KiB pages.
 pub(crate) fn bank_values(geometry: &Geometry, bank: u16) -> Vec<(Gr1, u32)> {
-    let mut values = Vec::new();
-    let fixed = |kind| (Gr1::Cbar, Cbar::ZERO.with_kind(kind).raw_value());
-    if !u8::try_from(bank).is_ok_and(|bank| geometry.has_stage1(bank)) {
-        values.push(fixed(BankType::Stage2));
-    } else if !geometry.stage2 {
-        values.push(fixed(BankType::Stage1));
-    }
+    let fixed = geometry
+        .fixed_type(bank)
+        .map(|kind| Cbar::ZERO.with_kind(kind).raw_value());
+    let cbar = geometry.cbar_reset.or(fixed);
+    let mut values: Vec<_> = cbar.map(|value| (Gr1::Cbar, value)).into_iter().collect();
     if geometry.is_version_1() || !geometry.aarch32_long {
         values.push((Gr1::Cba2r, Cba2r::ZERO.with_va64(true).raw_value()));
     }
@@ -186,6 +184,7 @@ fn idr1(geometry: &Geometry) -> Idr1 {
 
 /// SMMUv1 has IAS and OAS alone.
 fn idr2(geometry: &Geometry) -> Idr2 {
+    // 5 is 48 bits of an address, and 49 of the bus.
     let size = |bits| {
         let encoding = (0..=5).find(|&size| address_bits(size) == Some(bits));
         u4::masked_new(encoding.unwrap_or(5))
@@ -203,5 +202,5 @@ fn idr2(geometry: &Geometry) -> Idr2 {
         .with_ptfsv8_64k(geometry.granule_64k)
         .with_ptfsv8_16k(geometry.granule_16k)
         .with_ptfsv8_4k(geometry.granule_4k)
-        .with_ubs(u4::new(5))
+        .with_ubs(size(geometry.bus_bits))
 }

@@ -6,12 +6,12 @@
 use crate::config::Geometry;
 use crate::registers::file::Registers;
 use crate::registers::identity;
-use crate::registers::register::RegisterId;
+use crate::registers::register::{RegisterId, Security};
 use crate::spec::any::AnyRegister;
 use crate::spec::bank::{Actlr, Fsynr0};
 use crate::spec::cb::Cb;
 use crate::spec::effect::Features;
-use crate::spec::global::{Sacr, Scr2, Smr};
+use crate::spec::global::{S2cr, Sacr, Scr2, Smr, StreamType};
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cbar, Gr1};
 use crate::spec::tcr::Tcr2;
@@ -59,6 +59,25 @@ pub(crate) fn implemented(geometry: &Geometry, register: AnyRegister, index: u16
     }
 }
 
+/// The value that a write leaves, where something stands between software and the register: Qualcomm's hypervisor
+/// stores a bypass of Non-secure software as a fault, and ignores a fault (`qcom_smmu_cfg_probe()`).
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "S2CR is 32 bits wide")]
+pub(crate) fn filtered(geometry: &Geometry, id: &RegisterId, old: u64, new: u64) -> u64 {
+    let AnyRegister::Gr0(Gr0::S2cr) = id.register else {
+        return new;
+    };
+    if !geometry.filtered_s2cr || id.security == Security::Secure {
+        return new;
+    }
+    let s2cr = S2cr::new_with_raw_value(new as u32);
+    match s2cr.kind() {
+        Ok(StreamType::Bypass) => s2cr.with_kind(StreamType::Fault).raw_value().into(),
+        Ok(StreamType::Fault) => old,
+        Ok(StreamType::Translate) | Err(_) => new,
+    }
+}
+
 /// Fields of TCR2 whose features are not there.
 fn tcr2_missing(geometry: &Geometry) -> u32 {
     let updates = Tcr2::ha_mask() | Tcr2::hd_mask();
@@ -70,8 +89,7 @@ fn tcr2_missing(geometry: &Geometry) -> u32 {
 /// The bits of CBAR that software cannot change. A bank of a single stage has that type and no other; in version 2
 /// each bank has an interrupt of its own.
 fn cbar_fixed(geometry: &Geometry, bank: u16) -> u32 {
-    let both = u8::try_from(bank).is_ok_and(|bank| geometry.has_stage1(bank)) && geometry.stage2;
-    let kind = if both { 0 } else { Cbar::kind_mask() };
+    let kind = geometry.fixed_type(bank).map_or(0, |_| Cbar::kind_mask());
     let interrupt = if geometry.is_version_1() {
         0
     } else {

@@ -159,10 +159,10 @@ frame! {
         NsGpar "NSGPAR" = 0x580, 8, Rw in SECURE, alias of Gpar;
         /// Secure alias of GATSR.
         NsGatsr "NSGATSR" = 0x588, 4, Ro in SECURE, alias of Gatsr;
-        /// Stream match of group n.
-        Smr "SMRn" = 0x800, 4 x 128, Rw, as Smr;
+        /// Stream match of group n. The architecture has 128; Qualcomm's parts have more.
+        Smr "SMRn" = 0x800, 4 x 244, Rw, as Smr;
         /// Stream to context of group n.
-        S2cr "S2CRn" = 0xc00, 4 x 128, Rw, as S2cr;
+        S2cr "S2CRn" = 0xc00, 4 x 244, Rw, as S2cr;
         /// Peripheral identification 4.
         Pidr4 "PIDR4" = 0xfd0, 4, Ro;
         /// Peripheral identification 5.

@@ -75,8 +75,8 @@ const GR0: &str = "
 538 NSGATS12PW 64 wo secure
 580 NSGPAR 64 rw secure
 588 NSGATSR 32 ro secure
-800 SMRn 32 rw x128
-c00 S2CRn 32 rw x128
+800 SMRn 32 rw x244
+c00 S2CRn 32 rw x244
 fd0 PIDR4 32 ro
 fd4 PIDR5 32 ro
 fd8 PIDR6 32 ro

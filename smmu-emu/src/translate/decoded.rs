@@ -29,7 +29,7 @@ pub(crate) struct Decoded {
     pub(crate) stage2: Tag,
     /// The bank that translates stage 2 of a nested translation.
     pub(crate) stage2_bank: Option<u8>,
-    /// `TCR2.SEP`, if a bus address has its upper bits from it.
+    /// The sign bit of a bus address, if there is one (`TCR2.SEP`).
     pub(crate) sign: Option<u8>,
 }
 
@@ -47,13 +47,14 @@ impl Decoded {
         let extends = registers.cbar(bank).kind() != BankType::Stage2
             && registers.format(bank) == Format::AArch64
             && registers.sctlr(bank).m();
+        let sep = registers.tcr2(bank).sep().value();
         Self {
             generation,
             regime: regime::decode(registers, geometry, bank),
             stage1: Tag::of(registers, bank),
             stage2: Tag::of(registers, stage2_bank.unwrap_or(bank)),
             stage2_bank,
-            sign: extends.then(|| registers.tcr2(bank).sep().value()),
+            sign: regime::sign_bit(sep, geometry.bus_bits).filter(|_| extends),
         }
     }
 }

@@ -5,7 +5,7 @@
 use arbitrary_int::u4;
 
 use crate::arch::fault::{GlobalCause, GlobalFault};
-use crate::arch::transaction::{BUS_BITS, Intent, Transaction, Translation};
+use crate::arch::transaction::{Intent, Transaction, Translation};
 use crate::config::Geometry;
 use crate::registers::file::Registers;
 use crate::registers::secure;
@@ -51,14 +51,14 @@ pub(crate) fn arriving(registers: &Registers, geometry: &Geometry, transaction: 
     };
     Transaction {
         stream_id: transaction.stream_id & stream_ids,
-        address: transaction.address & ((1 << BUS_BITS) - 1),
+        address: transaction.address & ((1 << geometry.bus_bits) - 1),
         ..*transaction
     }
 }
 
 /// The translation of a transaction that bypasses the SMMU: it drops the address bits above the output size (§1.6.2).
 pub(crate) fn bypass(geometry: &Geometry, address: u64, attributes: u8) -> Translation {
-    let size = 1 << geometry.address_bits;
+    let size = 1 << geometry.address_bits.min(geometry.bus_bits);
     let address = address & (size - 1);
     Translation {
         address,

@@ -30,7 +30,7 @@ impl<C: WalkCache> Translator<'_, C> {
         let address = access.transaction.address;
         // Stage 2 takes the intermediate address as it is, and so does a bank that is off or of AArch32.
         let address = match self.bank.sign {
-            Some(sep) => regime::extended(address, sep),
+            Some(sign) => regime::extended(address, sign),
             None => Some(address),
         };
         let address = address.ok_or(WalkFault::stage1(ContextCause::Translation, 0))?;

@@ -44,6 +44,8 @@ fn a_configuration_survives_being_written_and_read() {
     for text in [
         "preset = \"mmu-500-ats\"\n",
         "preset = \"qcom-x1e-adreno\"\n\n[[live_groups]]\nstream_id = 5\nmask = 3\n",
+        "preset = \"qcom-x1e-adreno\"\nbus_bits = 36\nfiltered_s2cr = true\ncbar_reset = 65791\n\n\
+         [[live_groups]]\ngroup = 9\nstream_id = 5\nmask = 0\nkind = \"translate\"\ncontext_bank = 3\n",
         "preset = \"smmuv2-generic\"\ncontext_banks = 8\npage_size = \"64k\"\nats = false\n",
     ] {
         let config = parse(text);
@@ -72,6 +74,10 @@ fn wrong_values_name_the_field_and_what_is_allowed() {
         "context_banks = 129",
         "stage2_only_banks = 17",
         "stream_match_groups = 129",
+        "preset = \"qcom-x1e-adreno\"\nstream_match_groups = 245",
+        "bus_bits = 48",
+        "cbar_reset = 0x1000000",
+        "preset = \"qcom-x1e-adreno\"\ncbar_reset = 0",
         "stream_id_bits = 16",
         "stream_id_bits = 0",
         "stream_match_groups = 0\nstream_id_bits = 8",
@@ -105,6 +111,11 @@ fn wrong_values_name_the_field_and_what_is_allowed() {
         "stream_match_groups = 0\nlive_groups = [{ stream_id = 1 }]",
         "live_groups = [{ stream_id = 1 }, { stream_id = 0x8000 }]",
         "stream_id_bits = 8\nlive_groups = [{ stream_id = 1, mask = 0x100 }]",
+        "live_groups = [{ stream_id = 1 }, { stream_id = 2, group = 48 }]",
+        "live_groups = [{ stream_id = 1 }, { stream_id = 2, group = 0 }]",
+        "live_groups = [{ stream_id = 1, kind = \"translate\" }]",
+        "live_groups = [{ stream_id = 1, kind = \"translate\", context_bank = 16 }]",
+        "live_groups = [{ stream_id = 1, kind = \"fault\", context_bank = 1 }]",
     ];
     let messages = wrong.map(|text| {
         let error = parse(text).validate().expect_err(text);

@@ -98,7 +98,7 @@ fn an_entry_of_aarch64_does_not_widen_stage_2_of_aarch32() {
 /// IDR0.PTFS = 1: TCR.EAE counts as 1. Behaviour 18.
 #[test]
 fn without_short_descriptors_aarch32_is_long() {
-    let (mut bench, _) = bench("preset = \"qcom-x1e-adreno\"");
+    let (mut bench, _) = bench("aarch32_short = false");
     bench.w(("CBA2Rn", 0), 0);
     bench.w(("CBn_TCR", 0), 0);
     assert_eq!(read(&mut bench, 0, 0x1000), None);

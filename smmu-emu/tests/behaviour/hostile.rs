@@ -43,7 +43,7 @@ const SYNC_DELAYS: &str = "[[delay]]\nsite = \"context-sync\"\ntime_us = { min =
 
 /// A machine with delays at every site that the model has.
 fn delayed(config: &str) -> Bench {
-    let ats = if ["\"mmu-500\"", "mmu-401", "tegra"]
+    let ats = if ["\"mmu-500\"", "mmu-401", "qcom", "tegra"]
         .iter()
         .any(|preset| config.contains(preset))
     {

@@ -20,6 +20,7 @@ mod mmu_401;
 mod nested;
 mod pmu;
 mod presets;
+mod qualcomm;
 mod registers;
 mod replay;
 mod rows;

@@ -38,7 +38,7 @@ fn identification_registers() {
         ),
         (
             "qcom-x1e-adreno",
-            [0x4901_7e18, 0x4000_0f19, 0x0000_5511, 0x21],
+            [0x4c01_7e18, 0x4000_0f19, 0x0000_5511, 0x21],
             0x4_0000,
         ),
         (

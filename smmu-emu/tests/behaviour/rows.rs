@@ -16,7 +16,12 @@ const ADRENO: &str = "preset = \"qcom-x1e-adreno\"";
 
 /// A machine that has the registers of a frame, and the address of one of a row's registers.
 fn machine(frame: &str, row: &Row, last: bool) -> (Bench, At) {
-    let index = if last { u32::from(row.count) - 1 } else { 0 };
+    let count = match row.name {
+        // Qualcomm's parts alone have more.
+        "SMRn" | "S2CRn" => 128,
+        _ => u32::from(row.count),
+    };
+    let index = if last { count - 1 } else { 0 };
     let offset = u64::from(row.offset + row.width * index);
     let mut bench = Bench::new(match frame {
         "GID" => MMU_500,

@@ -7,21 +7,21 @@ use smmu_emu::testing::fields::{cba2r, cbar, s2cr, scr0, smr};
 use smmu_emu::testing::{Bench, Gr0, Page};
 use smmu_emu::{Intent, Response, Transaction};
 
-const SMR: u64 = 0x800;
-const S2CR: u64 = 0xc00;
-const USFCFG: u32 = 1 << 10;
+pub const SMR: u64 = 0x800;
+pub const S2CR: u64 = 0xc00;
+pub const USFCFG: u32 = 1 << 10;
 const SMCFCFG: u32 = 1 << 21;
 
 /// Fate of a stream.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+pub enum Fate {
     Bypass,
     Bank(u8),
     Fault(GlobalCause, bool),
 }
 use Fate::{Bank, Bypass, Fault as Faults};
 
-fn fate(bench: &Bench, stream_id: u16) -> Fate {
+pub fn fate(bench: &Bench, stream_id: u16) -> Fate {
     let transaction = Transaction {
         stream_id,
         address: 0x1000,
@@ -35,7 +35,7 @@ fn fate(bench: &Bench, stream_id: u16) -> Fate {
 }
 
 /// Banks are AArch64 stage 1 and off, so that whatever reaches one passes.
-fn bench(config: &str, scr0: u32) -> Bench {
+pub fn bench(config: &str, scr0: u32) -> Bench {
     let mut bench = Bench::new(config);
     for bank in 0..16 {
         bench.w(("CBARn", bank), cbar::KIND(1));
@@ -45,7 +45,7 @@ fn bench(config: &str, scr0: u32) -> Bench {
     bench
 }
 
-fn group(bench: &mut Bench, n: u64, id: u32, mask: u32, s2cr: u32) {
+pub fn group(bench: &mut Bench, n: u64, id: u32, mask: u32, s2cr: u32) {
     // Behaviour 3: S2CR first, as Linux does.
     bench.w(("S2CRn", n), s2cr);
     bench.w(("SMRn", n), 1 << 31 | mask << 16 | id);
@@ -400,8 +400,7 @@ fn blocked_and_unknown_streams_differ() {
 
 #[test]
 fn what_the_bypass_probe_of_linux_writes_reads_back() {
-    // Behaviours 5 and 64: `qcom_smmu_cfg_probe` writes bypass with no bank to the last S2CR; some hypervisors
-    // turned that into a fault, and ignored a fault that was written.
+    // Behaviours 5 and 64: `qcom_smmu_cfg_probe` writes bypass with no bank to the last S2CR.
     let mut bench = bench("preset = \"qcom-x1e-adreno\"", USFCFG);
     let last = Gr0(S2CR + 4 * 23);
     for written in [1 << 16 | 0xff, 2 << 16 | 0xff, 2 << 16] {

@@ -225,18 +225,22 @@ pub(crate) struct BankRegime {
     pub(crate) stage2: Stage2,
 }
 
-/// The address that a bank sees for a bus address of 49 bits, or `None` if the bits above the sign bit that TCR2.SEP
-/// chooses are not zero (IDR2.UBS = 5).
-pub(crate) fn extended(address: u64, sep: u8) -> Option<u64> {
-    let sign = match sep {
-        0 => 31,
-        1 => 35,
-        2 => 39,
-        3 => 41,
-        4 => 43,
-        5 => 47,
-        _ => 48,
-    };
+/// The sign bit of a bus address that TCR2.SEP chooses. The highest one is there on a bus of 49 bits alone (IDR2.UBS =
+/// 5): narrower addresses are extended with zeros.
+pub(crate) fn sign_bit(sep: u8, bus_bits: u8) -> Option<u8> {
+    match sep {
+        0 => Some(31),
+        1 => Some(35),
+        2 => Some(39),
+        3 => Some(41),
+        4 => Some(43),
+        5 => Some(47),
+        _ => (bus_bits == 49).then_some(48),
+    }
+}
+
+/// The address that a bank sees for a bus address, or `None` if the bits above the sign bit are not zero.
+pub(crate) fn extended(address: u64, sign: u8) -> Option<u64> {
     if address >> sign > 1 {
         return None;
     }
