@@ -35,6 +35,7 @@ use crate::recipe::{DEFAULT, Recipe, Start, shipped};
 use crate::report::results::Keep;
 use crate::setup::environment::{Choice, Environment, EnvironmentError};
 use crate::setup::machine;
+use crate::timeline::TimelineFile;
 
 pub use dispatch::main;
 pub use output::code;
@@ -157,6 +158,11 @@ struct Reproduce {
     /// NDJSON.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Have the guest's kernel trace its probes, and write them beside what happens in the SMMUs (of the last boot), on
+    /// one clock: FILE.json (Chrome's trace events) or FILE.pftrace (Perfetto). Tracing changes how long a guest takes;
+    /// do not measure rates with it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["trace", "deterministic", "check_determinism"])]
+    timeline: Option<TimelineFile>,
     /// Make each deterministic boot twice, and fail with the first line of the console, or event of the trace, that
     /// differs.
     #[arg(long, requires = "deterministic", conflicts_with_all = ["trace", "keep_logs"])]

@@ -6,6 +6,7 @@
 //!
 //! - [`recipe`]: the machine to boot, and the script that its guest runs.
 //! - [`stats`]: rates, intervals, tests.
+//! - [`timeline`]: the guest's trace and the server's, as one.
 //! - [`boot`]: one boot: its directory, its processes, its console.
 //! - [`report`]: the results of a run, on disk and for people.
 //! - [`setup`]: QEMU, kernel and the machine's files.
@@ -26,3 +27,4 @@ pub mod setup;
 pub mod shrink;
 pub mod stats;
 pub mod stress;
+pub mod timeline;

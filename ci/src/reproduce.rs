@@ -2,12 +2,12 @@
 
 //! A run: boots until there is a verdict.
 
+mod error;
 mod twice;
 pub mod window;
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,17 +18,22 @@ use host_guard::signals;
 use crate::boot::outcome::Outcome;
 use crate::boot::run::snapshot::incoming;
 use crate::boot::run::{BootError, BootRunner, Limits, OF_SERVER};
-use crate::boot::rundir::{RunDir, RunDirError};
+use crate::boot::rundir::RunDir;
 use crate::recipe::script;
 use crate::recipe::{Recipe, Start};
 use crate::report::progress::Progress;
-use crate::report::results::{Keep, Results, ResultsError, TRACE};
-use crate::report::verdict::{Part, TracePart, Verdict};
+use crate::report::results::{Keep, Results, TRACE};
+use crate::report::verdict::{Part, TimelinePart, TracePart, Verdict};
 use crate::setup::environment::Environment;
 use crate::setup::machine::{self, Backing, Files, FilesError};
-use crate::setup::snapshot::{self, SnapshotError};
-use twice::{Difference, Recorded, compare};
+use crate::setup::snapshot;
+use crate::timeline::{self, TimelineFile};
+pub use error::RunError;
+use twice::{Recorded, compare};
 
+/// Traces of the guest's kernel and of the server from which a timeline is made, in the run's directory.
+const GUEST_TRACE: &str = "guest-trace";
+const SERVER_TRACE: &str = "trace.json";
 /// Console and trace of a boot that is made again, among the results.
 const AGAIN_CONSOLE: &str = "again.log";
 const AGAIN_TRACE: &str = "again.ndjson";
@@ -59,53 +64,13 @@ pub struct RunOptions {
     pub results: Option<PathBuf>,
     /// File for the trace of each boot, written over that of the one before.
     pub trace: TraceFile,
+    /// Timeline of each boot, written over that of the one before; for cold boots.
+    pub timeline: Option<TimelineFile>,
     /// Files and directories outside of the run that the recipe may use.
     pub allowed: Places,
     /// Make each boot twice and compare the two; for deterministic boots with all consoles kept and a trace in the
     /// results.
     pub twice: bool,
-}
-
-/// Reason why a run has no verdict.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A signal has asked to end, before any boot was over.
-    #[error("interrupted")]
-    Interrupted {
-        /// Number of the signal.
-        signal: i32,
-    },
-    /// The run's directory.
-    #[error(transparent)]
-    RunDir(#[from] RunDirError),
-    /// The files of the machine.
-    #[error(transparent)]
-    Files(#[from] FilesError),
-    /// The results.
-    #[error(transparent)]
-    Results(#[from] ResultsError),
-    /// A boot.
-    #[error(transparent)]
-    Boot(#[from] BootError),
-    /// The snapshot that boots were to start from.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// A boot that was made twice was not equal.
-    #[error("boot {boot} was made twice and not equal: {difference}\n  see {} and {}", .first.display(),
-             .second.display())]
-    NotEqual {
-        /// Number of the boot.
-        boot: u32,
-        /// First difference.
-        difference: Box<Difference>,
-        /// Console of the boot.
-        first: PathBuf,
-        /// Console of its repetition.
-        second: PathBuf,
-    },
-    /// Two boots cannot be compared.
-    #[error("cannot compare two boots: {0}")]
-    Compare(io::Error),
 }
 
 /// Place of the trace of a run.
@@ -152,11 +117,13 @@ pub fn limits(recipe: &Recipe, timeout: Option<Duration>) -> Limits {
             first_output: total,
             boot: total,
             total,
+            ends_when_seen: true,
         },
         None => Limits {
             first_output: FIRST_OUTPUT,
             boot: BOOT,
             total: BOOT + Duration::from_secs(script::time_limit_s(recipe)),
+            ends_when_seen: true,
         },
     }
 }
@@ -179,7 +146,9 @@ pub fn run(
         dir.socket(&smmu.name)?;
     }
     let layout = recipe.layout().map_err(FilesError::from)?;
-    let files = Files::generate(dir.path(), recipe, &layout, &environment.guest, options.start)?;
+    let mut guest = environment.guest.clone();
+    guest.trace = options.timeline.as_ref().map(|_| dir.file(GUEST_TRACE));
+    let files = Files::generate(dir.path(), recipe, &layout, &guest, options.start)?;
     let mut results = Results::create(
         options.results.as_deref(),
         &recipe.name,
@@ -192,23 +161,24 @@ pub fn run(
         TraceFile::InResults => Some(results.dir().join(TRACE)),
     };
     let backing = Backing::Server { sockets: dir.path() };
+    let mut limits = limits(recipe, options.timeout);
+    if options.timeline.is_some() {
+        limits.ends_when_seen = false;
+        limits.total += Duration::from_secs(script::TRACE_S);
+    }
     let mut bench = BootRunner {
         helper,
         dir: &dir,
         recipe,
-        qemu: machine::program(
-            &environment.qemu,
-            recipe,
-            &layout,
-            &environment.guest,
-            &files,
-            backing,
-        ),
+        qemu: machine::program(&environment.qemu, recipe, &layout, &guest, &files, backing),
         server: true,
-        trace: trace.clone(),
+        trace: match &options.timeline {
+            Some(_) => Some(dir.file(SERVER_TRACE)),
+            None => trace.clone(),
+        },
         allowed: options.allowed.clone(),
         server_args: Vec::new(),
-        limits: limits(recipe, options.timeout),
+        limits,
         deterministic: environment.guest.accel.is_deterministic(),
         stop: Arc::default(),
     };
@@ -288,6 +258,10 @@ pub fn run(
                 break;
             }
         }
+        if let Err(error) = make_timeline(options, &dir, &mut verdict) {
+            broken = Some(error);
+            break;
+        }
         if options.twice && broken.is_none() {
             match again(
                 &bench,
@@ -327,6 +301,21 @@ pub fn run(
         broken,
         console,
     })
+}
+
+/// Makes the timeline of the boot that is over, if there shall be one.
+fn make_timeline(options: &RunOptions, dir: &RunDir, verdict: &mut Verdict) -> Result<(), RunError> {
+    let Some(file) = &options.timeline else {
+        return Ok(());
+    };
+    let path = file.path.clone();
+    match timeline::make(file, &dir.file(SERVER_TRACE), &dir.file(GUEST_TRACE)) {
+        Ok(made) => {
+            verdict.timeline = Some(TimelinePart { path, made });
+            Ok(())
+        }
+        Err(source) => Err(RunError::Timeline { path, source }),
+    }
 }
 
 /// One boot, on disk and counted.

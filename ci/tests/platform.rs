@@ -8,7 +8,7 @@ use boot_stress::recipe::Recipe;
 use guest_images::machine::{dt, layout};
 use smmu_emu::{Line, Marks, Plan};
 use vfio_server::dma::BLOCK_SIZE;
-use vfio_server::function::{Function, MARKS_SIZE, SEED_OFFSET, region};
+use vfio_server::function::{CLOCK_OFFSET, Function, MARKS_SIZE, SEED_OFFSET, region};
 use vfio_server::host::msix::Vectors;
 use vfio_server::host::{Host, Run};
 
@@ -69,7 +69,7 @@ fn the_guest_finds_each_block_where_the_device_tree_says() {
     let smmu = recipe.layout().unwrap().smmus.remove(0);
     let mut function = function(&recipe);
     assert_eq!((layout::MARKS, layout::BLOCK), (MARKS_SIZE, BLOCK_SIZE));
-    assert_eq!(layout::SEED, SEED_OFFSET);
+    assert_eq!((layout::SEED, layout::CLOCK), (SEED_OFFSET, CLOCK_OFFSET));
     let size = function.region_size(region::BLOCKS).unwrap();
 
     // A mark is a word that reads 1 once it was written.

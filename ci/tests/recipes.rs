@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 /// Exit statuses of `boot-stress reproduce`.
 const AS_EXPECTED: i32 = 0;
 const NOT_AS_EXPECTED: i32 = 1;
@@ -25,7 +27,8 @@ fn reproduce_with(recipe: &str, logs: &[&str], options: &[&str]) -> (Option<i32>
         .arg(directory.path().join("results"));
     let output = command.args(logs).args(options).output().unwrap();
     let name = Path::new(recipe).file_stem().unwrap().display();
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}{}.log", options.concat()));
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("{name}{}.log", options.concat().replace('/', "_")));
     let console = fs::read(directory.path().join("results/boot-001.log")).unwrap_or_default();
     fs::write(&kept, console).unwrap();
     let said = format!(
@@ -207,6 +210,74 @@ fn guest_deterministic_boots() {
     twice("warm");
 }
 
+/// The guest's kernel and the SMMUs stand on one clock: registers that only a reset writes are written within one, give
+/// or take the uncertainty that the timeline states.
+#[test]
+fn guest_timeline() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("boot.json");
+    let (status, said) = reproduce(
+        "two-iommus",
+        &["--boots", "1", "--timeline", file.to_str().unwrap()],
+    );
+    assert_eq!(status, Some(AS_EXPECTED), "{said}");
+    let timeline: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let unsure = timeline["otherData"]["clocks_within_ns"].as_f64().unwrap() / 1000.0;
+    assert_eq!(timeline["otherData"]["missing"], json!([]), "{said}");
+    let events = timeline["traceEvents"].as_array().unwrap();
+    let named = |name: &'static str| events.iter().filter(move |event| event["name"] == name);
+    let span = |event: &Value| {
+        let begin = event["ts"].as_f64().unwrap();
+        (begin, begin + event["dur"].as_f64().unwrap_or(0.0))
+    };
+    let process = |name| {
+        named("process_name")
+            .find(|event| event["args"]["name"] == name)
+            .unwrap()["pid"]
+            .clone()
+    };
+    // SMMU b probes after the first step; a was up.
+    let smmu = process("SMMU b");
+    let resets: Vec<_> = named("arm_smmu_device_reset").map(span).collect();
+    let writes: Vec<_> = named("W CBn_SCTLR")
+        .chain(named("W sTLBGSYNC"))
+        .filter(|event| event["pid"] == smmu)
+        .map(|event| span(event).0)
+        .collect();
+    let first = writes.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(
+        resets
+            .iter()
+            .any(|(begin, end)| (begin - unsure..end + unsure).contains(&first)),
+        "{first} {resets:?} {unsure}"
+    );
+    // The late probe: in the client's own probe, with the lock.
+    let within = |(begin, end): (f64, f64), (from, to): (f64, f64)| from <= begin && end <= to;
+    let probe = span(named("really_probe 20000000.watchdog").next().unwrap());
+    let late = named("__iommu_probe_device 20000000.watchdog")
+        .map(span)
+        .find(|call| within(*call, probe))
+        .unwrap();
+    let guest = process("guest");
+    let track = events
+        .iter()
+        .find(|event| event["args"]["name"] == "iommu_probe_device_lock")
+        .unwrap();
+    let mut held = events
+        .iter()
+        .filter(|event| (&event["pid"], &event["tid"], &event["ph"]) == (&guest, &track["tid"], &json!("X")));
+    assert!(held.any(|event| within(late, span(event))), "{said}");
+}
+
+#[test]
+fn timelines_of_other_starts_are_refused() {
+    let (status, said) = reproduce("few-smrs", &["--timeline", "a.json", "--start", "warm"]);
+    assert_eq!(status, Some(USAGE), "{said}");
+    let (status, said) = reproduce("few-smrs", &["--timeline", "a.txt"]);
+    assert_eq!(status, Some(USAGE), "{said}");
+    assert!(said.contains(".pftrace"), "{said}");
+}
+
 #[test]
 fn recipes_that_cannot_be_deterministic_say_why() {
     let (status, said) = reproduce("disk", &["--deterministic"]);
@@ -240,7 +311,7 @@ fn guest_window_of_a_delay() {
         let output = command.arg(directory.path().join("window")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
-        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         (found["windows"][0]["edges"].clone(), said)
     };
     let (edges, _) = window();
@@ -248,7 +319,7 @@ fn guest_window_of_a_delay() {
     let as_expected = |polls: u64| {
         let mut boots = lines
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
         let boot = boots.find(|line| line["polls"] == polls);
         boot.unwrap_or_else(|| panic!("{lines}"))["as_expected"].clone()
     };

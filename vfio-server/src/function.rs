@@ -17,5 +17,5 @@ pub mod pci;
 mod pci_function;
 
 pub use dma_devices::{DmaDevice, DmaDevices};
-pub use marks::{MARKS_SIZE, SEED_OFFSET};
+pub use marks::{CLOCK_OFFSET, MARKS_SIZE, SEED_OFFSET};
 pub use pci_function::{Function, irq, region};

@@ -60,6 +60,8 @@ pub struct Limits {
     pub boot: Duration,
     /// Time of the whole boot.
     pub total: Duration,
+    /// The boot is over when all has been seen that it was made for; if not, when its script is.
+    pub ends_when_seen: bool,
 }
 
 /// Reason why there is no report: the environment failed, not the guest.

@@ -60,6 +60,7 @@ pub(super) fn main(args: Repro) -> Result<ExitCode, Failure> {
         // Whatever happens, the consoles are there afterwards.
         results: None,
         trace: TraceFile::InResults,
+        timeline: None,
         allowed: Places::default(),
         twice: false,
     };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::output::{Failure, code, escape_json, fail, print};
 use super::{Reproduce, check_start, environment_of, recipe_of};
 use crate::boot::supervise::SELF;
+use crate::recipe::Start;
 use crate::report::progress::Progress;
 use crate::report::results::{Keep, ResultsError};
 use crate::report::verdict::Word;
@@ -30,6 +31,7 @@ pub(super) fn main(args: Reproduce) -> Result<ExitCode, Failure> {
         results,
         json,
         trace,
+        timeline,
         check_determinism,
         verbose,
         allowed,
@@ -38,6 +40,11 @@ pub(super) fn main(args: Reproduce) -> Result<ExitCode, Failure> {
     let allowed = allowed.places()?;
     let recipe = recipe_of(&recipe, machine, parts.accel.accel(), &allowed)?;
     check_start(&recipe, start)?;
+    if timeline.is_some() && start == Start::Warm {
+        let problem =
+            "--timeline is of cold boots: the guest of a snapshot has no second serial port for its trace";
+        return Err(Failure::usage(&problem));
+    }
     let options = RunOptions {
         recipe,
         boots: boots.unwrap_or(BOOTS),
@@ -52,6 +59,7 @@ pub(super) fn main(args: Reproduce) -> Result<ExitCode, Failure> {
             None if check_determinism => TraceFile::InResults,
             None => TraceFile::None,
         },
+        timeline,
         allowed,
         twice: check_determinism,
     };

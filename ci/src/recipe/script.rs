@@ -97,6 +97,10 @@ const SHARED: &str = include_str!("../../assets/shared.sh");
 const SCRIPT: &str = ". /steps/shared\n. \"$1\"\n";
 /// Functions that the steps use.
 const PRELUDE: &str = include_str!("../../assets/prelude.sh");
+/// Functions of a guest that traces its kernel.
+const TIMELINE: &str = include_str!("../../assets/timeline.sh");
+/// Longest time for which a trace leaves the guest, in seconds.
+pub const TRACE_S: u64 = 60;
 
 /// End of the script, after the steps; `finish` is also what a failed step jumps to.
 const POSTLUDE: &str = r#"
@@ -108,15 +112,33 @@ const POSTLUDE: &str = r#"
 }
 "#;
 
-/// The script for a recipe whose devices lie as `layout` says, and whose boots start like that. With `jitter` the seed
-/// of the run decides how long the guest computes before its first step.
-pub fn init(recipe: &Recipe, layout: &Layout, start: Start, jitter: bool) -> String {
+/// Actions of the guest before and after the steps of its recipe.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Around {
+    /// Start of the boot.
+    pub start: Start,
+    /// The seed of the run decides how long the guest computes before its first step.
+    pub jitter: bool,
+    /// The guest traces its kernel, and sends the trace through its second serial port at the end.
+    pub traced: bool,
+}
+
+/// The script for a recipe whose devices lie as `layout` says.
+pub fn init(recipe: &Recipe, layout: &Layout, around: Around) -> String {
     let mut script = PRELUDE.to_owned();
+    let first = layout.smmus.first().map_or(0, |smmu| smmu.marks);
+    let clock = first + layout::CLOCK;
+    if around.traced {
+        script.push_str(TIMELINE);
+    }
     script.push_str("finish() {\n  look_at_smmus");
     for smmu in &layout.smmus {
         let _ = write!(script, " {}:{}", smmu.name, smmu.sysfs_name());
     }
     script.push('\n');
+    if around.traced {
+        let _ = writeln!(script, "  trace_end {clock:#x}");
+    }
     if recipe.quiet {
         script.push_str(&dump(&recipe.dmesg_drop));
     }
@@ -133,11 +155,14 @@ pub fn init(recipe: &Recipe, layout: &Layout, start: Start, jitter: bool) -> Str
             step_body(step, recipe, layout)
         );
     }
-    if start == Start::Warm {
+    if around.start == Start::Warm {
         script.push_str(&wait_for_snapshot(recipe, layout));
     }
-    if jitter && let Some(smmu) = layout.smmus.first() {
-        let _ = writeln!(script, "\njitter {:#x}", smmu.marks + layout::SEED);
+    if around.jitter {
+        let _ = writeln!(script, "\njitter {:#x}", first + layout::SEED);
+    }
+    if around.traced {
+        let _ = writeln!(script, "\ntrace_begin {clock:#x}");
     }
     script.push_str("\nsay begin\n");
     if recipe.quiet {

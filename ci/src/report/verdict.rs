@@ -16,6 +16,7 @@ use crate::boot::findings::{Finding, LateProbe};
 use crate::boot::outcome::{BootReport, Console, GuestResult, Outcome, ServerMessage};
 use crate::recipe::{ExpectBoots, Expectations, Recipe, Start};
 use crate::stats::rate::Rate;
+use crate::timeline::Made;
 
 /// Version of the JSON form; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "boot-stress/verdict/2";
@@ -153,6 +154,17 @@ pub struct TracePart {
     pub incomplete: Option<String>,
 }
 
+/// Timeline of the last boot.
+#[derive(Debug, Clone, Serialize)]
+pub struct TimelinePart {
+    /// Its file.
+    #[serde(serialize_with = "lossy")]
+    pub path: PathBuf,
+    /// Its properties.
+    #[serde(flatten)]
+    pub made: Made,
+}
+
 /// Verdict of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
@@ -221,6 +233,9 @@ pub struct Verdict {
     /// The trace that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TracePart>,
+    /// The timeline that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<TimelinePart>,
     #[serde(skip)]
     expect: Expectations,
 }
@@ -295,6 +310,7 @@ impl Verdict {
             results,
             files: Vec::new(),
             trace: None,
+            timeline: None,
             expect: recipe.expect.clone(),
         }
     }

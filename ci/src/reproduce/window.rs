@@ -335,6 +335,7 @@ pub fn options(recipe: Recipe, start: Start, seed: u64, allowed: host_guard::con
         keep: Keep::All,
         results: None,
         trace: TraceFile::None,
+        timeline: None,
         allowed,
         twice: false,
     }

@@ -299,6 +299,7 @@ impl Choice {
             tools,
             release,
             accel: self.accel,
+            trace: None,
         };
         Ok(Environment {
             qemu,

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::boot::accel::Accel;
 use crate::boot::server::{ANSWER_MS, PrepareError};
-use crate::recipe::script;
+use crate::recipe::script::{self, Around};
 use crate::recipe::{Action, FindingKind, Recipe, Start, Step};
 use crate::setup::needs::{HeldDevices, Present};
 use crate::setup::pages::Tables;
@@ -48,6 +48,8 @@ pub struct Guest {
     pub release: String,
     /// Accelerator of its CPUs.
     pub accel: Accel,
+    /// File for the trace of the guest's kernel, which has none without it.
+    pub trace: Option<PathBuf>,
 }
 
 /// The generated files that QEMU loads.
@@ -131,7 +133,12 @@ impl Files {
                 Err(source) => Err(FilesError::Write { path, source }),
             }
         };
-        let init = script::init(recipe, layout, start, guest.accel.is_deterministic());
+        let around = Around {
+            start,
+            jitter: guest.accel.is_deterministic(),
+            traced: guest.trace.is_some(),
+        };
+        let init = script::init(recipe, layout, around);
         let mut extra = script::files(recipe, layout);
         let held = HeldDevices::of(recipe, layout, &guest.present.builtin);
         let smmu_pages = Tables::of(recipe).pages(&guest.image);
@@ -169,7 +176,13 @@ impl Files {
             shim: write("shim", shim::boot_shim(layout)?)?,
             device_tree: write(
                 "device-tree",
-                dt::device_tree(&recipe.board, layout, &held.names(), &smmu_pages)?,
+                dt::device_tree(
+                    &recipe.board,
+                    layout,
+                    &held.names(),
+                    &smmu_pages,
+                    guest.trace.is_some(),
+                )?,
             )?,
             initramfs: write("initramfs", initramfs)?,
         })
@@ -251,6 +264,12 @@ pub fn program(
     push("-display", "none".into());
     push("-monitor", "none".into());
     push("-serial", "stdio".into());
+    if let Some(trace) = &guest.trace {
+        let mut file = OsString::from("file,id=trace,path=");
+        file.push(option_value(trace.as_os_str()));
+        push("-chardev", file);
+        push("-serial", "chardev:trace".into());
+    }
     push("-kernel", files.shim.clone().into());
     // Not as JSON, which has no place for a path that is not UTF-8.
     let mut loader = OsString::from("loader,file=");

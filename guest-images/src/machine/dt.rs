@@ -18,6 +18,9 @@ mod tests;
 
 const GIC_SPI: u32 = 0;
 const GIC_PPI: u32 = 1;
+/// The console's serial port, and the second one, which QEMU has if it is given two.
+const UART: u64 = 0x0900_0000;
+const TRACE_UART: u64 = 0x0904_0000;
 const EDGE_RISING: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
 
@@ -40,7 +43,8 @@ pub type Held = BTreeSet<String>;
 const HELD: &str = "smmu-emu,held-";
 
 /// Flattened device tree of the board, in which the clients and suppliers of `held` have no driver, for a kernel whose
-/// translation tables have pages of `smmu_pages` bytes, in the order of the board's SMMUs.
+/// translation tables have pages of `smmu_pages` bytes, in the order of the board's SMMUs; with a second serial port if
+/// the guest's trace is to leave it.
 ///
 /// # Errors
 ///
@@ -50,12 +54,14 @@ pub fn device_tree(
     layout: &Layout,
     held: &Held,
     smmu_pages: &[u64],
+    trace_port: bool,
 ) -> Result<Vec<u8>, BoardError> {
     let tree = Tree {
         board,
         layout,
         held,
         smmu_pages,
+        trace_port,
         phandles: phandles(board),
     };
     let write = || -> Result<Vec<u8>, TreeError> {
@@ -128,11 +134,28 @@ fn strings(fdt: &mut FdtWriter, name: &str, values: &[&str]) -> Result<(), vm_fd
     fdt.property_string_list(name, values.iter().map(|s| (*s).to_owned()).collect())
 }
 
+/// Name of the node of a serial port at `base`.
+fn uart_name(base: u64) -> String {
+    format!("pl011@{base:x}")
+}
+
+/// Writes the node of a serial port at `base` with that SPI.
+fn uart(fdt: &mut FdtWriter, base: u64, spi: u32) -> Result<(), vm_fdt::Error> {
+    let node = fdt.begin_node(&uart_name(base))?;
+    strings(fdt, "compatible", &["arm,pl011", "arm,primecell"])?;
+    reg(fdt, &[(base, 0x1000)])?;
+    fdt.property_array_u32("interrupts", &[GIC_SPI, spi, LEVEL_HIGH])?;
+    fdt.property_array_u32("clocks", &[APB_CLOCK_PHANDLE, APB_CLOCK_PHANDLE])?;
+    strings(fdt, "clock-names", &["uartclk", "apb_pclk"])?;
+    fdt.end_node(node)
+}
+
 struct Tree<'a> {
     board: &'a Board,
     layout: &'a Layout,
     held: &'a Held,
     smmu_pages: &'a [u64],
+    trace_port: bool,
     phandles: BTreeMap<String, u32>,
 }
 
@@ -161,8 +184,15 @@ impl Tree<'_> {
         fdt.property_u32("#size-cells", 2)?;
         fdt.property_u32("interrupt-parent", GIC_PHANDLE)?;
         let chosen = fdt.begin_node("chosen")?;
-        fdt.property_string("stdout-path", "/pl011@9000000")?;
+        fdt.property_string("stdout-path", &format!("/{}", uart_name(UART)))?;
         fdt.end_node(chosen)?;
+        if self.trace_port {
+            // Linux numbers serial ports in the order of their probes unless it is told; the console is `ttyAMA0`.
+            let aliases = fdt.begin_node("aliases")?;
+            fdt.property_string("serial0", &format!("/{}", uart_name(UART)))?;
+            fdt.property_string("serial1", &format!("/{}", uart_name(TRACE_UART)))?;
+            fdt.end_node(aliases)?;
+        }
         // The clients come first: Linux adds devices in the order of the tree, and a bus walk visits them in that
         // order.
         let clients = || self.board.clients.iter().zip(&self.layout.clients);
@@ -233,13 +263,10 @@ impl Tree<'_> {
         fdt.property_phandle(APB_CLOCK_PHANDLE)?;
         fdt.end_node(clock)?;
 
-        let uart = fdt.begin_node("pl011@9000000")?;
-        strings(fdt, "compatible", &["arm,pl011", "arm,primecell"])?;
-        reg(fdt, &[(0x0900_0000, 0x1000)])?;
-        fdt.property_array_u32("interrupts", &[GIC_SPI, 1, LEVEL_HIGH])?;
-        fdt.property_array_u32("clocks", &[APB_CLOCK_PHANDLE, APB_CLOCK_PHANDLE])?;
-        strings(fdt, "clock-names", &["uartclk", "apb_pclk"])?;
-        fdt.end_node(uart)?;
+        uart(fdt, UART, 1)?;
+        if self.trace_port {
+            uart(fdt, TRACE_UART, 8)?;
+        }
 
         // Its alarm wakes a guest that suspends.
         let rtc = fdt.begin_node("pl031@9010000")?;

@@ -56,6 +56,8 @@ const BAR4_OFFSET: u64 = 0x00c0_0000;
 pub const MARKS: u64 = 0x1_0000;
 /// Offset among the marks of the word that reads as the low 32 bits of the run's seed.
 pub const SEED: u64 = MARKS - 4;
+/// Offset among the marks of the doubleword that reads as the clock of the server's trace, in nanoseconds.
+pub const CLOCK: u64 = MARKS - 16;
 /// Bytes of each master's register block behind the marks, and of the clock controller's.
 pub const BLOCK: u64 = 0x1000;
 /// Most masters of an SMMU: what lies between BAR2 and BAR4, without the marks and a clock controller.

@@ -59,7 +59,7 @@ const CRATES: [Crate; 4] = [
     Crate {
         folder: "ci",
         layers: &[
-            &["recipe", "stats"],
+            &["recipe", "stats", "timeline"],
             &["boot"],
             &["report"],
             &["setup"],

@@ -2,9 +2,11 @@
 
 //! Readers of JUnit XML, KCIDB JSON and KTAP.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use boot_stress::timeline::{self, TimelineFile};
 use integration_tests::python::{Venv, run};
 use serde_json::{Value, json};
 
@@ -129,4 +131,71 @@ fn kunit_parses_the_ktap() {
         assert_eq!(status(name), expected, "{name}");
     }
     assert_eq!(cases.len(), 9);
+}
+
+/// Prints tracks and slices. Each slice has to end within the one around it, on a track with a name and a process.
+const PERFETTO: &str = "
+import json, sys
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
+trace = Trace()
+trace.ParseFromString(open(sys.argv[1], 'rb').read())
+tracks, open_slices, times, names = {}, {}, [], []
+for packet in trace.packet:
+    if packet.HasField('track_descriptor'):
+        tracks[packet.track_descriptor.uuid] = packet.track_descriptor
+        continue
+    event = packet.track_event
+    times.append(packet.timestamp)
+    stack = open_slices.setdefault(event.track_uuid, [])
+    if event.type == TrackEvent.TYPE_SLICE_BEGIN:
+        stack.append(event.name)
+        names.append(event.name)
+    elif event.type == TrackEvent.TYPE_SLICE_END:
+        stack.pop()
+assert times == sorted(times)
+assert not any(open_slices.values()), open_slices
+of = lambda uuid: (tracks[tracks[uuid].parent_uuid].name, tracks[uuid].name)
+print(json.dumps([sorted(of(uuid) for uuid in open_slices), sorted(names)]))
+";
+
+#[test]
+fn perfettos_own_messages_read_a_timeline() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let server = write(
+        "server",
+        include_str!("../../../ci/src/timeline/tests/server.json"),
+    );
+    let guest = write("guest", include_str!("../../../ci/src/timeline/tests/guest.txt"));
+    let file: TimelineFile = dir.path().join("t.pftrace").to_str().unwrap().parse().unwrap();
+    timeline::make(&file, &server, &guest).unwrap();
+    let venv = Venv::new(dir.path(), &["perfetto", "protobuf"]).unwrap();
+    let read = run(venv.program("python").args(["-c", PERFETTO]).arg(&file.path)).unwrap();
+    let (tracks, slices): (Vec<(String, String)>, Vec<String>) = serde_json::from_str(&read).unwrap();
+    let track = |process: &str, name: &str| (process.to_owned(), name.to_owned());
+    assert_eq!(
+        tracks,
+        [
+            track("SMMU a", "global"),
+            track("SMMU a", "interrupt bank 0"),
+            track("guest", "insmod-216"),
+            track("guest", "iommu_probe_device_lock"),
+            track("guest", "kworker/u8:1-26"),
+            track("guest", "steps"),
+        ]
+    );
+    assert_eq!(
+        slices,
+        [
+            "insmod-216",
+            "iommu_device_register 31000000.iommu",
+            "kworker/u8:1-26",
+            "really_probe 20000000.watchdog",
+            "waits for iommu_probe_device_lock",
+        ]
+    );
 }

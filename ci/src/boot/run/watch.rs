@@ -326,7 +326,12 @@ impl Watch {
     pub(super) fn end(&self) -> Option<End> {
         let elapsed = self.clock.elapsed;
         // A hit in the dumped log is history: let the rest of it come.
-        let due = [self.enough, self.trace].into_iter().flatten().min();
+        let may_end = self.limits.ends_when_seen || self.done || self.panicked;
+        let due = [self.enough, self.trace]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| may_end);
         if self.ready {
             Some(End::Ready)
         } else if !self.in_dump && due.is_some_and(|due| elapsed > due) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::{PRELUDE, SHARED, cmdline, init, time_limit_s};
+use super::{Around, PRELUDE, SHARED, cmdline, init, time_limit_s};
 use crate::recipe::{Recipe, SHIPPED, Start};
 
 fn recipe(more: &str) -> Recipe {
@@ -55,7 +55,7 @@ unload = "virtio_mmio"
 
 /// The part of the script that differs between recipes.
 fn own_part(recipe: &Recipe) -> String {
-    let script = init(recipe, &recipe.layout().unwrap(), Start::Cold, false);
+    let script = init(recipe, &recipe.layout().unwrap(), Around::default());
     let at = script.find("finish() {").unwrap();
     script[at..].to_owned()
 }
@@ -84,7 +84,7 @@ fn the_time_limit_covers_every_wait() {
 fn scripts_are_shell() {
     let shipped = SHIPPED.iter().map(|shipped| shipped.recipe().unwrap());
     for recipe in shipped.chain([recipe(""), recipe("quiet = true")]) {
-        let script = init(&recipe, &recipe.layout().unwrap(), Start::Cold, false);
+        let script = init(&recipe, &recipe.layout().unwrap(), Around::default());
         let mut shell = Command::new("sh")
             .arg("-n")
             .stdin(Stdio::piped())
@@ -128,8 +128,29 @@ fn a_step_that_waits_for_the_log_does_not_find_its_own_line() {
 fn jitter_comes_before_the_first_step() {
     let recipe = crate::recipe::shipped("two-iommus").unwrap().recipe().unwrap();
     let layout = recipe.layout().unwrap();
-    let script = init(&recipe, &layout, Start::Warm, true);
+    let warm = |jitter| Around {
+        start: Start::Warm,
+        jitter,
+        ..Around::default()
+    };
+    let script = init(&recipe, &layout, warm(true));
     let (_, after) = script.split_once("drivers_probe").unwrap();
     assert!(after.contains("\njitter 0x3080fffc\n\nsay begin\n"), "{after}");
-    assert!(!init(&recipe, &layout, Start::Warm, false).contains("\njitter 0x"));
+    assert!(!init(&recipe, &layout, warm(false)).contains("\njitter 0x"));
+}
+
+/// The trace begins before the script says so, and leaves the guest before it says that it is done.
+#[test]
+fn a_trace_is_around_all_steps() {
+    let recipe = recipe("");
+    let layout = recipe.layout().unwrap();
+    let traced = Around {
+        traced: true,
+        ..Around::default()
+    };
+    let script = init(&recipe, &layout, traced);
+    let at = |text: &str| script.find(text).unwrap_or_else(|| panic!("{text}: {script}"));
+    assert!(at("\n  trace_end 0x3080fff0\n") < at("  say done"));
+    assert!(at("\ntrace_begin 0x3080fff0\n") < at("\nsay begin\n"));
+    assert!(!init(&recipe, &layout, Around::default()).contains("trace_"));
 }

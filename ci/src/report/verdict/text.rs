@@ -5,7 +5,8 @@
 use std::fmt;
 
 use super::{
-    BootConsole, ExpectationPart, FindingPart, Hit, Reason, Said, StepResult, TracePart, Verdict, Word,
+    BootConsole, ExpectationPart, FindingPart, Hit, Reason, Said, StepResult, TimelinePart, TracePart,
+    Verdict, Word,
 };
 use crate::boot::accel::SERIAL;
 use crate::boot::outcome::Console;
@@ -119,6 +120,21 @@ impl fmt::Display for Verdict {
             match incomplete {
                 None => writeln!(f, "Trace    {}", path.display())?,
                 Some(reason) => writeln!(f, "Trace    {} is incomplete: {reason}", path.display())?,
+            }
+        }
+        if let Some(TimelinePart { path, made }) = &self.timeline {
+            write!(f, "Timeline {}", path.display())?;
+            if let Some(ns) = made.within_ns {
+                write!(
+                    f,
+                    " ({} events of the guest, its clock within {} us)",
+                    made.guest_events,
+                    ns.div_ceil(1000)
+                )?;
+            }
+            writeln!(f)?;
+            for missing in &made.missing {
+                writeln!(f, "         {missing}")?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use host_guard::program::Program;
 
@@ -15,10 +15,10 @@ fn recipe() -> Recipe {
 }
 
 fn command(backing: Backing<'_>) -> String {
-    command_with(Accel::Tcg, backing)
+    command_with(Accel::Tcg, None, backing)
 }
 
-fn command_with(accel: Accel, backing: Backing<'_>) -> String {
+fn command_with(accel: Accel, trace: Option<PathBuf>, backing: Backing<'_>) -> String {
     let recipe = recipe();
     let qemu = Qemu {
         program: Program {
@@ -37,6 +37,7 @@ fn command_with(accel: Accel, backing: Backing<'_>) -> String {
         tools: Vec::new(),
         busybox: "/busybox".into(),
         release: "7".into(),
+        trace,
     };
     let files = Files {
         shim: "/run/shim".into(),
@@ -60,13 +61,23 @@ fn the_command_line() {
     }));
 }
 
+/// The port of a guest's trace comes after that of the console.
+#[test]
+fn the_command_line_with_a_trace() {
+    let text = command_with(Accel::Tcg, Some("/run/a,b".into()), Backing::None);
+    assert!(
+        text.contains("\n-serial stdio\n-chardev file,id=trace,path=/run/a,,b\n-serial chardev:trace\n"),
+        "{text}"
+    );
+}
+
 /// Nothing in the command line of a deterministic boot takes the host's time or its random numbers.
 #[test]
 fn the_command_line_of_a_deterministic_boot() {
     let sockets = Backing::Server {
         sockets: Path::new("/run"),
     };
-    let [usual, equal] = [Accel::Tcg, Accel::Icount].map(|accel| command_with(accel, sockets));
+    let [usual, equal] = [Accel::Tcg, Accel::Icount].map(|accel| command_with(accel, None, sockets));
     let changed: Vec<&str> = equal.lines().filter(|line| !usual.contains(line)).collect();
     insta::assert_snapshot!(changed.join("\n"));
 }

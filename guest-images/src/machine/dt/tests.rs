@@ -13,7 +13,14 @@ use crate::machine::layout::tests::{MASTERS, SHAPE};
 
 fn tree(board: &Board) -> Vec<u8> {
     let shapes = vec![SHAPE; board.smmus.len()];
-    device_tree(board, &Layout::new(board, &shapes).unwrap(), &Held::new(), &[]).unwrap()
+    device_tree(
+        board,
+        &Layout::new(board, &shapes).unwrap(),
+        &Held::new(),
+        &[],
+        false,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -29,7 +36,7 @@ fn devices_that_are_held_have_no_driver() {
     let clients = board.clients.iter().map(|client| client.name.clone());
     let suppliers = board.suppliers.iter().map(|supplier| supplier.name.clone());
     let held: Held = clients.chain(suppliers).collect();
-    let blob = device_tree(&board, &Layout::new(&board, &shapes).unwrap(), &held, &[]).unwrap();
+    let blob = device_tree(&board, &Layout::new(&board, &shapes).unwrap(), &held, &[], false).unwrap();
     let (with, without) = (
         Fdt::new(&blob).unwrap().root().to_string(),
         Fdt::new(&tree(&board)).unwrap().root().to_string(),
@@ -63,7 +70,7 @@ fn a_region_in_pages_grows_with_them() {
     board.validate().unwrap();
     let sizes = |smmu_pages: &[u64]| {
         let layout = Layout::new(&board, &[SHAPE; 2]).unwrap();
-        let blob = device_tree(&board, &layout, &Held::new(), smmu_pages).unwrap();
+        let blob = device_tree(&board, &layout, &Held::new(), smmu_pages, false).unwrap();
         let fdt = Fdt::new(&blob).unwrap();
         ["80000000", "90000000"].map(|iova| {
             let node = fdt.find_node(&format!("/reserved-memory/region@{iova}")).unwrap();
@@ -93,7 +100,7 @@ fn the_nodes_of_masters() {
         ..shape(&["disk", "dma"])
     };
     let layout = Layout::new(&board, &[shape(&["probe"]), clocked]).unwrap();
-    let blob = device_tree(&board, &layout, &Held::new(), &[]).unwrap();
+    let blob = device_tree(&board, &layout, &Held::new(), &[], false).unwrap();
     let fdt = Fdt::new(&blob).unwrap();
     let nodes = [
         "/dma-controller@31811000",
@@ -104,6 +111,22 @@ fn the_nodes_of_masters() {
     ]
     .map(|path| fdt.find_node(path).unwrap().to_string());
     insta::assert_snapshot!(nodes.join("\n"));
+}
+
+/// With a port for a trace the console's keeps its number.
+#[test]
+fn the_port_of_a_trace_is_the_second() {
+    let board = Board::default();
+    let layout = Layout::new(&board, &[]).unwrap();
+    let blob = device_tree(&board, &layout, &Held::new(), &[], true).unwrap();
+    let fdt = Fdt::new(&blob).unwrap();
+    let aliases = fdt.find_node("/aliases").unwrap();
+    for (alias, path) in [("serial0", "/pl011@9000000"), ("serial1", "/pl011@9040000")] {
+        let value = aliases.property(alias).unwrap().value().to_vec();
+        assert_eq!(value, format!("{path}\0").into_bytes());
+        assert!(fdt.find_node(path).is_some());
+    }
+    assert!(Fdt::new(&tree(&board)).unwrap().find_node("/aliases").is_none());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smmu_emu::{MarkRule, Marks};
 
 use super::*;
-use crate::function::SEED_OFFSET;
+use crate::function::{CLOCK_OFFSET, SEED_OFFSET};
 use crate::host::Run;
 
 fn mark(name: &str) -> MarkRule {
@@ -146,6 +146,18 @@ fn the_last_word_of_the_marks_is_the_seed() {
     function.write(region::BLOCKS, SEED_OFFSET, &[1; 4]).unwrap();
     assert_eq!(read32(&mut function, region::BLOCKS, SEED_OFFSET), 0x2345_6789);
     assert_eq!(read32(&mut function, region::BLOCKS, SEED_OFFSET - 4), 0);
+}
+
+#[test]
+fn a_doubleword_behind_the_marks_is_the_clock_of_the_trace() {
+    let mut function = function();
+    let before = function.host.run().now();
+    let mut clock = [0; 8];
+    function.read(region::BLOCKS, CLOCK_OFFSET, &mut clock).unwrap();
+    let after = function.host.run().now();
+    assert!((before..=after).contains(&u64::from_le_bytes(clock)));
+    function.write(region::BLOCKS, CLOCK_OFFSET, &[0xff; 8]).unwrap();
+    assert_eq!(read32(&mut function, region::BLOCKS, CLOCK_OFFSET - 4), 0);
 }
 
 #[test]

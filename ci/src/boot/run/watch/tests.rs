@@ -13,6 +13,7 @@ const LIMITS: Limits = Limits {
     first_output: Duration::from_secs(20),
     boot: Duration::from_secs(90),
     total: Duration::from_secs(120),
+    ends_when_seen: true,
 };
 
 fn watch_for(expect: &str, limits: Limits, console: &str) -> Watch {
@@ -118,6 +119,7 @@ fn time_limits() {
         first_output: Duration::ZERO,
         boot: Duration::ZERO,
         total: Duration::ZERO,
+        ends_when_seen: true,
     };
     let end = |mut watch: Watch| {
         watch.tick(watch.clock.last + Duration::from_millis(1));
@@ -127,6 +129,29 @@ fn time_limits() {
     assert_eq!(end(watch(none, "x")), Some(End::NoBegin));
     assert_eq!(end(watch(none, BEGIN)), Some(End::Timeout));
     assert_eq!(end(watch(LIMITS, BEGIN)), None);
+}
+
+/// A boot whose trace is wanted goes on until its script has sent it.
+#[test]
+fn a_boot_may_go_on_after_all_was_seen() {
+    let limits = Limits {
+        ends_when_seen: false,
+        ..LIMITS
+    };
+    let end_of = |limits, console: &str| {
+        let mut watch = watch(limits, console);
+        for _ in 0..8 {
+            watch.tick(watch.clock.last + Duration::from_secs(1));
+        }
+        watch.end()
+    };
+    let seen = format!("{BEGIN}{HIT}");
+    assert_eq!(end_of(LIMITS, &seen), Some(End::Seen));
+    assert_eq!(end_of(limits, &seen), None);
+    let done = format!("{seen}[ 9.0] @@boot-stress done\n");
+    assert_eq!(end_of(limits, &done), Some(End::Seen));
+    let panic = format!("{seen}[ 9.0] Kernel panic - not syncing: x\n");
+    assert_eq!(end_of(limits, &panic), Some(End::Seen));
 }
 
 #[test]
