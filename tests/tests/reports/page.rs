@@ -64,6 +64,7 @@ with sync_playwright() as playwright:
             page.on('pageerror', lambda error: seen.append('error ' + str(error)))
             page.goto(url)
             assert page.locator('svg').count() > 5
+            assert page.locator('figure rect.slice').count() > 20
             for what in ('closed', 'open'):
                 over = page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
                 assert over <= 0, (scheme, width, what, over)

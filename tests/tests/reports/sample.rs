@@ -68,7 +68,41 @@ pub fn results(dir: &Path, header: &Header, time: u64, classes: &[Vec<Class>]) {
         });
         let verdict = json!({ "outcome": "as-expected", "hits": [hit], "findings": [oops] });
         fs::write(boot.join("verdict.json"), verdict.to_string()).unwrap();
+        timeline(&boot.join("timeline.json"));
     }
+}
+
+/// Timeline of a guest with a hostile task, device and step.
+fn timeline(file: &Path) {
+    let call = |tid: u64, name: &str, cat: &str, ts: f64, dur: f64| {
+        json!({ "ph": "X", "pid": 2, "tid": tid, "name": name, "cat": cat, "ts": ts, "dur": dur,
+                "args": { "driver": HOSTILE, "returned": -517 } })
+    };
+    let name = |kind: &str, pid: u64, tid: u64, name: &str| {
+        let args = json!({ "name": name });
+        json!({ "ph": "M", "pid": pid, "tid": tid, "name": kind, "args": args })
+    };
+    let mut events = vec![
+        name("process_name", 1, 0, HOSTILE),
+        name("process_name", 2, 0, "guest"),
+        name("thread_name", 2, 7, HOSTILE),
+        name("thread_name", 2, 99, "iommu_probe_device_lock"),
+        call(7, &format!("really_probe {HOSTILE}"), "probe", 1000.0, 9000.0),
+        call(
+            7,
+            &format!("__iommu_probe_device {HOSTILE}"),
+            "probe",
+            2000.0,
+            7000.0,
+        ),
+        call(99, HOSTILE, "lock", 1900.0, 7200.0),
+    ];
+    for at in 0..3000 {
+        let ts = 1000.0 + f64::from(at) * 2.0;
+        events.push(json!({ "ph": "i", "pid": 1, "tid": 1, "name": "W sCR0", "cat": "register", "ts": ts }));
+    }
+    let document = json!({ "displayTimeUnit": "ns", "traceEvents": events });
+    fs::write(file, document.to_string()).unwrap();
 }
 
 /// `boot-stress report` of a directory.

@@ -18,14 +18,19 @@ use crate::stress::class::Class;
 use crate::stress::record::Boot;
 use crate::stress::repeat;
 use crate::stress::store::Recorded;
+use crate::timeline::event::Document;
 
 /// Boots of one cell that are shown.
 const BOOTS_MAX: usize = 3;
 /// Bytes of a verdict that are read.
 const VERDICT_MAX: u64 = 4 << 20;
+/// Timeline that a repetition of the boot has left there, and bytes of it that are read.
+const TIMELINE: &str = "timeline.json";
+const TIMELINE_MAX: u64 = 32 << 20;
 /// Files that a boot may leave, in the order in which people want them.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "console.log",
+    TIMELINE,
     "verdict.json",
     "recipe.toml",
     "qemu.sh",
@@ -51,6 +56,9 @@ pub struct Evidence {
     pub dir: String,
     /// Files in it.
     pub files: Vec<&'static str>,
+    /// Timeline of its repetition.
+    #[serde(skip)]
+    pub timeline: Option<Document>,
     /// Words of the command that makes the boot again, quoted for a shell.
     words: Vec<String>,
 }
@@ -114,6 +122,7 @@ impl Evidence {
     fn read(boot: &Boot, path: &Path, dir: String, words: Vec<String>) -> Self {
         let verdict = file::read_text(&path.join("verdict.json"), VERDICT_MAX).unwrap_or_default();
         let Verdict { hits, findings } = serde_json::from_str(&verdict).unwrap_or_default();
+        let timeline = file::read_text(&path.join(TIMELINE), TIMELINE_MAX).unwrap_or_default();
         let mut kinds = BTreeSet::new();
         let late_probes = hits
             .into_iter()
@@ -141,6 +150,7 @@ impl Evidence {
             late_probes,
             findings: findings.into_iter().filter(shown).collect(),
             files: FILES.iter().filter(is_there).copied().collect(),
+            timeline: serde_json::from_str(&timeline).ok(),
             dir,
             words,
         }

@@ -5,6 +5,7 @@
 //! The template escapes every text. Links lead to files of the results, below the directory that the page is kept in.
 
 mod chart;
+mod lanes;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 
 use self::chart::{Chart, Sample};
+use self::lanes::Lanes;
 use super::changes::{Point, Trend};
 use super::evidence::Evidence;
 use super::text::{self, interval, p_value, percent};
@@ -29,7 +31,7 @@ const EVIDENCE_MAX: usize = 60;
 #[template(path = "report.html")]
 struct Page<'a> {
     report: &'a Report,
-    evidence: &'a [Evidence],
+    evidence: Vec<Shown<'a>>,
     began: String,
     answers: String,
     boots: u32,
@@ -43,6 +45,13 @@ struct Page<'a> {
     delays: Vec<Chart>,
     trends: Vec<TrendView>,
     bugs: Vec<Bug<'a>>,
+}
+
+/// A boot with its evidence.
+#[derive(Debug)]
+struct Shown<'a> {
+    of: &'a Evidence,
+    lanes: Option<Lanes>,
 }
 
 /// A row of the matrix: a recipe on all kernels.
@@ -139,7 +148,12 @@ pub fn page<'a>(report: &'a Report, evidence: &'a [Evidence]) -> Result<String, 
                 bug,
             })
             .collect(),
-        evidence: evidence.get(..EVIDENCE_MAX).unwrap_or(evidence),
+        evidence: (evidence.iter().take(EVIDENCE_MAX))
+            .map(|of| Shown {
+                lanes: of.timeline.as_ref().and_then(Lanes::of),
+                of,
+            })
+            .collect(),
         report,
     };
     page.render()
