@@ -142,7 +142,7 @@ impl Lanes {
             let name = names.get(&(event.pid, event.tid)).copied().unwrap_or_default();
             let (kind, track) = match event.cat.as_str() {
                 "lock" if name == "iommu_probe_device_lock" => (Kind::Lock, event.tid),
-                "lock" | "probe" if !is_unfinished(event) => (Kind::Task, event.tid),
+                "lock" | "probe" => (Kind::Task, event.tid),
                 "register" => (Kind::Smmu, 0),
                 _ => continue,
             };
@@ -238,8 +238,10 @@ fn lane(kind: Kind, name: &str, number: usize, events: &[&TraceEvent], span: Spa
 fn text(event: &TraceEvent, span: Span) -> String {
     let at = (event.ts.unwrap_or(0.0) - span.from) / 1000.0;
     let mut text = format!("{at:.3} ms: {}", event.name);
-    if let Some(dur) = event.dur {
-        text.push_str(&format!(", {:.3} ms", dur / 1000.0));
+    match event.dur {
+        Some(_) if is_unfinished(event) => text.push_str(", not over"),
+        Some(dur) => text.push_str(&format!(", {:.3} ms", dur / 1000.0)),
+        None => {}
     }
     for (name, before) in [
         ("driver", "driver"),

@@ -22,6 +22,8 @@ fn the_steps_of_a_boot_fill_the_picture() {
         { "ph": "M", "pid": 2, "tid": 7, "name": "thread_name", "args": { "name": "insmod-7" } },
         { "ph": "i", "pid": 2, "tid": 9, "name": "begin", "cat": "step", "ts": 900.0 },
         call(7, "really_probe early", 10.0, 20.0),
+        { "ph": "X", "pid": 2, "tid": 5, "name": "iommu_device_register b", "cat": "probe", "ts": 800.0, "dur": 9000.0,
+          "args": { "unfinished": true } },
         call(7, "__iommu_probe_device d", 2000.0, 1000.0),
         call(7, "really_probe d", 1000.0, 4000.0),
         access(500.0),
@@ -29,8 +31,15 @@ fn the_steps_of_a_boot_fill_the_picture() {
     ]))
     .unwrap();
     let names: Vec<&str> = lanes.lanes.iter().map(|lane| lane.name.as_str()).collect();
-    assert_eq!(names, ["insmod-7", "SMMU a"]);
-    let [task, smmu] = &lanes.lanes[..] else { panic!() };
+    assert_eq!(names, ["?", "insmod-7", "SMMU a"]);
+    let [register, task, smmu] = &lanes.lanes[..] else {
+        panic!()
+    };
+    // One that was not over has no say in what is shown, and fills it.
+    assert_eq!(
+        (register.boxes[0].x, register.boxes[0].width),
+        (LEFT, RIGHT - LEFT)
+    );
     let [outer, inner] = &task.boxes[..] else {
         panic!("{task:?}")
     };
@@ -43,6 +52,7 @@ fn the_steps_of_a_boot_fill_the_picture() {
     assert_eq!(
         lanes.words,
         [
+            "?: -0.200 ms: iommu_device_register b, not over",
             "insmod-7: 0.000 ms: really_probe d, 4.000 ms",
             "insmod-7: 1.000 ms: __iommu_probe_device d, 1.000 ms"
         ]
