@@ -44,7 +44,7 @@ pub use arch::response::{Response, Stall};
 pub use arch::stage::Stage;
 pub use arch::transaction::{Intent, Origin, Transaction, Translation};
 pub use config::{
-    Config, ConfigError, Geometry, Implementation, LiveGroup, LiveKind, PageSize, Preset, TlbMode,
+    Config, ConfigError, Geometry, Implementation, LiveGroup, LiveKind, PageSize, Preset, S1cbndx, TlbMode,
 };
 pub use device::counters::Counters;
 pub use device::inspect::{self, Register};

@@ -5,7 +5,7 @@
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, PageSize, TlbMode};
+use super::{ConfigError, PageSize, S1cbndx, TlbMode};
 use crate::arch::line::Line;
 use crate::spec::gr1::{BankType, Cbar};
 
@@ -85,6 +85,10 @@ pub struct Geometry {
     pub filtered_s2cr: bool,
     /// CBARn out of reset, where it is not the architecture's.
     pub cbar_reset: Option<u32>,
+    /// SCTLR.HUPCF is one and CFCFG zero.
+    pub fixed_hupcf: bool,
+    /// FSYNR0.S1CBNDX of stage 1 faults.
+    pub s1cbndx: S1cbndx,
     /// Physical address bits.
     pub address_bits: u8,
     /// Intermediate address bits.
@@ -346,6 +350,8 @@ impl Geometry {
             bus_bits,
             filtered_s2cr,
             cbar_reset,
+            fixed_hupcf,
+            s1cbndx,
             address_bits,
             input_bits,
             hardware_update,

@@ -59,6 +59,32 @@ pub enum TlbMode {
     Off,
 }
 
+/// FSYNR0.S1CBNDX of a fault in a stage 1 bank, where the architecture leaves it UNKNOWN (`s1cbndx`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum S1cbndx {
+    /// 0, as on MSM8998.
+    #[default]
+    Zero,
+    /// The number of the bank, as on CN88xx.
+    Bank,
+    /// A number that is never 0 and seldom the bank's, as on nearly every MMU-500.
+    Scattered,
+}
+
+impl S1cbndx {
+    /// The field for a fault in a stage 1 bank.
+    pub(crate) const fn of(self, bank: u8) -> u8 {
+        match self {
+            Self::Zero => 0,
+            Self::Bank => bank,
+            Self::Scattered => bank.wrapping_mul(37) ^ 0x54 | 1,
+        }
+    }
+}
+
 impl PageSize {
     /// log2 of the size in bytes.
     #[must_use]
@@ -164,6 +190,13 @@ pub struct Config {
     /// CBARn out of reset, as a hypervisor leaves all of them; that of the preset if absent.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub cbar_reset: Option<u32>,
+    /// SCTLR.HUPCF reads one and CFCFG zero, whatever is written, as on Cavium's CN88xx: a fault holds up no other
+    /// transaction, and none stalls.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub fixed_hupcf: Option<bool>,
+    /// FSYNR0.S1CBNDX of a fault in a stage 1 bank, where it is UNKNOWN: "zero" (the default), "bank" or "scattered".
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub s1cbndx: Option<S1cbndx>,
     /// Physical address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.OAS`).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub address_bits: Option<u8>,
@@ -176,7 +209,8 @@ pub struct Config {
     /// Intermediate address bits: 32, 36, 40, 42, 44 or 48 (`IDR2.IAS`); as `address_bits` if that is given alone.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub input_bits: Option<u8>,
-    /// Secure software has registers of its own (`IDR0.SES`, which Non-secure software cannot see).
+    /// Secure software has registers of its own (`IDR0.SES`, which Non-secure software cannot see). With MMU-500's
+    /// presets ACTLR is locked until it clears SACR.CACHE_LOCK, as where firmware does not (HoneyComb LX2160A).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub secure_state: Option<bool>,
     /// Groups of event counters, 0 to 128; each has an interrupt line. No preset has any: Linux has no driver.
@@ -279,6 +313,8 @@ impl Config {
             bus_bits: self.bus_bits.unwrap_or(preset.bus_bits),
             filtered_s2cr: self.filtered_s2cr.unwrap_or(preset.filtered_s2cr),
             cbar_reset: self.cbar_reset.or(preset.cbar_reset),
+            fixed_hupcf: self.fixed_hupcf.unwrap_or(preset.fixed_hupcf),
+            s1cbndx: self.s1cbndx.unwrap_or(preset.s1cbndx),
             address_bits: self.address_bits.unwrap_or(preset.address_bits),
             input_bits: self
                 .input_bits

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Geometry, Implementation};
-use super::{PageSize, TlbMode};
+use super::{PageSize, S1cbndx, TlbMode};
 
 /// The implementation that the model starts from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -100,6 +100,8 @@ const MMU_500: Geometry = Geometry {
     bus_bits: 49,
     filtered_s2cr: false,
     cbar_reset: None,
+    fixed_hupcf: false,
+    s1cbndx: S1cbndx::Zero,
     address_bits: 48,
     input_bits: 48,
     hardware_update: false,

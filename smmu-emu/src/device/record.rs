@@ -18,7 +18,7 @@ use crate::spec::bank::{ContextFaults, Fsynr0};
 use crate::spec::cb::Cb;
 use crate::spec::global::{Gfsynr0, Gfsynr1, GlobalFaults};
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::{Cbfrsynra, Gr1};
+use crate::spec::gr1::{BankType, Cbfrsynra, Gr1};
 use crate::translate::translator::context_fault;
 use crate::translate::walk::WalkFault;
 
@@ -138,6 +138,14 @@ impl Smmu {
         disposition
     }
 
+    /// FSYNR0.S1CBNDX of a fault that is none of a nested translation: UNKNOWN in a stage 1 bank.
+    fn unknown_s1cbndx(&self, bank: u8) -> u8 {
+        match self.registers.cbar(bank).kind() {
+            BankType::Stage2 => 0,
+            BankType::Stage1 | BankType::Stage1WithFault | BankType::Nested => self.geometry.s1cbndx.of(bank),
+        }
+    }
+
     fn record_syndrome(&mut self, fault: &ContextFault, origin: Origin) {
         let ContextFault {
             bank,
@@ -148,7 +156,7 @@ impl Smmu {
             transaction,
         } = *fault;
         let syndrome = Fsynr0::ZERO
-            .with_s1cbndx(nested.map_or(0, |nested| nested.stage1_bank))
+            .with_s1cbndx(nested.map_or_else(|| self.unknown_s1cbndx(bank), |nested| nested.stage1_bank))
             .with_ptwf(cause == ContextCause::ExternalOnWalk)
             .with_atof(origin == Origin::Operation)
             .with_nsattr(self.geometry.is_version_1())

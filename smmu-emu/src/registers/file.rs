@@ -109,7 +109,14 @@ impl Registers {
                 gr1.set(register, bank, value.into());
             }
         }
-        let banks = (0..geometry.context_banks).map(|_| File::at_reset()).collect();
+        let bank = |bank| {
+            let mut file = File::at_reset();
+            for (register, value) in identity::context_values(geometry, bank) {
+                file.set(register, 0, value.into());
+            }
+            file
+        };
+        let banks = geometry.banks().map(bank).collect();
         Self {
             gr0,
             secure,

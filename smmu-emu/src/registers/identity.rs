@@ -7,12 +7,15 @@ use arbitrary_int::traits::Integer;
 use arbitrary_int::{u2, u3, u4, u6, u11};
 
 use crate::config::{Geometry, Implementation, PageSize};
+use crate::spec::bank::Sctlr;
+use crate::spec::cb::Cb;
 use crate::spec::global::Scr0;
 use crate::spec::gr0::Gr0;
 use crate::spec::gr1::{Cba2r, Cbar, Gr1};
 use crate::spec::ident::{Idr0, Idr1, Idr2, Idr7, address_bits};
 use crate::spec::pm::{Pm, Pmcfgr, Pmcgcr};
 use crate::spec::secure::Scr1;
+use crate::spec::tcr::Tcr2;
 
 /// PIDR0 to 2, PIDR4 and CIDR0 to 3 of MMU-500: part 0x481 by Arm, revision r2p1.
 const MMU_500_ID: [(Gr0, u32); 8] = [
@@ -28,6 +31,9 @@ const MMU_500_ID: [(Gr0, u32); 8] = [
 
 /// Secure SACR of MMU-500.
 const SECURE_SACR: u32 = 0x0400_0004;
+
+/// Events that MMU-500's PMCEID0 identifies: none that counts writes alone.
+const MMU_500_EVENTS: u32 = 0x0003_0303;
 
 /// Every register of global space 0 whose reset value follows from the configuration.
 pub(crate) fn values(geometry: &Geometry) -> Vec<(Gr0, u32)> {
@@ -68,7 +74,11 @@ pub(crate) fn monitor_values(geometry: &Geometry) -> Vec<(Pm, u16, u32)> {
     let size = pmcfgr(geometry.pmu_groups, geometry.pmu_counter_count());
     let group = Pmcgcr::ZERO.with_cgnc(u4::masked_new(geometry.pmu_counters));
     let groups = (0..geometry.pmu_groups).map(|n| (Pm::PmCgCr, n.into(), group.raw_value()));
-    groups.chain([(Pm::PmCfgr, 0, size.raw_value())]).collect()
+    let identified = geometry.is_mmu_500().then_some((Pm::PmCeid0, 0, MMU_500_EVENTS));
+    groups
+        .chain([(Pm::PmCfgr, 0, size.raw_value())])
+        .chain(identified)
+        .collect()
 }
 
 /// `PMCFGR` of so many groups and counters.
@@ -91,6 +101,24 @@ pub(crate) fn bank_values(geometry: &Geometry, bank: u16) -> Vec<(Gr1, u32)> {
         values.push((Gr1::Cba2r, Cba2r::ZERO.with_va64(true).raw_value()));
     }
     values
+}
+
+/// Registers of the page of a context bank whose reset value follows from the configuration.
+pub(crate) fn context_values(geometry: &Geometry, bank: u8) -> Vec<(Cb, u32)> {
+    let mmu_500 = geometry.is_mmu_500();
+    let sctlr = Sctlr::ZERO.with_hupcf(mmu_500 || geometry.fixed_hupcf);
+    let mut values = vec![(Cb::Sctlr, sctlr.raw_value())];
+    if mmu_500 && geometry.has_stage1(bank) {
+        values.push((Cb::Tcr2, Tcr2::ZERO.with_tbi0(true).with_tbi1(true).raw_value()));
+    }
+    values
+}
+
+/// The bits of SCTLR that software cannot change: MMU-500 has no ASIDPNE.
+pub(crate) fn sctlr_fixed(geometry: &Geometry) -> u32 {
+    let fixed = |bits: u32, is_fixed: bool| if is_fixed { bits } else { 0 };
+    fixed(Sctlr::asidpne_mask(), geometry.is_mmu_500())
+        | fixed(Sctlr::hupcf_mask() | Sctlr::cfcfg_mask(), geometry.fixed_hupcf)
 }
 
 /// The bits of CBA2R that software cannot change: VA64 where there is one format or the other.

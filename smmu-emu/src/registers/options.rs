@@ -4,16 +4,16 @@
 //! write.
 
 use crate::config::Geometry;
-use crate::registers::file::Registers;
+use crate::registers::file::{File, Registers};
 use crate::registers::identity;
-use crate::registers::register::{RegisterId, Security};
+use crate::registers::register::{RegisterId, Scope, Security};
 use crate::spec::any::AnyRegister;
-use crate::spec::bank::{Actlr, Fsynr0};
+use crate::spec::bank::{Actlr, Format, Fsynr0};
 use crate::spec::cb::Cb;
 use crate::spec::effect::Features;
-use crate::spec::global::{S2cr, Sacr, Scr2, Smr, StreamType};
+use crate::spec::global::{Gfsynr0, S2cr, Sacr, Scr2, Smr, StreamType};
 use crate::spec::gr0::Gr0;
-use crate::spec::gr1::{Cbar, Gr1};
+use crate::spec::gr1::{BankType, Cbar, Gr1};
 use crate::spec::tcr::Tcr2;
 
 /// The features of a configuration. STAGE_1 is that of a bank with stage 1.
@@ -36,7 +36,8 @@ pub(crate) fn features(geometry: &Geometry) -> Features {
 #[inline]
 pub(crate) fn writable(geometry: &Geometry, registers: &Registers, id: &RegisterId) -> u64 {
     match id.register {
-        AnyRegister::Cb(Cb::Actlr) if actlr_is_locked(registers) => 0,
+        AnyRegister::Cb(Cb::Actlr) if actlr_is_locked(geometry, registers) => 0,
+        AnyRegister::Cb(Cb::Ttbr0 | Cb::Ttbr1) => ttbr_bits(registers, id.scope),
         register => implemented(geometry, register, id.index),
     }
 }
@@ -52,8 +53,10 @@ pub(crate) fn implemented(geometry: &Geometry, register: AnyRegister, index: u16
         }
         AnyRegister::Gr1(Gr1::Cbar) => (!cbar_fixed(geometry, index)).into(),
         AnyRegister::Gr1(Gr1::Cba2r) => (!identity::cba2r_fixed(geometry)).into(),
-        AnyRegister::Cb(Cb::Fsynr0) if !geometry.is_version_1() => (!Fsynr0::nsstate_mask()).into(),
-        AnyRegister::Cb(Cb::Tcr2) => (!tcr2_missing(geometry)).into(),
+        AnyRegister::Gr0(Gr0::SGfsynr0) if !geometry.ats => (!Gfsynr0::ats_mask()).into(),
+        AnyRegister::Cb(Cb::Sctlr) => (!identity::sctlr_fixed(geometry)).into(),
+        AnyRegister::Cb(Cb::Fsynr0) => (!fsynr0_missing(geometry)).into(),
+        AnyRegister::Cb(Cb::Tcr2) => (!tcr2_fixed(geometry)).into(),
         AnyRegister::Cb(Cb::Actlr) if !geometry.is_qcom() => (!Actlr::QCOM).into(),
         _ => u64::MAX,
     }
@@ -78,12 +81,37 @@ pub(crate) fn filtered(geometry: &Geometry, id: &RegisterId, old: u64, new: u64)
     }
 }
 
-/// Fields of TCR2 whose features are not there.
-fn tcr2_missing(geometry: &Geometry) -> u32 {
+/// The bits of a TTBR: without TCR2.AS a stage 1 bank of AArch64 has no ASID\[15:8\].
+#[inline]
+fn ttbr_bits(registers: &Registers, scope: Scope) -> u64 {
+    const UPPER_ASID: u64 = 0xff << 56;
+    match scope {
+        Scope::Bank(bank)
+            if registers.cbar(bank).kind() != BankType::Stage2
+                && registers.format(bank) == Format::AArch64
+                && !registers.tcr2(bank).r#as() =>
+        {
+            !UPPER_ASID
+        }
+        Scope::Bank(_) | Scope::Global => u64::MAX,
+    }
+}
+
+/// Fields of FSYNR0 that are not there: NSSTATE is SMMUv1's.
+fn fsynr0_missing(geometry: &Geometry) -> u32 {
+    let missing = |bits: u32, there: bool| if there { 0 } else { bits };
+    missing(Fsynr0::nsstate_mask(), geometry.is_version_1()) | missing(Fsynr0::atof_mask(), geometry.ats)
+}
+
+/// Fields of TCR2 whose features are not there; MMU-500 always ignores the top byte.
+fn tcr2_fixed(geometry: &Geometry) -> u32 {
     let updates = Tcr2::ha_mask() | Tcr2::hd_mask();
     let hierarchy = Tcr2::had0_mask() | Tcr2::had1_mask();
     let missing = |bits: u32, there: bool| if there { 0 } else { bits };
-    missing(updates, geometry.hardware_update) | missing(hierarchy, geometry.hierarchy_disable)
+    let top_byte = Tcr2::tbi0_mask() | Tcr2::tbi1_mask();
+    missing(updates, geometry.hardware_update)
+        | missing(hierarchy, geometry.hierarchy_disable)
+        | missing(top_byte, !geometry.is_mmu_500())
 }
 
 /// The bits of CBAR that software cannot change. A bank of a single stage has that type and no other; in version 2
@@ -107,7 +135,8 @@ pub(crate) fn smr_bits(geometry: &Geometry) -> u32 {
     Smr::valid_mask() | id << 16 | id
 }
 
-/// MMU-500 r2 ignores writes of ACTLR while `sACR.CACHE_LOCK` is set.
-fn actlr_is_locked(registers: &Registers) -> bool {
-    Sacr::new_with_raw_value(registers.gr0.get32(Gr0::Sacr, 0)).cache_lock()
+/// MMU-500 r2 ignores writes of ACTLR while `sACR.CACHE_LOCK` is set, in Secure software's copy or the other.
+fn actlr_is_locked(geometry: &Geometry, registers: &Registers) -> bool {
+    let locks = |file: &File<Gr0>| Sacr::new_with_raw_value(file.get32(Gr0::Sacr, 0)).cache_lock();
+    locks(&registers.gr0) || geometry.secure_state && locks(&registers.secure)
 }

@@ -46,6 +46,7 @@ fn a_configuration_survives_being_written_and_read() {
         "preset = \"qcom-x1e-adreno\"\n\n[[live_groups]]\nstream_id = 5\nmask = 3\n",
         "preset = \"qcom-x1e-adreno\"\nbus_bits = 36\nfiltered_s2cr = true\ncbar_reset = 65791\n\n\
          [[live_groups]]\ngroup = 9\nstream_id = 5\nmask = 0\nkind = \"translate\"\ncontext_bank = 3\n",
+        "preset = \"smmuv2-generic\"\nfixed_hupcf = true\ns1cbndx = \"scattered\"\n",
         "preset = \"smmuv2-generic\"\ncontext_banks = 8\npage_size = \"64k\"\nats = false\n",
     ] {
         let config = parse(text);

@@ -283,7 +283,7 @@ fn machine_of_garbage(preset: Preset, random: &mut impl FnMut() -> u64) -> Bench
     bench
 }
 
-/// Cavium's parts have CFCFG and HUPCF fixed; no preset does.
+/// Cavium's parts have CFCFG and HUPCF fixed (`fixed_hupcf`); no preset does.
 #[test]
 fn fault_handling_is_configurable_everywhere() {
     for preset in Preset::ALL {

@@ -74,7 +74,7 @@ fn a_frame_a_register_or_one_kind_of_access_without_power() {
             bench.r(("CBn_SCTLR", 2)),
             bench.r(("CBARn", 1))
         ),
-        (u32::MAX, 0, 2 << 16)
+        (u32::MAX, 1 << 8, 2 << 16)
     );
     let mut bench = fault("kind = \"register-ones\"\nregister = \"SMRn\"\nindex = 3\naccess = \"read\"");
     bench.w(("SMRn", 3), smr::VALID | smr::ID(1));

@@ -17,6 +17,7 @@ mod injection_host;
 mod inspect;
 mod linux;
 mod mmu_401;
+mod mmu_500;
 mod nested;
 mod pmu;
 mod presets;
