@@ -202,6 +202,11 @@ impl Changes {
 
     /// Alarms, a line each.
     pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.checks().into_iter().flat_map(|(_, alarms)| alarms)
+    }
+
+    /// Names of the checks, with the alarms of each, a line for one.
+    pub fn checks(&self) -> [(&'static str, Vec<String>); 4] {
         let rates = self.trends.iter().filter_map(Trend::alarm);
         let titles = self.new_titles.iter().map(|new| {
             let (words, title) = (new.kind.words(), &new.title);
@@ -217,7 +222,12 @@ impl Changes {
             .missing
             .iter()
             .map(|cell| format!("no conclusive boots, {cell}: the night before had some"));
-        rates.chain(titles).chain(silent).chain(missing)
+        [
+            ("rates", rates.collect()),
+            ("new titles", titles.collect()),
+            ("boots that say nothing", silent.collect()),
+            ("cells without boots", missing.collect()),
+        ]
     }
 }
 

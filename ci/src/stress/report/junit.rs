@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A report as JUnit XML: a suite for each kernel, a case for each cell.
+//! A report as JUnit XML: a suite for each kernel, a case for each cell; and a suite for the comparison with earlier
+//! nights.
 
 use quick_junit::{
     NonSuccessKind, Property, Report as Xml, SerializeError, TestCase, TestCaseStatus, TestSuite,
 };
 
+use super::changes::Changes;
 use super::{CellReport, Report, Word};
+
+/// Name of the suite of that comparison.
+pub(super) const NIGHTS: &str = "nights";
 
 /// The report as XML.
 ///
@@ -34,7 +39,25 @@ pub fn xml(report: &Report) -> Result<String, SerializeError> {
         add("skipped", TestCase::new(skipped.key.as_str(), status));
     }
     xml.add_test_suites(suites.into_iter().map(|(_, suite)| suite));
+    xml.add_test_suites(report.changes.as_ref().map(nights));
     xml.to_string()
+}
+
+/// Suite of the comparison with earlier nights, a case for each check.
+fn nights(changes: &Changes) -> TestSuite {
+    let mut suite = TestSuite::new(NIGHTS);
+    for (check, alarms) in changes.checks() {
+        let mut status = TestCaseStatus::success();
+        if !alarms.is_empty() {
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(alarms.join("\n"));
+        }
+        let mut case = TestCase::new(check, status);
+        case.set_classname(NIGHTS);
+        case.set_system_out(changes.summary());
+        suite.add_test_case(case);
+    }
+    suite
 }
 
 fn case(report: &Report, cell: &CellReport) -> TestCase {

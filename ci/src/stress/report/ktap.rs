@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! A report as KTAP (Documentation/dev-tools/ktap.rst of Linux), a result for each cell.
+//! A report as KTAP (Documentation/dev-tools/ktap.rst of Linux): a result for each cell, and for each check of the
+//! comparison with earlier nights.
 
 use std::fmt::Write as _;
 
 use host_guard::text::printable;
 
+use super::changes::Changes;
 use super::{Report, Word, junit};
 
 /// The report as KTAP, version 1.
 pub fn text(report: &Report) -> String {
-    let count = report.cells.len() + report.skipped.len();
+    let changes = report.changes.as_ref();
+    let checks = changes.map(Changes::checks).into_iter().flatten();
+    let checks: Vec<(&str, Vec<String>)> = checks.collect();
+    let cells = report.cells.len() + report.skipped.len();
+    let count = cells + checks.len();
     let mut text = format!("KTAP version 1\n1..{count}\n");
     for (number, cell) in (1..).zip(&report.cells) {
         let line = one_line(&junit::line(cell));
@@ -27,6 +33,13 @@ pub fn text(report: &Report) -> String {
     for (number, skipped) in (report.cells.len() + 1..).zip(&report.skipped) {
         let reason = one_line(&skipped.reason);
         let _ = writeln!(text, "ok {number} {} # SKIP {reason}", name(&skipped.key));
+    }
+    for (number, (check, alarms)) in (cells + 1..).zip(checks) {
+        for alarm in &alarms {
+            let _ = writeln!(text, "# {}", one_line(alarm));
+        }
+        let result = if alarms.is_empty() { "ok" } else { "not ok" };
+        let _ = writeln!(text, "{result} {number} {}: {check}", junit::NIGHTS);
     }
     text
 }

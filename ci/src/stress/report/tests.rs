@@ -119,6 +119,55 @@ fn as_ktap() {
     insta::assert_snapshot!(ktap::text(&sample()));
 }
 
+/// The comparison with earlier nights is in the forms for machines, each check by one name from night to night.
+#[test]
+fn nights_are_cases_of_their_own() {
+    let report = |hits: usize| {
+        let header = header(40, &["race@debian:7.3.4"]);
+        let boots = of(&[(Hit, hits), (Clean, 40 - hits)]);
+        Report {
+            began: Some(1_795_374_312),
+            ..Report::new(&recorded(&header, &[boots]))
+        }
+    };
+    let compared = |hits: usize| {
+        let night = Night {
+            dir: "/nights/1".into(),
+            report: Report {
+                began: Some(1_795_287_912),
+                ..report(30)
+            },
+        };
+        let mut report = report(hits);
+        report.changes = Some(Changes::new(&report, &[night]));
+        let ktap = ktap::text(&report);
+        let xml = junit::xml(&report).unwrap();
+        let failures = xml
+            .split("<testsuite ")
+            .find(|suite| suite.starts_with("name=\"nights\""))
+            .map(|suite| {
+                (
+                    suite.matches("<testcase ").count(),
+                    suite.matches("<failure ").count(),
+                )
+            });
+        let lines = ktap.lines().filter(|line| line.contains("nights: "));
+        (lines.map(str::to_owned).collect::<Vec<_>>(), failures)
+    };
+    let [rates, titles, silent, missing] = [
+        "2 nights: rates",
+        "3 nights: new titles",
+        "4 nights: boots that say nothing",
+        "5 nights: cells without boots",
+    ];
+    let ok = |check: &str| format!("ok {check}");
+    let others = [ok(titles), ok(silent), ok(missing)];
+    let all = |first: String| [vec![first], others.to_vec()].concat();
+    assert_eq!(compared(30), (all(ok(rates)), Some((4, 0))));
+    assert_eq!(compared(1), (all(format!("not ok {rates}")), Some((4, 1))));
+    assert!(!junit::xml(&report(30)).unwrap().contains("nights"));
+}
+
 #[test]
 fn kernels_are_compared_by_one_test_for_all() {
     let report = sample();
