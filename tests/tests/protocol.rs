@@ -90,13 +90,47 @@ fn the_device_is_a_pci_function_with_msix_alone() {
             ),
             // As Linux answers for a function that is not PCI Express; QEMU then does not warn.
             3 => assert_eq!(reply.errno(), Some(EINVAL)),
-            _ => assert_eq!(reply.payload, words(&[16, 0, index, 0]), "no interrupt {index}"),
+            _ => assert_eq!(reply.payload, words(&[16, 1, index, 0]), "no interrupt {index}"),
         }
     }
     assert_eq!(
         client.call(7, &words(&[16, 0, 5, 0])).unwrap().errno(),
         Some(EINVAL)
     );
+}
+
+#[test]
+fn replies_say_how_long_they_are_whatever_room_there_is() {
+    let served = serve(&["a"], "");
+    let mut client = client(&served);
+    for (command, size, index) in [(4, 16_u32, 0), (5, 32, region::BAR0), (7, 16, MSIX)] {
+        let mut ask = |argsz: u32| {
+            let mut request = words(&[argsz, 0, index, 0, 0, 0, 0, 0]);
+            request.truncate(size as usize);
+            client.call(command, &request).unwrap()
+        };
+        assert_eq!(ask(size - 1).errno(), Some(EINVAL), "command {command}");
+        let reply = ask(size);
+        assert_eq!(reply.payload.len(), size as usize);
+        assert_eq!(reply.payload[..4], size.to_ne_bytes(), "command {command}");
+        assert_eq!(ask(size + 64).payload, reply.payload, "command {command}");
+    }
+}
+
+#[test]
+fn kinds_of_interrupts_without_one_can_be_disabled_and_nothing_else() {
+    let served = serve(&["a"], "");
+    let mut client = client(&served);
+    for index in [0, 1, 3, 4] {
+        let mut set = |flags: u32, start, count| {
+            let reply = client.call(8, &words(&[20, flags, index, start, count])).unwrap();
+            reply.is_ok()
+        };
+        assert!(set(0x21, 0, 0), "disable {index}");
+        assert!(!set(0x21, 0, 1), "trigger {index}");
+        assert!(!set(0x24, 0, 1), "assign {index}");
+        assert!(!set(0x09, 0, 1), "mask {index}");
+    }
 }
 
 #[test]
@@ -276,6 +310,10 @@ fn interrupts_reach_the_eventfd_of_their_vector() {
     // A loopback test of vectors 3 and 4.
     assert!(client.call(8, &words(&[20, 0x21, MSIX, 3, 2])).unwrap().is_ok());
     assert_eq!(counts(&mut client), [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    // The same of vectors 5 and 7, chosen from three.
+    let chosen = [words(&[23, 0x22, MSIX, 5, 3]), vec![1, 0, 1]].concat();
+    assert!(client.call(8, &chosen).unwrap().is_ok());
+    assert_eq!(counts(&mut client), [0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
     // A global fault.
     client.write32(region::BAR0, registers::SGFSRRESTORE, 2).unwrap();
     assert_eq!(counts(&mut client), [0; 15], "not enabled");

@@ -8,6 +8,7 @@
 //! | [`device`] | one SMMU of a running server, for the control socket |
 //! | [`gate`] | one client: receives, checks, answers |
 //! | [`stream`], [`wire`], [`request`] | messages from bytes, their layout, their checks |
+//! | [`version`] | the version and the capabilities that both sides state |
 //! | [`link`] | the `vfio_user` crate behind the gate |
 //! | [`socket`] | making and removing public sockets |
 
@@ -19,4 +20,5 @@ pub mod request;
 pub mod server;
 pub mod socket;
 pub mod stream;
+pub mod version;
 pub mod wire;

@@ -202,6 +202,47 @@ fn every_shipped_recipe_is_documented() {
     }
 }
 
+/// Source of a test that documents of the protocol name, and the name of its function.
+fn protocol_test(path: &str) -> (PathBuf, &str) {
+    let (module, name) = path.rsplit_once("::").expect("module::name");
+    let file = match module {
+        "request::tests" => PathBuf::from("vfio-server/src/client/request/tests.rs"),
+        module => Path::new("tests/tests")
+            .join(module.replace("::", "/"))
+            .with_extension("rs"),
+    };
+    (root().join(file), name)
+}
+
+#[test]
+fn every_row_of_the_protocol_names_a_test_that_exists() {
+    let read = |name: &str| fs::read_to_string(root().join("docs").join(name)).expect("a document");
+    let (table, deviations) = (read("vfio-user.md"), read("deviations.md"));
+    let (_, deviations) = deviations
+        .split_once("\n## vfio-user\n")
+        .expect("a section of the protocol");
+    let mut named = 0;
+    for row in table
+        .lines()
+        .chain(deviations.lines())
+        .filter_map(|line| line.strip_suffix(" |"))
+    {
+        let cell = row.rsplit("| ").next().unwrap_or_default();
+        let tests: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(
+            !tests.is_empty() || ["test", "---", "same"].contains(&cell),
+            "no test in: {row}"
+        );
+        for test in tests {
+            let (file, name) = protocol_test(test);
+            let source = fs::read_to_string(&file).unwrap_or_default();
+            assert!(source.contains(&format!("fn {name}(")), "no such test: {test}");
+            named += 1;
+        }
+    }
+    assert!(named > 60, "the tables have another form: {named}");
+}
+
 #[test]
 fn every_difference_of_the_oracle_is_documented() {
     let documented =

@@ -18,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Ok(Request::WriteMulti(writes)) => {
                     assert!(writes.iter().all(|one| one.access.count.get() <= 8))
                 }
+                Ok(Request::Trigger(set, chosen)) => assert_eq!(set.count.get() as usize, chosen.len()),
                 Ok(Request::Version | Request::Forward(_)) | Err(_) => {}
             }
         }

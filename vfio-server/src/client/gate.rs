@@ -22,10 +22,10 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::link::{Link, LinkError};
 use super::request::{self, Forward, Request};
 use super::stream::{MessageStream, Next, StreamError};
+use super::version;
 use super::wire::{self, Header, MessageType};
 use crate::function::{Function, irq};
 use crate::host::Participant;
-use crate::host::memory::MAX_MAPS;
 use crate::sync::Mutex;
 
 /// A client has to negotiate this long after it connected; afterwards it may be silent for as long as it likes.
@@ -154,6 +154,12 @@ impl Client<'_> {
                 let count = payload.get(..size_of::<u64>()).unwrap_or_default();
                 self.answer(header, result.map(|()| count))
             }
+            Ok(Request::Trigger(set, chosen)) => {
+                let function = self.function.lock();
+                let result = function.trigger(set.index.get(), set.start.get(), chosen);
+                drop(function);
+                self.answer(header, result.map(|()| &[][..]))
+            }
             Ok(Request::Forward(forward)) => self.forward(forward, header, payload, fds),
             Err(errno) => self.fail(header, errno),
         }
@@ -169,21 +175,7 @@ impl Client<'_> {
             link,
             _participant: participant,
         });
-        let version = wire::Version {
-            major: 0.into(),
-            minor: 0.into(),
-        };
-        let capabilities = serde_json::json!({ "capabilities": {
-            "max_msg_fds": wire::MAX_MESSAGE_FDS,
-            "max_data_xfer_size": wire::MAX_DATA_TRANSFER,
-            "max_dma_maps": MAX_MAPS,
-            "pgsizes": 4096,
-            "write_multiple": true,
-        }});
-        let mut payload = version.as_bytes().to_vec();
-        payload.extend_from_slice(capabilities.to_string().as_bytes());
-        payload.push(0);
-        self.answer(header, Ok(&payload))
+        self.answer(header, Ok(&version::reply()))
     }
 
     /// The hot path: the data is read right into the reply.

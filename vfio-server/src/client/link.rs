@@ -208,11 +208,8 @@ fn private_connection(directory: &Path) -> io::Result<(OwnedFd, UnixStream)> {
 fn describe(function: &Function) -> (Vec<IrqInfo>, Vec<ServerRegion>) {
     let irqs = (0..irq::COUNT).map(|index| IrqInfo {
         index,
-        flags: if index == irq::MSIX {
-            VFIO_IRQ_INFO_EVENTFD
-        } else {
-            0
-        },
+        // As Linux has it, also where the count is 0. Vectors can be added one by one: no VFIO_IRQ_INFO_NORESIZE.
+        flags: VFIO_IRQ_INFO_EVENTFD,
         count: if index == irq::MSIX { function.vectors() } else { 0 },
     });
     let regions = (0..region::COUNT).map(|index| {

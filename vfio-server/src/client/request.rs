@@ -3,14 +3,15 @@
 //! Requests of a client, checked as far as that needs no device: layout, sizes, flags, descriptors.
 
 use rustix::io::Errno;
-use serde_json::{Map, Value};
 use vfio_bindings::bindings::vfio::{
-    VFIO_IRQ_SET_DATA_BOOL, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE, VFIO_IRQ_SET_DATA_TYPE_MASK,
+    VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_BOOL, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
+    VFIO_IRQ_SET_DATA_TYPE_MASK,
 };
 use zerocopy::native_endian::U64;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::wire::{self, Header, command};
+use super::version;
+use super::wire::{self, Header, command, prefix};
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ mod tests;
 /// A well-formed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// Negotiation: the client's major version is known and its JSON is well-formed.
+    /// Negotiation: the client's major version is known, and its capabilities are valid.
     Version,
     /// Read `count` bytes of a region, at most [`wire::MAX_DATA_TRANSFER`].
     Read(wire::RegionAccess),
@@ -26,6 +27,8 @@ pub enum Request<'a> {
     Write(wire::RegionAccess, &'a [u8]),
     /// Write several times, in order; each count is at most eight.
     WriteMulti(&'a [wire::WriteOne]),
+    /// Trigger those interrupts of `count` whose byte is not 0 (SET_IRQS with `DATA_BOOL`); there are `count` bytes.
+    Trigger(wire::SetIrqs, &'a [u8]),
     /// A command without effect on the registers, of the exact size that the `vfio_user` crate expects.
     Forward(Forward),
 }
@@ -43,7 +46,7 @@ pub enum Forward {
     RegionInfo,
     /// DEVICE_GET_IRQ_INFO.
     IrqInfo,
-    /// DEVICE_SET_IRQS with as many descriptors as vectors, or none.
+    /// DEVICE_SET_IRQS with as many descriptors as vectors, or none; without booleans.
     SetIrqs,
     /// DEVICE_RESET.
     Reset,
@@ -68,7 +71,7 @@ pub fn parse<'a>(header: &Header, payload: &'a [u8], fds: usize) -> Result<Reque
         return Err(Errno::INVAL);
     }
     match number {
-        command::VERSION => version(payload),
+        command::VERSION => version::check(payload).map(|()| Request::Version),
         command::REGION_READ => {
             let access = *exact::<wire::RegionAccess>(payload)?;
             if access.count.get() > wire::MAX_DATA_TRANSFER {
@@ -93,18 +96,17 @@ pub fn parse<'a>(header: &Header, payload: &'a [u8], fds: usize) -> Result<Reque
             Ok(Request::WriteMulti(writes))
         }
         command::DMA_MAP => {
-            exact::<wire::DmaMap>(payload)?;
-            if fds > 1 {
+            let map = exact::<wire::DmaMap>(payload)?;
+            room::<wire::DmaMap>(map.argsz.get())?;
+            if fds > 1 || map.flags.get() & !wire::MAP_READ_WRITE != 0 {
                 return Err(Errno::INVAL);
             }
             Ok(Request::Forward(Forward::DmaMap))
         }
         command::DMA_UNMAP => {
-            // A dirty bitmap request is longer than the structure, so its flag is looked at first.
-            let (unmap, rest) = prefix::<wire::DmaUnmap>(payload)?;
+            let unmap = exact::<wire::DmaUnmap>(payload)?;
+            room::<wire::DmaUnmap>(unmap.argsz.get())?;
             match (unmap.flags.get(), unmap.address.get(), unmap.size.get()) {
-                (flags, _, _) if flags & wire::UNMAP_DIRTY_BITMAP != 0 => Err(Errno::OPNOTSUPP),
-                _ if !rest.is_empty() => Err(Errno::INVAL),
                 (0, _, _) | (wire::UNMAP_ALL, 0, 0) => Ok(Request::Forward(Forward::DmaUnmap)),
                 _ => Err(Errno::INVAL),
             }
@@ -126,43 +128,36 @@ pub fn parse<'a>(header: &Header, payload: &'a [u8], fds: usize) -> Result<Reque
         }
         command::DEVICE_SET_IRQS => set_irqs(payload, fds),
         command::DEVICE_RESET if payload.is_empty() => Ok(Request::Forward(Forward::Reset)),
-        command::DEVICE_RESET => Err(Errno::INVAL),
-        _ => Err(Errno::OPNOTSUPP),
+        command::DEVICE_GET_REGION_IO_FDS
+        | command::DEVICE_FEATURE
+        | command::MIG_DATA_READ
+        | command::MIG_DATA_WRITE => Err(Errno::OPNOTSUPP),
+        // Numbers of no command, and the server's own commands.
+        _ => Err(Errno::INVAL),
     }
-}
-
-fn version(payload: &[u8]) -> Result<Request<'_>, Errno> {
-    let (version, data) = prefix::<wire::Version>(payload)?;
-    if version.major.get() != 0 {
-        return Err(Errno::OPNOTSUPP);
-    }
-    if let Some((nul, json)) = data.split_last() {
-        if *nul != 0 {
-            return Err(Errno::INVAL);
-        }
-        // Nothing is sent to the client unasked, so what it can take does not matter, only that it is well-formed.
-        let data: Map<String, Value> = serde_json::from_slice(json).map_err(|_| Errno::INVAL)?;
-        if data
-            .get("capabilities")
-            .is_some_and(|capabilities| !capabilities.is_object())
-        {
-            return Err(Errno::INVAL);
-        }
-        tracing::debug!(minor = version.minor.get(), ?data, "client's version");
-    }
-    Ok(Request::Version)
 }
 
 fn set_irqs(payload: &[u8], fds: usize) -> Result<Request<'_>, Errno> {
-    let (set, rest) = prefix::<wire::SetIrqs>(payload)?;
-    match set.flags.get() & VFIO_IRQ_SET_DATA_TYPE_MASK {
-        VFIO_IRQ_SET_DATA_BOOL => Err(Errno::OPNOTSUPP),
-        _ if !rest.is_empty() => Err(Errno::INVAL),
+    const DISABLE: u32 = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+    const TRIGGER_CHOSEN: u32 = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER;
+    let (set, data) = prefix::<wire::SetIrqs>(payload)?;
+    // Descriptors may count as data: a client with the ioctl's structure has four bytes for each.
+    if usize::try_from(set.argsz.get()).is_ok_and(|argsz| argsz < payload.len()) {
+        return Err(Errno::INVAL);
+    }
+    let (flags, count) = (set.flags.get(), set.count.get());
+    if count == 0 && (set.start.get(), flags) != (0, DISABLE) {
+        return Err(Errno::INVAL);
+    }
+    let is_count = |length: usize| u32::try_from(length) == Ok(count);
+    match flags & VFIO_IRQ_SET_DATA_TYPE_MASK {
+        VFIO_IRQ_SET_DATA_BOOL if flags == TRIGGER_CHOSEN && fds == 0 && is_count(data.len()) => {
+            Ok(Request::Trigger(*set, data))
+        }
+        _ if !data.is_empty() => Err(Errno::INVAL),
         VFIO_IRQ_SET_DATA_NONE if fds == 0 => Ok(Request::Forward(Forward::SetIrqs)),
         // No descriptor at all takes the descriptors of these vectors away.
-        VFIO_IRQ_SET_DATA_EVENTFD if fds == 0 || u32::try_from(fds) == Ok(set.count.get()) => {
-            Ok(Request::Forward(Forward::SetIrqs))
-        }
+        VFIO_IRQ_SET_DATA_EVENTFD if fds == 0 || is_count(fds) => Ok(Request::Forward(Forward::SetIrqs)),
         _ => Err(Errno::INVAL),
     }
 }
@@ -171,11 +166,8 @@ fn exact<T: FromBytes + Immutable + KnownLayout + Unaligned>(payload: &[u8]) -> 
     T::ref_from_bytes(payload).map_err(|_| Errno::INVAL)
 }
 
-fn prefix<T: FromBytes + Immutable + KnownLayout + Unaligned>(payload: &[u8]) -> Result<(&T, &[u8]), Errno> {
-    T::ref_from_prefix(payload).map_err(|_| Errno::INVAL)
-}
-
-/// `argsz` of a question is the room that the client has for the answer.
+/// Checks that `argsz` is at least the structure's size: the room that the client has for a reply, or the size of a
+/// request without a reply.
 fn room<T>(argsz: u32) -> Result<(), Errno> {
     if usize::try_from(argsz).is_ok_and(|argsz| argsz >= size_of::<T>()) {
         Ok(())

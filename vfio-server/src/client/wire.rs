@@ -5,6 +5,7 @@
 //! Fields are in the byte order of the host, as QEMU and the `vfio_user` crate send them. Sizes of payloads leave
 //! out the 16-byte header unless a name says otherwise.
 
+use rustix::io::Errno;
 use thiserror::Error;
 use zerocopy::native_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -88,7 +89,7 @@ impl Header {
 
     /// The header-only reply that reports an errno.
     #[must_use]
-    pub fn error_reply(&self, errno: rustix::io::Errno) -> Self {
+    pub fn error_reply(&self, errno: Errno) -> Self {
         Self {
             flags: U32::new(FLAG_REPLY | FLAG_ERROR),
             error: U32::new(errno.raw_os_error().unsigned_abs()),
@@ -109,6 +110,8 @@ pub mod command {
     pub const DEVICE_GET_INFO: u16 = 4;
     /// Size and rights of a region.
     pub const DEVICE_GET_REGION_INFO: u16 = 5;
+    /// Event descriptors in the place of region accesses; not offered by this server.
+    pub const DEVICE_GET_REGION_IO_FDS: u16 = 6;
     /// Number of vectors of an interrupt kind.
     pub const DEVICE_GET_IRQ_INFO: u16 = 7;
     /// Assigns event descriptors to vectors.
@@ -121,6 +124,12 @@ pub mod command {
     pub const DEVICE_RESET: u16 = 13;
     /// Several writes of at most eight bytes in one message.
     pub const REGION_WRITE_MULTI: u16 = 15;
+    /// Optional features, such as migration; not offered by this server.
+    pub const DEVICE_FEATURE: u16 = 16;
+    /// Reads the state of a device that migrates; not offered by this server.
+    pub const MIG_DATA_READ: u16 = 17;
+    /// Writes the state of a device that migrates; not offered by this server.
+    pub const MIG_DATA_WRITE: u16 = 18;
 }
 
 /// Start of a VERSION payload; JSON with a terminating NUL may follow.
@@ -139,7 +148,7 @@ pub struct Version {
 pub struct DmaMap {
     /// Size of this structure.
     pub argsz: U32,
-    /// Bit 0 readable, bit 1 writable.
+    /// Bits of [`MAP_READ_WRITE`].
     pub flags: U32,
     /// Offset of the range in the file of the descriptor.
     pub offset: U64,
@@ -149,13 +158,16 @@ pub struct DmaMap {
     pub size: U64,
 }
 
+/// Flags of [`DmaMap`]: bit 0 readable, bit 1 writable.
+pub const MAP_READ_WRITE: u32 = 3;
+
 /// Payload of DMA_UNMAP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct DmaUnmap {
-    /// Size of this structure and of a dirty bitmap.
+    /// Room for the reply, which is this structure.
     pub argsz: U32,
-    /// [`UNMAP_ALL`] or [`UNMAP_DIRTY_BITMAP`].
+    /// 0 or [`UNMAP_ALL`].
     pub flags: U32,
     /// Guest physical address.
     pub address: U64,
@@ -163,8 +175,6 @@ pub struct DmaUnmap {
     pub size: U64,
 }
 
-/// Flag of [`DmaUnmap`]: report dirty pages; not offered by this server.
-pub const UNMAP_DIRTY_BITMAP: u32 = 1;
 /// Flag of [`DmaUnmap`]: every range; address and size are 0.
 pub const UNMAP_ALL: u32 = 1 << 1;
 
@@ -250,6 +260,16 @@ pub struct WriteOne {
     pub access: RegionAccess,
     /// The bytes; the first `access.count` count.
     pub data: [u8; 8],
+}
+
+/// Takes a structure from the front of a payload; returns it and the rest.
+///
+/// # Errors
+/// `EINVAL` if the payload is shorter.
+pub fn prefix<T: FromBytes + Immutable + KnownLayout + Unaligned>(
+    payload: &[u8],
+) -> Result<(&T, &[u8]), Errno> {
+    T::ref_from_prefix(payload).map_err(|_| Errno::INVAL)
 }
 
 /// A header that makes it impossible to find the next message: the connection has to end.

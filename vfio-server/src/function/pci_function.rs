@@ -354,13 +354,28 @@ impl Function {
                 vectors.remove_all();
                 Ok(())
             }
-            (irq::MSIX, DISABLE_OR_TRIGGER, _) => vectors.trigger(start, count),
+            (irq::MSIX, DISABLE_OR_TRIGGER, _) => {
+                let count = usize::try_from(count).map_err(|_| Errno::INVAL)?;
+                vectors.trigger(start, std::iter::repeat_n(true, count))
+            }
             (irq::MSIX, ASSIGN, _) if fds.is_empty() => vectors.remove(start, count),
             (irq::MSIX, ASSIGN, _) => vectors.assign(start, fds),
             // Disabling what is not there is how clients begin.
             (0..irq::COUNT, DISABLE_OR_TRIGGER, 0) => Ok(()),
             _ => Err(Errno::INVAL),
         }
+    }
+
+    /// Triggers those interrupts from `start` on whose byte in `chosen` is not 0 (SET_IRQS with `DATA_BOOL`).
+    ///
+    /// # Errors
+    /// `EINVAL` for interrupts that the function does not have.
+    pub fn trigger(&self, index: u32, start: u32, chosen: &[u8]) -> Result<(), Errno> {
+        if index != irq::MSIX {
+            return Err(Errno::INVAL);
+        }
+        let vectors = self.host.shared().vectors();
+        vectors.trigger(start, chosen.iter().map(|&byte| byte != 0))
     }
 
     /// Resets the function as a bus reset does: registers, delays and configuration space, not the client's memory

@@ -119,12 +119,17 @@ impl Vectors {
         self.edges.fill(false);
     }
 
-    /// Raises vectors as if their lines had (SET_IRQS with `DATA_NONE` and a count: a loopback test).
+    /// Raises the chosen ones of the vectors from `start` on, as if their lines had: a loopback test of the client.
     ///
     /// # Errors
     /// `EINVAL` if the range is not within the vectors.
-    pub fn trigger(&self, start: u32, count: u32) -> Result<(), Errno> {
-        for vector in self.range(start, count)? {
+    pub fn trigger(&self, start: u32, chosen: impl ExactSizeIterator<Item = bool>) -> Result<(), Errno> {
+        let count = u32::try_from(chosen.len()).map_err(|_| Errno::INVAL)?;
+        for (vector, _) in self
+            .range(start, count)?
+            .zip(chosen)
+            .filter(|&(_, chosen)| chosen)
+        {
             self.signal(vector);
         }
         Ok(())

@@ -33,6 +33,11 @@ fn wait(fd: &OwnedFd) -> u64 {
     count(fd)
 }
 
+/// All of `count` vectors.
+fn all(count: usize) -> impl ExactSizeIterator<Item = bool> {
+    std::iter::repeat_n(true, count)
+}
+
 #[test]
 fn lines_have_a_vector_each() {
     assert_eq!(Vectors::of(Line::Global), 0);
@@ -57,7 +62,7 @@ fn every_high_level_is_an_edge() {
     vectors.remove(1, 1).unwrap();
     vectors.set_line(Line::Context(0), true);
     // Vectors are raised in order: what comes before the fence has come.
-    vectors.trigger(3, 1).unwrap();
+    vectors.trigger(3, all(1)).unwrap();
     wait(&fence);
     assert_eq!((count(&ours), count(&theirs)), (0, 0));
 }
@@ -68,7 +73,7 @@ fn the_next_client_starts_without_eventfds() {
     let (fd, ours) = event();
     vectors.assign(0, vec![fd]).unwrap();
     drop(vectors.disconnect());
-    vectors.trigger(0, 1).unwrap();
+    vectors.trigger(0, all(1)).unwrap();
     vectors.set_line(Line::Global, true);
     let mut bits = [0];
     vectors.pending(0, &mut bits);
@@ -104,8 +109,8 @@ fn ranges_stay_within_the_vectors() {
     assert_eq!(vectors.assign(u32::MAX, vec![event().0]), Err(Errno::INVAL));
     assert_eq!(vectors.remove(0, 5), Err(Errno::INVAL));
     assert_eq!(vectors.remove(2, u32::MAX), Err(Errno::INVAL));
-    assert_eq!(vectors.trigger(u32::MAX, u32::MAX), Err(Errno::INVAL));
-    assert_eq!(vectors.trigger(0, 4), Ok(()));
+    assert_eq!(vectors.trigger(u32::MAX, all(1 << 32)), Err(Errno::INVAL));
+    assert_eq!(vectors.trigger(0, all(4)), Ok(()));
     vectors.set_line(Line::Context(100), true);
 }
 
@@ -119,7 +124,7 @@ fn nothing_but_eventfds_is_taken() {
     assert_eq!(vectors.assign(0, vec![good, file]), Err(Errno::INVAL));
     let (fd, fence) = event();
     vectors.assign(3, vec![fd]).unwrap();
-    vectors.trigger(0, 4).unwrap();
+    vectors.trigger(0, all(4)).unwrap();
     wait(&fence);
     assert_eq!(count(&ours), 0, "all or nothing");
 }
@@ -133,7 +138,7 @@ fn a_full_counter_does_not_block() {
     let (second, fence) = event();
     vectors.assign(0, vec![fd, second]).unwrap();
     vectors.set_line(Line::Global, true);
-    vectors.trigger(0, 2).unwrap();
+    vectors.trigger(0, all(2)).unwrap();
     assert_eq!(wait(&fence), 1);
     assert!(count(&ours) >= u64::MAX - 1);
 }
@@ -153,7 +158,7 @@ fn an_edge_of_a_master_is_pending_until_someone_listens() {
         let (fd, ours) = event();
         vectors.assign(2, vec![fd]).unwrap();
         assert_eq!(bits(vectors), 0);
-        vectors.trigger(0, 1).unwrap();
+        vectors.trigger(0, all(1)).unwrap();
         wait(&fence);
         count(&ours)
     };
