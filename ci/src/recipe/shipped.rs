@@ -53,6 +53,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "bad-stream-id-control",
     "device-not-ready",
     "device-not-ready-control",
+    "fault-storm",
     "boot",
     "disk",
     "masters",

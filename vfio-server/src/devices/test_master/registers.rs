@@ -50,6 +50,8 @@ pub enum Register {
     Checksum = 0x34,
     /// Offset of the first mismatch with the pattern.
     Mismatch = 0x38,
+    /// Bus errors of the transfer.
+    Errors = 0x3c,
 }
 
 /// One row of the table of registers.
@@ -86,9 +88,10 @@ pub const ROWS: &[Row] = rows! {
     AddressLow  "ADDRESS"  u32::MAX, 0,           "Bus address, lower half.";
     AddressHigh "ADDRESS"  u32::MAX, 0,           "Bus address, upper half.";
     Length      "LENGTH"   u32::MAX, 0,           "Bytes of the transfer, 1 to LIMIT.";
-    Control     "CONTROL"  0xf,      0,           "Bit 0: writes memory, rather than reads it. Bit 1: \
+    Control     "CONTROL"  0x1f,     0,           "Bit 0: writes memory, rather than reads it. Bit 1: \
                                                    privileged. Bit 2: instruction fetch (reads). Bit 3: \
-                                                   writes the window, rather than the pattern.";
+                                                   writes the window, rather than the pattern. Bit 4: goes on \
+                                                   with the next page after a bus error.";
     Stream      "STREAM"   0xffff,   0,           "Stream ID of the accesses; after a reset that of the configuration.";
     Seed        "SEED"     u32::MAX, 0,           "Of the pattern.";
     Repeat      "REPEAT"   u32::MAX, 1,           "How many times the transfer is made; 0 is until it is stopped.";
@@ -96,12 +99,14 @@ pub const ROWS: &[Row] = rows! {
                                                    1 ends it after the round. Reads as 0.";
     Status      "STATUS"   0,        0,           "0 idle, 1 runs, 2 done, 3 ended with a bus error, 4 \
                                                    LENGTH is refused.";
-    Done        "DONE"     0,        0,           "Bytes of the last round; after a bus error those before \
-                                                   the page that failed, at least.";
+    Done        "DONE"     0,        0,           "Bytes of the last round, skipped ones included; after a bus \
+                                                   error that ended it those before the page that failed, at least.";
     Rounds      "ROUNDS"   0,        0,           "Rounds that were completed.";
-    Checksum    "CHECKSUM" 0,        0,           "CRC-32 (IEEE) of the data of the last completed round.";
+    Checksum    "CHECKSUM" 0,        0,           "CRC-32 (IEEE) of the data of the last completed round, without \
+                                                   skipped pages.";
     Mismatch    "MISMATCH" 0,        NO_MISMATCH, "Offset of the first byte read that is not the pattern's; \
                                                    all ones if there is none.";
+    Errors      "ERRORS"   0,        0,           "Bus errors of all rounds, one for each page at most.";
 };
 
 /// Bits of CONTROL.
@@ -114,6 +119,8 @@ pub mod control {
     pub const INSTRUCTION: u32 = 1 << 2;
     /// Writes the window.
     pub const WINDOW: u32 = 1 << 3;
+    /// Goes on with the next page after a bus error.
+    pub const GO_ON: u32 = 1 << 4;
 }
 
 /// Bits of TRIGGER.
@@ -231,6 +238,7 @@ impl Registers {
             (Register::Rounds, 0),
             (Register::Checksum, 0),
             (Register::Mismatch, NO_MISMATCH),
+            (Register::Errors, 0),
         ] {
             self.set(register, value);
         }
@@ -253,6 +261,7 @@ impl Registers {
                 instruction: is(control::INSTRUCTION),
             },
             seed: self.get(Register::Seed),
+            goes_on: is(control::GO_ON),
             window: is(control::WINDOW).then(|| Box::new(self.window)),
             repeat: self.get(Register::Repeat),
         });

@@ -176,6 +176,32 @@ fn where_no_memory_is_a_transfer_ends_with_a_bus_error() {
 }
 
 #[test]
+fn a_transfer_may_go_on_after_bus_errors_and_counts_them() {
+    let mut bench = bench();
+    let end = RAM + (1 << 20);
+    write(&mut bench, Register::Repeat, 3);
+    let (address, length) = (end - 0x800, 0x2000);
+    let go_on = control::WRITE | control::GO_ON;
+    assert_eq!(run(&mut bench, address, length, go_on), Status::Done as u32);
+    assert_eq!(read(&mut bench, Register::Rounds), 3);
+    assert_eq!(read(&mut bench, Register::Done), length);
+    assert_eq!(
+        read(&mut bench, Register::Errors),
+        3 * 2,
+        "a page and a part of one, three times"
+    );
+    let mut expected = vec![0; 0x800];
+    pattern(0, &mut expected, 0);
+    assert_eq!(bench.memory(address, 0x800), expected, "the page before");
+    assert_eq!(read(&mut bench, Register::Checksum), crc32fast::hash(&expected));
+    // Without the bit it ends, and counts the one.
+    assert_eq!(run(&mut bench, address, length, 0), Status::BusError as u32);
+    assert_eq!(read(&mut bench, Register::Errors), 1);
+    assert_eq!(run(&mut bench, RAM, 64, 0), Status::Done as u32);
+    assert_eq!(read(&mut bench, Register::Errors), 0);
+}
+
+#[test]
 fn transfers_repeat_until_they_are_stopped() {
     let mut bench = bench();
     write(&mut bench, Register::Repeat, 3);

@@ -19,6 +19,8 @@ pub(super) struct Transfer {
     pub(super) write: bool,
     pub(super) access: Access,
     pub(super) seed: u32,
+    /// Whether it goes on with the next page after a bus error.
+    pub(super) goes_on: bool,
     /// Data to write instead of the pattern.
     pub(super) window: Option<Box<[u8; WINDOW_SIZE]>>,
     pub(super) repeat: u32,
@@ -28,6 +30,7 @@ pub(super) struct Transfer {
 #[derive(Clone, Copy, Debug, Default)]
 struct Round {
     done: usize,
+    errors: u32,
     checksum: u32,
     mismatch: Option<usize>,
 }
@@ -35,7 +38,7 @@ struct Round {
 impl Transfer {
     /// Makes the transfer and shows how it went.
     pub(super) fn run(&self, port: &mut Port, registers: &Mutex<Registers>) -> Result<(), Revoked> {
-        let mut rounds: u32 = 0;
+        let (mut rounds, mut errors): (u32, u32) = (0, 0);
         loop {
             let mut round = Round::default();
             let status = match self.round(port, &mut round, registers) {
@@ -47,12 +50,14 @@ impl Transfer {
                     is_last.then_some(Status::Done)
                 }
             };
+            errors = errors.saturating_add(round.errors);
             let mut registers = self.ours(registers)?;
             for (register, value) in [
                 (Register::Done, offset(round.done)),
                 (Register::Rounds, rounds),
                 (Register::Checksum, round.checksum),
                 (Register::Mismatch, round.mismatch.map_or(NO_MISMATCH, offset)),
+                (Register::Errors, errors),
             ] {
                 registers.set(register, value);
             }
@@ -73,14 +78,27 @@ impl Transfer {
             let chunk = buffer
                 .get_mut(..room.min(self.length - round.done))
                 .unwrap_or_default();
-            if self.write {
+            let moved = if self.write {
                 self.fill(chunk, round.done);
-                port.write(address, chunk, self.access)?;
+                port.write(address, chunk, self.access)
             } else {
-                port.read(address, chunk, self.access)?;
-                self.look_at(chunk, round, registers)?;
+                port.read(address, chunk, self.access)
+            };
+            match moved {
+                Ok(()) => {
+                    if !self.write {
+                        self.look_at(chunk, round, registers)?;
+                    }
+                    checksum.update(chunk);
+                }
+                Err(Refusal::Aborted) => {
+                    round.errors += 1;
+                    if !self.goes_on {
+                        return Err(Refusal::Aborted);
+                    }
+                }
+                Err(revoked) => return Err(revoked),
             }
-            checksum.update(chunk);
             round.done += chunk.len();
         }
         round.checksum = checksum.finalize();
