@@ -54,6 +54,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "device-not-ready",
     "device-not-ready-control",
     "fault-storm",
+    "power-loss",
     "boot",
     "disk",
     "masters",

@@ -6,6 +6,10 @@
 //! and a gate whose clock takes a while to settle. An access of the SMMU's registers meanwhile reads as ones and writes
 //! nothing, and counts as a violation. Transactions of DMA devices have clocks of their own and go on.
 //!
+//! With `retains = false` the gate is a power domain too: when ON falls, the SMMU loses its registers and its TLB, and
+//! is as after a reset when it is there again. Transactions meanwhile meet it so: `sCR0.CLIENTPD` is set, and they
+//! bypass it.
+//!
 //! A stock kernel switches it: `CTRL` is what the enable register of an `apm,xgene-device-clock` is
 //! (`xgene_clk_enable()`), whose node says where that is.
 //!
@@ -20,6 +24,7 @@
 //! | 0x0c | SETTLE_US | microseconds from GATE, or from LOCKED if that is later, to ON |
 //! | 0x10 | LOCK_US | microseconds from PLL to LOCKED |
 //! | 0x14 | VIOLATIONS | read only: accesses of the SMMU while it was off, since power-on |
+//! | 0x18 | LOSSES | read only: times that the SMMU lost its registers, since power-on |
 
 use bitflags::bitflags;
 
@@ -64,7 +69,8 @@ pub struct ClockController {
     settle_us: u32,
     lock_us: u32,
     violations: u32,
-    /// Those before the last return to power-on.
+    losses: u32,
+    /// Violations before the last return to power-on.
     violations_before: u64,
 }
 
@@ -89,6 +95,7 @@ impl ClockController {
             on,
             settle_us,
             lock_us,
+            retains: _,
         } = config;
         Self {
             config,
@@ -98,6 +105,7 @@ impl ClockController {
             settle_us: settle_us.min(MAX_US),
             lock_us: lock_us.min(MAX_US),
             violations: 0,
+            losses: 0,
             violations_before: 0,
         }
     }
@@ -141,6 +149,12 @@ impl ClockController {
         self.violations
     }
 
+    /// Times that the SMMU lost its registers.
+    #[must_use]
+    pub fn losses(&self) -> u32 {
+        self.losses
+    }
+
     /// Accesses of the SMMU while it was off, returns to power-on included.
     #[must_use]
     pub fn all_violations(&self) -> u64 {
@@ -163,8 +177,10 @@ impl ClockController {
         (false, self.violations.is_power_of_two())
     }
 
-    /// Changes it, as a write of its registers does.
-    pub fn change(&mut self, now: u64, change: Change) {
+    /// Changes it, as a write of its registers does. Returns whether the SMMU loses its registers.
+    #[must_use]
+    pub fn change(&mut self, now: u64, change: Change) -> bool {
+        let was_on = self.status(now).contains(Status::ON);
         // Set while set: it runs on. Never 0, which is power-on.
         let set = |since: &mut Option<u64>, on: bool| *since = on.then(|| since.unwrap_or(now.max(1)));
         if let Some(gate) = change.gate {
@@ -179,6 +195,9 @@ impl ClockController {
         if let Some(us) = change.lock_us {
             self.lock_us = us.min(MAX_US);
         }
+        let loses = !self.config.retains && was_on && !self.status(now).contains(Status::ON);
+        self.losses = self.losses.saturating_add(loses.into());
+        loses
     }
 
     /// Reads its block.
@@ -192,16 +211,18 @@ impl ClockController {
                 0x0c => self.settle_us,
                 0x10 => self.lock_us,
                 0x14 => self.violations,
+                0x18 => self.losses,
                 _ => 0,
             }
             .to_le_bytes();
         }
     }
 
-    /// Writes its block.
-    pub fn write(&mut self, now: u64, offset: u64, data: &[u8]) {
+    /// Writes its block. Returns whether the SMMU loses its registers.
+    #[must_use]
+    pub fn write(&mut self, now: u64, offset: u64, data: &[u8]) -> bool {
         let Ok(word) = <[u8; 4]>::try_from(data).map(u32::from_le_bytes) else {
-            return;
+            return false;
         };
         let control = Control::from_bits_truncate(word);
         let change = match offset {
@@ -218,8 +239,8 @@ impl ClockController {
                 lock_us: Some(word),
                 ..Change::default()
             },
-            _ => return,
+            _ => return false,
         };
-        self.change(now, change);
+        self.change(now, change)
     }
 }

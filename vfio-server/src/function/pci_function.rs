@@ -10,16 +10,15 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde_json::json;
-use smmu_emu::{Config, DelayedReply, Frame, NewError, Plan, Smmu, SmmuGuard, SmmuHandle, State, StateError};
+use smmu_emu::{Config, DelayedReply, NewError, Plan, Smmu, SmmuGuard, SmmuHandle, State, StateError};
 use vfio_bindings::bindings::vfio::{
     VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 };
 
-use super::clock::{Change, ClockController};
+use super::clock::ClockController;
 use super::dma_devices::{DmaDevice, DmaDevices};
 use super::marks::{self, MARKS_SIZE};
 use super::pci::{self, ConfigSpace};
-use crate::config::ClockConfig;
 use crate::config::{DmaDeviceConfig, DmaDeviceError};
 use crate::dma::BLOCK_SIZE;
 use crate::host::Host;
@@ -28,6 +27,7 @@ use crate::host::events::Event;
 use crate::host::memory::MapError;
 use crate::host::timer::TimerTarget;
 
+mod clocked;
 #[cfg(test)]
 mod tests;
 
@@ -106,24 +106,6 @@ impl Function {
         Ok(())
     }
 
-    /// Puts a clock controller before the registers, or takes it away, before a client is there.
-    pub fn set_clock(&mut self, clock: Option<ClockConfig>) {
-        self.clock = clock.map(ClockController::new);
-        self.config = config_space(self.register_space, self.blocks_size(), &self.host);
-    }
-
-    /// The clock controller.
-    #[must_use]
-    pub fn clock(&self) -> Option<&ClockController> {
-        self.clock.as_ref()
-    }
-
-    /// Changes the clock controller, if there is one.
-    pub fn change_clock(&mut self, change: Change) -> Option<()> {
-        let now = self.host.run().now();
-        self.clock.as_mut().map(|clock| clock.change(now, change))
-    }
-
     /// Bytes of BAR2.
     fn blocks_size(&self) -> u64 {
         let blocks = self
@@ -133,35 +115,6 @@ impl Function {
             .map(drop)
             .chain(self.clock.iter().map(drop));
         (MARKS_SIZE + blocks.map(|()| BLOCK_SIZE).sum::<u64>()).next_power_of_two()
-    }
-
-    /// Whether an access reaches the SMMU's registers. With the clock off it does not, and counts as a violation.
-    fn is_clocked(&mut self, offset: u64, write: bool) -> bool {
-        let Some(clock) = &mut self.clock else {
-            return true;
-        };
-        let (reaches, tell) = clock.admit(self.host.run().now());
-        if tell {
-            let (smmu, count) = (self.host.name(), clock.violations());
-            let name = self.smmu.lock().name_at(offset);
-            let register = match name {
-                Some((Frame::Context(bank), name, _)) => format!("{name} of bank {bank}"),
-                Some((_, name, 0)) => name.to_owned(),
-                Some((_, name, index)) => format!("{name} {index}"),
-                None => format!("offset {offset:#x}"),
-            };
-            let access = if write { "a write" } else { "a read" };
-            tracing::warn!(smmu, count, "{access} of {register} without the SMMU's clock");
-            self.host.run().emit(|| {
-                let (register, index) = name.map(|(_, name, index)| (name, index)).unzip();
-                let data = json!({
-                    "smmu": smmu, "offset": offset, "register": register, "index": index, "write": write,
-                    "count": count,
-                });
-                Event::new("CLOCK_VIOLATION", data)
-            });
-        }
-        reaches
     }
 
     /// Ends all DMA, and the threads that make it.
@@ -239,17 +192,14 @@ impl Function {
             region::REGISTERS => {
                 return Ok(self.smmu.lock().read(&mut self.host.surroundings(), offset, data));
             }
-            region::BLOCKS => {
-                let now = self.host.run().now();
-                match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
-                    (_, Some((clock, offset))) => clock.read(now, offset, data),
-                    (Some(offset), None) => self.dma_devices.read(offset, data),
-                    (None, None) => {
-                        let seed = || self.smmu.lock().seed();
-                        marks::read(self.host.run(), seed, offset, data);
-                    }
+            region::BLOCKS => match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
+                (_, Some(offset)) => self.read_clock(offset, data),
+                (Some(offset), None) => self.dma_devices.read(offset, data),
+                (None, None) => {
+                    let seed = || self.smmu.lock().seed();
+                    marks::read(self.host.run(), seed, offset, data);
                 }
-            }
+            },
             region::MSIX => match offset.checked_sub(u64::from(pci::PENDING_OFFSET)) {
                 Some(offset) => self.host.shared().vectors().pending(offset, data),
                 // QEMU keeps the table itself and does not ask.
@@ -275,29 +225,15 @@ impl Function {
                     .lock()
                     .write(&mut self.host.surroundings(), offset, data));
             }
-            region::BLOCKS => {
-                let now = self.host.run().now();
-                match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
-                    (_, Some((clock, offset))) => clock.write(now, offset, data),
-                    (Some(offset), None) => self.dma_devices.write(offset, data),
-                    (None, None) => marks::write(self.host.run(), offset, data),
-                }
-            }
+            region::BLOCKS => match (offset.checked_sub(MARKS_SIZE), self.in_clock(offset)) {
+                (_, Some(offset)) => self.write_clock(offset, data),
+                (Some(offset), None) => self.dma_devices.write(offset, data),
+                (None, None) => marks::write(self.host.run(), offset, data),
+            },
             region::CONFIG => self.config.write(offset, data),
             _ => {}
         }
         Ok(None)
-    }
-
-    /// The clock controller and the offset in its block, of an offset in BAR2.
-    fn in_clock(&mut self, offset: u64) -> Option<(&mut ClockController, u64)> {
-        let first = self
-            .dma_devices
-            .all()
-            .iter()
-            .fold(MARKS_SIZE, |at, _| at + BLOCK_SIZE);
-        let offset = offset.checked_sub(first).filter(|offset| *offset < BLOCK_SIZE)?;
-        Some((self.clock.as_mut()?, offset))
     }
 
     /// Maps guest memory.
@@ -387,11 +323,15 @@ impl Function {
     /// Power cycle of the SMMU alone: registers and delays start again, stalled transactions abort. The DMA devices
     /// and the PCI function around it, which the guest's hardware does not have, stay as they are.
     pub fn power_cycle(&mut self) {
+        self.restart_smmu("control");
+    }
+
+    fn restart_smmu(&mut self, cause: &str) {
         let shared = Arc::clone(self.host.shared());
         let pause = shared.dma_gate().pause();
         self.smmu.lock().reset(&mut Callbacks::new(&shared));
         drop(pause);
-        self.emit_reset("control");
+        self.emit_reset(cause);
     }
 
     /// Puts a saved state of the SMMU in the place of what there is. The caller has paused the accesses of DMA devices

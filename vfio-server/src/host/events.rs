@@ -56,7 +56,8 @@ pub const EVENTS: &[(&str, &str)] = &[
     ("CLIENT_DISCONNECTED", "It left: `smmu`."),
     (
         "RESET",
-        "An SMMU was reset: `smmu`, `cause` (`client`: asked for over vfio-user; `disconnected`; `control`).",
+        "An SMMU was reset: `smmu`, `cause` (`client`: asked for over vfio-user; `disconnected`; `control`; `power`: \
+         its clock controller does not retain registers).",
     ),
     (
         "CLOCK_VIOLATION",

@@ -28,14 +28,14 @@ arguments!(Set {
     lock_us: Option<Number>,
 });
 
-const RETURNS: &str = "`smmu`, `gate`, `pll`, `on`, `locked`, `settle-us`, `lock-us`, `violations`";
+const RETURNS: &str = "`smmu`, `gate`, `pll`, `on`, `locked`, `settle-us`, `lock-us`, `violations`, `losses`";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "clocks-list",
         about: "Lists the clock controllers (`[smmu.clock]`) with their state.",
         arguments: OneOrAll::ARGUMENTS,
-        returns: "array of `smmu`, `gate`, `pll`, `on`, `locked`, `settle-us`, `lock-us`, `violations`",
+        returns: "array of `smmu`, `gate`, `pll`, `on`, `locked`, `settle-us`, `lock-us`, `violations`, `losses`",
         example: "",
         run: |context, arguments| {
             let OneOrAll { smmu } = typed(arguments)?;
@@ -68,6 +68,7 @@ fn state(device: &Device) -> Option<Value> {
         "settle-us": settle_us,
         "lock-us": lock_us,
         "violations": clock.violations(),
+        "losses": clock.losses(),
     }))
 }
 

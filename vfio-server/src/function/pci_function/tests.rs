@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smmu_emu::{MarkRule, Marks};
 
 use super::*;
+use crate::config::ClockConfig;
 use crate::function::{CLOCK_OFFSET, SEED_OFFSET};
 use crate::host::Run;
 
@@ -105,6 +106,42 @@ fn without_its_clock_the_smmu_is_not_there() {
     function.reset();
     assert_eq!(read32(&mut function, region::REGISTERS, IDR1), u32::MAX);
     assert_eq!(read32(&mut function, region::BLOCKS, VIOLATIONS), 1);
+}
+
+#[test]
+fn registers_are_lost_with_the_power_unless_they_are_retained() {
+    const CTRL: u64 = MARKS_SIZE + 4;
+    const LOSSES: u64 = MARKS_SIZE + 0x18;
+    const SMR0: u64 = 0x800;
+    for retains in [true, false] {
+        let mut function = function();
+        function.set_clock(Some(ClockConfig {
+            on: true,
+            retains,
+            ..ClockConfig::default()
+        }));
+        let switch = |function: &mut Function, bits: u32| {
+            function.write(region::BLOCKS, CTRL, &bits.to_le_bytes()).unwrap();
+        };
+        let lost = u32::from(!retains);
+        for (round, bits) in [(1, 0), (2, 1), (3, 2)] {
+            function
+                .write(region::REGISTERS, SMR0, &0x17_u32.to_le_bytes())
+                .unwrap();
+            switch(&mut function, 3);
+            assert_eq!(read32(&mut function, region::REGISTERS, SMR0), 0x17, "it was on");
+            switch(&mut function, bits);
+            switch(&mut function, bits);
+            switch(&mut function, 3);
+            let kept = if retains { 0x17 } else { 0 };
+            assert_eq!(
+                read32(&mut function, region::REGISTERS, SMR0),
+                kept,
+                "CTRL = {bits}"
+            );
+            assert_eq!(read32(&mut function, region::BLOCKS, LOSSES), round * lost);
+        }
+    }
 }
 
 #[test]
