@@ -29,7 +29,7 @@ use guest_images::machine::layout::{Layout, SmmuShape};
 use serde::Deserialize;
 use smmu_emu::{Config, DelayRule, InjectionRule, MarkRule};
 use toml::Spanned;
-use vfio_server::config::{ClockConfig, DmaDeviceConfig};
+use vfio_server::config::{ClockConfig, DmaDeviceConfig, Interrupts};
 
 pub use expect::{ExpectBoots, Expectation, Expectations, FindingRef, Pattern, Subject};
 pub use finding::FindingKind;
@@ -65,6 +65,9 @@ pub struct SmmuModel {
     /// The clock controller before it.
     #[serde(default)]
     pub clock: Option<ClockConfig>,
+    /// Form of its interrupts.
+    #[serde(default)]
+    pub interrupts: Interrupts,
 }
 
 /// A recipe as written.

@@ -338,6 +338,33 @@ fn interrupts_reach_the_eventfd_of_their_vector() {
     assert_eq!(counts(&mut client), [0; 15], "a line that falls is no edge");
 }
 
+/// A handler that forgets to clear the cause is called again, without an access in between.
+#[test]
+fn a_line_that_is_a_level_is_raised_until_it_is_low() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("b");
+    let more = format!("[[smmu]]\nname = \"b\"\nsocket = {socket:?}\ninterrupts = \"level\"\n");
+    let _served = serve(&["a"], &more);
+    let mut client = RawClient::negotiated(&socket).unwrap();
+    let event = eventfd(0, EventfdFlags::NONBLOCK).unwrap();
+    let assign = words(&[20, 0x24, MSIX, 0, 1]);
+    assert!(
+        client
+            .call_with_fds(8, &assign, &[event.as_fd()])
+            .unwrap()
+            .is_ok()
+    );
+    client
+        .write32(region::BAR0, registers::SCR0, registers::SCR0_GFIE)
+        .unwrap();
+    client.write32(region::BAR0, registers::SGFSRRESTORE, 2).unwrap();
+    for _ in 0..5 {
+        assert!(wait_raised(&event).unwrap() > 0);
+    }
+    client.write32(region::BAR0, registers::SGFSR, 2).unwrap();
+    assert_eq!(client.read32(region::BAR0, registers::SGFSR).unwrap(), 0);
+}
+
 #[test]
 fn one_mark_page_serves_all_smmus() {
     let more =

@@ -5,10 +5,12 @@
 mod clock;
 pub mod dma_devices;
 mod file;
+mod interrupts;
 mod names;
 mod reply_timeout;
 
 pub use clock::ClockConfig;
 pub use dma_devices::{DmaDeviceConfig, DmaDeviceError, Kind};
 pub use file::{Config, ConfigError, MAX_SMMUS, SmmuConfig};
+pub use interrupts::Interrupts;
 pub use reply_timeout::ReplyTimeout;

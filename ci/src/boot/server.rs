@@ -129,6 +129,7 @@ pub fn server_config(
                 .collect(),
             injection: smmu.injections.clone(),
             clock: smmu.clock,
+            interrupts: smmu.interrupts,
         })
     };
     let smmu: Result<_, RunDirError> = recipe.smmus.iter().map(smmu).collect();

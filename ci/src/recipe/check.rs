@@ -9,6 +9,7 @@ use guest_images::machine::layout::Layout;
 use guest_images::packages::lock::Lock;
 use smmu_emu::{MarkRule, Marks, NewError, Plan, Smmu};
 use toml::Spanned;
+use vfio_server::config::Interrupts;
 
 use super::names::{is_module, is_name, list, references, unknown_mark};
 use super::places::Places;
@@ -170,6 +171,7 @@ fn models(
                 masters: Vec::new(),
                 injections: Vec::new(),
                 clock: None,
+                interrupts: Interrupts::default(),
             },
             |own| own.get_ref().clone(),
         );

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use smmu_emu::DelayRule;
 use smmu_emu::plan::Site;
+use vfio_server::config::Interrupts;
 
 use crate::recipe::{Action, FindingKind, Recipe};
 
@@ -74,6 +75,10 @@ impl Recipe {
                 .or_else(|| {
                     let settles = smmu.clock.is_some_and(|clock| clock.settle_us > 0 || clock.lock_us > 0);
                     settles.then(|| of_smmu("its clock settles in the host's time (`settle_us`, `lock_us`)"))
+                })
+                .or_else(|| {
+                    let repeats = smmu.interrupts == Interrupts::Level;
+                    repeats.then(|| of_smmu("its interrupts are raised again in the host's time (`interrupts`)"))
                 })
         })
     }

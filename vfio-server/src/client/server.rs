@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use super::socket::{PublicSocket, SocketError};
 use crate::config::dma_devices;
-use crate::config::{Config, ConfigError, DmaDeviceError};
+use crate::config::{Config, ConfigError, DmaDeviceError, Interrupts};
 use crate::function::Function;
 use crate::function::pci;
 use crate::host::timer::{self, Timer};
@@ -218,6 +218,9 @@ fn prepare(config: &Config) -> Result<Vec<Function>, ConfigError> {
         let vectors = u16::try_from(vectors).unwrap_or(u16::MAX).min(pci::MAX_VECTORS);
         let host = Host::new(smmu.name.clone(), Arc::clone(&run), vectors);
         let plan = smmu.plan(config.seed_of(i));
+        if smmu.interrupts == Interrupts::Level {
+            host.shared().vectors().set_levels();
+        }
         let mut function = Function::new(&smmu.model, plan, host).map_err(error)?;
         function.set_clock(smmu.clock);
         functions.push(function);

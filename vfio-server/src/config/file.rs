@@ -40,6 +40,7 @@ use thiserror::Error;
 
 use super::clock::ClockConfig;
 use super::dma_devices::{self, DmaDeviceConfig, DmaDeviceError};
+use super::interrupts::Interrupts;
 use super::names::{NAME_RULE, is_word};
 use super::reply_timeout::{MESSAGE_TIMEOUT_MS, ReplyTimeout};
 use crate::trace::ring;
@@ -105,6 +106,9 @@ pub struct SmmuConfig {
     /// The clock controller that gates its registers, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockConfig>,
+    /// Form of its interrupts.
+    #[serde(default)]
+    pub interrupts: Interrupts,
 }
 
 impl SmmuConfig {

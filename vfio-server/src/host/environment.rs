@@ -29,6 +29,9 @@ use crate::trace::Probe;
 const CLIENT_MESSAGES: u32 = 20;
 const CLIENT_PAUSE: Duration = Duration::from_secs(10);
 
+/// Time between two edges of a line that is a level and high, in nanoseconds.
+pub const LEVEL_PERIOD: u64 = 1_000_000;
+
 /// Register accesses since the server was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
@@ -292,7 +295,10 @@ impl smmu_emu::Host for Callbacks<'_> {
     }
 
     fn set_line(&mut self, line: Line, level: bool) {
-        self.shared.vectors().set_line(line, level);
+        let again = self.shared.vectors().set_line(line, level);
+        if again {
+            self.wake_at(self.now().saturating_add(LEVEL_PERIOD));
+        }
     }
 
     fn wake_at(&mut self, time: u64) {

@@ -4,8 +4,9 @@
 //!
 //! Vector 0 is the global line and every group of event counters, vector 1+n context bank n; behind the lines of the
 //! SMMU each DMA device has one. A vector is an edge; the model asks for another one when software has handled part of
-//! what holds a line up. To raise a vector never waits for the client ([`signals`]); as on a bus, an interrupt arrives
-//! some time after the access that caused it.
+//! what holds a line up, and lines that are levels are raised again ([`Vectors::raise_levels`]). To raise a vector
+//! never waits for the client ([`signals`]); as on a bus, an interrupt arrives some time after the access that caused
+//! it.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -29,6 +30,8 @@ pub struct Vectors {
     dma_devices: usize,
     /// Eventfd of each vector, if it has one.
     eventfds: Vec<Option<OwnedFd>>,
+    /// Whether lines are levels.
+    levels: bool,
     /// Present from a client's first eventfd on.
     signals: Option<Signals>,
 }
@@ -42,8 +45,29 @@ impl Vectors {
             edges: vec![false; count.into()],
             dma_devices: count.into(),
             eventfds: (0..count).map(|_| None).collect(),
+            levels: false,
             signals: None,
         }
+    }
+
+    /// Says that lines are levels: as long as one is high its vector is raised again.
+    pub fn set_levels(&mut self) {
+        self.levels = true;
+    }
+
+    /// Raises the vectors of all high lines again, if lines are levels. Returns whether there are any.
+    pub fn raise_levels(&self) -> bool {
+        let mut any = false;
+        for (vector, _) in self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|&(_, high)| *high && self.levels)
+        {
+            self.signal(vector);
+            any = true;
+        }
+        any
     }
 
     /// Says which vectors have no line, but a DMA device each: those from this one on.
@@ -73,8 +97,8 @@ impl Vectors {
         self.lines.is_empty()
     }
 
-    /// A line has this level now; raises its vector if that is high.
-    pub fn set_line(&mut self, line: Line, level: bool) {
+    /// A line has this level now; raises its vector if that is high. Returns whether it has to be raised again.
+    pub fn set_line(&mut self, line: Line, level: bool) -> bool {
         let vector = Self::of(line);
         if let Some(stored) = self.lines.get_mut(vector) {
             // The global line keeps its level whatever an event counter does.
@@ -85,6 +109,7 @@ impl Vectors {
                 self.signal(vector);
             }
         }
+        level && self.levels
     }
 
     /// Raises a DMA device's vector. Without an eventfd it is pending until there is one.

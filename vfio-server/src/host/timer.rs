@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-//! The clock of interrupts that a rule of the plan makes late: one thread, and one time for each SMMU.
+//! The clock of interrupts that a rule of the plan makes late, and of lines that are levels: one thread, and one time
+//! for each SMMU.
 //!
 //! The thread holds no lock of its own while it takes that of an SMMU, since those who set a time hold that.
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use smmu_emu::SmmuHandle;
 
-use super::environment::{Callbacks, Shared};
+use super::environment::{Callbacks, LEVEL_PERIOD, Shared};
 use super::run::Run;
 use crate::sync::{
     Condvar, Mutex,
@@ -140,6 +141,11 @@ impl TimerTarget {
             self.shared.run().timer().set(target, due);
             // No thread was woken by a mark that was raised before there was a time.
             smmu.elapse(&mut Callbacks::new(&self.shared));
+        }
+        drop(smmu);
+        let run = self.shared.run();
+        if self.shared.vectors().raise_levels() {
+            run.timer().set(target, run.now().saturating_add(LEVEL_PERIOD));
         }
     }
 }

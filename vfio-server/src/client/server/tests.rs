@@ -15,6 +15,7 @@ fn config(directory: &Path, names: &[&str]) -> Config {
         injection: Vec::new(),
         dma_devices: Vec::new(),
         clock: None,
+        interrupts: Interrupts::default(),
     });
     Config {
         smmu: smmu.collect(),

@@ -180,3 +180,20 @@ fn an_edge_of_a_master_is_pending_until_someone_listens() {
         assert_eq!(bits(&vectors), 0);
     }
 }
+
+#[test]
+fn lines_that_are_levels_are_raised_again_while_they_are_high() {
+    let mut vectors = Vectors::new(4);
+    let (theirs, event) = event();
+    vectors.assign(1, vec![theirs]).unwrap();
+    assert!(!vectors.set_line(Line::Context(0), true), "an edge");
+    assert!(!vectors.raise_levels());
+    vectors.set_levels();
+    assert!(vectors.set_line(Line::Context(0), true));
+    for _ in 0..3 {
+        wait(&event);
+        assert!(vectors.raise_levels());
+    }
+    assert!(!vectors.set_line(Line::Context(0), false));
+    assert!(!vectors.raise_levels(), "it is low");
+}
