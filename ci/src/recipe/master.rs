@@ -81,10 +81,9 @@ pub(super) fn check(board: &Board, smmus: &[SmmuModel], images: &[Image]) -> Res
                 client.kind.name()
             ));
         }
-        let mut ids = client.iommus.iter().flat_map(|iommu| iommu.all_stream_ids());
         // A test master may be there to use another one's stream ID.
         let free = client.kind == ClientKind::TestMaster || client.iommus.is_empty();
-        if !free && !ids.any(|id| id == u32::from(master.stream_id)) {
+        if !free && !board.has_stream(client, master.stream_id) {
             return error(format!(
                 "`stream_id` = {} is not among those of the client of that name",
                 master.stream_id

@@ -8,9 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::gic::Gic;
 
+mod compatible;
+mod iommu;
 #[cfg(test)]
 pub(crate) mod tests;
 mod validate;
+
+pub use compatible::Compatible;
+pub use iommu::{IommuRef, StreamIdRange};
 
 /// Most SMMUs of a board: one PCI slot with 16 MiB of the 32-bit window each.
 pub const MAX_SMMUS: usize = 14;
@@ -108,18 +113,17 @@ pub struct BoardSmmu {
     /// Name by which clients refer to it.
     pub name: String,
     /// `compatible` of the device tree node; it selects the quirks of Linux's arm-smmu.
-    #[serde(default = "default_compatible")]
-    pub compatible: String,
+    #[serde(default)]
+    pub compatible: Compatible,
     /// Table walks are coherent with the CPUs' caches (`dma-coherent`); has to agree with the model's IDR0.CTTW.
     #[serde(default = "yes")]
     pub coherent: bool,
     /// Clock supplier without which the SMMU does not probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
-}
-
-fn default_compatible() -> String {
-    "arm,mmu-500".to_owned()
+    /// Bits of a stream ID that the SMMU does not compare, for all its clients (`stream-match-mask`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_match_mask: Option<u16>,
 }
 
 fn yes() -> bool {
@@ -225,41 +229,6 @@ pub struct Client {
     pub reserved_region: Option<ReservedRegion>,
 }
 
-/// Stream IDs of a client at one SMMU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IommuRef {
-    /// Name of the SMMU.
-    pub smmu: String,
-    /// The stream IDs one by one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stream_ids: Vec<u16>,
-    /// Or a run of them; comes after `stream_ids` if both are given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stream_id_range: Option<StreamIdRange>,
-}
-
-impl IommuRef {
-    /// All stream IDs, in device tree order. Ones past 16 bits, which validation refuses, keep their number.
-    pub fn all_stream_ids(&self) -> impl Iterator<Item = u32> + '_ {
-        let range = self.stream_id_range.map_or(0..0, |r| {
-            let first = u32::from(r.first);
-            first..first.saturating_add(u32::from(r.count))
-        });
-        self.stream_ids.iter().map(|id| u32::from(*id)).chain(range)
-    }
-}
-
-/// A run of stream IDs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StreamIdRange {
-    /// The first one.
-    pub first: u16,
-    /// Number of stream IDs.
-    pub count: u16,
-}
-
 /// A `reserved-memory` region with `iommu-addresses`: Linux maps it one to one for the client. Clients that name the
 /// same region share one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -299,6 +268,23 @@ impl Board {
         let smmus = iommus.filter_map(|iommu| self.smmus.iter().position(|smmu| smmu.name == iommu.smmu));
         let pages = smmus.filter_map(|smmu| smmu_pages.get(smmu).copied());
         pages.max().unwrap_or(SMALLEST_PAGE)
+    }
+
+    /// Whether clients give masks with their stream IDs at an SMMU, as second cells of their specifiers.
+    pub fn has_masks(&self, smmu: &str) -> bool {
+        let iommus = self.clients.iter().flat_map(|client| &client.iommus);
+        iommus
+            .filter(|iommu| iommu.smmu == smmu)
+            .any(|iommu| iommu.mask.is_some())
+    }
+
+    /// Whether a stream is one of a client's, masks included.
+    pub fn has_stream(&self, client: &Client, stream: u16) -> bool {
+        client.iommus.iter().any(|iommu| {
+            let smmu = self.smmus.iter().find(|smmu| smmu.name == iommu.smmu);
+            let smmu_mask = smmu.and_then(|smmu| smmu.stream_match_mask).unwrap_or(0);
+            iommu.matches(stream, smmu_mask)
+        })
     }
 
     /// Number of a regulator among those with a start-up delay; `None` for other regulators.

@@ -366,9 +366,12 @@ impl Tree<'_> {
             self.clock_controller(fdt, smmu, registers)?;
         }
         let node = fdt.begin_node(&format!("iommu@{:x}", at.registers))?;
-        fdt.property_string("compatible", &smmu.compatible)?;
+        fdt.property_string_list("compatible", smmu.compatible.names().to_vec())?;
         reg(fdt, &[(at.registers, at.register_space)])?;
-        fdt.property_u32("#iommu-cells", 1)?;
+        fdt.property_u32("#iommu-cells", 1 + u32::from(self.board.has_masks(&smmu.name)))?;
+        if let Some(mask) = smmu.stream_match_mask {
+            fdt.property_u32("stream-match-mask", mask.into())?;
+        }
         fdt.property_u32("#global-interrupts", 1)?;
         let interrupts: Vec<u32> = at.intids.iter().copied().flat_map(spi).collect();
         fdt.property_array_u32("interrupts", &interrupts)?;

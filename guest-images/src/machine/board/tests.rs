@@ -101,8 +101,56 @@ fn stream_ids_come_in_the_order_written() {
             first: 0xfffe,
             count: 2,
         }),
+        mask: None,
     };
     assert_eq!(iommu.all_stream_ids().collect::<Vec<_>>(), [9, 2, 0xfffe, 0xffff]);
+}
+
+#[test]
+fn a_stream_matches_under_the_masks_of_client_and_smmu() {
+    let board = parse(
+        "[[smmu]]\nname = 'a'\n[[smmu]]\nname = 'b'\nstream_match_mask = 0x7f80\n\
+         [[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [0x400], mask = 0xf }]\n\
+         [[client]]\nname = 'd'\nkind = 'plain'\niommus = [{ smmu = 'b', stream_ids = [5] }]\n\
+         [[client]]\nname = 'e'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [7] }]\n",
+    );
+    board.validate().unwrap();
+    assert_eq!((board.has_masks("a"), board.has_masks("b")), (true, false));
+    let streams = [0x3ff, 0x400, 0x40f, 0x410, 5, 0x1085, 0x1086, 7, 0x87];
+    let of = |client: usize| {
+        let has = |stream: &u16| board.has_stream(&board.clients[client], *stream);
+        streams.into_iter().filter(has).collect::<Vec<_>>()
+    };
+    assert_eq!(of(0), [0x400, 0x40f]);
+    assert_eq!(of(1), [5, 0x1085]);
+    assert_eq!(of(2), [7]);
+}
+
+#[test]
+fn compatible_is_a_name_or_several() {
+    let names = |text: &str| {
+        let board = parse(&format!("[[smmu]]\nname = 'a'\n{text}\n"));
+        board
+            .validate()
+            .map(|()| board.smmus[0].compatible.names().join(" "))
+    };
+    assert_eq!(names("").unwrap(), "arm,mmu-500");
+    assert_eq!(names("compatible = 'arm,smmu-v2'").unwrap(), "arm,smmu-v2");
+    assert_eq!(
+        names("compatible = ['a,b', 'arm,mmu-500']").unwrap(),
+        "a,b arm,mmu-500"
+    );
+    for wrong in ["''", "[]", "['a,b', '']", "'a b'", "[\"a\\u0000\"]"] {
+        let error = names(&format!("compatible = {wrong}")).unwrap_err().to_string();
+        assert!(error.contains("one or more names"), "{error}");
+    }
+    let error = toml::from_str::<Board>("[[smmu]]\nname = 'a'\ncompatible = 3\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("line 3") && error.contains("a string or an array of strings"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -116,6 +164,8 @@ fn mistakes_are_named() {
         "[[smmu]]\nname = 'x'\n[[client]]\nname = 'x'\nkind = 'plain'",
         "[[smmu]]\nname = 'a'\ncompatible = 'bad one'",
         "[[smmu]]\nname = 'a'\nclock = 'none'",
+        "[[smmu]]\nname = 'a'\nstream_match_mask = 1\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ \
+         smmu = 'a', stream_ids = [1], mask = 2 }]",
         "[[supplier]]\nname = 'c'\nkind = 'gated-fixed-clock'",
         "[[supplier]]\nname = 'c'\nkind = 'gated-fixed-clock'\nsupply = 'c'",
         "[[supplier]]\nname = 'r'\nkind = 'regulator-fixed'\nsupply = 'r'",

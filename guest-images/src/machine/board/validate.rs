@@ -105,12 +105,15 @@ impl Board {
 
     fn validate_smmu(&self, smmu: &BoardSmmu) -> Result<(), BoardError> {
         let error = |problem: String| Err(BoardError::new(format!("smmu \"{}\"", smmu.name), problem));
-        let known = |b: u8| b.is_ascii_alphanumeric() || b",.-_+".contains(&b);
-        if smmu.compatible.is_empty() || !smmu.compatible.bytes().all(known) {
+        if !smmu.compatible.is_valid() {
             return error(format!(
-                "compatible {:?} is not a device tree string",
-                smmu.compatible
+                "compatible {:?}: a device tree has one or more names of letters, digits and ,.-_+",
+                smmu.compatible.names()
             ));
+        }
+        if smmu.stream_match_mask.is_some() && self.has_masks(&smmu.name) {
+            let problem = "has a `stream_match_mask`, and clients with a `mask`, for which Linux ignores it";
+            return error(problem.to_owned());
         }
         match &smmu.clock {
             Some(name) if self.supplier(name, SupplierKind::GatedFixedClock).is_none() => error(format!(

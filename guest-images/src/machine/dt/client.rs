@@ -76,7 +76,14 @@ impl Tree<'_> {
         let mut iommus = Vec::new();
         for iommu in &client.iommus {
             let smmu = self.phandle(&iommu.smmu)?;
-            iommus.extend(iommu.all_stream_ids().flat_map(|id| [smmu, id]));
+            let mask = self
+                .board
+                .has_masks(&iommu.smmu)
+                .then(|| u32::from(iommu.mask.unwrap_or(0)));
+            for id in iommu.all_stream_ids() {
+                iommus.extend([smmu, id]);
+                iommus.extend(mask);
+            }
         }
         if !iommus.is_empty() {
             fdt.property_array_u32("iommus", &iommus)?;

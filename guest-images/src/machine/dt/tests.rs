@@ -144,7 +144,7 @@ proptest! {
     fn stream_ids_survive(ids in prop::collection::vec(any::<u16>(), 1..40), count in 1_u16..300) {
         let mut board: Board = toml::from_str(FULL).unwrap();
         let range = StreamIdRange { first: 0x1000, count };
-        let iommu = IommuRef { smmu: "b".into(), stream_ids: ids, stream_id_range: Some(range) };
+        let iommu = IommuRef { smmu: "b".into(), stream_ids: ids, stream_id_range: Some(range), mask: None };
         board.clients[0].iommus = vec![iommu.clone()];
         let blob = tree(&board);
         let fdt = Fdt::new(&blob).unwrap();
@@ -156,6 +156,23 @@ proptest! {
             iommu.all_stream_ids().flat_map(|id| [&phandle[..], &id.to_be_bytes()].concat()).collect();
         prop_assert_eq!(iommus, expected);
     }
+}
+
+#[test]
+fn masks_are_second_cells_or_a_property_of_the_smmu() {
+    let board: Board = toml::from_str(
+        "[[smmu]]\nname = 'a'\n[[smmu]]\nname = 'b'\nstream_match_mask = 0x7f80\n\
+         compatible = ['marvell,ap806-smmu-500', 'arm,mmu-500']\n\
+         [[client]]\nname = 'c'\nkind = 'plain'\n\
+         iommus = [{ smmu = 'a', stream_ids = [0x400, 0x500], mask = 0xf }, { smmu = 'b', stream_ids = [5] }]\n\
+         [[client]]\nname = 'd'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [0x405] }]\n",
+    )
+    .unwrap();
+    let blob = tree(&board);
+    let fdt = Fdt::new(&blob).unwrap();
+    let paths = ["/device-c", "/device-d", "/iommu@30000000", "/iommu@31000000"];
+    let nodes = paths.map(|path| fdt.find_node(path).unwrap().to_string());
+    insta::assert_snapshot!(nodes.join("\n"));
 }
 
 #[test]

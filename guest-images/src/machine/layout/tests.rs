@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 use super::*;
-use crate::machine::board::{BoardSmmu, Client};
+use crate::machine::board::{BoardSmmu, Client, Compatible};
 
 pub(crate) const SHAPE: SmmuShape = SmmuShape {
     register_space: 0x2_0000,
@@ -13,9 +13,10 @@ pub(crate) const SHAPE: SmmuShape = SmmuShape {
 fn smmus(count: usize) -> Board {
     let smmu = |n| BoardSmmu {
         name: format!("s{n}"),
-        compatible: "arm,mmu-500".into(),
+        compatible: Compatible::default(),
         coherent: true,
         clock: None,
+        stream_match_mask: None,
     };
     Board {
         smmus: (0..count).map(smmu).collect(),

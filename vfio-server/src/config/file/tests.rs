@@ -64,7 +64,7 @@ fn unknown_keys_are_shown_with_their_line() {
     4 | sockett = 1
       | ^^^^^^^
     unknown field `sockett`, expected one of `name`, `socket`, `trace`, `model`, `delay`, `fault`, `injection`, \
-    `master`, `clock`
+    `master`, `clock`, `interrupts`
     ");
     insta::assert_snapshot!(read("seeed = 1\n").unwrap_err(), @r"
     smmu.toml: TOML parse error at line 1, column 1
