@@ -56,6 +56,27 @@ fn guest_two_iommus_walk() {
 }
 
 #[test]
+fn guest_fault_storm() {
+    shows_its_bug("fault-storm");
+}
+
+#[test]
+fn guest_power_loss() {
+    shows_its_bug("power-loss");
+}
+
+#[test]
+fn guest_stream_masks() {
+    shows_its_bug("stream-masks");
+}
+
+#[test]
+fn guest_splash_handoff() {
+    shows_its_bug("splash-handoff");
+    shows_its_bug("splash-handoff-control");
+}
+
+#[test]
 fn guest_suspend_late_fault() {
     shows_its_bug("suspend-late-fault");
 }

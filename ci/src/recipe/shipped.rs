@@ -56,6 +56,8 @@ pub const SHIPPED: &[Shipped] = shipped![
     "fault-storm",
     "power-loss",
     "stream-masks",
+    "splash-handoff",
+    "splash-handoff-control",
     "boot",
     "disk",
     "masters",

@@ -234,7 +234,8 @@ pub struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReservedRegion {
-    /// First I/O address, and first physical address; a multiple of 4096, and of [`LARGEST_PAGE`] with `pages`.
+    /// First I/O address, and first physical address; a multiple of 4096, and of [`LARGEST_PAGE`] with `pages`. It lies
+    /// above the memory, or in its last quarter, which the kernel then leaves alone (`no-map`).
     pub iova: u64,
     /// Size in bytes; a multiple of 4096.
     #[serde(default, skip_serializing_if = "Option::is_none")]

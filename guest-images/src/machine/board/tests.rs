@@ -127,6 +127,34 @@ fn a_stream_matches_under_the_masks_of_client_and_smmu() {
 }
 
 #[test]
+fn a_region_in_memory_lies_where_nothing_is_loaded() {
+    let validate = |iova: u64, size: u64| {
+        let client = "name = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a', stream_ids = [1] }]";
+        let region = format!("reserved_region = {{ iova = {iova:#x}, size = {size:#x} }}");
+        parse(&format!(
+            "memory_mib = 512\n[[smmu]]\nname = 'a'\n[[client]]\n{client}\n{region}\n"
+        ))
+        .validate()
+    };
+    for (iova, size) in [
+        (0x5800_0000, 0x800_0000),
+        (0x5fff_f000, 0x1000),
+        (0x6000_0000, 0x1000),
+    ] {
+        assert_eq!(validate(iova, size), Ok(()), "{iova:#x}");
+    }
+    for (iova, size) in [
+        (0x57ff_f000, 0x1000),
+        (0x5800_0000, 0x800_1000),
+        (0x4000_0000, 0x1000),
+        (0x900_0000, 0x1000),
+    ] {
+        let error = validate(iova, size).unwrap_err().to_string();
+        assert!(error.contains("from 0x58000000 to 0x60000000"), "{error}");
+    }
+}
+
+#[test]
 fn compatible_is_a_name_or_several() {
     let names = |text: &str| {
         let board = parse(&format!("[[smmu]]\nname = 'a'\n{text}\n"));

@@ -10,6 +10,9 @@ use super::{
     SupplierKind,
 };
 
+/// Address of the first byte of memory.
+const MEMORY: u64 = 0x4000_0000;
+
 impl Board {
     /// Checks everything that the types do not say.
     ///
@@ -200,10 +203,14 @@ impl Board {
                 return error(name, format!("reserved_region: {problem}"));
             }
             // The one-to-one mapping makes these I/O addresses physical ones too, and nothing may live there.
-            let memory_end = 0x4000_0000 + u64::from(self.memory_mib) * (1 << 20);
-            if region.iova < memory_end {
-                let problem =
-                    format!("reserved_region starts below {memory_end:#x}, where devices and memory end");
+            let memory = u64::from(self.memory_mib) * (1 << 20);
+            let (free, end) = (MEMORY + memory / 4 * 3, MEMORY + memory);
+            let is_in_memory = region.iova >= free && region.iova + size <= end;
+            if region.iova < end && !is_in_memory {
+                let problem = format!(
+                    "reserved_region is neither in the last quarter of memory, from {free:#x} to {end:#x}, where \
+                     nothing is loaded, nor above it"
+                );
                 return error(name, problem);
             }
         }
