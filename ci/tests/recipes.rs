@@ -77,6 +77,11 @@ fn guest_splash_handoff() {
 }
 
 #[test]
+fn guest_late_clock() {
+    shows_its_bug("late-clock");
+}
+
+#[test]
 fn guest_suspend_late_fault() {
     shows_its_bug("suspend-late-fault");
 }

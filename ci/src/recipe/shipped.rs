@@ -58,6 +58,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "stream-masks",
     "splash-handoff",
     "splash-handoff-control",
+    "late-clock",
     "boot",
     "disk",
     "masters",

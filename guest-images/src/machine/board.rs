@@ -224,6 +224,10 @@ pub struct Client {
     /// The SMMUs it sits behind, in the order of the device tree's `iommus`.
     #[serde(default)]
     pub iommus: Vec<IommuRef>,
+    /// Clock of this board that platform_probe() sets to its rate (`assigned-clocks`): without it the driver defers
+    /// after dma_configure(). Platform devices only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_clock: Option<String>,
     /// A range of I/O addresses that has to be mapped one to one before the device's domain is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved_region: Option<ReservedRegion>,

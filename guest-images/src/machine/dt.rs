@@ -29,6 +29,9 @@ const APB_CLOCK_PHANDLE: u32 = 2;
 const GPIO_PHANDLE: u32 = 3;
 const FIRST_FREE_PHANDLE: u32 = 4;
 
+/// Rate of the suppliers' clocks in Hz.
+const GATED_CLOCK_RATE: u32 = 100_000_000;
+
 /// Offset of `CTRL` in a clock controller's register block.
 pub const CLOCK_CONTROL: u32 = 4;
 /// Bits GATE and PLL of `CTRL`.
@@ -349,7 +352,7 @@ impl Tree<'_> {
             SupplierKind::GatedFixedClock => {
                 fdt.property_string("compatible", "gated-fixed-clock")?;
                 fdt.property_u32("#clock-cells", 0)?;
-                fdt.property_u32("clock-frequency", 100_000_000)?;
+                fdt.property_u32("clock-frequency", GATED_CLOCK_RATE)?;
                 fdt.property_string("clock-output-names", &supplier.name)?;
                 if let Some(supply) = &supplier.supply {
                     fdt.property_u32("vdd-supply", self.phandle(supply)?)?;

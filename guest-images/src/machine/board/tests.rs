@@ -202,6 +202,7 @@ fn mistakes_are_named() {
         "[[client]]\nname = 'c'\nkind = 'virtio-mmio'\nslot = 1\n[[client]]\nname = 'd'\nkind = \
          'virtio-mmio'\nslot = 1",
         "[[client]]\nname = 'c'\nkind = 'plain'\nparent = 'nobody'",
+        "[[client]]\nname = 'c'\nkind = 'plain'\nassigned_clock = 'none'",
         "[[client]]\nname = 'c'\nkind = 'bus'\nparent = 'c'",
         "[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'z', stream_ids = [1] }]",
         "[[smmu]]\nname = 'a'\n[[client]]\nname = 'c'\nkind = 'plain'\niommus = [{ smmu = 'a' }]",

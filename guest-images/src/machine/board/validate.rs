@@ -149,6 +149,16 @@ impl Board {
                 return error(format!("parent \"{parent}\" is not a client of kind \"bus\""));
             }
         }
+        if let Some(clock) = &client.assigned_clock {
+            if self.supplier(clock, SupplierKind::GatedFixedClock).is_none() {
+                return error(format!(
+                    "assigned_clock \"{clock}\" is not a gated-fixed-clock of this board"
+                ));
+            }
+            if matches!(client.kind, ClientKind::Sp805 | ClientKind::Pl330) {
+                return error("`assigned_clock` is for devices of the platform bus".to_owned());
+            }
+        }
         let mut ids = 0;
         for iommu in &client.iommus {
             if !self.smmus.iter().any(|s| s.name == iommu.smmu) {

@@ -4,7 +4,7 @@
 
 use vm_fdt::{FdtWriter, FdtWriterNode};
 
-use super::{APB_CLOCK_PHANDLE, Tree, TreeError, reg, region_key, spi, strings};
+use super::{APB_CLOCK_PHANDLE, GATED_CLOCK_RATE, Tree, TreeError, reg, region_key, spi, strings};
 use crate::machine::board::{Client, ClientKind};
 use crate::machine::layout::{self, ClientLayout};
 
@@ -87,6 +87,11 @@ impl Tree<'_> {
         }
         if !iommus.is_empty() {
             fdt.property_array_u32("iommus", &iommus)?;
+        }
+        if let Some(clock) = &client.assigned_clock {
+            // Device links are made for `clocks` alone, and would have the driver wait before its probe.
+            fdt.property_u32("assigned-clocks", self.phandle(clock)?)?;
+            fdt.property_u32("assigned-clock-rates", GATED_CLOCK_RATE)?;
         }
         if let Some(region) = client.reserved_region {
             fdt.property_u32("memory-region", self.phandle(&region_key(region))?)?;

@@ -213,6 +213,7 @@ fn register_blocks_run_out() {
         slot: None,
         parent: None,
         iommus: Vec::new(),
+        assigned_clock: None,
         reserved_region: None,
     };
     let board = Board {
