@@ -2,6 +2,8 @@
 
 //! A transfer: what was asked for, made round by round.
 
+use std::time::Duration;
+
 use super::registers::{NO_MISMATCH, Register, Registers, Status, WINDOW_SIZE};
 use crate::dma::port::{Access, Port, Refusal};
 use crate::host::dma_gate::Revoked;
@@ -9,6 +11,10 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes that the thread moves at once.
 const CHUNK: usize = 4096;
+
+/// Time that a bus error takes where a transfer goes on after it: without it the thread would hardly leave the SMMU to
+/// the handler that clears the fault.
+const ERROR_TIME: Duration = Duration::from_micros(20);
 
 /// A requested transfer.
 #[derive(Clone, Debug)]
@@ -96,6 +102,7 @@ impl Transfer {
                     if !self.goes_on {
                         return Err(Refusal::Aborted);
                     }
+                    std::thread::sleep(ERROR_TIME);
                 }
                 Err(revoked) => return Err(revoked),
             }
