@@ -66,6 +66,11 @@ fn guest_power_loss() {
 }
 
 #[test]
+fn guest_runtime_pm() {
+    shows_its_bug("runtime-pm");
+}
+
+#[test]
 fn guest_stream_masks() {
     shows_its_bug("stream-masks");
 }

@@ -55,6 +55,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "device-not-ready-control",
     "fault-storm",
     "power-loss",
+    "runtime-pm",
     "stream-masks",
     "splash-handoff",
     "splash-handoff-control",

@@ -124,6 +124,9 @@ pub struct BoardSmmu {
     /// Bits of a stream ID that the SMMU does not compare, for all its clients (`stream-match-mask`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_match_mask: Option<u16>,
+    /// The SMMU is in a power domain, a register of its clock controller: arm-smmu then suspends at run time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub power_domain: bool,
 }
 
 fn yes() -> bool {

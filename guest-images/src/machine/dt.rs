@@ -13,8 +13,11 @@ use crate::machine::board::{Board, BoardError, BoardSmmu, ReservedRegion, Suppli
 use crate::machine::layout::{self, Layout, SmmuLayout};
 
 mod client;
+mod power;
 #[cfg(test)]
 mod tests;
+
+pub use power::{CLOCK_CONTROL, CLOCK_ENABLE};
 
 const GIC_SPI: u32 = 0;
 const GIC_PPI: u32 = 1;
@@ -31,11 +34,6 @@ const FIRST_FREE_PHANDLE: u32 = 4;
 
 /// Rate of the suppliers' clocks in Hz.
 const GATED_CLOCK_RATE: u32 = 100_000_000;
-
-/// Offset of `CTRL` in a clock controller's register block.
-pub const CLOCK_CONTROL: u32 = 4;
-/// Bits GATE and PLL of `CTRL`.
-pub const CLOCK_ENABLE: u32 = 3;
 
 /// Devices of a board whose drivers are built into the kernel and shall not bind them at boot. They stand in the tree
 /// under a `compatible` that no driver has, until `driver_override` names their driver: as long as a module is not
@@ -99,6 +97,11 @@ fn clock_key(smmu: &str) -> String {
     format!("clock {smmu}")
 }
 
+/// Key of the phandle of an SMMU's power domain.
+fn power_key(smmu: &str) -> String {
+    format!("power {smmu}")
+}
+
 fn phandles(board: &Board) -> BTreeMap<String, u32> {
     let smmus = board.smmus.iter().map(|s| s.name.clone());
     let suppliers = board.suppliers.iter().map(|s| s.name.clone());
@@ -109,11 +112,13 @@ fn phandles(board: &Board) -> BTreeMap<String, u32> {
         .filter_map(|c| c.reserved_region.map(region_key))
         .collect();
     let clocks = board.smmus.iter().map(|s| clock_key(&s.name));
+    let powers = board.smmus.iter().map(|s| power_key(&s.name));
     smmus
         .chain(suppliers)
         .chain(clients)
         .chain(regions)
         .chain(clocks)
+        .chain(powers)
         .zip(FIRST_FREE_PHANDLE..)
         .collect()
 }
@@ -367,6 +372,9 @@ impl Tree<'_> {
     fn smmu(&self, fdt: &mut FdtWriter, smmu: &BoardSmmu, at: &SmmuLayout) -> Result<(), TreeError> {
         if let Some(registers) = at.clock {
             self.clock_controller(fdt, smmu, registers)?;
+            if smmu.power_domain {
+                self.power_domain(fdt, smmu, registers)?;
+            }
         }
         let node = fdt.begin_node(&format!("iommu@{:x}", at.registers))?;
         fdt.property_string_list("compatible", smmu.compatible.names().to_vec())?;
@@ -390,34 +398,10 @@ impl Tree<'_> {
             fdt.property_u32("clocks", clock)?;
             fdt.property_string("clock-names", "bus")?;
         }
+        if smmu.power_domain {
+            fdt.property_u32("power-domains", self.phandle(&power_key(&smmu.name))?)?;
+        }
         fdt.property_phandle(self.phandle(&smmu.name)?)?;
-        fdt.end_node(node)?;
-        Ok(())
-    }
-
-    /// The clock controller before an SMMU, as a clock that a stock kernel switches: X-Gene's, whose node says where
-    /// the enable bits are (`xgene_clk_enable()`). It also clears reset bits, which go to the identification register,
-    /// where nothing is written.
-    fn clock_controller(
-        &self,
-        fdt: &mut FdtWriter,
-        smmu: &BoardSmmu,
-        registers: u64,
-    ) -> Result<(), TreeError> {
-        let parent = match &smmu.clock {
-            Some(clock) => self.phandle(clock)?,
-            None => APB_CLOCK_PHANDLE,
-        };
-        let node = fdt.begin_node(&format!("clock-controller@{registers:x}"))?;
-        fdt.property_string("compatible", "apm,xgene-device-clock")?;
-        reg(fdt, &[(registers, layout::BLOCK)])?;
-        fdt.property_string("reg-names", "csr-reg")?;
-        fdt.property_u32("#clock-cells", 0)?;
-        fdt.property_u32("clocks", parent)?;
-        fdt.property_string("clock-output-names", &format!("{}-clock", smmu.name))?;
-        fdt.property_u32("enable-offset", CLOCK_CONTROL)?;
-        fdt.property_u32("enable-mask", CLOCK_ENABLE)?;
-        fdt.property_phandle(self.phandle(&clock_key(&smmu.name))?)?;
         fdt.end_node(node)?;
         Ok(())
     }

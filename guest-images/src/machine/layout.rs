@@ -173,6 +173,10 @@ impl Layout {
         for ((smmu, shape), k) in board.smmus.iter().zip(shapes).zip(0_u8..) {
             let error = |problem| BoardError::new(format!("smmu \"{}\"", smmu.name), problem);
             let space = shape.register_space;
+            if smmu.power_domain && !shape.clock {
+                let problem = "`power_domain` is a register of a clock controller: give its model `clock`";
+                return Err(BoardError::new(format!("smmu \"{}\"", smmu.name), problem));
+            }
             if !space.is_power_of_two() || !(0x1000..=MAX_REGISTER_SPACE).contains(&space) {
                 let problem = format!("{space:#x} bytes of registers; a power of two up to 8 MiB fits");
                 return Err(error(problem));

@@ -25,6 +25,11 @@
 //! | 0x10 | LOCK_US | microseconds from PLL to LOCKED |
 //! | 0x14 | VIOLATIONS | read only: accesses of the SMMU while it was off, since power-on |
 //! | 0x18 | LOSSES | read only: times that the SMMU lost its registers, since power-on |
+//! | 0x20 | SLICE_SW_CTRL | bit 31 PDN_SOFT: the power domain is to be off, whatever CTRL says |
+//! | 0xb4 | FUNC_STAT | read only: bits 0, 4 and 8 while the power domain is off |
+//!
+//! The last two are those of an i.MX93 slice (`fsl,imx93-src-slice`, `imx93_pd_off()`): a power domain that a stock kernel
+//! switches when arm-smmu suspends at run time.
 
 use bitflags::bitflags;
 
@@ -36,6 +41,8 @@ mod tests;
 /// Longest settle and lock time in microseconds; longer ones count as this.
 pub const MAX_US: u32 = 10_000_000;
 
+/// `FUNC_STAT` while the power domain is off: power switch, isolation, retention.
+const FUNC_STAT_OFF: u32 = 1 << 0 | 1 << 4 | 1 << 8;
 /// `CLK1`.
 const IDENTIFICATION: u32 = u32::from_le_bytes(*b"CLK1");
 
@@ -47,6 +54,13 @@ bitflags! {
         const GATE = 1 << 0;
         /// The PLL is to run.
         const PLL = 1 << 1;
+    }
+
+    /// `SLICE_SW_CTRL`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct SliceControl: u32 {
+        /// The power domain is to be off.
+        const PDN_SOFT = 1 << 31;
     }
 
     /// `STATUS`.
@@ -66,6 +80,8 @@ pub struct ClockController {
     /// Time at which GATE was set, and PLL.
     gate: Option<u64>,
     pll: Option<u64>,
+    /// SLICE_SW_CTRL.PDN_SOFT.
+    powered_down: bool,
     settle_us: u32,
     lock_us: u32,
     violations: u32,
@@ -85,6 +101,8 @@ pub struct Change {
     pub settle_us: Option<u32>,
     /// LOCK_US.
     pub lock_us: Option<u32>,
+    /// SLICE_SW_CTRL.PDN_SOFT.
+    pub powered_down: Option<bool>,
 }
 
 impl ClockController {
@@ -101,6 +119,7 @@ impl ClockController {
             config,
             gate: on.then_some(0),
             pll: on.then_some(0),
+            powered_down: false,
             // What is on at power-on has been so for long; times of the configuration are those of the next time.
             settle_us: settle_us.min(MAX_US),
             lock_us: lock_us.min(MAX_US),
@@ -139,7 +158,7 @@ impl ClockController {
         let locked = since(pll, self.lock_us);
         status.set(Status::LOCKED, now >= locked);
         let on = self.gate.map(|gate| since(gate.max(locked), self.settle_us));
-        status.set(Status::ON, on.is_some_and(|on| now >= on));
+        status.set(Status::ON, on.is_some_and(|on| now >= on) && !self.powered_down);
         status
     }
 
@@ -189,6 +208,7 @@ impl ClockController {
         if let Some(pll) = change.pll {
             set(&mut self.pll, pll);
         }
+        self.powered_down = change.powered_down.unwrap_or(self.powered_down);
         if let Some(us) = change.settle_us {
             self.settle_us = us.min(MAX_US);
         }
@@ -212,6 +232,8 @@ impl ClockController {
                 0x10 => self.lock_us,
                 0x14 => self.violations,
                 0x18 => self.losses,
+                0x20 if self.powered_down => SliceControl::PDN_SOFT.bits(),
+                0xb4 if self.powered_down => FUNC_STAT_OFF,
                 _ => 0,
             }
             .to_le_bytes();
@@ -237,6 +259,10 @@ impl ClockController {
             },
             0x10 => Change {
                 lock_us: Some(word),
+                ..Change::default()
+            },
+            0x20 => Change {
+                powered_down: Some(SliceControl::from_bits_retain(word).contains(SliceControl::PDN_SOFT)),
                 ..Change::default()
             },
             _ => return false,

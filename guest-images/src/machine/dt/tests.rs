@@ -159,6 +159,20 @@ proptest! {
 }
 
 #[test]
+fn a_power_domain_is_in_the_block_of_the_clock_controller() {
+    let board: Board = toml::from_str("[[smmu]]\nname = 'a'\npower_domain = true\n").unwrap();
+    let refused = Layout::new(&board, &[SHAPE]).unwrap_err().to_string();
+    assert!(refused.contains("give its model `clock`"), "{refused}");
+    let layout = Layout::new(&board, &[SmmuShape { clock: true, ..SHAPE }]).unwrap();
+    let blob = device_tree(&board, &layout, &Held::new(), &[], false).unwrap();
+    let fdt = Fdt::new(&blob).unwrap();
+    let clock = format!("{:x}", layout.smmus[0].clock.unwrap());
+    let paths = [&format!("/power-domain@{clock}"), "/iommu@30000000"];
+    let nodes = paths.map(|path| fdt.find_node(path).unwrap().to_string());
+    insta::assert_snapshot!(nodes.join("\n"));
+}
+
+#[test]
 fn masks_are_second_cells_or_a_property_of_the_smmu() {
     let board: Board = toml::from_str(
         "[[smmu]]\nname = 'a'\n[[smmu]]\nname = 'b'\nstream_match_mask = 0x7f80\n\
@@ -179,13 +193,13 @@ fn masks_are_second_cells_or_a_property_of_the_smmu() {
 fn phandles_are_unique() {
     let board: Board = toml::from_str(FULL).unwrap();
     let named = phandles(&board);
-    // Two SMMUs with what may be their clock controllers, two suppliers, six clients, and one region that two of them
-    // share.
-    assert_eq!(named.len(), 13);
+    // Two SMMUs with what may be their clock controllers and power domains, two suppliers, six clients, and one region
+    // that two of them share.
+    assert_eq!(named.len(), 15);
     let mut all: Vec<u32> = named.into_values().collect();
     all.sort_unstable();
     all.dedup();
-    assert_eq!(all.len(), 13);
+    assert_eq!(all.len(), 15);
     assert!(all[0] >= FIRST_FREE_PHANDLE);
 }
 

@@ -17,6 +17,7 @@ fn smmus(count: usize) -> Board {
         coherent: true,
         clock: None,
         stream_match_mask: None,
+        power_domain: false,
     };
     Board {
         smmus: (0..count).map(smmu).collect(),

@@ -92,6 +92,7 @@ fn set(context: &Context, arguments: Map<String, Value>) -> Result<Value, Error>
         pll,
         settle_us: settle_us.map(|us| narrow(us, "settle_us")).transpose()?,
         lock_us: lock_us.map(|us| narrow(us, "lock_us")).transpose()?,
+        powered_down: None,
     };
     device.lock().change_clock(change).ok_or_else(none)?;
     state(device).ok_or_else(none)

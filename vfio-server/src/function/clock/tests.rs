@@ -86,7 +86,7 @@ fn violations_count_and_are_told_ever_less_often() {
 proptest! {
     #[test]
     fn any_accesses_leave_it_in_order(
-        accesses in prop::collection::vec((0..0x20_u64, any::<u32>(), 0..9_usize, any::<u32>()), 0..50),
+        accesses in prop::collection::vec((0..0xc0_u64, any::<u32>(), 0..9_usize, any::<u32>()), 0..50),
     ) {
         let (mut clock, mut now) = (controller(false), 0_u64);
         for (offset, value, width, step) in accesses {

@@ -145,6 +145,35 @@ fn registers_are_lost_with_the_power_unless_they_are_retained() {
 }
 
 #[test]
+fn a_power_domain_that_is_off_takes_the_registers_along() {
+    const SLICE_SW_CTRL: u64 = MARKS_SIZE + 0x20;
+    const FUNC_STAT: u64 = MARKS_SIZE + 0xb4;
+    const SMR0: u64 = 0x800;
+    let mut function = function();
+    function.set_clock(Some(ClockConfig {
+        on: true,
+        retains: false,
+        ..ClockConfig::default()
+    }));
+    let write = |function: &mut Function, region: u32, offset: u64, value: u32| {
+        function.write(region, offset, &value.to_le_bytes()).unwrap();
+    };
+    write(&mut function, region::REGISTERS, SMR0, 0x17);
+    assert_eq!(read32(&mut function, region::BLOCKS, FUNC_STAT), 0, "it is on");
+    write(&mut function, region::BLOCKS, SLICE_SW_CTRL, 1 << 31);
+    assert_eq!(read32(&mut function, region::BLOCKS, SLICE_SW_CTRL), 1 << 31);
+    assert_eq!(read32(&mut function, region::BLOCKS, FUNC_STAT), 0x111);
+    assert_eq!(read32(&mut function, region::REGISTERS, SMR0), u32::MAX);
+    write(&mut function, region::BLOCKS, SLICE_SW_CTRL, 0x7fff_ffff);
+    assert_eq!(read32(&mut function, region::BLOCKS, FUNC_STAT), 0);
+    assert_eq!(
+        read32(&mut function, region::REGISTERS, SMR0),
+        0,
+        "it starts again"
+    );
+}
+
+#[test]
 fn the_registers_are_the_models() {
     let mut function = function();
     const IDR1: u64 = 0x24;
