@@ -28,8 +28,8 @@
 //! | 0x20 | SLICE_SW_CTRL | bit 31 PDN_SOFT: the power domain is to be off, whatever CTRL says |
 //! | 0xb4 | FUNC_STAT | read only: bits 0, 4 and 8 while the power domain is off |
 //!
-//! The last two are those of an i.MX93 slice (`fsl,imx93-src-slice`, `imx93_pd_off()`): a power domain that a stock kernel
-//! switches when arm-smmu suspends at run time.
+//! The last two are those of an i.MX93 slice (`fsl,imx93-src-slice`, `imx93_pd_off()`): a power domain that a stock
+//! kernel switches when arm-smmu suspends at run time.
 
 use bitflags::bitflags;
 
