@@ -113,6 +113,8 @@ fn registers_are_lost_with_the_power_unless_they_are_retained() {
     const CTRL: u64 = MARKS_SIZE + 4;
     const LOSSES: u64 = MARKS_SIZE + 0x18;
     const SMR0: u64 = 0x800;
+    /// Bit CLIENTPD of sCR0, at offset 0: transactions bypass the SMMU.
+    const CLIENTPD: u32 = 1;
     for retains in [true, false] {
         let mut function = function();
         function.set_clock(Some(ClockConfig {
@@ -129,10 +131,18 @@ fn registers_are_lost_with_the_power_unless_they_are_retained() {
                 .write(region::REGISTERS, SMR0, &0x17_u32.to_le_bytes())
                 .unwrap();
             switch(&mut function, 3);
+            function
+                .write(region::REGISTERS, 0, &0_u32.to_le_bytes())
+                .unwrap();
             assert_eq!(read32(&mut function, region::REGISTERS, SMR0), 0x17, "it was on");
             switch(&mut function, bits);
             switch(&mut function, bits);
             switch(&mut function, 3);
+            assert_eq!(
+                read32(&mut function, region::REGISTERS, 0) & CLIENTPD,
+                lost,
+                "transactions bypass it"
+            );
             let kept = if retains { 0x17 } else { 0 };
             assert_eq!(
                 read32(&mut function, region::REGISTERS, SMR0),
