@@ -15,7 +15,8 @@ use super::rules::{self, Allowed, Names};
 
 const CONFIGS: [&str; 8] = [
     "preset = \"mmu-500\"\ncontext_banks = 3\nstream_match_groups = 4",
-    "preset = \"mmu-500-ats\"\ncontext_banks = 2\nstream_match_groups = 2\nstream_id_bits = 3",
+    "preset = \"mmu-500-ats\"\ncontext_banks = 2\nstream_match_groups = 2\nstream_id_bits = 3\n\
+     tlb = \"lazy\"",
     "preset = \"smmuv2-generic\"\ncontext_banks = 4\nstage2_only_banks = 2\nextended_stream_ids = true\n\
      stream_match_groups = 3\nhardware_update = false",
     "preset = \"smmuv2-generic\"\ncontext_banks = 1\nstream_match_groups = 0\nstream_id_bits = 2\naddress_bits = 32\n\

@@ -54,9 +54,21 @@ pub enum TlbMode {
     /// when all `tlb_entries` are in use is not kept.
     #[cfg_attr(feature = "serde", serde(rename = "strict-stale"))]
     StrictStale,
+    /// As "strict-stale", and TLB maintenance takes effect with the sync that covers it, so that a driver that forgets
+    /// the sync, or has one of the wrong scope, is found out. 1024 operations wait at most; one more, and the oldest
+    /// takes effect.
+    #[cfg_attr(feature = "serde", serde(rename = "lazy"))]
+    Lazy,
     /// Every transaction walks the tables.
     #[cfg_attr(feature = "serde", serde(rename = "off"))]
     Off,
+}
+
+impl TlbMode {
+    /// Whether entries stay until software invalidates them.
+    pub(crate) const fn keeps_all(self) -> bool {
+        matches!(self, Self::StrictStale | Self::Lazy)
+    }
 }
 
 /// FSYNR0.S1CBNDX of a fault in a stage 1 bank, where the architecture leaves it UNKNOWN (`s1cbndx`).
@@ -223,10 +235,11 @@ pub struct Config {
     /// Linux takes them over. All other groups are zero out of reset.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub live_groups: Vec<LiveGroup>,
-    /// Mode of the TLB: "normal" (the default), "strict-stale" or "off".
+    /// Mode of the TLB: "normal" (the default), "strict-stale", "lazy" or "off".
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb: Option<TlbMode>,
-    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale". It
+    /// Blocks and pages that the TLB holds, 1 to 65536; by default 4096, and 65536 with `tlb` = "strict-stale" or
+    /// "lazy". It
     /// holds a quarter as many tables.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub tlb_entries: Option<u32>,
@@ -322,7 +335,7 @@ impl Config {
             hardware_update: self.hardware_update.unwrap_or(preset.hardware_update),
             hierarchy_disable: self.hierarchy_disable.unwrap_or(preset.hierarchy_disable),
             tlb,
-            tlb_entries: self.tlb_entries.unwrap_or(if tlb == TlbMode::StrictStale {
+            tlb_entries: self.tlb_entries.unwrap_or(if tlb.keeps_all() {
                 1 << 16
             } else {
                 preset.tlb_entries

@@ -17,6 +17,7 @@ impl Smmu {
 
     /// `sTLBGSYNC` or `CBn_TLBSYNC` is written: a TLB sync starts.
     pub(crate) fn start_sync(&mut self, host: &mut dyn Host, scope: Scope) {
+        self.carry_out_covered(host, scope);
         let barrier = self.epoch.barrier();
         let busy = match scope {
             Scope::Global => self.injector.busy(host, Site::GlobalSync, None),

@@ -12,6 +12,8 @@ use crate::translate::tag::{Space, Tag, truncated};
 
 /// ASIDs that an operation by address is for. Global entries match any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub(crate) enum Asids {
     /// Every one.
     All,
@@ -21,6 +23,8 @@ pub(crate) enum Asids {
 
 /// A TLB maintenance operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub(crate) enum Invalidation {
     /// All of a regime.
     Space(Space),

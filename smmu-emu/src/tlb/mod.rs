@@ -9,18 +9,24 @@
 mod cache;
 mod lookup;
 mod maintenance;
+mod pending;
 mod saved;
 mod stamps;
 
+use std::collections::VecDeque;
+
 use cache::Cache;
+use pending::Pending;
 use stamps::InvalidationStamps;
 
 use crate::config::TlbMode;
+use crate::registers::register::Scope;
 use crate::translate::tag::{Space, Tag};
 use crate::translate::walk::{Leaf, TableRef};
 
 pub(crate) use lookup::Lookup;
 pub(crate) use maintenance::{Invalidation, decode, decode_bank};
+pub(crate) use pending::Maintained;
 pub(crate) use saved::SavedTlb;
 
 /// The TLB of one SMMU.
@@ -30,6 +36,7 @@ pub(crate) struct Tlb {
     leaves: Cache<Leaf>,
     tables: Cache<TableRef>,
     stamps: InvalidationStamps,
+    pending: Pending,
 }
 
 /// Fills: what a translation found by walking, for the TLB.
@@ -57,12 +64,13 @@ pub(crate) struct Entry {
 impl Tlb {
     /// Holds `entries` blocks and pages, and a quarter as many tables.
     pub(crate) fn new(mode: TlbMode, entries: u32) -> Self {
-        let evicts = mode != TlbMode::StrictStale;
+        let evicts = !mode.keeps_all();
         Self {
             mode,
             leaves: Cache::new(entries, evicts),
             tables: Cache::new(entries.div_ceil(4), evicts),
             stamps: InvalidationStamps::default(),
+            pending: Pending::default(),
         }
     }
 
@@ -83,6 +91,22 @@ impl Tlb {
     /// Whether anything is kept at all.
     pub(crate) fn is_enabled(&self) -> bool {
         self.mode != TlbMode::Off
+    }
+
+    /// Whether maintenance waits for a sync.
+    pub(crate) fn is_lazy(&self) -> bool {
+        self.mode == TlbMode::Lazy
+    }
+
+    /// Has an operation wait for a sync that covers it. Returns the one that is to be carried out now, if too many
+    /// wait.
+    pub(crate) fn defer(&mut self, operation: Maintained) -> Option<Maintained> {
+        self.pending.push(operation)
+    }
+
+    /// Takes out the operations that a sync of this scope covers, the oldest first.
+    pub(crate) fn take_covered(&mut self, sync: Scope) -> VecDeque<Maintained> {
+        self.pending.take(sync)
     }
 
     /// Takes up the fills of a translation, and empties the list. Says how many blocks and pages that were.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tlb;
 use super::cache::{CHAIN, Cache, END, Key, LONG_CHAIN, Slot};
+use super::pending::{Pending, SavedMaintained};
 use super::stamps::{InvalidationStamps, REMEMBERED};
 use crate::translate::tag::Space;
 use crate::translate::walk::{Leaf, Permissions, TableRef};
@@ -35,6 +36,8 @@ pub(crate) struct SavedTlb {
     asids: Vec<(Space, u16, u16, u64)>,
     leaves: SavedCache<Leaf>,
     tables: SavedCache<TableRef>,
+    /// Maintenance that waits for a sync.
+    pending: Vec<SavedMaintained>,
 }
 
 /// The entries of a cache.
@@ -117,6 +120,7 @@ impl Tlb {
             leaves,
             tables,
             stamps,
+            pending,
         } = self;
         let InvalidationStamps {
             now,
@@ -137,6 +141,7 @@ impl Tlb {
                 .collect(),
             leaves: leaves.save(),
             tables: tables.save(),
+            pending: pending.save(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Tlb {
             asids,
             leaves,
             tables,
+            pending,
         } = saved;
         let past = |at: &u64| at <= now;
         let stamps = InvalidationStamps {
@@ -168,7 +174,8 @@ impl Tlb {
             && stamps.vmids.values().all(past)
             && stamps.asids.values().all(past)
             && stamps.vmids.len() <= REMEMBERED
-            && stamps.asids.len() <= REMEMBERED;
+            && stamps.asids.len() <= REMEMBERED
+            && (self.is_lazy() || pending.is_empty());
         if !possible {
             return None;
         }
@@ -177,6 +184,7 @@ impl Tlb {
             leaves: self.leaves.restored(leaves, *now)?,
             tables: self.tables.restored(tables, *now)?,
             stamps,
+            pending: Pending::restored(pending)?,
         })
     }
 }

@@ -22,6 +22,7 @@ pub(crate) enum Space {
 
 /// The regime of a context bank with what tells its address spaces apart. What a regime is not tagged with is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Tag {
     pub(crate) space: Space,
     pub(crate) vmid: u16,

@@ -15,6 +15,7 @@ mod hostile;
 mod injection;
 mod injection_host;
 mod inspect;
+mod lazy;
 mod linux;
 mod mmu_401;
 mod mmu_500;

@@ -7,14 +7,13 @@ use crate::arch::stage::Stage;
 use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
 use crate::plan::{InjectionKind, InjectionRule};
-use crate::registers::register::{RegisterId, Scope};
-use crate::tlb::Entry;
+use crate::tlb::{Entry, Maintained};
 use crate::translate::tag::Space;
 
 impl Injector {
     /// Whether an invalidation does nothing.
-    pub(crate) fn loses(&mut self, host: &mut dyn Host, id: &RegisterId) -> bool {
-        let at = point(id);
+    pub(crate) fn loses(&mut self, host: &mut dyn Host, maintained: &Maintained) -> bool {
+        let at = point(maintained);
         let is_for = |rule: &InjectionRule| {
             rule.kind == InjectionKind::LostInvalidation
                 && rule
@@ -32,10 +31,15 @@ impl Injector {
     }
 
     /// The entries that an invalidation would have dropped and does not.
-    pub(crate) fn kept(&mut self, host: &mut dyn Host, id: &RegisterId, dropped: &[Entry]) -> Vec<Entry> {
+    pub(crate) fn kept(
+        &mut self,
+        host: &mut dyn Host,
+        maintained: &Maintained,
+        dropped: &[Entry],
+    ) -> Vec<Entry> {
         let at = InjectionPoint {
             address: dropped.first().map(|entry| entry.address),
-            ..point(id)
+            ..point(maintained)
         };
         let is_for = |rule: &InjectionRule| dropped.iter().any(|entry| rule.keeps(entry));
         match self.injection(host, at, is_for) {
@@ -70,14 +74,11 @@ impl InjectionRule {
     }
 }
 
-fn point(id: &RegisterId) -> InjectionPoint {
+fn point(maintained: &Maintained) -> InjectionPoint {
     InjectionPoint {
-        register: Some(id.row.name),
-        index: Some(id.number),
-        bank: match id.scope {
-            Scope::Bank(bank) => Some(bank),
-            Scope::Global => None,
-        },
+        register: Some(maintained.register),
+        index: Some(maintained.index),
+        bank: maintained.bank,
         ..InjectionPoint::default()
     }
 }
