@@ -42,7 +42,7 @@ impl Smmu {
             return;
         }
         let wanted = |entry: &Entry| self.injector.keeps(entry);
-        let before: Vec<Entry> = self.tlb.leaves().filter(wanted).collect();
+        let before: Vec<Entry> = self.tlb.entries().filter(wanted).collect();
         self.tlb.invalidate(operation);
         let dropped: Vec<Entry> = before
             .into_iter()

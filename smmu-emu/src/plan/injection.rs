@@ -76,7 +76,8 @@ rule! {
         pub bank: Option<u8> by "narrow",
         /// Only accesses of this kind.
         pub access: Option<AccessType>,
-        /// Level of the descriptor, 0 to 3; for `unmapped` and `permission` the level that is reported, 3 if absent.
+        /// Level of the descriptor, 0 to 3; for `unmapped` and `permission` the level that is reported, 3 if absent;
+        /// for `stale-tlb` that of the tables.
         pub level: Option<u8> by "narrow",
         /// Only descriptors or entries of this stage.
         pub stage: Option<Stage>,
@@ -203,9 +204,10 @@ pub const KINDS: &[KindRow] = &[
     KindRow {
         kind: InjectionKind::StaleTlb,
         name: "stale-tlb",
-        takes: &["address", "size", "asid", "vmid", "stage"],
+        takes: &["address", "size", "asid", "vmid", "stage", "level"],
         needs: &[],
-        operation: "an invalidation, of any kind, that would drop blocks or pages that the rule is for",
+        operation: "an invalidation, of any kind, that would drop entries that the rule is for: blocks and pages, or \
+                    with `level` the tables of that level (walk cache)",
         effect: "these stay in the TLB",
     },
     KindRow {

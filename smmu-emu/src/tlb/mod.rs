@@ -50,15 +50,42 @@ pub(crate) struct Fills {
     pub(crate) walked: bool,
 }
 
-/// A block or page that is held.
+/// An entry that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its tag; the ASID does not count for a global one.
     pub(crate) tag: Tag,
     /// Its first input address.
     pub(crate) address: u64,
-    /// Its block or page.
-    pub(crate) leaf: Leaf,
+    /// Its content.
+    pub(crate) content: Content,
+}
+
+/// Content of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A block or page.
+    Leaf(Leaf),
+    /// A table, as a place to start a walk.
+    Table(TableRef),
+}
+
+impl Content {
+    /// Bytes of input addresses.
+    pub(crate) const fn size(&self) -> u64 {
+        match self {
+            Self::Leaf(leaf) => leaf.size,
+            Self::Table(table) => 1 << table.shift,
+        }
+    }
+
+    /// Whether it is of every ASID. Tables have no nG: they are the ASID's that walked.
+    pub(crate) const fn is_global(&self) -> bool {
+        match self {
+            Self::Leaf(leaf) => leaf.global,
+            Self::Table(_) => false,
+        }
+    }
 }
 
 impl Tlb {
@@ -138,31 +165,50 @@ impl Tlb {
         kept
     }
 
-    /// Blocks and pages that are held.
-    pub(crate) fn leaves(&self) -> impl Iterator<Item = Entry> {
-        self.leaves
-            .entries(&self.stamps)
-            .map(|(tag, address, leaf)| Entry { tag, address, leaf })
-    }
-
-    /// Tables that are held, with the first address that each serves.
-    pub(crate) fn tables(&self) -> impl Iterator<Item = (Tag, u64, TableRef)> {
-        self.tables.entries(&self.stamps)
+    /// Entries that are held: blocks and pages, then tables.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let entry = |tag, address, content| Entry {
+            tag,
+            address,
+            content,
+        };
+        let leaves = self.leaves.entries(&self.stamps);
+        let tables = self.tables.entries(&self.stamps);
+        leaves
+            .map(move |(tag, address, leaf)| entry(tag, address, Content::Leaf(leaf)))
+            .chain(tables.map(move |(tag, address, table)| entry(tag, address, Content::Table(table))))
     }
 
     /// Whether an entry is still held.
     pub(crate) fn holds(&self, entry: &Entry) -> bool {
-        let Entry { tag, address, leaf } = *entry;
-        let class = leaf.size.trailing_zeros();
-        self.leaves.holds(tag, leaf.global, address, class, &self.stamps)
+        let Entry {
+            tag,
+            address,
+            content,
+        } = *entry;
+        let (global, class) = (content.is_global(), content.size().trailing_zeros());
+        match content {
+            Content::Leaf(_) => self.leaves.holds(tag, global, address, class, &self.stamps),
+            Content::Table(_) => self.tables.holds(tag, global, address, class, &self.stamps),
+        }
     }
 
     /// Holds an entry again that was dropped.
     pub(crate) fn restore(&mut self, entry: &Entry) {
-        let Entry { tag, address, leaf } = *entry;
-        let class = leaf.size.trailing_zeros();
-        self.leaves
-            .insert(tag, leaf.global, address, class, leaf, &self.stamps);
+        let Entry {
+            tag,
+            address,
+            content,
+        } = *entry;
+        let (global, class) = (content.is_global(), content.size().trailing_zeros());
+        match content {
+            Content::Leaf(leaf) => self
+                .leaves
+                .insert(tag, global, address, class, leaf, &self.stamps),
+            Content::Table(table) => self
+                .tables
+                .insert(tag, global, address, class, table, &self.stamps),
+        }
     }
 
     /// Carries out a TLB maintenance operation.

@@ -211,7 +211,7 @@ fn long_chains_are_bounded_and_emptied_at_once() {
         address: 0x1000,
         last_level: true,
     });
-    assert_eq!((kept(&tlb), tlb.leaves().count()), (0, 0));
+    assert_eq!((kept(&tlb), tlb.entries().count()), (0, 0));
     tlb.fill(&mut Fills {
         walked: true,
         leaves: vec![(tag(1), 0x1000, leaf(0x1000, false))],

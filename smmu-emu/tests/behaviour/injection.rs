@@ -242,6 +242,32 @@ fn a_tlb_entry_outlasts_every_kind_of_invalidation() {
     assert_eq!(machine.read(0x1000), None, "the second invalidation takes it");
 }
 
+/// Tegra194 and Tegra234 may keep a table in the walk cache that a block has replaced, which is why
+/// `nvidia_smmu_init_context` maps pages alone.
+#[test]
+fn a_table_outlasts_an_invalidation() {
+    for (rule, expected) in [
+        // The old table still has the page.
+        ("level = 3", Some(0x5000)),
+        (
+            "level = 3\naddress = 0\nsize = 0x200000\nasid = 7\nstage = 1",
+            Some(0x5000),
+        ),
+        ("level = 2", Some(0x4000_1000)),
+        ("level = 3\nasid = 8", Some(0x4000_1000)),
+        ("address = 0x8000", Some(0x4000_1000)),
+    ] {
+        let mut machine = Machine::strict(&format!("kind = \"stale-tlb\"\n{rule}"));
+        assert_eq!(machine.read(0x1000), Some(0x5000), "{rule}");
+        // A block comes to where the table was, and software invalidates as for a table.
+        let memory = &machine.bench.host.memory;
+        let entry = machine.tables.entry(memory, 0x1000, 2);
+        memory.set(entry, 0x4000_0000 | 1 << 11 | 1 << 10 | 1 << 6 | 1);
+        machine.bench.w64(("CBn_TLBIVA", 3), 1 | 7 << 48);
+        assert_eq!(machine.read(0x1000), expected, "{rule}");
+    }
+}
+
 #[test]
 fn an_invalidation_that_does_nothing() {
     let rule = "kind = \"lost-invalidation\"\nregister = \"CBn_TLBIALL\"\nindex = 3\nnth = 1";

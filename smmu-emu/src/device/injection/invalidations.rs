@@ -7,7 +7,7 @@ use crate::arch::stage::Stage;
 use crate::host::env::Host;
 use crate::host::injected::InjectionPoint;
 use crate::plan::{InjectionKind, InjectionRule};
-use crate::tlb::{Entry, Maintained};
+use crate::tlb::{Content, Entry, Maintained};
 use crate::translate::tag::Space;
 
 impl Injector {
@@ -62,15 +62,22 @@ impl InjectionRule {
         };
         // Either range begins in the other.
         let overlaps = self.address.is_none_or(|first| {
-            self.covers(entry.address) || first.0.wrapping_sub(entry.address) < entry.leaf.size
+            self.covers(entry.address) || first.0.wrapping_sub(entry.address) < entry.content.size()
         });
+        // With a level the rule is for the tables of it, without one for blocks and pages.
+        let is_of_level = match (self.level, entry.content) {
+            (None, Content::Leaf(_)) => true,
+            (Some(level), Content::Table(table)) => table.level == u32::from(level),
+            (None, Content::Table(_)) | (Some(_), Content::Leaf(_)) => false,
+        };
         self.kind == InjectionKind::StaleTlb
             && overlaps
+            && is_of_level
             && self.stage.is_none_or(|wanted| wanted == stage)
             && self.vmid.is_none_or(|vmid| vmid == entry.tag.vmid)
             && self
                 .asid
-                .is_none_or(|asid| !entry.leaf.global && asid == entry.tag.asid)
+                .is_none_or(|asid| !entry.content.is_global() && asid == entry.tag.asid)
     }
 }
 

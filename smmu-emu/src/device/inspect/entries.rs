@@ -4,6 +4,7 @@
 
 use crate::arch::stage::Stage;
 use crate::device::smmu::Smmu;
+use crate::tlb::{Content, Entry};
 use crate::translate::tag::{Space, Tag};
 use crate::translate::walk::Permissions;
 
@@ -93,33 +94,39 @@ impl Smmu {
     /// Contents of the TLB: blocks and pages, then tables, in no particular order. What invalidations have made void is
     /// not among it. The units of DMA threads ([`crate::Tbu`]) hold copies of some of it.
     pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> + use<'_> {
-        let leaves = self.tlb.leaves().map(|entry| {
-            let leaf = entry.leaf;
-            TlbEntry {
-                regime: Regime::of(entry.tag),
-                vmid: entry.tag.vmid,
-                asid: (!leaf.global).then_some(entry.tag.asid),
-                address: entry.address,
-                size: leaf.size,
-                held: Held::Leaf {
-                    output: leaf.address,
-                    level: leaf.level,
-                    attributes: leaf.attributes,
-                    permissions: Allowed(leaf.permissions),
-                },
-            }
-        });
-        let tables = self.tlb.tables().map(|(tag, address, table)| TlbEntry {
-            regime: Regime::of(tag),
-            vmid: tag.vmid,
-            asid: (tag.space == Space::El10).then_some(tag.asid),
-            address,
-            size: 1 << table.shift,
-            held: Held::Table {
-                table: table.address,
-                level: table.level,
+        self.tlb.entries().map(
+            |Entry {
+                 tag,
+                 address,
+                 content,
+             }| {
+                let (has_asid, held) = match content {
+                    Content::Leaf(leaf) => {
+                        let held = Held::Leaf {
+                            output: leaf.address,
+                            level: leaf.level,
+                            attributes: leaf.attributes,
+                            permissions: Allowed(leaf.permissions),
+                        };
+                        (!leaf.global, held)
+                    }
+                    Content::Table(table) => {
+                        let held = Held::Table {
+                            table: table.address,
+                            level: table.level,
+                        };
+                        (tag.space == Space::El10, held)
+                    }
+                };
+                TlbEntry {
+                    regime: Regime::of(tag),
+                    vmid: tag.vmid,
+                    asid: has_asid.then_some(tag.asid),
+                    address,
+                    size: content.size(),
+                    held,
+                }
             },
-        });
-        leaves.chain(tables)
+        )
     }
 }
