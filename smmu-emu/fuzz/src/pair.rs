@@ -207,7 +207,8 @@ impl<W: World> Pair<W> {
     fn compare_lines(&mut self) {
         if !self.stale {
             let [oracle, subject] = self.both();
-            assert_eq!(oracle.host.levels, subject.host.levels);
+            // A line that was never high is as low as one that was, while the two were not to be compared.
+            assert_eq!(oracle.host.high(), subject.host.high());
         }
     }
 }

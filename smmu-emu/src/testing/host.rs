@@ -119,6 +119,12 @@ impl<M> Host<M> {
     pub fn line(&self, line: Line) -> bool {
         self.levels.get(&line).copied().unwrap_or(false)
     }
+
+    /// Lines that are high.
+    pub fn high(&self) -> Vec<Line> {
+        let high = self.levels.iter().filter(|(_, high)| **high);
+        high.map(|(line, _)| *line).collect()
+    }
 }
 
 impl<M: Memory> Memory for Host<M> {
