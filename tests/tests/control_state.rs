@@ -205,7 +205,7 @@ fn what_is_no_state_of_these_smmus_is_refused() {
         (saved.to_string()[..500].to_owned(), "not a state"),
         (
             changed(&|value| value["smmus"]["a"]["version"] = json!(9)),
-            "of version 9, and this build reads version 1",
+            "of version 9, and this build reads version 2",
         ),
         (
             changed(&|value| value["smmus"]["c"] = value["smmus"]["a"].clone()),
