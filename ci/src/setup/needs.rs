@@ -112,6 +112,7 @@ impl Needs {
         let of_purpose = |purpose: &Purpose| match purpose {
             Purpose::Boot => true,
             Purpose::Clock => recipe.smmus.iter().any(|smmu| smmu.clock.is_some()),
+            Purpose::PowerDomain => recipe.board.smmus.iter().any(|smmu| smmu.power_domain),
             Purpose::Delay => recipe
                 .board
                 .suppliers

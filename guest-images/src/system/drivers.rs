@@ -101,6 +101,8 @@ pub enum Purpose {
     Boot,
     /// SMMUs with a `clock` of the model.
     Clock,
+    /// SMMUs in a power domain.
+    PowerDomain,
     /// Regulators that take time to switch on.
     Delay,
     /// Steps that suspend the guest.
@@ -113,9 +115,10 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them, in the order of the fragment.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Boot,
         Self::Clock,
+        Self::PowerDomain,
         Self::Delay,
         Self::Suspend,
         Self::Kexec,
@@ -127,6 +130,7 @@ impl Purpose {
         match self {
             Self::Boot => "every boot: console, initramfs, scripts, SMMU",
             Self::Clock => "SMMUs with a clock controller of the model",
+            Self::PowerDomain => "SMMUs in a power domain",
             Self::Delay => "regulators that take time to switch on",
             Self::Suspend => "steps that suspend the guest",
             Self::Kexec => "steps that start another kernel",
@@ -162,6 +166,7 @@ impl Purpose {
                 "ARM_SMMU",
             ],
             Self::Clock => &["COMMON_CLK_XGENE"],
+            Self::PowerDomain => &["PM", "ARCH_MXC", "SOC_IMX9"],
             Self::Delay => &["GPIOLIB", "GPIO_PL061"],
             Self::Suspend => &["SUSPEND", "PM_SLEEP", "RTC_CLASS", "RTC_DRV_PL031"],
             Self::Kexec => &["MAGIC_SYSRQ", "KEXEC", "CRASH_DUMP"],

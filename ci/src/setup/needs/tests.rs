@@ -200,4 +200,8 @@ fn purposes_of_recipes() {
     );
     assert_eq!(purposes("kdump-bypass-window"), [Purpose::Boot, Purpose::Kexec]);
     assert_eq!(purposes("userland"), [Purpose::Boot, Purpose::Systemd]);
+    assert_eq!(
+        purposes("runtime-pm"),
+        [Purpose::Boot, Purpose::Clock, Purpose::PowerDomain]
+    );
 }
