@@ -61,6 +61,14 @@ pub(crate) struct Entry {
     pub(crate) content: Content,
 }
 
+impl Entry {
+    /// Tag, whether it is of every ASID, first address, and size as a power of two: its place in a cache.
+    const fn key(&self) -> (Tag, bool, u64, u32) {
+        let class = self.content.size().trailing_zeros();
+        (self.tag, self.content.is_global(), self.address, class)
+    }
+}
+
 /// Content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -181,13 +189,8 @@ impl Tlb {
 
     /// Whether an entry is still held.
     pub(crate) fn holds(&self, entry: &Entry) -> bool {
-        let Entry {
-            tag,
-            address,
-            content,
-        } = *entry;
-        let (global, class) = (content.is_global(), content.size().trailing_zeros());
-        match content {
+        let (tag, global, address, class) = entry.key();
+        match entry.content {
             Content::Leaf(_) => self.leaves.holds(tag, global, address, class, &self.stamps),
             Content::Table(_) => self.tables.holds(tag, global, address, class, &self.stamps),
         }
@@ -195,13 +198,8 @@ impl Tlb {
 
     /// Holds an entry again that was dropped.
     pub(crate) fn restore(&mut self, entry: &Entry) {
-        let Entry {
-            tag,
-            address,
-            content,
-        } = *entry;
-        let (global, class) = (content.is_global(), content.size().trailing_zeros());
-        match content {
+        let (tag, global, address, class) = entry.key();
+        match entry.content {
             Content::Leaf(leaf) => self
                 .leaves
                 .insert(tag, global, address, class, leaf, &self.stamps),

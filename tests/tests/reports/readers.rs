@@ -139,7 +139,7 @@ import json, sys
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 trace = Trace()
 trace.ParseFromString(open(sys.argv[1], 'rb').read())
-tracks, open_slices, times, names = {}, {}, [], []
+tracks, open_slices, times, names, details = {}, {}, [], [], {}
 for packet in trace.packet:
     if packet.HasField('track_descriptor'):
         tracks[packet.track_descriptor.uuid] = packet.track_descriptor
@@ -150,12 +150,19 @@ for packet in trace.packet:
     if event.type == TrackEvent.TYPE_SLICE_BEGIN:
         stack.append(event.name)
         names.append(event.name)
+        known = {one.name: one.int_value or one.string_value for one in event.debug_annotations}
+        details[event.name] = [list(event.categories), known]
     elif event.type == TrackEvent.TYPE_SLICE_END:
         stack.pop()
+    elif event.type == TrackEvent.TYPE_COUNTER:
+        assert tracks[event.track_uuid].HasField('counter')
+        details['counter'] = event.counter_value
+    else:
+        assert event.type == TrackEvent.TYPE_INSTANT
 assert times == sorted(times)
 assert not any(open_slices.values()), open_slices
 of = lambda uuid: (tracks[tracks[uuid].parent_uuid].name, tracks[uuid].name)
-print(json.dumps([sorted(of(uuid) for uuid in open_slices), sorted(names)]))
+print(json.dumps([sorted(of(uuid) for uuid in open_slices), sorted(names), details]))
 ";
 
 #[test]
@@ -175,7 +182,13 @@ fn perfettos_own_messages_read_a_timeline() {
     timeline::make(&file, &server, &guest).unwrap();
     let venv = Venv::new(dir.path(), &["perfetto", "protobuf"]).unwrap();
     let read = run(venv.program("python").args(["-c", PERFETTO]).arg(&file.path)).unwrap();
-    let (tracks, slices): (Vec<(String, String)>, Vec<String>) = serde_json::from_str(&read).unwrap();
+    let (tracks, slices, details): (Vec<(String, String)>, Vec<String>, Value) =
+        serde_json::from_str(&read).unwrap();
+    let probe = json!({ "cpu": 1, "dev": "20000000.watchdog", "driver": "sp805-wdt", "returned": -517 });
+    assert_eq!(
+        (&details["really_probe 20000000.watchdog"], &details["counter"]),
+        (&json!([["probe"], probe]), &json!(1))
+    );
     let track = |process: &str, name: &str| (process.to_owned(), name.to_owned());
     assert_eq!(
         tracks,

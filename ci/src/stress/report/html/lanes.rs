@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -192,11 +193,10 @@ fn lane(kind: Kind, name: &str, number: usize, events: &[&TraceEvent], span: Spa
     let mut drawn = BTreeSet::new();
     let mut boxes = Vec::new();
     let mut order: Vec<&&TraceEvent> = events.iter().collect();
+    // Of calls that begin at one time, the longer one is around the other.
     order.sort_by(|one, other| {
-        let key = |event: &TraceEvent| (event.ts.unwrap_or(0.0), -event.dur.unwrap_or(0.0));
-        key(one)
-            .partial_cmp(&key(other))
-            .unwrap_or(std::cmp::Ordering::Equal)
+        let by_length = || other.dur.unwrap_or(0.0).total_cmp(&one.dur.unwrap_or(0.0));
+        by_time(one, other).then_with(by_length)
     });
     let mut ends: Vec<f64> = Vec::new();
     for event in order {
@@ -234,6 +234,10 @@ fn lane(kind: Kind, name: &str, number: usize, events: &[&TraceEvent], span: Spa
     }
 }
 
+fn by_time(one: &TraceEvent, other: &TraceEvent) -> Ordering {
+    one.ts.unwrap_or(0.0).total_cmp(&other.ts.unwrap_or(0.0))
+}
+
 /// An event in words, with its time from the begin of the picture.
 fn text(event: &TraceEvent, span: Span) -> String {
     let at = (event.ts.unwrap_or(0.0) - span.from) / 1000.0;
@@ -261,7 +265,7 @@ fn words(events: &[TraceEvent], names: &BTreeMap<(u64, u64), &str>, span: Span) 
         .filter(|event| matches!(event.cat.as_str(), "probe" | "lock") && span.has(event))
         .filter(|event| TOLD.iter().any(|name| event.name.starts_with(name)))
         .collect();
-    told.sort_by(|one, other| one.ts.partial_cmp(&other.ts).unwrap_or(std::cmp::Ordering::Equal));
+    told.sort_by(|one, other| by_time(one, other));
     told.truncate(WORDS_MAX);
     told.into_iter()
         .map(|event| {
